@@ -90,7 +90,7 @@ let package = Package(
                 "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
                 logging,
             ]),
-        service("Lab", ["MailModel", "TLSEngine", nioCore, nioPosix, logging]),
+        service("Lab", ["DANE", "MailModel", "TLSEngine", nioCore, nioPosix, logging]),
 
         // Executables
         executable("relayd", ["EdgeNode"]),

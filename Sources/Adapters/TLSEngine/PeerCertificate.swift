@@ -1,0 +1,19 @@
+public import MailModel
+
+/// A certificate as a value: what the pure explainer needs to say why a record matched or did not.
+public struct PeerCertificate: Hashable, Sendable {
+    /// The whole certificate in DER, what selector 0 is about.
+    public let der: [UInt8]
+    /// Its SubjectPublicKeyInfo in DER, what selector 1 is about.
+    public let subjectPublicKeyInfo: [UInt8]
+    /// Valid from this moment.
+    public let notBefore: Timestamp
+    /// Valid until this moment.
+    public let notAfter: Timestamp
+    /// The dNSName entries of its subject alternative names as they stand, wildcards included; at most 1,000.
+    public let dnsNames: [String]
+    /// The last common name of its subject, if it is text.
+    public let commonName: String?
+    /// Subject and issuer on one line each (RFC 2253), for people; control characters are escaped.
+    public let subject, issuer: String
+}

@@ -1,0 +1,21 @@
+/// The certificates a server presents, chosen by SNI and replaceable as a whole while handshakes go on.
+///
+/// All connections of a listener share one store. A handshake uses the certificates that were current when it began.
+public final class ServerCertificateStore: Sendable {
+    /// A store of these certificates.
+    ///
+    /// An SNI name is answered by every certificate that has the name (an RSA and an ECDSA one, say: OpenSSL picks what the
+    /// client can verify; of two of a kind the earlier counts). Without SNI, or with an unknown name, the set of the first
+    /// certificate is the answer.
+    ///
+    /// - Parameter applicationProtocols: ALPN names accepted, in order of preference; a client that offers only others is
+    ///   refused, one that offers none is welcome.
+    public init(
+        _ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"]
+    )
+        throws(TLSConfigurationError)
+    { fatalError() }
+
+    /// Replaces all certificates at once. When this throws, the old ones stay.
+    public func replace(_ certificates: [ServerCertificate]) throws(TLSConfigurationError) { fatalError() }
+}

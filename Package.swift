@@ -72,14 +72,14 @@ let package = Package(
         core("SMTPProtocol", ["MailModel"]),
         core("DANE", ["MailModel"]),
         core("TransportSecurity", ["DANE", "MailModel"]),
-        core("DeliveryQueue", ["MailModel", "TransportSecurity"]),
+        core("DeliveryQueue", ["MailModel"]),
 
         // Adapters
         adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", nioCore]),
         adapter("SecureResolver", ["CUnbound", "DANE", "MailModel", logging]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
-        adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", "TransportSecurity", logging]),
+        adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
         adapter("Telemetry", [logging]),
 
         // Services
@@ -101,14 +101,14 @@ let package = Package(
         tests("SMTPProtocol", ["MailModel", "SMTPProtocol"]),
         tests("DANE", ["DANE", "MailModel"]),
         tests("TransportSecurity", ["DANE", "MailModel", "TransportSecurity"]),
-        tests("DeliveryQueue", ["DeliveryQueue", "MailModel", "TransportSecurity"]),
+        tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
         tests("TLSEngine", ["DANE", "Lab", "MailModel", "TLSEngine", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver"]),
         tests(
             "QueueStore",
-            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TransportSecurity"]),
+            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
         tests("Telemetry", ["Telemetry"]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
         tests("Lab", ["Lab"]),

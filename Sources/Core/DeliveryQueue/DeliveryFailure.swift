@@ -1,0 +1,61 @@
+public import MailModel
+
+/// Why a delivery attempt failed, as far as the queue cares: enough to decide, to explain and to bounce.
+public struct DeliveryFailure: Hashable, Sendable {
+    /// Which lifetime applies to a message that keeps failing like this.
+    public enum FailureClass: UInt8, Hashable, Sendable {
+        /// DANE or DNSSEC forbade the delivery: expires after 24 h.
+        case security
+        /// Anything else.
+        case general
+    }
+
+    /// Which lifetime applies.
+    public let failureClass: FailureClass
+    /// The enhanced code, such as 4.7.323. Its class says whether the failure is for good.
+    public let status: EnhancedStatusCode
+    /// The short stable name, such as `tlsa-invalid`.
+    public let reason: String
+    /// What happened, for people: the peer's reply or our own words.
+    public let text: String
+    /// The MX host that it happened with, if it came that far.
+    public let host: String?
+
+    /// A failure of these particulars.
+    public init(
+        failureClass: FailureClass, status: EnhancedStatusCode, reason: String, text: String, host: String? = nil
+    ) {
+        self.failureClass = failureClass
+        self.status = status
+        self.reason = reason
+        self.text = text
+        self.host = host
+    }
+
+    /// Whether retrying is of no use.
+    public var isPermanent: Bool { self.status.class == .permanentFailure }
+
+    /// The failure as it is told once the message is given up: 4.7.323 becomes 5.7.323.
+    public var madePermanent: DeliveryFailure {
+        DeliveryFailure(
+            failureClass: self.failureClass, status: self.status.with(class: .permanentFailure), reason: self.reason,
+            text: self.text, host: self.host)
+    }
+}
+
+extension DeliveryFailure {
+    /// The failure that explains best why none of several hosts took the mail; `nil` only of none.
+    ///
+    /// A refusal for good comes first, then a security failure, then whatever a host answered, then the rest, such as
+    /// hosts out of reach. Among equals the first counts: hosts are tried in order of preference.
+    public static func mostTelling(_ failures: some Sequence<DeliveryFailure>) -> DeliveryFailure? {
+        // `max` gives the last of equals and `min` the first.
+        failures.min { $0.rank < $1.rank }
+    }
+
+    private var rank: Int {
+        if self.isPermanent { return 0 }
+        if self.failureClass == .security { return 1 }
+        return self.host == nil ? 3 : 2
+    }
+}

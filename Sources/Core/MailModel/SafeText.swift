@@ -1,0 +1,44 @@
+/// Text from a peer made harmless for reports, replies and header fields.
+public enum SafeText {
+    /// Printable ASCII stays; every other byte, and the backslash, becomes `\xNN`; tabs become spaces.
+    public static func escape(_ text: some StringProtocol) -> String { self.escape(bytes: text.utf8) }
+
+    /// Makes raw bytes printable in the same manner.
+    public static func escape(bytes: some Sequence<UInt8>) -> String {
+        var safe = ""
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\t"): safe.append(" ")
+            case UInt8(ascii: "\\"): safe.append("\\x5C")
+            case 0x20...0x7e: safe.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                safe.append("\\x" + (digits.count == 1 ? "0" : "") + digits)
+            }
+        }
+        return safe
+    }
+
+    /// Control and non-ASCII bytes become `\xNN`; the rest, backslashes and tabs too, stays as it is.
+    static func escapeNonASCII(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.reduce(into: "") { safe, byte in
+            let stays = (0x20...0x7e).contains(byte) || byte == UInt8(ascii: "\t")
+            safe += stays ? String(Unicode.Scalar(byte)) : self.escape(bytes: CollectionOfOne(byte))
+        }
+    }
+
+    /// Splits printable ASCII into pieces of at most `width` bytes, at spaces where there are any.
+    static func wrap(_ text: String, width: Int) -> [String] {
+        var lines: [String] = []
+        var rest = Array(text.utf8)[...]
+        while rest.count > width {
+            let window = rest.prefix(width + 1)
+            let cut = window.dropFirst().lastIndex(of: UInt8(ascii: " ")) ?? rest.startIndex + width
+            lines.append(String(decoding: rest[..<cut], as: UTF8.self))
+            rest = rest[cut...]
+            if rest.first == UInt8(ascii: " ") { rest.removeFirst() }
+        }
+        lines.append(String(decoding: rest, as: UTF8.self))
+        return lines
+    }
+}

@@ -1,0 +1,223 @@
+import MailModel
+
+/// How a host came into the plan, which decides what its TLSA records are worth.
+enum HostOrigin: Hashable {
+    /// Named by an MX RRset of this state.
+    case mx(DNSSECState, domain: DomainName, expanded: DomainName?)
+    /// The domain itself, as it has no MX; the state is that of the denial (rule 8).
+    case implicitMX(DNSSECState, domain: DomainName, expanded: DomainName?)
+    /// Named by the operator (rule 11).
+    case configured(DomainName)
+
+    var mxState: LookupState {
+        switch self {
+        case .mx(let state, _, _), .implicitMX(let state, _, _): LookupState(state)
+        case .configured: .notAsked
+        }
+    }
+
+    var trust: RouteTrust { if case .mx(.insecure, _, _) = self { .insecureMX } else { .endToEnd } }
+
+    /// The names beside the base domain that a certificate under DANE-TA may carry (RFC 7672 §3.2.2).
+    var nextHopNames: [DomainName] {
+        switch self {
+        // An insecure MX RRset vouches for no name.
+        case .mx(.insecure, _, _), .implicitMX(.insecure, _, _): []
+        case .mx(.secure, let domain, let expanded), .implicitMX(.secure, let domain, let expanded):
+            [domain] + (expanded.map { [$0] } ?? [])
+        case .configured(let name): [name]
+        }
+    }
+}
+
+/// Planning for one host: its addresses, then its TLSA base domain, then the requirement.
+struct HostPlanning {
+    enum Step {
+        case ask(Set<DNSQuestion>)
+        case planned(PlannedHost)
+    }
+
+    let name: DomainName
+    var preference: UInt16 = 0
+    let origin: HostOrigin
+    let planning: RoutePlanning
+
+    func step(_ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool) -> Step {
+        let questions = [DNSQuestion(self.name, .aaaa), DNSQuestion(self.name, .a)]
+        let missing = questions.filter { answers[$0] == nil }
+        guard missing.isEmpty else { return .ask(Set(missing)) }
+        var states = HostStates(mx: self.origin.mxState)
+        switch self.addresses(questions.map { ($0, answers[$0] ?? .failed(.timeout)) }) {
+        case .skip(let failure, let state):
+            states.address = state
+            return .planned(self.skipped(failure, states))
+        case .use(let addresses):
+            states.address = LookupState(addresses.state)
+            switch self.baseDomains(addresses, answers) {
+            case .ask(let question): return .ask([question])
+            case .skip(let failure): return .planned(self.skipped(failure, states))
+            case .candidates(let names): return self.step(names, addresses, states, answers, parses: parses)
+            }
+        }
+    }
+
+    /// TLSA at the first base domain that has a secure RRset.
+    private func step(
+        _ baseDomains: [DomainName], _ addresses: HostAddresses, _ states: HostStates,
+        _ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool
+    ) -> Step {
+        var states = states
+        for baseDomain in baseDomains {
+            // A name too long to be put below _25._tcp cannot have TLSA records.
+            guard let owner = baseDomain.prefixed(by: "_\(self.planning.nextHop.port)._tcp") else { continue }
+            let question = DNSQuestion(owner, .tlsa)
+            guard let answer = answers[question] else { return .ask([question]) }
+            if let count = answer.aliases?.count, count > self.planning.policy.limits.aliasHops {
+                states.tlsa = .failed
+                return .planned(self.skipped(.dnssecInvalid(question, .tooManyAliases), states))
+            }
+            switch answer {
+            case .failed(let failure):
+                // An error at the expanded name never falls through to the original one (rule 3).
+                states.tlsa = LookupState(failure)
+                return .planned(self.skipped(failure.blameDNSSEC(question), states))
+            case .found(let records, .secure, _):
+                states.tlsa = .secure
+                let set = self.judge(records, at: baseDomain, parses: parses)
+                return .planned(self.protected(by: set, addresses, states))
+            case .found(_, .insecure, _), .absent(_, .insecure, _):
+                states.tlsa = .insecure
+            case .absent(_, .secure, _):
+                states.tlsa = .secure
+            }
+        }
+        return .planned(self.host(addresses.list, .opportunistic, states))
+    }
+
+    private func judge(
+        _ records: [DNSRecord], at baseDomain: DomainName, parses: (TLSARecord) -> Bool
+    ) -> TLSARecordSet {
+        let records = records.compactMap { if case .tlsa(let record) = $0 { record } else { nil } }
+        return TLSARecordSet(
+            records, at: TLSABaseDomain(baseDomain, port: self.planning.nextHop.port),
+            preference: self.planning.policy.digestPreference, parses: parses)
+    }
+}
+
+// MARK: - Results
+
+extension HostPlanning {
+    private func protected(by set: TLSARecordSet, _ addresses: HostAddresses, _ states: HostStates) -> PlannedHost {
+        let usable = set.usableRecords
+        let onlyEncrypt = self.origin.trust == .insecureMX && self.planning.policy.insecureMX == .encrypt
+        guard !usable.isEmpty, !onlyEncrypt else {
+            return self.host(addresses.list, .encrypt, states, trust: self.origin.trust, tlsa: set)
+        }
+        var names = [set.baseDomain.name]
+        for name in self.origin.nextHopNames where !names.contains(name) { names.append(name) }
+        let authentication = DANEAuthentication(
+            records: usable, baseDomain: set.baseDomain, referenceIdentifiers: names)
+        return self.host(
+            addresses.list, .authenticate(authentication), states, trust: self.origin.trust, tlsa: set)
+    }
+
+    private func skipped(_ failure: RouteFailure, _ states: HostStates) -> PlannedHost {
+        let requirement: DANERequirement =
+            switch failure {
+            case .dnssecInvalid(_, let cause), .dnsQueryFailed(_, let cause): .unavailable(cause)
+            case .overLimit: .unavailable(.malformed("more records than allowed"))
+            // Nothing failed here: there is merely nowhere to connect to.
+            case .noAddress, .routingLoop: .opportunistic
+            }
+        return self.host([], requirement, states, failure: failure)
+    }
+
+    private func host(
+        _ addresses: [IPAddress], _ requirement: DANERequirement, _ states: HostStates,
+        failure: RouteFailure? = nil, trust: RouteTrust = .unprotected, tlsa: TLSARecordSet? = nil
+    ) -> PlannedHost {
+        PlannedHost(
+            name: self.name, preference: self.preference, port: self.planning.nextHop.port, addresses: addresses,
+            requirement: requirement, failure: failure, trust: trust, states: states, tlsa: tlsa)
+    }
+}
+
+// MARK: - Addresses and base domain
+
+/// The addresses that count, and how their name was expanded.
+struct HostAddresses: Hashable {
+    let list: [IPAddress]
+    let state: DNSSECState
+    let aliases: [DomainName]
+}
+
+extension HostPlanning {
+    private enum AddressOutcome {
+        case use(HostAddresses)
+        case skip(RouteFailure, LookupState)
+    }
+
+    private enum BaseDomainOutcome {
+        case candidates([DomainName])
+        case ask(DNSQuestion)
+        case skip(RouteFailure)
+    }
+
+    /// Joins both families. A family that validated beats one that did not (rule 9); absence counts only when
+    /// neither family failed.
+    private func addresses(_ families: [(DNSQuestion, DNSAnswer)]) -> AddressOutcome {
+        var found: [HostAddresses] = []
+        var failures: [RouteFailure] = []
+        var absence: LookupState = .secure
+        for (question, answer) in families {
+            if let count = answer.aliases?.count, count > self.planning.policy.limits.aliasHops {
+                failures.append(.overLimit(question, count: count))
+                continue
+            }
+            switch answer {
+            case .found(let records, let state, let aliases):
+                let list = records.compactMap { if case .address(let address) = $0 { address } else { nil } }
+                found.append(HostAddresses(list: list, state: state, aliases: aliases))
+            case .absent(_, let state, _):
+                if state == .insecure { absence = .insecure }
+            case .failed(let failure):
+                failures.append(failure.blame(question))
+            }
+        }
+        let secure = found.filter { $0.state == .secure }
+        let chosen = secure.isEmpty ? found : secure
+        let list = chosen.flatMap(\.list)
+        if let first = chosen.first, !list.isEmpty {
+            guard list.count <= self.planning.policy.limits.addressesPerHost else {
+                return .skip(.overLimit(families[0].0, count: list.count), .failed)
+            }
+            let aliases = chosen.map(\.aliases).first { !$0.isEmpty } ?? []
+            return .use(HostAddresses(list: list, state: first.state, aliases: aliases))
+        }
+        let bogus = failures.first { if case .dnssecInvalid = $0 { true } else { false } }
+        guard let failure = bogus ?? failures.first else { return .skip(.noAddress(self.name), absence) }
+        return .skip(failure, bogus == nil ? .failed : .bogus)
+    }
+
+    /// The names at which TLSA records may stand, in order (RFC 7672 §2.2.2); none where DANE cannot apply.
+    private func baseDomains(_ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]) -> BaseDomainOutcome {
+        switch self.origin {
+        case .implicitMX(.insecure, _, _): return .candidates([])
+        case .mx(.insecure, _, _) where self.planning.policy.insecureMX == .ignore: return .candidates([])
+        case .mx, .implicitMX, .configured: break
+        }
+        if addresses.state == .secure {
+            let expanded = addresses.aliases.last
+            return .candidates(expanded.map { $0 == self.name ? [$0] : [$0, self.name] } ?? [self.name])
+        }
+        guard !addresses.aliases.isEmpty else { return .candidates([]) }
+        // A secure alias into an insecure zone: its own name may still have TLSA records (rule 4).
+        let question = DNSQuestion(self.name, .cname)
+        switch answers[question] {
+        case nil: return .ask(question)
+        case .found(_, .secure, _): return .candidates([self.name])
+        case .found(_, .insecure, _), .absent: return .candidates([])
+        case .failed(let failure): return .skip(failure.blameDNSSEC(question))
+        }
+    }
+}

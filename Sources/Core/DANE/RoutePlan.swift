@@ -1,0 +1,144 @@
+public import MailModel
+
+/// What planning says after each round of answers.
+public enum RouteStep: Hashable, Sendable {
+    /// Ask all of these, at the same time, and come back with their answers too; never empty.
+    case ask(Set<DNSQuestion>)
+    /// The end.
+    case finished(RouteResult)
+}
+
+/// What became of planning.
+public enum RouteResult: Hashable, Sendable {
+    /// Hosts to try in turn. All of them may be unavailable, each with its reason.
+    case plan(RoutePlan)
+    /// `MX 0 .`: the domain accepts no mail; permanent at once (RFC 7505 §3).
+    case nullMX(DNSSECState)
+    /// The domain does not exist (`nameError`), or has neither MX nor address (`noData`). Permanent at once, whether
+    /// or not the denial is signed, because bouncing misspelt addresses quickly is what senders expect.
+    case noSuchDomain(DNSAbsence, DNSSECState)
+    /// No host is known.
+    case failed(RouteFailure)
+}
+
+/// Why a route, or one host of it, cannot be used.
+public enum RouteFailure: Hashable, Sendable {
+    /// An answer that DNSSEC or DANE depends on failed: 4.7.324 (rules 2 and 10).
+    case dnssecInvalid(DNSQuestion, DNSFailure)
+    /// The DNS failed for a reason that is not DNSSEC's: 4.4.312.
+    case dnsQueryFailed(DNSQuestion, DNSFailure)
+    /// More records than `DNSLimits` allows.
+    case overLimit(DNSQuestion, count: Int)
+    /// An MX host without any address.
+    case noAddress(DomainName)
+    /// This system is itself the best MX of the domain.
+    case routingLoop(DomainName)
+}
+
+/// The hosts of one next hop in the order in which to try them.
+public struct RoutePlan: Hashable, Sendable {
+    /// What was planned for.
+    public let nextHop: NextHop
+    /// By ascending preference. Equal ones stand as in the answer; see `shuffled(using:)`.
+    public let hosts: [PlannedHost]
+
+    /// A plan.
+    public init(nextHop: NextHop, hosts: [PlannedHost]) {
+        self.nextHop = nextHop
+        self.hosts = hosts
+    }
+
+    /// The same plan with hosts of equal preference in random order, to spread load over them (RFC 5321 §5.1).
+    public func shuffled(using generator: inout some RandomNumberGenerator) -> RoutePlan {
+        let order = self.hosts.shuffled(using: &generator)
+        let preferences = Set(self.hosts.map(\.preference)).sorted()
+        return RoutePlan(
+            nextHop: self.nextHop, hosts: preferences.flatMap { value in order.filter { $0.preference == value } })
+    }
+}
+
+/// One host and what it must prove.
+public struct PlannedHost: Hashable, Sendable {
+    /// The MX or configured name, before alias expansion; `nil` for an address literal.
+    public let name: DomainName?
+    /// The MX preference; 0 where there was no MX.
+    public let preference: UInt16
+    /// The port of the connection.
+    public let port: UInt16
+    /// Where to connect, IPv6 first; of the family that validated where only one did (rule 9). Empty with a `failure`.
+    public let addresses: [IPAddress]
+    /// What a connection must prove.
+    public let requirement: DANERequirement
+    /// Why the host must be skipped, if it must.
+    public let failure: RouteFailure?
+    /// Whether DANE holds from the recipient's domain on.
+    public let trust: RouteTrust
+    /// The look-ups' states, for the trace.
+    public let states: HostStates
+    /// The secure TLSA RRset, judged record by record, if there is one.
+    public let tlsa: TLSARecordSet?
+
+    /// A host; planning makes them, and tests.
+    public init(
+        name: DomainName?, preference: UInt16 = 0, port: UInt16 = 25, addresses: [IPAddress],
+        requirement: DANERequirement, failure: RouteFailure? = nil, trust: RouteTrust = .unprotected,
+        states: HostStates = HostStates(mx: .notAsked), tlsa: TLSARecordSet? = nil
+    ) {
+        self.name = name
+        self.preference = preference
+        self.port = port
+        self.addresses = addresses
+        self.requirement = requirement
+        self.failure = failure
+        self.trust = trust
+        self.states = states
+        self.tlsa = tlsa
+    }
+}
+
+/// From where on a host's requirement can be trusted.
+public enum RouteTrust: String, Hashable, Sendable {
+    /// Every look-up from the next-hop domain to the TLSA RRset was secure.
+    case endToEnd
+    /// Secure TLSA records of a host that an insecure MX RRset named (rule 7): never to be called verified end to end.
+    case insecureMX
+    /// No DANE.
+    case unprotected
+}
+
+/// What one look-up was worth.
+public enum LookupState: String, Hashable, Sendable {
+    /// An answer, validated.
+    case secure
+    /// An answer, proven to be unsigned.
+    case insecure
+    /// Validation failed.
+    case bogus
+    /// No answer.
+    case failed
+    /// The question was not needed, or forbidden (rule 1).
+    case notAsked
+
+    init(_ state: DNSSECState) { self = state == .secure ? .secure : .insecure }
+
+    init(_ failure: DNSFailure) {
+        if case .bogus = failure { self = .bogus } else { self = .failed }
+    }
+}
+
+/// The states of the three look-ups for one host.
+public struct HostStates: Hashable, Sendable {
+    /// Of the MX RRset, or of its denial.
+    public var mx: LookupState
+    /// Of the addresses that are used.
+    public var address: LookupState
+    /// Of the TLSA RRset, or of its denial.
+    public var tlsa: LookupState
+
+    /// Three states.
+    public init(mx: LookupState, address: LookupState = .notAsked, tlsa: LookupState = .notAsked) {
+        self.mx = mx
+        self.address = address
+        self.tlsa = tlsa
+    }
+}

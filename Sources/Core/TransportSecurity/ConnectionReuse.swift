@@ -1,0 +1,100 @@
+public import DANE
+public import MailModel
+
+/// What two deliveries must have in common to share a connection (rules 26 and 27).
+public struct ConnectionReuseKey: Hashable, Sendable {
+    /// Whose wishes a connection was opened under (RFC 8689 §5).
+    public enum Protection: Hashable, Sendable {
+        /// Transport security as DNS and policy demand it.
+        case full
+        /// The sender said `TLS-Required: No`. Such a connection never serves protected mail.
+        case tlsNotRequired
+    }
+
+    private enum Obligation: Hashable {
+        case mustAuthenticate(records: Set<TLSARecord>, at: TLSABaseDomain)
+        case mustEncrypt
+        case opportunistic
+    }
+
+    private let host: DomainName?
+    private let address: IPAddress
+    private let port: UInt16
+    private let obligation: Obligation
+    private let tlsa: TLSARecordSetIdentity?
+    private let trust: RouteTrust
+    private let protection: Protection
+
+    /// The key of a delivery to one address of `host`.
+    public init(
+        host: DomainName?, address: IPAddress, port: UInt16, requirement: AttemptRequirement,
+        protection: Protection = .full
+    ) {
+        self.host = host
+        self.address = address
+        self.port = port
+        // Reference identifiers stay out: they differ by next-hop domain, which `WarmConnection` judges by the match.
+        self.obligation =
+            switch requirement.tls {
+            case .mustAuthenticate(let wanted): .mustAuthenticate(records: Set(wanted.records), at: wanted.baseDomain)
+            case .mustEncrypt: .mustEncrypt
+            case .opportunistic: .opportunistic
+            }
+        self.tlsa = requirement.tlsaIdentity
+        self.trust = requirement.trust
+        self.protection = protection
+    }
+}
+
+/// An open connection that has delivered, and what it proved.
+public struct WarmConnection: Hashable, Sendable {
+    /// What it was opened for.
+    public let key: ConnectionReuseKey
+    /// The next-hop domain that it was opened for.
+    public let nextHopDomain: DomainName?
+    /// What the peer proved, if that was asked.
+    public let peer: DANEAuthenticatedPeer?
+
+    /// A connection.
+    public init(key: ConnectionReuseKey, nextHopDomain: DomainName?, peer: DANEAuthenticatedPeer?) {
+        self.key = key
+        self.nextHopDomain = nextHopDomain
+        self.peer = peer
+    }
+
+    /// Whether it may carry mail of `requirement` for another, or the same, next-hop domain.
+    public func serves(
+        _ key: ConnectionReuseKey, requirement: AttemptRequirement, nextHopDomain: DomainName?
+    ) -> Bool {
+        guard self.key == key else { return false }
+        guard case .mustAuthenticate(let authentication) = requirement.tls else { return true }
+        // Reused without proof is a failure.
+        guard let peer = self.peer, authentication.accepts(peer) else { return false }
+        guard self.nextHopDomain != nextHopDomain else { return true }
+        // The name of one customer's domain proves nothing to another's.
+        return peer.matched.usage == .daneEE || peer.matchedName == peer.baseDomain.name
+    }
+}
+
+/// The proof that is stored with a TLS session. OpenSSL calls a resumed session verified whatever the TLSA records
+/// now are, so under DANE none is resumed unless this still holds (rule 26).
+public struct ResumableProof: Hashable, Sendable {
+    private let peer: DANEAuthenticatedPeer
+    private let tlsa: TLSARecordSetIdentity
+    private let expiry: Timestamp
+
+    /// What the full handshake proved, by which RRset, and until when that may be relied upon.
+    public init(peer: DANEAuthenticatedPeer, tlsa: TLSARecordSetIdentity, expiry: Timestamp) {
+        self.peer = peer
+        self.tlsa = tlsa
+        self.expiry = expiry
+    }
+
+    /// The proof that a resumed session carries over, or `nil` when a full handshake is needed.
+    public func carriesOver(to requirement: AttemptRequirement, at instant: Timestamp) -> DANEAuthenticatedPeer? {
+        guard instant < self.expiry, requirement.tlsaIdentity == self.tlsa,
+            case .mustAuthenticate(let authentication) = requirement.tls, authentication.accepts(self.peer)
+        else { return nil }
+        return self.peer
+    }
+}

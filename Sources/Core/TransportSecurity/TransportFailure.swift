@@ -1,0 +1,172 @@
+public import DANE
+public import MailModel
+
+/// Every way in which a message fails to reach a host, under the one name that NDRs, metrics, traces and logs use.
+///
+/// Raw values are stored and must not change. The first four, and `dnsQueryFailed`, have the names and numbers that
+/// Exchange Online gives them, for operators know those.
+public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
+    /// TLS is owed, but STARTTLS was not offered or was refused (rule 25).
+    case startTLSNotSupported = "starttls-not-supported"
+    /// A DANE-TA chain matched but has expired (rule 19).
+    case certificateExpired = "certificate-expired"
+    /// The host did not prove itself by a usable TLSA record, for any other reason (rule 19).
+    case tlsaInvalid = "tlsa-invalid"
+    /// TLS is owed, and the two sides could not agree on it (rule 21).
+    case tlsHandshakeFailed = "tls-handshake-failed"
+    /// A DNS answer failed validation, or a TLSA look-up failed in any way (rules 2 and 10).
+    case dnssecInvalid = "dnssec-invalid"
+    /// The DNS failed, and DNSSEC is not the reason.
+    case dnsQueryFailed = "dns-query-failed"
+    /// The remote server said no in SMTP. Its own code goes into reports; ours is only the fallback.
+    case remoteReply = "remote-reply"
+    /// The remote server does not speak SMTP as it should.
+    case protocolViolation = "protocol-violation"
+    /// The connection ended, or fell silent, in the middle of a session.
+    case connectionLost = "connection-lost"
+    /// Nothing answered in time.
+    case connectionTimeout = "connection-timeout"
+    /// The host, or a router before it, refused the connection.
+    case connectionRefused = "connection-refused"
+    /// The domain's hosts have no address.
+    case noUsableRoute = "no-usable-route"
+    /// This system is itself the domain's best MX.
+    case routingLoop = "routing-loop"
+    /// The domain accepts no mail (RFC 7505).
+    case nullMX = "null-mx"
+    /// The domain does not exist.
+    case noSuchDomain = "no-such-domain"
+}
+
+// MARK: - Codes
+
+extension TransportFailure {
+    /// The name that NDRs, metrics and traces show.
+    public var name: String { self.rawValue }
+
+    /// The code of a bounce: at once if `isPermanent`, else when the message expires.
+    public var permanentStatus: EnhancedStatusCode { self.status(.permanentFailure) }
+
+    /// The code while the message is being retried.
+    public var transientStatus: EnhancedStatusCode { self.status(.persistentTransientFailure) }
+
+    /// Whether retrying is pointless, so that the message bounces at once.
+    public var isPermanent: Bool {
+        switch self {
+        case .nullMX, .noSuchDomain, .routingLoop: true
+        default: false
+        }
+    }
+
+    /// Whether a message whose last attempt failed so expires after the DANE and DNSSEC lifetime (24 h) rather
+    /// than the general one.
+    public var isSecurityFailure: Bool {
+        switch self {
+        case .startTLSNotSupported, .certificateExpired, .tlsaInvalid, .tlsHandshakeFailed, .dnssecInvalid: true
+        default: false
+        }
+    }
+
+    /// Subjects and details of RFC 3463 §3, and of Exchange Online above 300.
+    private func status(_ class: EnhancedStatusCode.Class) -> EnhancedStatusCode {
+        switch self {
+        case .startTLSNotSupported: EnhancedStatusCode(`class`, 7, 321)
+        case .certificateExpired: EnhancedStatusCode(`class`, 7, 322)
+        case .tlsaInvalid, .tlsHandshakeFailed: EnhancedStatusCode(`class`, 7, 323)
+        case .dnssecInvalid: EnhancedStatusCode(`class`, 7, 324)
+        case .dnsQueryFailed: EnhancedStatusCode(`class`, 4, 312)
+        case .remoteReply: EnhancedStatusCode(`class`, 0, 0)
+        case .protocolViolation: EnhancedStatusCode(`class`, 5, 0)
+        case .connectionLost: EnhancedStatusCode(`class`, 4, 2)
+        case .connectionTimeout, .connectionRefused: EnhancedStatusCode(`class`, 4, 1)
+        case .noUsableRoute: EnhancedStatusCode(`class`, 4, 4)
+        case .routingLoop: EnhancedStatusCode(`class`, 4, 6)
+        case .nullMX: EnhancedStatusCode(`class`, 1, 10)
+        case .noSuchDomain: EnhancedStatusCode(`class`, 1, 2)
+        }
+    }
+}
+
+// MARK: - Reporting
+
+extension TransportFailure {
+    /// The default line of an NDR or trace, such as `starttls-not-supported: …`.
+    public var text: String { "\(self.name): \(self.sentence)" }
+
+    private var sentence: String {
+        switch self {
+        case .startTLSNotSupported: "The destination mail server must offer TLS to receive mail."
+        case .certificateExpired: "The certificate of the destination mail server has expired."
+        case .tlsaInvalid: "The destination mail server failed DANE validation."
+        case .tlsHandshakeFailed: "TLS is required, and the destination mail server could not agree on it."
+        case .dnssecInvalid: "The destination domain returned invalid DNSSEC records."
+        case .dnsQueryFailed: "The DNS did not answer for the destination domain."
+        case .remoteReply: "The destination mail server refused the message."
+        case .protocolViolation: "The destination mail server broke the SMTP protocol."
+        case .connectionLost: "The connection to the destination mail server was lost."
+        case .connectionTimeout: "The destination mail server did not answer in time."
+        case .connectionRefused: "The destination mail server refused the connection."
+        case .noUsableRoute: "No mail server of the destination domain has an address."
+        case .routingLoop: "Mail for the destination domain would come back to this server."
+        case .nullMX: "The destination domain accepts no mail."
+        case .noSuchDomain: "The destination domain does not exist."
+        }
+    }
+
+    /// The result type of a TLS report (RFC 8460 §4.3), where this is a matter for one.
+    public var tlsReportResultType: String? {
+        switch self {
+        case .startTLSNotSupported, .certificateExpired, .tlsaInvalid, .dnssecInvalid: self.rawValue
+        case .tlsHandshakeFailed: "validation-failure"
+        default: nil
+        }
+    }
+
+    /// Of the failures of all hosts, the one to report (rule 24): a DANE or DNSSEC verdict says more than a closed
+    /// port, and among equals the most preferred host speaks. `nil` only for no failure at all.
+    public static func mostTelling(of failures: some Sequence<TransportFailure>) -> TransportFailure? {
+        failures.enumerated().min { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }?.element
+    }
+
+    /// Lower is more telling.
+    private var rank: Int {
+        switch self {
+        // What a host itself showed comes first, as its operator can act on it.
+        case .tlsaInvalid: 0
+        case .certificateExpired: 1
+        case .startTLSNotSupported: 2
+        case .tlsHandshakeFailed: 3
+        case .dnssecInvalid: 4
+        case .remoteReply: 5
+        case .protocolViolation: 6
+        case .dnsQueryFailed: 7
+        case .connectionLost: 8
+        case .connectionTimeout, .connectionRefused: 9
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain: 10
+        }
+    }
+}
+
+// MARK: - Routes
+
+extension TransportFailure {
+    /// The name of what planning found.
+    public init(_ failure: RouteFailure) {
+        switch failure {
+        case .dnssecInvalid: self = .dnssecInvalid
+        case .dnsQueryFailed, .overLimit: self = .dnsQueryFailed
+        case .noAddress: self = .noUsableRoute
+        case .routingLoop: self = .routingLoop
+        }
+    }
+
+    /// Why there is nothing to try; `nil` when there is a plan.
+    public init?(_ result: RouteResult) {
+        switch result {
+        case .plan: return nil
+        case .nullMX: self = .nullMX
+        case .noSuchDomain: self = .noSuchDomain
+        case .failed(let failure): self.init(failure)
+        }
+    }
+}

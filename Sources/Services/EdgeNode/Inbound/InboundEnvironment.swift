@@ -1,0 +1,65 @@
+import Logging
+import MailModel
+import QueueStore
+import SMTPProtocol
+import TLSEngine
+import Telemetry
+
+/// What all connections of one listener share.
+struct InboundEnvironment: Sendable {
+    /// The name of this node in trace fields, and what each session is told.
+    let session: SMTPServerSession.Configuration
+    let timeouts: SMTPTimeouts
+    let policy: InboundPolicy
+    /// Without certificates STARTTLS is not offered.
+    let certificates: ServerCertificateStore?
+    let intake: MessageIntake
+    let metrics: RelayMetrics
+    let now: @Sendable () -> Timestamp
+}
+
+/// Stores what clients send, and says what they are to be told.
+struct MessageIntake: Sendable {
+    let writer: QueueWriter
+    let supervisor: TaskSupervisor
+    let metrics: RelayMetrics
+    let logger: Logger
+
+    /// The reply to the end of the data: 250 only after the COMMIT.
+    func store(_ message: AcceptedMessage) async -> SMTPReply {
+        let size = message.size
+        do throws(QueueStoreError) {
+            try await self.writer.enqueue(message)
+        } catch {
+            self.metrics.smtpdMessages.increment(.deferred)
+            return self.reply(for: error)
+        }
+        self.metrics.smtpdMessages.increment(.accepted)
+        self.metrics.smtpdMessageSize.observe(Double(size))
+        self.metrics.queueEnqueued.increment(by: message.entries.count)
+        self.logger.info(
+            "accepted",
+            metadata: [
+                LogKey.event: "\(LogEventName.reception.rawValue)", LogKey.messageID: "\(message.id)",
+                LogKey.senderDomain: "\(message.sender.split(separator: "@").last ?? "")",
+                LogKey.recipientDomain: "\(message.entries.map(\.domain.text).joined(separator: " "))",
+            ])
+        return SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK: queued as \(message.id)")
+    }
+
+    /// What a client hears when its message was not stored: it keeps the message and tries again.
+    func reply(for error: QueueStoreError) -> SMTPReply {
+        self.logger.warning("not stored", metadata: [LogKey.event: "rejection", "error": "\(error)"])
+        switch error.code {
+        case .overloaded:
+            return SMTPReply(452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "Queue is full, try later")
+        default:
+            let status = EnhancedStatusCode(.persistentTransientFailure, 3, 0)
+            return SMTPReply(451, status, "Queue is not available, try later")
+        }
+    }
+
+    /// The node is over: what it can no longer store is refused for now.
+    static let shuttingDown = SMTPReply(
+        451, EnhancedStatusCode(.persistentTransientFailure, 3, 2), "Service is shutting down, try later")
+}

@@ -1,0 +1,155 @@
+import MailModel
+import NIOCore
+import QueueStore
+import SMTPProtocol
+
+/// A message on its way in: gathers its content and has it stored. Confined to its connection's event loop.
+///
+/// Content up to `QueueLimits.inlineBody` goes into the message's own row. More is staged in the database chunk by chunk
+/// as it arrives, and published at the end, so that a large message never stands in memory.
+final class IncomingMessage {
+    private let intake: MessageIntake
+    private let draft: AcceptedMessage
+    private var buffer: [UInt8]
+    private var stager: BodyStager?
+
+    init(
+        envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
+        environment: InboundEnvironment
+    ) {
+        let now = environment.now()
+        var generator = SystemRandomNumberGenerator()
+        let id = MessageID(milliseconds: UInt64(max(0, now.microseconds / 1000)), using: &generator)
+        let received = ReceivedField(
+            hello: envelope.hello, clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
+        var attributes = MessageAttributes()
+        attributes.isEightBit = envelope.body == .eightBitMIME
+        attributes.clientAddress = "\(client)"
+        attributes.clientName = SafeText.escape(envelope.hello.name)
+        self.intake = environment.intake
+        self.buffer = received.bytes
+        self.draft = AcceptedMessage(
+            id: id, sender: envelope.reversePath.storedText, attributes: attributes,
+            entries: Self.entries(of: recipients), body: .inline([]),
+            receptionNote: "from \(client) by \(tls.map { "\($0.version) \($0.cipher)" } ?? "cleartext")")
+    }
+
+    /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
+    func append(_ content: inout [UInt8]) -> Bool {
+        self.buffer.append(contentsOf: content)
+        content.removeAll(keepingCapacity: true)
+        return self.buffer.count > QueueLimits.inlineBody
+    }
+
+    /// Stages what there is; `then` is called on the event loop, with a reply if the message must be refused.
+    func stage(on eventLoop: any EventLoop, then: @escaping (SMTPReply?) -> Void) {
+        let stager = self.stager ?? BodyStager(self.intake.writer.bodyWriter(for: self.draft))
+        self.stager = stager
+        let chunk = self.takeBuffer()
+        let intake = self.intake
+        self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
+            do throws(QueueStoreError) {
+                try await stager.write(chunk)
+                return nil
+            } catch {
+                return intake.reply(for: error)
+            }
+        }
+    }
+
+    /// Stores the whole message; `then` is called on the event loop with the reply for the client.
+    func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
+        let rest = self.takeBuffer()
+        let (intake, stager, draft) = (self.intake, self.stager, self.draft)
+        self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
+            var message = draft
+            do throws(QueueStoreError) {
+                if let stager {
+                    message.body = .staged(try await stager.finish(rest))
+                } else if rest.count <= QueueLimits.inlineBody {
+                    message.body = .inline(rest)
+                } else {
+                    message.body = .staged(try await BodyStager(intake.writer.bodyWriter(for: draft)).finish(rest))
+                }
+            } catch {
+                return intake.reply(for: error)
+            }
+            return await intake.store(message)
+        }
+    }
+
+    /// The message is not wanted any more. Staged chunks are swept later.
+    func abandon() { self.buffer = [] }
+
+    private func takeBuffer() -> [UInt8] {
+        defer { self.buffer = [] }
+        return self.buffer
+    }
+
+    /// Runs `work` as a child of the node's supervisor, and comes back to the event loop with its result.
+    private func submit<Value: Sendable>(
+        on eventLoop: any EventLoop, then: @escaping (Value) -> Void, refused: Value,
+        _ work: @escaping @Sendable () async -> Value
+    ) {
+        let promise = eventLoop.makePromise(of: Value.self)
+        promise.futureResult.assumeIsolated().whenSuccess(then)
+        if !self.intake.supervisor.submit({ promise.succeed(await work()) }) { promise.succeed(refused) }
+    }
+
+    /// One entry for each recipient domain, in the order in which the domains first came.
+    private static func entries(of recipients: [AdmittedRecipient]) -> [AcceptedEntry] {
+        var entries: [AcceptedEntry] = []
+        var positions: [DomainName: Int] = [:]
+        for recipient in recipients {
+            guard let mailbox = recipient.path.mailbox else { continue }
+            let stored = QueueRecipient(address: "\(mailbox)")
+            if let position = positions[recipient.domain] {
+                entries[position].recipients.append(stored)
+            } else {
+                positions[recipient.domain] = entries.count
+                entries.append(AcceptedEntry(domain: recipient.domain, recipients: [stored]))
+            }
+        }
+        return entries
+    }
+}
+
+/// Keeps the writer of one body; its chunks are written one after another.
+private actor BodyStager {
+    private var writer: BodyWriter
+
+    init(_ writer: BodyWriter) { self.writer = writer }
+
+    func write(_ chunk: [UInt8]) async throws(QueueStoreError) {
+        var writer = self.writer
+        defer { self.writer = writer }
+        try await writer.write(chunk)
+    }
+
+    func finish(_ rest: [UInt8]) async throws(QueueStoreError) -> StagedBody {
+        try await self.write(rest)
+        var writer = self.writer
+        return try await writer.finish()
+    }
+}
+
+extension ReversePath {
+    /// The mailbox as the queue stores it; nothing for the null path.
+    var storedText: String {
+        switch self {
+        case .null: ""
+        case .mailbox(let mailbox): "\(mailbox)"
+        }
+    }
+
+    /// Reads what the queue stored.
+    init?(storedText: String) {
+        if storedText.isEmpty {
+            self = .null
+        } else if let mailbox = Mailbox(storedText) {
+            self = .mailbox(mailbox)
+        } else {
+            return nil
+        }
+    }
+}

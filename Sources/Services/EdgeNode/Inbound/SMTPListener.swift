@@ -1,0 +1,81 @@
+import Logging
+import MailModel
+import NIOCore
+import NIOPosix
+import Telemetry
+
+/// Takes SMTP connections at one address.
+struct SMTPListener: Sendable {
+    let settings: Listener
+    let environment: InboundEnvironment
+    let limiter: ConnectionLimiter
+    let group: MultiThreadedEventLoopGroup
+    let logger: Logger
+
+    /// Binds the address. Close the channel to take no more connections; those that are open go on.
+    func bind() async throws -> any Channel {
+        let bootstrap = ServerBootstrap(group: self.group)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            // The handler asks for each read, and so decides how much of a client is in memory.
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try self.initialise(channel) }
+            }
+        let address = self.settings.address
+        let channel = try await bootstrap.bind(host: "\(address.address)", port: Int(address.port)).get()
+        self.logger.info("listening", metadata: ["listener": "\(self.settings.name)", "address": "\(address)"])
+        return channel
+    }
+
+    private func initialise(_ channel: any Channel) throws {
+        let label = ListenerLabel(self.settings.name)
+        let client = channel.remoteAddress.flatMap { IPAddress($0) } ?? .v4(0)
+        let (limiter, metrics) = (self.limiter, self.environment.metrics)
+        switch limiter.admit(channel, from: client) {
+        case .admitted:
+            metrics.smtpdConnectionsTotal.increment(label, .accepted)
+            metrics.smtpdConnections[label].increment()
+            channel.closeFuture.whenComplete { _ in
+                limiter.closed(channel, from: client)
+                metrics.smtpdConnections[label].decrement()
+            }
+            try channel.pipeline.syncOperations.addHandler(
+                InboundConnection(environment: self.environment, client: client))
+        case .overLimit:
+            metrics.smtpdConnectionsTotal.increment(label, .refusedLimit)
+            try channel.pipeline.syncOperations.addHandler(RefusingHandler("4.7.0 Too many connections, try later"))
+        case .draining:
+            metrics.smtpdConnectionsTotal.increment(label, .refusedDraining)
+            try channel.pipeline.syncOperations.addHandler(RefusingHandler("4.3.2 Service is shutting down"))
+        }
+    }
+}
+
+/// Tells a client that it cannot be served, and closes.
+private final class RefusingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let text: String
+
+    init(_ text: String) { self.text = text }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let bound = context.loopBound
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: "421 \(self.text)\r\n"))).assumeIsolated()
+            .whenComplete { _ in bound.value.close(promise: nil) }
+    }
+}
+
+extension IPAddress {
+    /// The address of a socket, without its port; `nil` for a socket that has none.
+    init?(_ address: SocketAddress) {
+        switch address {
+        case .v4(let v4): self.init(bytes: withUnsafeBytes(of: v4.address.sin_addr) { Array($0) })
+        case .v6(let v6): self.init(bytes: withUnsafeBytes(of: v6.address.sin6_addr) { Array($0) })
+        case .unixDomainSocket: return nil
+        }
+    }
+}

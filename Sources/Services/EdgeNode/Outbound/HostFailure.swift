@@ -1,0 +1,84 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import SMTPProtocol
+import TLSEngine
+import TransportSecurity
+
+/// Why one host did not take a message: the name that everyone uses for it, and what happened in words.
+struct HostFailure: Hashable, Sendable {
+    let failure: TransportFailure
+    /// What happened, for people; made safe where it came from a peer.
+    let detail: String
+    /// The peer's reply, where there was one.
+    let reply: SMTPReply?
+    /// The final dot was written and its reply never came: the host may have taken the message.
+    let isAmbiguous: Bool
+
+    init(_ failure: TransportFailure, _ detail: String = "", reply: SMTPReply? = nil, isAmbiguous: Bool = false) {
+        self.failure = failure
+        self.detail = detail
+        self.reply = reply
+        self.isAmbiguous = isAmbiguous
+    }
+
+    /// What the SMTP session gave up for.
+    init(_ failure: SMTPClientFailure) {
+        switch failure {
+        case .greetingRefused(let reply), .helloRefused(let reply), .serviceClosing(let reply, _):
+            self.init(.remoteReply, "\(reply)", reply: reply)
+        case .startTLSNotSupported(let reply):
+            self.init(.startTLSNotSupported, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", reply: reply)
+        case .bytesBehindSTARTTLS:
+            self.init(.protocolViolation, "bytes in clear behind the reply to STARTTLS")
+        case .protocolError(let stage):
+            self.init(.protocolViolation, "unexpected reply at \(stage)")
+        case .connectionLost(let stage, let afterFinalDot):
+            self.init(.connectionLost, "connection lost at \(stage)", isAmbiguous: afterFinalDot)
+        case .abandoned:
+            self.init(.connectionLost, "given up before the final dot: the lease was too short")
+        }
+    }
+
+    /// What a handshake failed for, told record by record where the peer showed a chain.
+    init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
+        self.init(failure, SafeText.escape(outcome.failure?.text ?? "not authenticated"))
+    }
+
+    /// The peer said nothing within the deadline of this stage.
+    static func silence(at stage: SMTPClientStage) -> HostFailure {
+        switch stage {
+        case .greeting: HostFailure(.connectionTimeout, "no greeting in time")
+        case .finalDot: HostFailure(.connectionLost, "no reply to the final dot in time", isAmbiguous: true)
+        case .handshake: HostFailure(.tlsHandshakeFailed, "no answer to the TLS handshake in time")
+        default: HostFailure(.connectionLost, "no answer in time at \(stage)")
+        }
+    }
+
+    /// The failure as the queue keeps it and reports tell it.
+    func deliveryFailure(host: String?) -> DeliveryFailure {
+        var status = self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus
+        if self.failure == .remoteReply, let reply { status = EnhancedStatusCode(of: reply) }
+        let text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"
+        return DeliveryFailure(
+            failureClass: self.failure.isSecurityFailure ? .security : .general, status: status,
+            reason: self.failure.name, text: text, host: host)
+    }
+}
+
+extension EnhancedStatusCode {
+    /// The status of a refusing reply: its own code where that agrees with the reply code, else `x.0.0`.
+    init(of reply: SMTPReply) {
+        let `class`: Class =
+            switch reply.severity {
+            case .permanentNegative: .permanentFailure
+            case .transientNegative: .persistentTransientFailure
+            case .positiveCompletion, .positiveIntermediate: .success
+            }
+        if let status = reply.enhancedStatus, status.class == `class` {
+            self = status
+        } else {
+            self.init(`class`, 0, 0)
+        }
+    }
+}

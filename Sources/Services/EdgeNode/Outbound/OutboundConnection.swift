@@ -1,0 +1,288 @@
+import MailModel
+import NIOCore
+import SMTPProtocol
+import TLSEngine
+import TransportSecurity
+
+/// One connection to a receiving host: carries bytes to `SMTPClientSession` and does what it says.
+///
+/// Confined to its event loop, which is also the executor of the destination that uses it, so its methods are called and
+/// its futures awaited without a change of thread. One operation is under way at a time.
+final class OutboundConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// What came of opening a connection.
+    enum Opened: Sendable {
+        /// Mail may be sent, so protected.
+        case ready(Established)
+        /// Not this host now.
+        case failed(HostFailure)
+        /// The same host again, and without asking for TLS (rule 28).
+        case retryInClear(TLSFailure)
+    }
+
+    /// What came of offering a message's envelope.
+    enum Begun: Sendable {
+        /// The server waits for the content.
+        case transferContent
+        /// It is over: one outcome for each recipient.
+        case done([SMTPRecipientOutcome])
+        /// The connection is of no more use; what was decided before stands.
+        case failed(HostFailure, decided: [SMTPRecipientOutcome?])
+    }
+
+    /// What came of the final dot.
+    enum Finished: Sendable {
+        case done([SMTPRecipientOutcome])
+        case failed(HostFailure, decided: [SMTPRecipientOutcome?])
+    }
+
+    private enum Operation {
+        case none
+        case opening(EventLoopPromise<Opened>)
+        case beginning(EventLoopPromise<Begun>)
+        case transferring
+        case finishing(EventLoopPromise<Finished>)
+        case over(HostFailure)
+    }
+
+    private let requirement: AttemptRequirement
+    private let tls: OutboundTLS
+    private let timeouts: SMTPTimeouts
+    private var session: SMTPClientSession
+    private var input = ByteBuffer()
+    private var operation: Operation
+    private var context: ChannelHandlerContext?
+    private var timer: DeadlineTimer?
+    private var established = Established(label: .none)
+
+    /// A connection that says into `opened` what came of it.
+    init(
+        requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, timeouts: SMTPTimeouts,
+        opened: EventLoopPromise<Opened>
+    ) {
+        self.requirement = requirement
+        self.tls = tls
+        self.timeouts = timeouts
+        self.session = SMTPClientSession(helloName: helloName, requirement: tls.sessionRequirement(requirement))
+        self.operation = .opening(opened)
+    }
+
+    /// Whether another message may be begun.
+    var isReady: Bool {
+        if case .none = self.operation { self.session.stage == .ready } else { false }
+    }
+
+    // MARK: - Operations
+
+    /// Offers the envelope.
+    func begin(_ message: SMTPClientMessage, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
+        let promise = eventLoop.makePromise(of: Begun.self)
+        if case .over(let failure) = self.operation {
+            promise.succeed(.failed(failure, decided: []))
+        } else {
+            self.operation = .beginning(promise)
+            self.perform(self.session.begin(message))
+        }
+        return promise.futureResult
+    }
+
+    /// Writes content; done when the transport has taken it, and without effect once the connection has failed, which
+    /// `finish` then tells.
+    func write(_ content: [UInt8], on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
+        guard case .transferring = self.operation, let context else { return eventLoop.makeSucceededVoidFuture() }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(content.count + content.count / 32 + 4)
+        self.session.encode(content.span, into: &bytes)
+        self.timer?.arm(self.timeouts.dataBlock)
+        let written = context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: bytes)))
+        return written.flatMapErrorThrowing { _ in }
+    }
+
+    /// Writes the final dot if `isPermitted` says so in this same turn, else gives the connection up.
+    func finish(on eventLoop: any EventLoop, isPermitted: () -> Bool) -> EventLoopFuture<Finished> {
+        let promise = eventLoop.makePromise(of: Finished.self)
+        switch self.operation {
+        case .over(let failure):
+            promise.succeed(.failed(failure, decided: self.session.recipientOutcomes))
+        default:
+            self.operation = .finishing(promise)
+            if isPermitted(), let bytes = self.session.finishData() {
+                self.perform(.send(bytes))
+            } else {
+                self.perform(self.session.abandon())
+            }
+        }
+        return promise.futureResult
+    }
+
+    /// Says goodbye where that is possible, and closes.
+    func quit() {
+        guard self.isReady else { return self.closeChannel() }
+        self.perform(self.session.quit())
+    }
+
+    // MARK: - Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.timer = DeadlineTimer(on: context.eventLoop) { [unowned self] in self.deadlinePassed() }
+        self.armTimer()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.timer?.cancel()
+        self.timer = nil
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = self.unwrapInboundIn(data)
+        self.input.writeBuffer(&bytes)
+        self.process()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.perform(self.session.connectionClosed())
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSEvent.clientHandshake(let outcome) = event {
+            self.handshakeEnded(outcome)
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    // MARK: - The loop
+
+    private func process() {
+        while true {
+            let step = self.session.receive(self.input.readableBytesUInt8Span)
+            self.input.moveReaderIndex(forwardBy: step.consumed)
+            self.perform(step.action)
+            if case .needInput = step.action, step.consumed == 0 || self.input.readableBytes == 0 { break }
+            if self.session.stage == .handshake || self.session.stage == .finished { break }
+        }
+        if self.input.readableBytes == 0 { self.input.clear() }
+        self.armTimer()
+    }
+
+    private func perform(_ action: SMTPClientAction) {
+        switch action {
+        case .needInput: ()
+        case .send(let bytes):
+            self.context?.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+            self.armTimer()
+        case .startTLS: self.startTLS()
+        case .ready: self.ready()
+        case .transferContent:
+            guard case .beginning(let promise) = self.operation else { return }
+            self.operation = .transferring
+            promise.succeed(.transferContent)
+        case .messageDone(let outcomes): self.messageDone(outcomes)
+        case .failed(let failure): self.fail(HostFailure(failure))
+        case .closed: self.closeChannel()
+        }
+    }
+
+    private func ready() {
+        guard case .opening(let promise) = self.operation else { return }
+        // A session that got here without TLS was allowed to: the requirement says what that is worth.
+        if self.session.tls == nil {
+            let decision = self.tls.isForbidden ? .deliver(.none) : self.requirement.decide(.startTLSUnavailable)
+            guard case .deliver(let label) = decision else { return self.fail(HostFailure(.startTLSNotSupported)) }
+            self.established = Established(label: label)
+        }
+        self.operation = .none
+        promise.succeed(.ready(self.established))
+    }
+
+    private func messageDone(_ outcomes: [SMTPRecipientOutcome]) {
+        let operation = self.operation
+        self.operation = .none
+        switch operation {
+        case .beginning(let promise): promise.succeed(.done(outcomes))
+        case .finishing(let promise): promise.succeed(.done(outcomes))
+        case .none, .opening, .transferring, .over: ()
+        }
+    }
+
+    /// Ends the connection for this reason, and tells whoever waits.
+    private func fail(_ failure: HostFailure) {
+        let operation = self.operation
+        guard !operation.isOver else { return self.closeChannel() }
+        self.operation = .over(failure)
+        self.closeChannel()
+        let decided = self.session.recipientOutcomes
+        switch operation {
+        case .opening(let promise): promise.succeed(.failed(failure))
+        case .beginning(let promise): promise.succeed(.failed(failure, decided: decided))
+        case .finishing(let promise): promise.succeed(.failed(failure, decided: decided))
+        case .none, .transferring, .over: ()
+        }
+    }
+
+    private func closeChannel() {
+        self.timer?.disarm()
+        self.context?.close(promise: nil)
+    }
+
+    // MARK: - TLS
+
+    private func startTLS() {
+        guard let context else { return }
+        do {
+            let handler = try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
+            try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
+        } catch {
+            self.fail(HostFailure(.tlsHandshakeFailed, "\(error)"))
+        }
+    }
+
+    private func handshakeEnded(_ outcome: TLSClientOutcome) {
+        guard case .opening(let promise) = self.operation else { return }
+        // The verdict stands before the first byte of SMTP is sent over TLS.
+        switch self.requirement.decide(AttemptEvent(outcome)) {
+        case .deliver(let label):
+            self.established = Established(label: label, outcome: outcome)
+            let info = self.established.info
+            self.perform(
+                self.session.tlsEstablished(TLSInfo(version: info?.version ?? "", cipher: info?.cipher ?? "")))
+        case .nextHost(let failure):
+            self.fail(HostFailure(failure, outcome: outcome, requirement: self.requirement))
+        case .retrySameHostInClear:
+            let reason = outcome.failure ?? TLSFailure(.internalError, "no TLS")
+            self.operation = .over(HostFailure(.tlsHandshakeFailed, reason.text))
+            self.closeChannel()
+            promise.succeed(.retryInClear(reason))
+        }
+    }
+
+    // MARK: - Deadlines
+
+    private func armTimer() {
+        if let limit = self.timeouts.duration(of: self.session.waitingFor) {
+            self.timer?.arm(limit)
+        } else {
+            self.timer?.disarm()
+        }
+    }
+
+    private func deadlinePassed() {
+        let stage = self.session.stage
+        if stage == .handshake, self.requirement.decide(.handshakeFailed) == .retrySameHostInClear {
+            return self.handshakeEnded(.failed(TLSFailure(.truncated, "no answer to the handshake in time"), peerChain: []))
+        }
+        _ = self.session.connectionClosed()
+        self.fail(HostFailure.silence(at: stage))
+    }
+}
+
+extension OutboundConnection.Operation {
+    fileprivate var isOver: Bool { if case .over = self { true } else { false } }
+}

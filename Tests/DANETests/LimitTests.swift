@@ -69,6 +69,22 @@ struct LimitTests {
                 == .failed(.dnsQueryFailed(DNSQuestion("example.org", .mx), .malformed("no MX record in the answer"))))
     }
 
+    @Test("An address answer without an address is a failure that is retried, never a domain without address")
+    func emptyAddresses() {
+        let run = Zone { Zone.Entry(.a, "example.org", .found([], .secure)) }.plan()
+        let question = DNSQuestion("example.org", .a)
+        #expect(run.hosts.map(\.failure) == [.dnsQueryFailed(question, .malformed("no address in the answer"))])
+    }
+
+    @Test("A name too long to stand below _25._tcp has no TLSA records, and needs no question")
+    func longName() {
+        let label = String(repeating: "a", count: 60)
+        let name: DomainName = "\(label).\(label).\(label).\(label).example"
+        let run = Zone { MX("example.org", name) }.plan()
+        #expect(run.hosts.map(\.requirement) == [.opportunistic])
+        #expect(run.asked(.tlsa).isEmpty)
+    }
+
     @Test("dane-rules 23: each host is decided by itself, and the preference order stays")
     func mixedHosts() {
         let run = Zone {

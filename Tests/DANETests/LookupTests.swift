@@ -88,6 +88,28 @@ struct LookupTests {
         #expect(run.asked(.tlsa) == [.tlsa("mail.example.net")])
     }
 
+    @Test("dane-rules 3: TLSA at the expanded name that is proven insecure does not hide the original name's")
+    func insecureExpanded() {
+        let host = Zone {
+            MX("example.org", "mx.example.org")
+            A("mx.example.org", via: ["mail.example.net"])
+            TLSA("mail.example.net", .good, state: .insecure)
+            TLSA("mx.example.org", .good)
+        }.host()
+        #expect(host?.requirement.authentication?.baseDomain == TLSABaseDomain("mx.example.org"))
+    }
+
+    @Test("dane-rules 2: a resolver of ours that cannot work is never blamed on the domain, and never absence")
+    func resolverUnavailable() {
+        let question = DNSQuestion(.tlsa("mx.example.org"), .tlsa)
+        let host = Zone {
+            MX("example.org", "mx.example.org")
+            Fail(.tlsa, question.name, .resolverUnavailable("no trust anchor"))
+        }.host()
+        #expect(host?.failure == .dnsQueryFailed(question, .resolverUnavailable("no trust anchor")))
+        #expect(host?.addresses == [])
+    }
+
     @Test("dane-rules 4: a secure alias into an insecure zone has its TLSA at its own name (RFC 7672 §2.2.2)")
     func secureAliasIntoInsecureZone() {
         let run = Zone {

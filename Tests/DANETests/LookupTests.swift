@@ -263,6 +263,17 @@ struct LookupTests {
         #expect(ipv6?.requirement.authentication != nil)
     }
 
+    @Test("dane-rules 9: an insecure family is not used beside a secure one")
+    func mixedFamilies() {
+        let host = Zone {
+            MX("example.org", "mx.example.org")
+            AAAA("mx.example.org", state: .insecure)
+            TLSA("mx.example.org", .good)
+        }.host()
+        #expect(host?.addresses == [.literal("192.0.2.1")])
+        #expect(host?.requirement.authentication != nil)
+    }
+
     @Test("dane-rules 9: absence of one family and failure of the other is a failure, not a host without address")
     func absentAndFailed() {
         let host = Zone {

@@ -114,6 +114,11 @@ struct MatcherTests {
             CertificateNames(dnsNames: ["*.example.org"]).firstMatch(among: ["a.mx.example.org", "example.org"]) == nil)
     }
 
+    @Test("dane-rules 17: a wildcard right below the root covers nothing")
+    func wildcardOfTopLevel() {
+        #expect(CertificateNames(dnsNames: ["*.org"]).firstMatch(among: ["example.org"]) == nil)
+    }
+
     @Test("dane-rules 18: one matching record is enough, of either usage")
     func oneIsEnough() {
         let wrong = Certificate("x")

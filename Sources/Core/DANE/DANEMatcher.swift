@@ -88,24 +88,23 @@ public struct DANEMatcher: Hashable, Sendable {
         }
     }
 
-    /// An anchor issues, so it is looked for above the leaf, as OpenSSL does.
+    /// An anchor issues, so it is looked for above the leaf, as OpenSSL does, and no higher than issuing goes on.
     private func anchorVerdict(
         _ record: TLSARecord, _ digests: inout DigestTable, _ instant: Timestamp, _ functions: DANEMatcherFunctions
     ) -> TLSAVerdict {
         let chain = digests.chain
         let signed = (chain.firstIndex { !$0.isIssuedByNext } ?? chain.count - 1) + 1
-        let depths = 1..<max(1, chain.count)
-        if let depth = depths.first(where: { digests.matches(record, depth: $0) }) {
-            guard depth < signed else { return .mismatched(.brokenChain(depth: signed - 1)) }
-            return self.pathVerdict(chain[...depth], depth, instant)
+        let presented = (1..<max(1, chain.count)).first { digests.matches(record, depth: $0) }
+        if let presented, presented < signed {
+            return self.pathVerdict(chain[...presented], presented, instant)
         }
         // An anchor that stands in the record in full need not be sent.
-        if record.matchingType == .full, signed <= chain.count,
+        if record.matchingType == .full,
             let top = chain.prefix(signed).lastIndex(where: { functions.issued(record, $0) })
         {
             return self.pathVerdict(chain[...top], top + 1, instant)
         }
-        return .mismatched(.differs)
+        return .mismatched(presented == nil ? .differs : .brokenChain(depth: signed - 1))
     }
 
     /// Dates of every certificate up to the anchor, then the leaf's name (RFC 7672 §3.1.2).

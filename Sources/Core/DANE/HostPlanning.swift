@@ -177,6 +177,11 @@ extension HostPlanning {
             switch answer {
             case .found(let records, let state, let aliases):
                 let list = records.compactMap { if case .address(let address) = $0 { address } else { nil } }
+                // An answer without an address is nobody's absence, so it must not bounce mail.
+                guard !list.isEmpty else {
+                    failures.append(.dnsQueryFailed(question, .malformed("no address in the answer")))
+                    continue
+                }
                 found.append(HostAddresses(list: list, state: state, aliases: aliases))
             case .absent(_, let state, _):
                 if state == .insecure { absence = .insecure }
@@ -187,7 +192,7 @@ extension HostPlanning {
         let secure = found.filter { $0.state == .secure }
         let chosen = secure.isEmpty ? found : secure
         let list = chosen.flatMap(\.list)
-        if let first = chosen.first, !list.isEmpty {
+        if let first = chosen.first {
             guard list.count <= self.planning.policy.limits.addressesPerHost else {
                 return .skip(.overLimit(families[0].0, count: list.count), .failed)
             }

@@ -60,6 +60,9 @@ public struct AttemptRequirement: Hashable, Sendable {
 public struct HostSkipped: Error, Hashable {
     /// Why.
     public let reason: TransportFailure
+
+    /// The host must not be connected to, for this reason.
+    public init(reason: TransportFailure) { self.reason = reason }
 }
 
 /// How strict a handshake is.

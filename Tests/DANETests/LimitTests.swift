@@ -1,0 +1,160 @@
+import DANE
+import MailModel
+import Testing
+
+/// dane-rules 12, 23 and 27, and how hosts are ordered.
+@Suite("Limits and several hosts")
+struct LimitTests {
+    private static func names(_ count: Int) -> [DomainName] { (0..<count).map { "mx\($0).example.org" } }
+
+    @Test("dane-rules 12: 100 MX are a route, 101 are a named failure", arguments: [100, 101])
+    func tooManyExchangers(_ count: Int) {
+        let records = Self.names(count).map { DNSRecord.mx(preference: 10, exchange: $0) }
+        let run = Zone { Zone.Entry(.mx, "example.org", .found(records, .secure)) }.plan()
+        if count == 100 {
+            #expect(run.hosts.count == 100)
+        } else {
+            #expect(run.result == .failed(.overLimit(DNSQuestion("example.org", .mx), count: 101)))
+            #expect(run.rounds.count == 1)
+        }
+    }
+
+    @Test("dane-rules 12: 30 addresses are a host, 31 are a named failure", arguments: [30, 31])
+    func tooManyAddresses(_ count: Int) {
+        let addresses = (0..<UInt32(count - 1)).map { DNSRecord.address(.v4(0xC000_0200 + $0)) }
+        let host = Zone {
+            MX("example.org", "mx.example.org")
+            Zone.Entry(.a, "mx.example.org", .found(addresses, .secure))
+            AAAA("mx.example.org")
+        }.host()
+        #expect(host?.addresses.count == (count == 30 ? 30 : 0))
+        #expect((host?.failure == nil) == (count == 30))
+    }
+
+    @Test("dane-rules 12: 16 alias hops are followed, 17 are a named failure", arguments: [16, 17])
+    func tooManyAliases(_ count: Int) {
+        let aliases = Self.names(count)
+        let viaMX = Zone { MX("example.org", "mx.example.org", via: aliases) }.plan()
+        let viaAddress = Zone {
+            MX("example.org", "mx.example.org")
+            A("mx.example.org", via: aliases)
+        }.host()
+        let viaTLSA = Zone {
+            MX("example.org", "mx.example.org")
+            TLSA("mx.example.org", .good, via: aliases)
+        }.host()
+        if count == 16 {
+            #expect(viaMX.hosts.count == 1)
+            #expect(viaAddress?.failure == nil)
+            #expect(viaTLSA?.requirement.authentication != nil)
+        } else {
+            #expect(viaMX.result == .failed(.overLimit(DNSQuestion("example.org", .mx), count: 17)))
+            #expect(viaAddress?.failure == .overLimit(DNSQuestion("mx.example.org", .a), count: 17))
+            #expect(viaTLSA?.requirement == .unavailable(.tooManyAliases))
+        }
+    }
+
+    @Test("dane-rules 12: an alias loop is a failure, and ends")
+    func aliasLoop() {
+        let question = DNSQuestion("example.org", .mx)
+        let run = Zone { Fail(.mx, "example.org", .tooManyAliases) }.plan()
+        #expect(run.result == .failed(.dnsQueryFailed(question, .tooManyAliases)))
+    }
+
+    @Test("An MX answer without an MX is malformed, never a domain without MX")
+    func emptyAnswer() {
+        let run = Zone { Zone.Entry(.mx, "example.org", .found([], .secure)) }.plan()
+        #expect(
+            run.result
+                == .failed(.dnsQueryFailed(DNSQuestion("example.org", .mx), .malformed("no MX record in the answer"))))
+    }
+
+    @Test("An address answer without an address is a failure that is retried, never a domain without address")
+    func emptyAddresses() {
+        let run = Zone { Zone.Entry(.a, "example.org", .found([], .secure)) }.plan()
+        let question = DNSQuestion("example.org", .a)
+        #expect(run.hosts.map(\.failure) == [.dnsQueryFailed(question, .malformed("no address in the answer"))])
+    }
+
+    @Test("A name too long to stand below _25._tcp has no TLSA records, and needs no question")
+    func longName() {
+        let label = String(repeating: "a", count: 60)
+        let name: DomainName = "\(label).\(label).\(label).\(label).example"
+        let run = Zone { MX("example.org", name) }.plan()
+        #expect(run.hosts.map(\.requirement) == [.opportunistic])
+        #expect(run.asked(.tlsa).isEmpty)
+    }
+
+    @Test("dane-rules 23: each host is decided by itself, and the preference order stays")
+    func mixedHosts() {
+        let run = Zone {
+            MX("example.org", "a.example.org", "b.example.org", "c.example.org", "d.example.org")
+            TLSA("b.example.org", .good)
+            Fail(.tlsa, .tlsa("c.example.org"), .serverFailure)
+            TLSA("d.example.org", .record(0, 0, 1))
+        }.plan()
+        #expect(run.hosts.map(\.name) == ["a.example.org", "b.example.org", "c.example.org", "d.example.org"])
+        #expect(run.hosts[0].requirement == .opportunistic)
+        #expect(run.hosts[1].requirement.authentication?.records == [.good])
+        #expect(run.hosts[2].requirement == .unavailable(.serverFailure))
+        #expect(run.hosts[3].requirement == .encrypt)
+    }
+
+    @Test("What can be asked at once is asked at once: MX, then all addresses, then all TLSA")
+    func rounds() {
+        let run = Zone { MX("example.org", "a.example.org", "b.example.org") }.plan()
+        #expect(
+            run.rounds == [
+                [DNSQuestion("example.org", .mx)],
+                [
+                    DNSQuestion("a.example.org", .a), DNSQuestion("a.example.org", .aaaa),
+                    DNSQuestion("b.example.org", .a), DNSQuestion("b.example.org", .aaaa),
+                ],
+                [DNSQuestion(.tlsa("a.example.org"), .tlsa), DNSQuestion(.tlsa("b.example.org"), .tlsa)],
+            ])
+    }
+
+    @Test("Hosts of equal preference are shuffled, and no others (RFC 5321 §5.1)")
+    func shuffling() {
+        let records = Self.names(8).enumerated().map { DNSRecord.mx(preference: $0 < 6 ? 10 : 5, exchange: $1) }
+        let run = Zone { Zone.Entry(.mx, "example.org", .found(records, .secure)) }.plan()
+        guard case .plan(let plan) = run.result else {
+            Issue.record("no plan")
+            return
+        }
+        #expect(plan.hosts.map(\.name) == [6, 7, 0, 1, 2, 3, 4, 5].map { "mx\($0).example.org" })
+        var generator = Counting()
+        let orders = (0..<20).map { _ in plan.shuffled(using: &generator).hosts }
+        #expect(Set(orders.map { $0.map(\.name) }).count > 1)
+        #expect(orders.allSatisfy { $0.map(\.preference) == plan.hosts.map(\.preference) })
+        #expect(orders.allSatisfy { Set($0) == Set(plan.hosts) })
+    }
+
+    @Test("Our own place in the MX list ends it; being the best MX ourselves is a loop (RFC 5321 §5.1)")
+    func ownNames() {
+        let zone = Zone { MX("example.org", "a.example.org", "b.example.org", "c.example.org") }
+        var policy = RoutePolicy()
+        policy.ownNames = ["b.example.org"]
+        #expect(zone.plan(policy: policy).hosts.map(\.name) == ["a.example.org"])
+        policy.ownNames = ["a.example.org"]
+        #expect(zone.plan(policy: policy).result == .failed(.routingLoop("example.org")))
+    }
+
+    @Test("A host without address is skipped, and the next one used")
+    func hostWithoutAddress() {
+        let run = Zone {
+            MX("example.org", "a.example.org", "b.example.org")
+            Absent(.a, "a.example.org")
+        }.plan()
+        #expect(run.hosts.map(\.failure) == [.noAddress("a.example.org"), nil])
+    }
+}
+
+/// The simplest generator: a linear congruence from a fixed seed.
+private struct Counting: RandomNumberGenerator {
+    var state: UInt64 = 42
+    mutating func next() -> UInt64 {
+        self.state = self.state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return self.state ^ (self.state >> 31)
+    }
+}

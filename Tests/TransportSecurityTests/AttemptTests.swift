@@ -1,0 +1,132 @@
+import DANE
+import MailModel
+import Testing
+import TransportSecurity
+
+/// dane-rules 7, 14, 16 to 21, 23, 25 and 28: what one attempt must prove, and what follows from what happened.
+@Suite("One attempt")
+struct AttemptTests {
+    static let good = Story.record(3)
+
+    /// Every event that is not a proof.
+    static let misfortunes: [AttemptEvent] = [
+        .connectionFailed(.connectionRefused), .startTLSUnavailable, .handshakeFailed, .encrypted,
+        .unauthenticated(.noMatch), .unauthenticated(.certificateExpired),
+    ]
+
+    private func requirement(_ host: PlannedHost) throws -> AttemptRequirement {
+        try AttemptRequirement.of(host).get()
+    }
+
+    @Test("dane-rules 23: where authentication is owed, nothing but a proof delivers", arguments: Self.misfortunes)
+    func nothingButProof(_ event: AttemptEvent) throws {
+        guard case .nextHost = try self.requirement(Story.host(Self.good)).decide(event) else {
+            Issue.record("\(event) must lead to the next host")
+            return
+        }
+    }
+
+    @Test("dane-rules 25, 28: where TLS is owed, no event leads to cleartext", arguments: Self.misfortunes)
+    func neverInClear(_ event: AttemptEvent) throws {
+        for host in [Story.host(Self.good), Story.host(Story.record(0))] {
+            let decision = try self.requirement(host).decide(event)
+            #expect(decision != .retrySameHostInClear)
+            #expect(decision != .deliver(.none))
+        }
+    }
+
+    @Test("dane-rules 25: no STARTTLS, or one refused, is 321 under authenticate and under encrypt")
+    func startTLSUnavailable() throws {
+        for host in [Story.host(Self.good), Story.host(Story.record(0))] {
+            let decision = try self.requirement(host).decide(.startTLSUnavailable)
+            #expect(decision == .nextHost(.startTLSNotSupported))
+        }
+    }
+
+    @Test("dane-rules 14: records that are all unusable make TLS mandatory, and any TLS good enough")
+    func encryptOnly() throws {
+        let requirement = try self.requirement(Story.host(Story.record(1)))
+        #expect(requirement.tls == .mustEncrypt)
+        #expect(requirement.decide(.encrypted) == .deliver(.tls))
+        #expect(requirement.decide(.handshakeFailed) == .nextHost(.tlsHandshakeFailed))
+    }
+
+    @Test("dane-rules 16, 18: a matching usable record delivers as auth=dane")
+    func authenticated() throws {
+        let requirement = try self.requirement(Story.host(Story.record(2), Self.good))
+        #expect(requirement.decide(.authenticated(Story.peer(Self.good))) == .deliver(.dane))
+        let anchored = Story.peer(Story.record(2), named: Story.mx)
+        #expect(requirement.decide(.authenticated(anchored)) == .deliver(.dane))
+    }
+
+    @Test("dane-rules 17: a DANE-TA proof without a reference identifier is none")
+    func unnamedProof() throws {
+        let requirement = try self.requirement(Story.host(Story.record(2)))
+        let unnamed = Story.peer(Story.record(2))
+        let misnamed = Story.peer(Story.record(2), named: Story.name("other.test"))
+        #expect(requirement.decide(.authenticated(unnamed)) == .nextHost(.tlsaInvalid))
+        #expect(requirement.decide(.authenticated(misnamed)) == .nextHost(.tlsaInvalid))
+    }
+
+    @Test("dane-rules 26: a proof by other records is none")
+    func foreignProof() throws {
+        let requirement = try self.requirement(Story.host(Self.good))
+        let foreign = Story.peer(Story.record(3, fill: 9))
+        #expect(requirement.decide(.authenticated(foreign)) == .nextHost(.tlsaInvalid))
+    }
+
+    @Test("dane-rules 7: a host that an insecure MX named is authenticated, but never called auth=dane")
+    func insecureMX() throws {
+        let requirement = try self.requirement(Story.host(Self.good, trust: .insecureMX))
+        #expect(requirement.decide(.authenticated(Story.peer(Self.good))) == .deliver(.tls))
+        #expect(requirement.decide(.encrypted) == .nextHost(.tlsaInvalid))
+    }
+
+    @Test("dane-rules 19: expiry is 322, any other mismatch 323, and neither bounces at once")
+    func mismatch() throws {
+        let requirement = try self.requirement(Story.host(Story.record(2)))
+        #expect(requirement.decide(.unauthenticated(.certificateExpired)) == .nextHost(.certificateExpired))
+        #expect(requirement.decide(.unauthenticated(.noMatch)) == .nextHost(.tlsaInvalid))
+        #expect(!TransportFailure.certificateExpired.isPermanent && !TransportFailure.tlsaInvalid.isPermanent)
+    }
+
+    @Test("dane-rules 20: SNI is the TLSA base domain, also where none of its records is usable")
+    func serverName() throws {
+        let base = TLSABaseDomain(Story.name("mail.example.net"))
+        for usage: UInt8 in [0, 3] {
+            let set = TLSARecordSet([Story.record(usage)], at: base) { _ in true }
+            let host = PlannedHost(name: Story.mx, addresses: [Story.address], requirement: .encrypt, tlsa: set)
+            #expect(try self.requirement(host).serverName == base.name)
+        }
+        #expect(try self.requirement(Story.plainHost).serverName == Story.mx)
+    }
+
+    @Test("dane-rules 21: TLS that is owed is strict; a handshake that cannot agree is deferred as 323")
+    func strictness() throws {
+        let owed = try self.requirement(Story.host(Self.good))
+        #expect(owed.strictness == .owed)
+        #expect(owed.decide(.handshakeFailed) == .nextHost(.tlsHandshakeFailed))
+        #expect(TransportFailure.tlsHandshakeFailed.transientStatus.description == "4.7.323")
+        #expect(try self.requirement(Story.plainHost).strictness == .lenient)
+    }
+
+    @Test("dane-rules 28: an opportunistic handshake that fails is retried on the same host in clear")
+    func opportunisticFallback() throws {
+        let requirement = try self.requirement(Story.plainHost)
+        #expect(requirement.decide(.handshakeFailed) == .retrySameHostInClear)
+        #expect(requirement.decide(.startTLSUnavailable) == .deliver(.none))
+        #expect(requirement.decide(.encrypted) == .deliver(.tls))
+        #expect(requirement.decide(.connectionFailed(.connectionTimeout)) == .nextHost(.connectionTimeout))
+    }
+
+    @Test("dane-rules 2: a host whose look-up failed is skipped, and says why")
+    func skipped() {
+        let question = DNSQuestion(Story.mx, .tlsa)
+        let host = PlannedHost(
+            name: Story.mx, addresses: [], requirement: .unavailable(.timeout),
+            failure: .dnssecInvalid(question, .timeout))
+        #expect(AttemptRequirement.of(host) == .failure(HostSkipped(reason: .dnssecInvalid)))
+        let unexplained = PlannedHost(name: Story.mx, addresses: [], requirement: .unavailable(.timeout))
+        #expect(AttemptRequirement.of(unexplained) == .failure(HostSkipped(reason: .dnssecInvalid)))
+    }
+}

@@ -41,7 +41,9 @@ public struct CertificateAuthority: Sendable {
     }
 
     /// Makes a certificate that signs itself: a root, or a lone server certificate.
-    public static func selfSigned(_ request: CertificateRequest, key: PrivateKey) throws(TLSConfigurationError)
+    public static func selfSigned(
+        _ request: CertificateRequest, key: PrivateKey
+    ) throws(TLSConfigurationError)
         -> CertificateAuthority
     {
         let certificate = try CertificateIssuing.make(
@@ -50,7 +52,9 @@ public struct CertificateAuthority: Sendable {
     }
 
     /// Issues a certificate over a public key in DER, whose private half need not be known here.
-    public func issue(_ request: CertificateRequest, subjectPublicKeyInfo: [UInt8]) throws(TLSConfigurationError)
+    public func issue(
+        _ request: CertificateRequest, subjectPublicKeyInfo: [UInt8]
+    ) throws(TLSConfigurationError)
         -> Certificate
     {
         try CertificateIssuing.make(request, subjectPublicKeyInfo: subjectPublicKeyInfo, issuer: .authority(self))

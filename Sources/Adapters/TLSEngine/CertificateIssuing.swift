@@ -9,7 +9,9 @@ enum CertificateIssuing {
         case itself(PrivateKey)
     }
 
-    static func make(_ request: CertificateRequest, subjectPublicKeyInfo: [UInt8], issuer: Issuer)
+    static func make(
+        _ request: CertificateRequest, subjectPublicKeyInfo: [UInt8], issuer: Issuer
+    )
         throws(TLSConfigurationError) -> Certificate
     {
         OpenSSLErrors.clear()
@@ -81,7 +83,9 @@ enum CertificateIssuing {
     ) -> Bool {
         var extensions = [(NID_subject_key_identifier, "hash"), (NID_authority_key_identifier, "keyid")]
         if request.isAuthority {
-            extensions += [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign")]
+            extensions += [
+                (NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign"),
+            ]
         } else {
             extensions += [
                 (NID_basic_constraints, "critical,CA:FALSE"), (NID_key_usage, "critical,digitalSignature"),

@@ -5,7 +5,9 @@ internal import MailModel
 /// The calls of OpenSSL's DANE, in which every trap of dane-rules.md is kept.
 enum DANEVerification {
     /// Gives a connection its records, names and SNI.
-    @unsafe static func prepare(_ connection: OpaquePointer, _ authentication: DANEAuthentication)
+    @unsafe static func prepare(
+        _ connection: OpaquePointer, _ authentication: DANEAuthentication
+    )
         throws(TLSConfigurationError)
     {
         OpenSSLErrors.clear()
@@ -23,9 +25,10 @@ enum DANEVerification {
         var usable = 0
         for record in authentication.records where isForSMTP(record) {
             // 0 means that OpenSSL finds the record unusable; the others still count (rule 14).
-            usable += unsafe SSL_dane_tlsa_add(
-                connection, record.usage.rawValue, record.selector.rawValue, record.matchingType.rawValue,
-                record.associationData, record.associationData.count) > 0 ? 1 : 0
+            usable +=
+                unsafe SSL_dane_tlsa_add(
+                    connection, record.usage.rawValue, record.selector.rawValue, record.matchingType.rawValue,
+                    record.associationData, record.associationData.count) > 0 ? 1 : 0
         }
         OpenSSLErrors.clear()
         // Without any record OpenSSL would fall back to public CAs, so this is an error and never a weaker check.
@@ -38,7 +41,9 @@ enum DANEVerification {
     }
 
     /// The verdict of a completed handshake. Without a matched record there is no proof, whatever else OpenSSL says.
-    @unsafe static func verdict(_ connection: OpaquePointer, _ authentication: DANEAuthentication)
+    @unsafe static func verdict(
+        _ connection: OpaquePointer, _ authentication: DANEAuthentication
+    )
         -> Result<DANEAuthenticatedPeer, TLSFailure>
     {
         let code = Int32(clamping: unsafe SSL_get_verify_result(connection))
@@ -50,11 +55,19 @@ enum DANEVerification {
         guard let matched = unsafe matchedRecord(connection), authentication.records.contains(matched) else {
             return .failure(TLSFailure(.noRecordMatched, "no TLSA record matched the peer's certificates"))
         }
-        let name = unsafe SSL_get0_peername(connection).flatMap { unsafe DomainName(String(cString: $0)) }
+        let carried = unsafe SSL_get0_peername(connection).map { unsafe String(cString: $0) }
+        let name = carried.flatMap { Self.referenceIdentifier(for: $0, authentication) }
         return .success(
             DANEAuthenticatedPeer(
                 matched: matched, baseDomain: authentication.baseDomain,
                 matchedName: matched.usage == .daneTA ? name : nil))
+    }
+
+    /// Which of our names OpenSSL matched; it tells the certificate's, which may be a wildcard.
+    private static func referenceIdentifier(for carried: String, _ authentication: DANEAuthentication) -> DomainName? {
+        ([authentication.baseDomain.name] + authentication.referenceIdentifiers).first { name in
+            name == DomainName(carried) || "*." + name.labels.dropFirst().joined(separator: ".") == carried.lowercased()
+        }
     }
 
     @unsafe private static func matchedRecord(_ connection: OpaquePointer) -> TLSARecord? {

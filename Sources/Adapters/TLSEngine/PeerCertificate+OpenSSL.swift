@@ -32,7 +32,9 @@ extension PeerCertificate {
     @unsafe private static func commonName(of certificate: OpaquePointer) -> String? {
         let subject = unsafe X509_get_subject_name(certificate)
         var last: Int32 = -1
-        while case let next = unsafe X509_NAME_get_index_by_NID(subject, NID_commonName, last), next >= 0 { last = next }
+        while case let next = unsafe X509_NAME_get_index_by_NID(subject, NID_commonName, last), next >= 0 {
+            last = next
+        }
         guard last >= 0, let entry = unsafe X509_NAME_get_entry(subject, last) else { return nil }
         return unsafe X509_NAME_ENTRY_get_data(entry).flatMap { unsafe string($0) }
     }

@@ -24,7 +24,9 @@ struct PendingWrite {
         return (plaintext, Self.combined(promises, eventLoop))
     }
 
-    private static func combined(_ promises: [EventLoopPromise<Void>], _ eventLoop: any EventLoop)
+    private static func combined(
+        _ promises: [EventLoopPromise<Void>], _ eventLoop: any EventLoop
+    )
         -> EventLoopPromise<Void>?
     {
         guard promises.count > 1 else { return promises.first }

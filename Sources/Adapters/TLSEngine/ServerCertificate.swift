@@ -15,7 +15,9 @@ public final class ServerCertificate: Sendable {
     /// - Parameters:
     ///   - names: the SNI names it answers to; `nil` means its dNSNames, or its common name if it has none.
     ///   - now: the moment at which it must not have expired.
-    public init(chainPEM: [UInt8], keyPEM: [UInt8], names: [DomainName]? = nil, now: Timestamp)
+    public init(
+        chainPEM: [UInt8], keyPEM: [UInt8], names: [DomainName]? = nil, now: Timestamp
+    )
         throws(TLSConfigurationError)
     {
         self.chain = try Certificate.readAll(pem: chainPEM)
@@ -33,7 +35,9 @@ public final class ServerCertificate: Sendable {
     }
 
     /// A certificate from files. A key file that others than owner and group can read or change is refused.
-    public convenience init(chainFile: String, keyFile: String, names: [DomainName]? = nil, now: Timestamp)
+    public convenience init(
+        chainFile: String, keyFile: String, names: [DomainName]? = nil, now: Timestamp
+    )
         throws(TLSConfigurationError)
     {
         let chain = try readSmallFile(chainFile)
@@ -57,10 +61,12 @@ private func readSmallFile(_ path: String, isSecret: Bool = false) throws(TLSCon
         throw TLSConfigurationError(.unreadable, "\(path): cannot be read")
     }
     if isSecret && status.st_mode & 0o007 != 0 {
-        throw TLSConfigurationError(.keyFileExposed, "\(path): others can read or change this key; use mode 0600 or 0640")
+        throw TLSConfigurationError(
+            .keyFileExposed, "\(path): others can read or change this key; use mode 0600 or 0640")
     }
     guard let data = try? file.read(upToCount: maximumBytes + 1), data.count <= maximumBytes else {
-        throw TLSConfigurationError(.unreadable, "\(path): cannot be read, is empty, or is larger than \(maximumBytes) bytes")
+        throw TLSConfigurationError(
+            .unreadable, "\(path): cannot be read, is empty, or is larger than \(maximumBytes) bytes")
     }
     return Array(data)
 }

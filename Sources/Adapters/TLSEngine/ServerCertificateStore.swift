@@ -15,7 +15,9 @@ public final class ServerCertificateStore: Sendable {
     ///
     /// - Parameter applicationProtocols: ALPN names accepted, in order of preference; a client that offers only others is
     ///   refused, one that offers none is welcome.
-    public init(_ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"])
+    public init(
+        _ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"]
+    )
         throws(TLSConfigurationError)
     {
         self.protocols = ApplicationProtocols(applicationProtocols)

@@ -44,7 +44,9 @@ internal import NIOCore
 
     deinit { unsafe SSL_free(self.connection) }
 
-    private static func make(_ context: TLSContext, _ transport: Transport) throws(TLSConfigurationError)
+    private static func make(
+        _ context: TLSContext, _ transport: Transport
+    ) throws(TLSConfigurationError)
         -> OpaquePointer
     {
         OpenSSLErrors.clear()

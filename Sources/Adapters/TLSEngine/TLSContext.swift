@@ -57,7 +57,8 @@ enum TLSStrictness {
         for certificate in certificates { try self.use(certificate) }
         // The context keeps the pointer and `self.protocols` keeps what it points to.
         unsafe SSL_CTX_set_alpn_select_cb(
-            self.context, { _, chosen, length, offered, count, argument in
+            self.context,
+            { _, chosen, length, offered, count, argument in
                 unsafe ApplicationProtocols.select(chosen, length, offered, count, argument)
             }, Unmanaged.passUnretained(protocols).toOpaque())
     }
@@ -76,7 +77,9 @@ enum TLSStrictness {
 
     // MARK: Setting up
 
-    @unsafe private static func make(_ method: OpaquePointer?, _ strictness: TLSStrictness)
+    @unsafe private static func make(
+        _ method: OpaquePointer?, _ strictness: TLSStrictness
+    )
         throws(TLSConfigurationError) -> OpaquePointer
     {
         OpenSSLErrors.clear()

@@ -49,7 +49,9 @@ public final class TLSHandler: ChannelDuplexHandler {
     }
 
     /// The server's side of a connection.
-    public static func server(_ store: ServerCertificateStore, firstBytes: ByteBuffer? = nil)
+    public static func server(
+        _ store: ServerCertificateStore, firstBytes: ByteBuffer? = nil
+    )
         throws(TLSConfigurationError) -> TLSHandler
     {
         TLSHandler(.server, try TLSConnection(server: store.contexts), firstBytes: firstBytes)
@@ -58,7 +60,9 @@ public final class TLSHandler: ChannelDuplexHandler {
     /// The client's side of a connection.
     ///
     /// Throws when the requirement cannot be met by anybody, such as records of which none is usable.
-    public static func client(_ context: TLSClientContext, _ requirement: TLSClientRequirement)
+    public static func client(
+        _ context: TLSClientContext, _ requirement: TLSClientRequirement
+    )
         throws(TLSConfigurationError) -> TLSHandler
     {
         let connection = try TLSConnection(client: context.context(for: requirement), requirement: requirement)

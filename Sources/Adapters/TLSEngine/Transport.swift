@@ -58,7 +58,8 @@ internal import NIOCore
             return nil
         }
         _ = unsafe BIO_meth_set_read(method) { bio, bytes, count in
-            unsafe Transport.of(bio)?.read(bio, UnsafeMutableRawBufferPointer(start: bytes, count: Int(max(0, count)))) ?? -1
+            unsafe Transport.of(bio)?.read(bio, UnsafeMutableRawBufferPointer(start: bytes, count: Int(max(0, count))))
+                ?? -1
         }
         _ = unsafe BIO_meth_set_write(method) { bio, bytes, count in
             unsafe Transport.of(bio)?.write(UnsafeRawBufferPointer(start: bytes, count: Int(max(0, count)))) ?? -1

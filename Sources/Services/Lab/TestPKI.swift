@@ -29,6 +29,13 @@ public struct TestPKI: Sendable {
         /// Leaf, intermediate and root in PEM, as a server presents them.
         public let chainPEM: String
 
+        /// A leaf that presents whatever chain the test wants.
+        public init(certificate: Certificate, key: PrivateKey, chainPEM: String) {
+            self.certificate = certificate
+            self.key = key
+            self.chainPEM = chainPEM
+        }
+
         /// The leaf's TLSA record.
         public func tlsaRecord(
             _ usage: TLSARecord.CertificateUsage, _ selector: TLSARecord.Selector, _ type: TLSARecord.MatchingType
@@ -37,7 +44,9 @@ public struct TestPKI: Sendable {
         }
 
         /// For a server's store. `now` may be a time at which an expired leaf was valid.
-        public func serverCertificate(names: [DomainName]? = nil, now: Timestamp) throws(TLSConfigurationError)
+        public func serverCertificate(
+            names: [DomainName]? = nil, now: Timestamp
+        ) throws(TLSConfigurationError)
             -> ServerCertificate
         {
             try ServerCertificate(
@@ -60,7 +69,9 @@ public struct TestPKI: Sendable {
     }
 
     /// A new leaf for these DNS names.
-    public func leaf(_ names: String..., validity: Validity = .current, algorithm: PrivateKey.Algorithm = .p256)
+    public func leaf(
+        _ names: String..., validity: Validity = .current, algorithm: PrivateKey.Algorithm = .p256
+    )
         throws(TLSConfigurationError) -> Leaf
     {
         try self.leaf(commonName: names.first ?? "nameless", names, validity: validity, algorithm: algorithm)

@@ -124,6 +124,18 @@ struct DANEHandshakeTests {
         #expect(try self.verdict(leaf, .dane(ta.wrong, ee.wrong)) == .failed(.noRecordMatched))
     }
 
+    @Test("Rule 15: OpenSSL too lets a wrong SHA2-512 outweigh a right SHA2-256, where it is given both")
+    func digestAgility() throws {
+        let leaf = try self.pki.leaf("mx.example.test")
+        let (weak, strong) = (
+            leaf.tlsaRecord(.daneEE, .spki, .sha256), leaf.tlsaRecord(.daneEE, .spki, .sha512)
+        )
+        #expect(try self.verdict(leaf, .dane(weak, strong.wrong)) == .failed(.noRecordMatched))
+        #expect(try self.verdict(leaf, .dane(weak.wrong, strong)) == .verified(by: strong, name: nil))
+        let otherSelector = leaf.tlsaRecord(.daneEE, .cert, .sha512)
+        #expect(try self.verdict(leaf, .dane(weak, otherSelector.wrong)) == .verified(by: weak, name: nil))
+    }
+
     @Test("Rule 19: expired under DANE-TA is 322's reason, every other failure another's")
     func datesUnderTA() throws {
         let record = self.pki.anchorRecord

@@ -154,6 +154,22 @@ struct HandlerTests {
         #expect(failure.reason == .limitExceeded)
     }
 
+    @Test("Without automatic reading, TLS reads what it needs itself and asks no more than that")
+    func readsOnDemand() throws {
+        let counter = ReadCounter()
+        let client = try Endpoint(.client(TLSClientContext(), .encrypt(serverName: nil)))
+        try client.channel.syncOptions?.setOption(.autoRead, value: false)
+        try client.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        let server = try Endpoint(.server(self.pki.store(self.leaf)))
+        let join = { (from: Endpoint, to: Endpoint) in
+            for buffer in try from.output() { try to.channel.writeInbound(buffer) }
+        }
+        try join(client, server)
+        let before = counter.reads
+        try client.channel.writeInbound(try #require(try server.output().first?.readSlice(100)))
+        #expect(counter.reads > before, "the handshake goes on by itself")
+    }
+
     @Test("Bytes read before the handler was added are given to it")
     func firstBytes() throws {
         let client = try Endpoint(.client(TLSClientContext(), .encrypt(serverName: nil)))
@@ -165,4 +181,19 @@ struct HandlerTests {
             return
         }
     }
+}
+
+/// Counts how often the channel is asked to read.
+private final class ReadCounter: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    private(set) var reads = 0
+
+    func read(context: ChannelHandlerContext) {
+        self.reads += 1
+        context.read()
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func readSlice(_ length: Int) -> ByteBuffer? { self.getSlice(at: self.readerIndex, length: length) }
 }

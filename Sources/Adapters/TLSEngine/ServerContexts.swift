@@ -12,15 +12,13 @@ internal import COpenSSL
         }
         // Names answered by the same certificates share one context.
         var shared: [[Int]: TLSContext] = [:]
-        func context(answering name: String) throws(TLSConfigurationError) -> TLSContext {
-            let indices = Self.answering(name, certificates)
-            if let known = shared[indices] { return known }
-            let made = try TLSContext(server: indices.map { certificates[$0] }, protocols: protocols)
-            shared[indices] = made
-            return made
-        }
         var byName: [String: TLSContext] = [:]
-        for name in Set(certificates.flatMap(\.names)) { byName[name] = try context(answering: name) }
+        for (name, indices) in Self.answers(certificates) {
+            if shared[indices] == nil {
+                shared[indices] = try TLSContext(server: indices.map { certificates[$0] }, protocols: protocols)
+            }
+            byName[name] = shared[indices]
+        }
         self.byName = byName
         if let name = first.names.first, let context = byName[name] {
             self.standard = context
@@ -30,12 +28,17 @@ internal import COpenSSL
         self.standard.selectByName(self)
     }
 
-    /// The certificates that have this name, the first of each kind of key.
-    private static func answering(_ name: String, _ certificates: [ServerCertificate]) -> [Int] {
-        var kinds: Set<Int32> = []
-        return certificates.indices.filter {
-            certificates[$0].names.contains(name) && kinds.insert(certificates[$0].key.kind).inserted
+    /// For each name the certificates that have it, the first of each kind of key.
+    private static func answers(_ certificates: [ServerCertificate]) -> [String: [Int]] {
+        var answers: [String: [Int]] = [:]
+        for (index, certificate) in certificates.enumerated() {
+            for name in certificate.names {
+                let earlier = answers[name, default: []]
+                guard !earlier.contains(where: { certificates[$0].key.kind == certificate.key.kind }) else { continue }
+                answers[name] = earlier + [index]
+            }
         }
+        return answers
     }
 
     /// The context for an SNI name: the name itself before a wildcard, which stands for one label.

@@ -12,6 +12,8 @@ enum TLSLimits {
     static let chainDepth: Int32 = 10
     /// Everything that arrives before the handshake is complete, in bytes.
     static let handshakeBytes = 262_144
+    /// What TLS itself may answer, beside application bytes, while the peer does not read, in bytes.
+    static let unreadAnswerBytes = 16_384
 }
 
 /// How strict a context is about versions and ciphers (rule 21).

@@ -41,6 +41,8 @@ public final class TLSHandler: ChannelDuplexHandler {
     private var pending = PendingWrite()
     /// The next handler asked for bytes and has not got any yet.
     private var owesRead = false
+    /// Bytes that TLS itself has answered while the peer was not reading.
+    private var unreadAnswers = 0
 
     init(_ side: Side, _ connection: TLSConnection, firstBytes: ByteBuffer?) {
         self.side = side
@@ -181,9 +183,8 @@ public final class TLSHandler: ChannelDuplexHandler {
         var plaintext = context.channel.allocator.buffer(capacity: 0)
         var step = TLSConnection.Step.complete
         while step == .complete { step = self.connection.read(into: &plaintext) }
-        // Reading may have made an answer, such as the refusal of a renegotiation or a key update.
-        self.send(context)
-        if plaintext.readableBytes > 0 {
+        self.sendAnswer(context)
+        if plaintext.readableBytes > 0, case .open = self.state {
             self.owesRead = false
             context.fireChannelRead(Self.wrapInboundOut(plaintext))
         }
@@ -247,6 +248,17 @@ public final class TLSHandler: ChannelDuplexHandler {
         if mode == .all { self.state = .ended }
         if mode != .input { self.pending.fail(ChannelError.ioOnClosedChannel) }
         context.close(mode: mode, promise: promise)
+    }
+
+    /// Sends what reading has made, such as the refusal of a renegotiation or a key update. A peer that makes us answer and
+    /// does not read would fill our memory, so there is a limit to that.
+    private func sendAnswer(_ context: ChannelHandlerContext) {
+        guard let output = self.connection.takeOutput() else { return }
+        self.unreadAnswers = context.channel.isWritable ? 0 : self.unreadAnswers + output.readableBytes
+        guard self.unreadAnswers <= TLSLimits.unreadAnswerBytes else {
+            return self.fail(TLSFailure(.limitExceeded, "the peer makes TLS answer and does not read"), context)
+        }
+        context.writeAndFlush(Self.wrapOutboundOut(output), promise: nil)
     }
 
     private func send(_ context: ChannelHandlerContext) {

@@ -1,0 +1,145 @@
+import DANE
+import Foundation
+import Lab
+import MailModel
+import NIOCore
+import NIOEmbedded
+import TLSEngine
+import Testing
+
+@Suite("Certificates, keys and the server's store", .timeLimit(.minutes(1)))
+struct CertificateTests {
+    let pki: TestPKI
+    init() throws { self.pki = try TestPKI() }
+
+    @Test("An issued certificate says what was asked for, in DER and PEM alike")
+    func issuing() throws {
+        let leaf = try self.pki.leaf(commonName: "mx", ["mx.example.test", "*.example.test"])
+        let value = try Certificate(der: leaf.certificate.value.der).value
+        #expect(value == leaf.certificate.value)
+        #expect(value.dnsNames == ["mx.example.test", "*.example.test"])
+        #expect(value.commonName == "mx")
+        #expect(value.issuer == "CN=Lab intermediate")
+        #expect(value.subjectPublicKeyInfo == leaf.key.subjectPublicKeyInfo)
+        #expect(try Certificate.readAll(pem: Array(leaf.certificate.pem.utf8)).map(\.value) == [value])
+    }
+
+    @Test("Digests are those of FIPS 180-4")
+    func digests() {
+        let hex = { (bytes: [UInt8]) in bytes.map { String(format: "%02x", $0) }.joined() }
+        #expect(
+            hex(Digests.sha256(Array("abc".utf8)))
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(hex(Digests.sha512(Array("abc".utf8))).hasPrefix("ddaf35a193617abacc417349ae204131"))
+    }
+
+    @Test("Rule 13: a full record parses only if it is one whole certificate or key, at any length")
+    func parsing() throws {
+        let leaf = try self.pki.leaf("mx.example.test")
+        for selector in [TLSARecord.Selector.cert, .spki] {
+            let good = leaf.tlsaRecord(.daneEE, selector, .full)
+            #expect(TLSAContent.parses(good))
+            for length in 0..<good.associationData.count {
+                #expect(!TLSAContent.parses(good.with(Array(good.associationData.prefix(length)))))
+            }
+            #expect(!TLSAContent.parses(good.with(good.associationData + [0])))
+            for length in [0, 3] {
+                #expect(!TLSAContent.parses(good.with(Array(repeating: 0, count: length))))
+            }
+        }
+        #expect(!TLSAContent.parses(leaf.tlsaRecord(.daneEE, .cert, .sha256)))
+    }
+
+    private func code(_ body: () throws -> Void) -> TLSConfigurationError.Code? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? TLSConfigurationError)?.code
+        }
+    }
+
+    @Test("Bad certificates and keys are refused with the right code (hostile-input 36)")
+    func refusals() throws {
+        let now = currentTime()
+        let (leaf, other) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
+        let (chain, key) = (Array(leaf.chainPEM.utf8), Array(leaf.key.pem.utf8))
+        #expect(self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: key, now: now) } == nil)
+        #expect(
+            self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: Array(other.key.pem.utf8), now: now) }
+                == .keyMismatch)
+        #expect(self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: [], now: now) } == .unparsable)
+        #expect(self.code { _ = try ServerCertificate(chainPEM: [], keyPEM: key, now: now) } == .unparsable)
+        #expect(
+            self.code { _ = try ServerCertificate(chainPEM: Array(chain.dropLast(50)), keyPEM: key, now: now) }
+                == .unparsable)
+        let expired = try self.pki.leaf("mx.example.test", validity: .expired)
+        #expect(self.code { _ = try expired.serverCertificate(now: now) } == .expired)
+        #expect(self.code { _ = try ServerCertificateStore([]) } == .noCertificates)
+    }
+
+    @Test("A key file that others can read is refused (hostile-input 41)")
+    func keyFileMode() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "relay-tls-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let leaf = try self.pki.leaf("mx.example.test")
+        let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
+        try Data(leaf.chainPEM.utf8).write(to: chain)
+        try Data(leaf.key.pem.utf8).write(to: key)
+        let load = { _ = try ServerCertificate(chainFile: chain.path, keyFile: key.path, now: currentTime()) }
+        for (mode, expected) in [
+            (0o600, nil), (0o640, nil), (0o644, TLSConfigurationError.Code.keyFileExposed), (0o602, .keyFileExposed),
+        ] {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: key.path)
+            #expect(self.code(load) == expected, "mode \(String(mode, radix: 8))")
+        }
+        try FileManager.default.removeItem(at: key)
+        #expect(self.code(load) == .unreadable)
+    }
+
+    private func presented(_ store: ServerCertificateStore, _ serverName: String?) throws -> [UInt8]? {
+        let pair = try EmbeddedPair(.encrypt(serverName: serverName.map { try name($0) }), store)
+        try pair.exchange()
+        guard case .encrypted(let info) = pair.client.recorder.clientOutcome else { return nil }
+        return info.peerChain.first?.der
+    }
+
+    @Test("SNI chooses the certificate: exact name, then wildcard, then the default (hostile-input 17)")
+    func selection() throws {
+        let leaves = try ["default.test", "*.wild.test", "mx.wild.test"].map { try self.pki.leaf($0) }
+        let store = try self.pki.store(leaves[0], leaves[1], leaves[2])
+        let expectations: [(String?, Int)] = [
+            (nil, 0), ("unknown.test", 0), ("default.test", 0), ("a.wild.test", 1), ("mx.wild.test", 2),
+            ("a.b.wild.test", 0), ("wild.test", 0),
+        ]
+        for (serverName, index) in expectations {
+            #expect(
+                try self.presented(store, serverName) == leaves[index].certificate.value.der, "\(serverName ?? "-")")
+        }
+    }
+
+    @Test("Certificates swap as a whole while a handshake that began before goes on")
+    func swap() throws {
+        let (old, new) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
+        let store = try self.pki.store(old)
+        let early = try EmbeddedPair(.encrypt(serverName: name("mx.example.test")), store)
+        try store.replace([new.serverCertificate(now: currentTime())])
+        try early.exchange()
+        guard case .encrypted(let info) = early.client.recorder.clientOutcome else {
+            Issue.record("the early handshake failed")
+            return
+        }
+        #expect(info.peerChain.first?.der == old.certificate.value.der)
+        #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
+        #expect(throws: TLSConfigurationError.self) { try store.replace([]) }
+        #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
+    }
+}
+
+extension TLSARecord {
+    /// The same record with other data.
+    func with(_ data: [UInt8]) -> TLSARecord {
+        TLSARecord(usage: self.usage, selector: self.selector, matchingType: self.matchingType, associationData: data)
+    }
+}

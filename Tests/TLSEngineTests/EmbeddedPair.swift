@@ -1,0 +1,131 @@
+import DANE
+import Foundation
+import Lab
+import MailModel
+import NIOCore
+import NIOEmbedded
+import TLSEngine
+
+/// The present moment, for certificates.
+func currentTime() -> Timestamp { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) }
+
+/// Keeps what reaches the handler behind TLS, in order.
+final class Recorder: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private(set) var events: [TLSEvent] = []
+    private(set) var bytes: [UInt8] = []
+    private(set) var bytesBeforeOutcome = 0
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = Self.unwrapInboundIn(data)
+        if self.events.isEmpty { self.bytesBeforeOutcome += buffer.readableBytes }
+        self.bytes += buffer.readableBytesView
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? TLSEvent { self.events.append(event) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    var clientOutcome: TLSClientOutcome? {
+        for case .clientHandshake(let outcome) in self.events { return outcome }
+        return nil
+    }
+
+    var serverOutcome: TLSServerOutcome? {
+        for case .serverHandshake(let outcome) in self.events { return outcome }
+        return nil
+    }
+}
+
+/// One end of a connection without sockets.
+struct Endpoint {
+    let channel = EmbeddedChannel()
+    let recorder = Recorder()
+
+    init(_ handler: TLSHandler) throws {
+        try self.channel.connect(to: SocketAddress(unixDomainSocketPath: "/lab")).wait()
+        try self.channel.pipeline.syncOperations.addHandlers([handler, self.recorder])
+    }
+
+    func send(_ text: String) { self.channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
+
+    /// Everything it wants to send by now.
+    func output() throws -> [ByteBuffer] {
+        var output: [ByteBuffer] = []
+        while let next = try self.channel.readOutbound(as: ByteBuffer.self) { output.append(next) }
+        return output
+    }
+}
+
+/// Our client and our server, joined without sockets.
+struct EmbeddedPair {
+    let client, server: Endpoint
+
+    init(_ requirement: TLSClientRequirement, _ store: ServerCertificateStore) throws {
+        self.client = try Endpoint(.client(TLSClientContext(), requirement))
+        self.server = try Endpoint(.server(store))
+    }
+
+    /// Carries bytes both ways until both are quiet, in pieces of `chunk` bytes.
+    func exchange(chunk: Int = .max) throws {
+        var moved = true
+        while moved {
+            moved = try Self.carry(self.client, self.server, chunk)
+            moved = try Self.carry(self.server, self.client, chunk) || moved
+        }
+    }
+
+    private static func carry(_ from: Endpoint, _ to: Endpoint, _ chunk: Int) throws -> Bool {
+        let output = try from.output()
+        for var buffer in output {
+            while to.channel.isActive, let piece = buffer.readSlice(length: min(chunk, buffer.readableBytes)),
+                piece.readableBytes > 0
+            {
+                try to.channel.writeInbound(piece)
+            }
+        }
+        return !output.isEmpty
+    }
+}
+
+extension TLSClientRequirement {
+    /// Authenticate by these records at `mx.example.test`, or another base domain.
+    static func dane(_ records: TLSARecord..., base: String = "mx.example.test", also: String...) throws -> Self {
+        let names = try ([base] + also).map { try name($0) }
+        return .authenticate(
+            DANEAuthentication(records: records, baseDomain: TLSABaseDomain(names[0]), referenceIdentifiers: names))
+    }
+}
+
+func name(_ text: String) throws -> DomainName {
+    guard let name = DomainName(text) else { throw TLSConfigurationError(.refused, "not a name: \(text)") }
+    return name
+}
+
+extension TestPKI {
+    init() throws { try self.init(now: currentTime()) }
+
+    /// A store that presents these leaves, even expired ones.
+    func store(_ leaves: Leaf...) throws -> ServerCertificateStore {
+        try ServerCertificateStore(leaves.map { try $0.serverCertificate(now: Timestamp(seconds: 0)) })
+    }
+}
+
+extension TLSARecord {
+    /// The same record with its last byte changed.
+    var wrong: TLSARecord {
+        var data = self.associationData
+        data[data.count - 1] ^= 1
+        return TLSARecord(
+            usage: self.usage, selector: self.selector, matchingType: self.matchingType, associationData: data)
+    }
+}
+
+extension TestPKI.Leaf {
+    /// The same leaf with another chain behind it.
+    func presenting(_ chain: [Certificate]) -> TestPKI.Leaf {
+        TestPKI.Leaf(certificate: self.certificate, key: self.key, chainPEM: chain.map(\.pem).joined())
+    }
+}

@@ -1,0 +1,240 @@
+import DANE
+import Foundation
+import Lab
+import MailModel
+import NIOCore
+import NIOPosix
+import TLSEngine
+import Testing
+
+/// Files for the tools of others, removed at the end.
+final class Files: Sendable {
+    let folder: URL
+
+    init() throws {
+        self.folder = FileManager.default.temporaryDirectory.appending(path: "relay-tls-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: self.folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: self.folder) }
+
+    func write(_ text: String, as name: String) throws -> String {
+        let file = self.folder.appending(path: name)
+        try Data(text.utf8).write(to: file)
+        return file.path
+    }
+}
+
+@Suite("Against OpenSSL's and GnuTLS's own tools", .timeLimit(.minutes(2)))
+struct InteroperationTests {
+    let pki: TestPKI
+    let leaf: TestPKI.Leaf
+    let files: Files
+    init() throws {
+        self.pki = try TestPKI()
+        self.leaf = try self.pki.leaf("mx.example.test")
+        self.files = try Files()
+    }
+
+    // MARK: Their clients, our server
+
+    private func withServer(_ store: ServerCertificateStore, _ body: (Int) async throws -> Void) async throws {
+        let server = try await EchoServer(store, group: MultiThreadedEventLoopGroup.singleton)
+        do {
+            try await body(server.port)
+            await server.stop()
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+
+    /// What `openssl s_client` says, whatever its exit status.
+    private func openssl(_ port: Int, _ arguments: String..., input: String = "true") async throws -> String {
+        let root = try self.files.write(self.pki.root.certificate.pem, as: "root-\(UUID().uuidString).pem")
+        let words = ["-connect 127.0.0.1:\(port) -CAfile \(root)"] + arguments
+        return try await ChildProcess.run(
+            "/bin/sh", ["-c", "(\(input)) | openssl s_client \(words.joined(separator: " ")) 2>&1; true"],
+            limit: .seconds(30))
+    }
+
+    @Test("openssl s_client verifies us", arguments: ["1.2", "1.3"])
+    func opensslClient(_ version: String) async throws {
+        try await self.withServer(self.pki.store(self.leaf)) { port in
+            let option = version == "1.2" ? "-tls1_2" : "-tls1_3"
+            let output = try await self.openssl(
+                port, option, "-servername mx.example.test -verify_hostname mx.example.test -verify_return_error -brief"
+            )
+            #expect(output.contains("Protocol version: TLSv\(version)"), "\(output)")
+            #expect(output.contains("Verification: OK"), "\(output)")
+        }
+    }
+
+    @Test("TLS 1.1 is refused by the server")
+    func oldVersion() async throws {
+        try await self.withServer(self.pki.store(self.leaf)) { port in
+            let output = try await self.openssl(port, "-tls1_1 -cipher DEFAULT@SECLEVEL=0 -brief")
+            #expect(output.contains("alert protocol version"), "\(output)")
+        }
+    }
+
+    @Test("Foreign ALPN aborts the handshake, ours is agreed (hostile-input 17)")
+    func applicationProtocols() async throws {
+        try await self.withServer(self.pki.store(self.leaf)) { port in
+            let foreign = try await self.openssl(port, "-alpn h2,http/1.1")
+            #expect(foreign.contains("no application protocol"), "\(foreign)")
+            let ours = try await self.openssl(port, "-alpn h2,smtp")
+            #expect(ours.contains("ALPN protocol: smtp"), "\(ours)")
+        }
+    }
+
+    @Test("Renegotiation is refused (hostile-input 17)")
+    func renegotiation() async throws {
+        try await self.withServer(self.pki.store(self.leaf)) { port in
+            let output = try await self.openssl(port, "-tls1_2", input: "sleep 1; echo R; sleep 1")
+            #expect(output.contains("RENEGOTIATING"), "\(output)")
+            #expect(output.contains("no renegotiation"), "\(output)")
+        }
+    }
+
+    @Test("A name with an RSA and an ECDSA certificate serves each client the one it can verify")
+    func twoKinds() async throws {
+        let rsa = try self.pki.leaf("mx.example.test", algorithm: .rsa(bits: 2048))
+        try await self.withServer(self.pki.store(self.leaf, rsa)) { port in
+            let server = "-servername mx.example.test -brief -tls1_3"
+            let first = try await self.openssl(port, server, "-sigalgs ecdsa_secp256r1_sha256")
+            #expect(first.contains("Signature type: ECDSA"), "\(first)")
+            // A chain signed by ECDSA has to be acceptable to this client as well.
+            let second = try await self.openssl(
+                port, server, "-sigalgs rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256")
+            #expect(second.contains("CONNECTION ESTABLISHED"), "\(second)")
+            let third = try await self.openssl(
+                port, "-servername mx.example.test -brief -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256")
+            #expect(third.contains("ECDHE-RSA-AES128-GCM-SHA256"), "\(third)")
+        }
+    }
+
+    @Test("gnutls-cli verifies us", arguments: ["1.2", "1.3"])
+    func gnutlsClient(_ version: String) async throws {
+        let root = try self.files.write(self.pki.root.certificate.pem, as: "root.pem")
+        try await self.withServer(self.pki.store(self.leaf)) { port in
+            let output = try await ChildProcess.run(
+                "gnutls-cli",
+                [
+                    "--port", "\(port)", "--x509cafile", root, "--sni-hostname", "mx.example.test",
+                    "--verify-hostname", "mx.example.test", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS\(version)",
+                    "127.0.0.1",
+                ], limit: .seconds(30))
+            #expect(output.contains("The certificate is trusted"), "\(output)")
+            #expect(output.contains("(TLS\(version)-"), "\(output)")
+        }
+    }
+
+    // MARK: Their servers, our client
+
+    private func withPeer(
+        _ executable: String, _ arguments: [String], _ port: UInt16, _ body: () async throws -> Void
+    )
+        async throws
+    {
+        let log = self.files.folder.appending(path: "\(UUID().uuidString).log")
+        let peer = try await ChildProcess(executable, arguments, log: log)
+        do {
+            try await peer.ready(within: .seconds(10), executable) { await accepts(port) }
+            try await body()
+            await peer.stop()
+        } catch {
+            await peer.stop()
+            throw error
+        }
+    }
+
+    private func expectVerified(
+        _ port: UInt16, _ version: String, sending text: String, returning answer: String
+    )
+        async throws
+    {
+        for record in [self.leaf.tlsaRecord(.daneEE, .spki, .sha256), self.pki.anchorRecord] {
+            let visit = try await visit(
+                port: Int(port), .dane(record), sending: Array(text.utf8), expecting: answer.utf8.count)
+            guard case .verified(let peer, let info) = visit.outcome else {
+                Issue.record("not verified: \(String(describing: visit.outcome))")
+                continue
+            }
+            #expect(peer.matched == record)
+            #expect(info.version == "TLSv\(version)")
+            #expect(info.keyExchangeGroup != nil)
+            #expect(String(decoding: visit.received, as: UTF8.self) == answer)
+        }
+        let refused = try await visit(port: Int(port), .dane(self.pki.anchorRecord.wrong), sending: Array(text.utf8))
+        guard case .failed(let failure, _) = refused.outcome else {
+            Issue.record("a wrong record was taken")
+            return
+        }
+        #expect(failure.reason == .noRecordMatched)
+    }
+
+    @Test("We verify openssl s_server and talk to it", arguments: ["1.2", "1.3"])
+    func opensslServer(_ version: String) async throws {
+        let chain = try self.files.write(self.leaf.chainPEM, as: "chain.pem")
+        let key = try self.files.write(self.leaf.key.pem, as: "key.pem")
+        let port = Ports.unused()
+        let arguments = [
+            "s_server", "-accept", "127.0.0.1:\(port)", "-cert", chain, "-cert_chain", chain, "-key", key, "-rev",
+            version == "1.2" ? "-tls1_2" : "-tls1_3",
+        ]
+        try await self.withPeer("openssl", arguments, port) {
+            try await self.expectVerified(port, version, sending: "OLHE\n", returning: "EHLO\n")
+        }
+    }
+
+    @Test("We verify gnutls-serv and talk to it", arguments: ["1.2", "1.3"])
+    func gnutlsServer(_ version: String) async throws {
+        let chain = try self.files.write(self.leaf.chainPEM, as: "chain.pem")
+        let key = try self.files.write(self.leaf.key.pem, as: "key.pem")
+        let port = Ports.unused()
+        let arguments = [
+            "--port", "\(port)", "--x509certfile", chain, "--x509keyfile", key, "--echo", "--priority",
+            "NORMAL:-VERS-ALL:+VERS-TLS\(version)",
+        ]
+        try await self.withPeer("gnutls-serv", arguments, port) {
+            try await self.expectVerified(port, version, sending: "EHLO\n", returning: "EHLO\n")
+        }
+    }
+
+    @Test("Opportunistic TLS still speaks TLS 1.0; TLS that is owed does not (rule 21)")
+    func oldServer() async throws {
+        let rsa = try self.pki.leaf("mx.example.test", algorithm: .rsa(bits: 2048))
+        let chain = try self.files.write(rsa.chainPEM, as: "chain.pem")
+        let key = try self.files.write(rsa.key.pem, as: "key.pem")
+        let port = Ports.unused()
+        let arguments = [
+            "s_server", "-accept", "127.0.0.1:\(port)", "-cert", chain, "-key", key, "-rev", "-tls1", "-cipher",
+            "DEFAULT@SECLEVEL=0",
+        ]
+        try await self.withPeer("openssl", arguments, port) {
+            let lenient = try await visit(port: Int(port), .opportunistic(serverName: nil), sending: Array("ab\n".utf8))
+            guard case .encrypted(let info) = lenient.outcome else {
+                Issue.record("no TLS 1.0: \(String(describing: lenient.outcome))")
+                return
+            }
+            #expect(info.version == "TLSv1")
+            #expect(lenient.received == Array("ba\n".utf8))
+            let strict = try await visit(port: Int(port), .encrypt(serverName: nil), sending: Array("ab\n".utf8))
+            guard case .failed(let failure, _) = strict.outcome else {
+                Issue.record("TLS 1.0 was taken where TLS is owed")
+                return
+            }
+            #expect(failure.reason == .disagreement)
+        }
+    }
+}
+
+/// Whether something listens on this loopback port.
+private func accepts(_ port: UInt16) async -> Bool {
+    let attempt = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(
+        host: "127.0.0.1", port: Int(port))
+    guard let channel = try? await attempt.get() else { return false }
+    try? await channel.close()
+    return true
+}

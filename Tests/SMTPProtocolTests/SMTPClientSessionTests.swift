@@ -220,4 +220,28 @@ import Testing
             #expect(String(decoding: output, as: UTF8.self) == "..a\r\n...\r\n..\r\nb\r\nc\r\nd\r\n.\r\n")
         }
     }
+
+    @Test("Content decodes to what was encoded, in pieces of every size")
+    func roundTrip() {
+        let lines = (0..<60).map { String(repeating: $0 % 7 == 0 ? "." : "a\tb", count: $0) + "\r\n" }
+        let content = Array(lines.joined().utf8)
+        for size in [1, 2, 3, 15, 16, 17, 1000, content.count] {
+            var encoder = SMTPDataEncoder()
+            var wire: [UInt8] = []
+            for start in stride(from: 0, to: content.count, by: size) {
+                encoder.encode(Array(content[start..<min(start + size, content.count)]).span, into: &wire)
+            }
+            encoder.finish(into: &wire)
+            var decoder = SMTPDataDecoder(lineLimit: 998, sizeLimit: 1_000_000)
+            var decoded: [UInt8] = []
+            var hasEnded = false
+            for start in stride(from: 0, to: wire.count, by: size) {
+                let piece = Array(wire[start..<min(start + size, wire.count)])
+                let (consumed, isEnd) = decoder.decode(piece.span, into: &decoded)
+                #expect(consumed == piece.count && !hasEnded)
+                hasEnded = isEnd
+            }
+            #expect(hasEnded && decoded == content && decoder.fault == nil && decoder.size == content.count)
+        }
+    }
 }

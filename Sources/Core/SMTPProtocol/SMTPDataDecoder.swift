@@ -50,9 +50,9 @@ public struct SMTPDataDecoder: Hashable, Sendable {
             while index < bytes.count {
                 if self.position == .inLine {
                     // Most bytes pass here, a whole run at a time.
-                    let run = bytes[index...].prefix { $0 > 13 || ($0 != 0 && $0 != 10 && $0 != 13) }
-                    self.append(run, to: &output)
-                    index = run.endIndex
+                    let end = bytes.firstLineByte(from: index)
+                    self.append(bytes[index..<end], to: &output)
+                    index = end
                     guard index < bytes.count else { break }
                 }
                 index += 1

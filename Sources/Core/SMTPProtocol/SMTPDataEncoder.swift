@@ -31,10 +31,11 @@ public struct SMTPDataEncoder: Hashable, Sendable {
                     continue
                 }
                 if self.position == .lineStart, byte == UInt8(ascii: ".") { output.append(byte) }
-                let run = bytes[index...].prefix { $0 > 13 || ($0 != 10 && $0 != 13) }
-                output.append(contentsOf: run)
+                // This byte is no line end, so the run has at least one byte, even where that is a NUL.
+                let end = bytes.firstLineByte(from: index + 1)
+                output.append(contentsOf: bytes[index..<end])
                 self.position = .inLine
-                index = run.endIndex
+                index = end
             }
         }
     }

@@ -74,6 +74,40 @@ import Testing
         #expect(other.session.connectionClosed() == .failed(.connectionLost(.finalDot, afterFinalDot: true)))
     }
 
+    @Test("hostile-input 21: a reply to the final dot that cannot be understood is ambiguous too")
+    func unintelligibleAcceptance() throws {
+        for feeding in Feeding.allCases {
+            var talk = try ClientConversation(.none, feeding)
+            talk.getReady("PIPELINING")
+            try talk.begin(to: "a")
+            talk.server("250 ok\r\n250 ok\r\n354 go\r\n")
+            _ = talk.session.finishData()
+            talk.server("gibberish\r\n")
+            #expect(talk.failure == .protocolError(.finalDot))
+            #expect(talk.failure?.isAmbiguous == true)
+        }
+        #expect(!SMTPClientFailure.connectionLost(.content, afterFinalDot: false).isAmbiguous)
+    }
+
+    @Test("hostile-input 22: bytes that complete nothing do not change what is waited for, nor its limit (§4.5.3.2)")
+    func waits() throws {
+        let timeouts = SMTPTimeouts()
+        var talk = try ClientConversation(.none, .byteByByte)
+        #expect(timeouts.duration(of: talk.session.waitingFor) == .seconds(300))
+        talk.server("220-slow\r\n220 ")
+        #expect(talk.session.waitingFor == .greeting)
+        talk.server("mx.test\r\n250 PIPELINING\r\n")
+        #expect(talk.session.waitingFor == .nothing)
+        try talk.begin(to: "a")
+        #expect(talk.session.waitingFor == .envelope)
+        talk.server("250 ok\r\n250 ok\r\n")
+        #expect(timeouts.duration(of: talk.session.waitingFor) == .seconds(120))
+        talk.server("354 go\r\n")
+        #expect(timeouts.duration(of: talk.session.waitingFor) == .seconds(180))
+        _ = talk.session.finishData()
+        #expect(timeouts.duration(of: talk.session.waitingFor) == .seconds(600))
+    }
+
     @Test(
         "hostile-input 18: a greeting that is none is a protocol error",
         arguments: ["bogus\r\n", "2200 x\r\n", "250 x\r\n"])

@@ -93,6 +93,17 @@ public enum SMTPClientFailure: Hashable, Sendable {
     case connectionLost(SMTPClientStage, afterFinalDot: Bool)
     /// The owner gave up before the final dot; nothing was delivered.
     case abandoned
+
+    /// Whether nobody knows if the message was taken: the final dot was sent, and no reply to it can be understood.
+    /// The message is tried again, marked, and counted; this is the only way in which it may arrive twice.
+    public var isAmbiguous: Bool {
+        switch self {
+        case .connectionLost(_, let afterFinalDot): afterFinalDot
+        case .protocolError(let stage): stage == .finalDot
+        case .greetingRefused, .helloRefused, .startTLSNotSupported, .bytesBehindSTARTTLS, .serviceClosing, .abandoned:
+            false
+        }
+    }
 }
 
 /// How far a connection is.

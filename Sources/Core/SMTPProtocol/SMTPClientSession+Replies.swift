@@ -1,0 +1,109 @@
+internal import MailModel
+
+extension SMTPClientSession {
+    mutating func received(_ reply: SMTPReply, hasMoreInput: Bool) -> SMTPClientAction {
+        switch self.state {
+        case .greeting:
+            return self.greeted(reply, hasMoreInput: hasMoreInput)
+        case .hello(let isExtended):
+            return self.helloAnswered(reply, isExtended: isExtended)
+        case .startTLS:
+            return self.startTLSAnswered(reply, hasMoreInput: hasMoreInput)
+        case .ready:
+            // Nothing was asked. A server that goes away says so; no message is harmed, for none is under way.
+            return self.fail(reply.code == 421 ? .serviceClosing(reply, at: .ready) : .protocolError(.ready))
+        case .transaction(let transaction):
+            return self.transactionAnswered(reply, transaction)
+        case .reset:
+            if reply.code == 421 { return self.fail(.serviceClosing(reply, at: .reset)) }
+            guard reply.code == 250 else { return self.fail(.protocolError(.reset)) }
+            self.needsReset = false
+            return self.becomeReady()
+        case .quit:
+            self.state = .finished
+            return .closed
+        case .handshake, .finished:
+            return self.fail(.protocolError(self.stage))
+        }
+    }
+
+    private mutating func greeted(_ reply: SMTPReply, hasMoreInput: Bool) -> SMTPClientAction {
+        if reply.isTransient || reply.isPermanent { return self.fail(.greetingRefused(reply)) }
+        // Replies to what was not asked yet would be taken for answers to what is asked next.
+        guard reply.code == 220, !hasMoreInput else { return self.fail(.protocolError(.greeting)) }
+        return self.sendHello(isExtended: true)
+    }
+
+    mutating func sendHello(isExtended: Bool) -> SMTPClientAction {
+        self.state = .hello(isExtended: isExtended)
+        return .send(Array("\(isExtended ? "EHLO" : "HELO") \(self.helloName)\r\n".utf8))
+    }
+
+    private mutating func helloAnswered(_ reply: SMTPReply, isExtended: Bool) -> SMTPClientAction {
+        switch reply.severity {
+        case .positiveCompletion:
+            self.capabilities = isExtended ? SMTPServerCapabilities(ehlo: reply) : SMTPServerCapabilities()
+            return self.chooseTLS()
+        case .permanentNegative where isExtended && self.tls == nil && self.requirement != .required:
+            // A host from before extensions (§3.2). Where TLS is owed HELO is of no use, because it cannot offer it.
+            return self.sendHello(isExtended: false)
+        case .transientNegative, .permanentNegative:
+            return self.fail(reply.code == 421 ? .serviceClosing(reply, at: .hello) : .helloRefused(reply))
+        case .positiveIntermediate:
+            return self.fail(.protocolError(.hello))
+        }
+    }
+
+    private mutating func chooseTLS() -> SMTPClientAction {
+        switch self.requirement {
+        case _ where self.tls != nil, .none:
+            return self.becomeReady()
+        case .required where !self.capabilities.startTLS:
+            return self.fail(.startTLSNotSupported(nil))
+        case .opportunistic where !self.capabilities.startTLS:
+            return self.becomeReady()
+        case .required, .opportunistic:
+            self.state = .startTLS
+            return .send(Array("STARTTLS\r\n".utf8))
+        }
+    }
+
+    private mutating func becomeReady() -> SMTPClientAction {
+        self.state = .ready
+        return .ready(self.capabilities)
+    }
+
+    private mutating func startTLSAnswered(_ reply: SMTPReply, hasMoreInput: Bool) -> SMTPClientAction {
+        if reply.code == 220 {
+            // Plaintext behind the 220 may be injected; it must not cross into TLS.
+            guard !hasMoreInput else { return self.fail(.bytesBehindSTARTTLS) }
+            self.state = .handshake
+            return .startTLS
+        }
+        guard reply.isTransient || reply.isPermanent else { return self.fail(.protocolError(.startTLS)) }
+        if self.requirement == .required { return self.fail(.startTLSNotSupported(reply)) }
+        if reply.code == 421 { return self.fail(.serviceClosing(reply, at: .startTLS)) }
+        return self.becomeReady()
+    }
+
+    private mutating func transactionAnswered(
+        _ reply: SMTPReply, _ transaction: SMTPClientTransaction
+    ) -> SMTPClientAction {
+        var transaction = transaction
+        let stage = transaction.stage
+        let event = transaction.received(reply)
+        self.recipientOutcomes = transaction.outcomes
+        self.state = .transaction(transaction)
+        switch event {
+        case .needInput: return .needInput
+        case .send(let bytes): return .send(bytes)
+        case .transferContent: return .transferContent
+        case .protocolError: return self.fail(.protocolError(stage))
+        case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
+        case .done(let outcomes):
+            self.needsReset = transaction.leavesServerMidway
+            self.state = .ready
+            return .messageDone(outcomes)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+public import MailModel
+
+/// The client side of one SMTP connection as a value (RFC 5321 §3, RFC 2920, RFC 3207).
+///
+/// The owner offers *all* bytes that it holds to `receive`, drops those consumed and does what the step says, again and
+/// again until `.needInput` with nothing left, or the end.
+///
+/// ```
+/// greeting ─220▶ hello ─250▶ startTLS ─220▶ handshake ─ tlsEstablished ─▶ hello ─250▶ ready
+///                  └─ no TLS wanted or to be had ─────────────────────────────────────▶ │
+///            ready ─ begin ─▶ transaction (MAIL, RCPT…, DATA) ─354▶ content ─ finishData ─▶ finalDot ─▶ ready
+/// ```
+public struct SMTPClientSession: Hashable, Sendable {
+    enum State: Hashable {
+        case greeting
+        case hello(isExtended: Bool)
+        case startTLS, handshake, ready
+        case transaction(SMTPClientTransaction)
+        case reset, quit, finished
+    }
+
+    let helloName: String
+    let requirement: SMTPClientTLSRequirement
+    private var replies: SMTPReplyDecoder
+    var state = State.greeting
+    /// Whether the server still holds a transaction that came to nothing; the next message begins with RSET then.
+    var needsReset = false
+
+    /// What the server offers now; forgotten at STARTTLS (RFC 3207 §4.2).
+    public internal(set) var capabilities = SMTPServerCapabilities()
+    /// The TLS session, once there is one.
+    public internal(set) var tls: TLSInfo?
+    /// The outcomes of the present or last message so far; `nil` where undecided.
+    public internal(set) var recipientOutcomes: [SMTPRecipientOutcome?] = []
+
+    /// A session on a new connection, which introduces itself as `helloName`.
+    public init(
+        helloName: DomainName, requirement: SMTPClientTLSRequirement,
+        replyLimits: SMTPReplyDecoder.Limits = SMTPReplyDecoder.Limits()
+    ) {
+        self.helloName = helloName.text
+        self.requirement = requirement
+        self.replies = SMTPReplyDecoder(limits: replyLimits)
+    }
+
+    /// How far the connection is.
+    public var stage: SMTPClientStage {
+        switch self.state {
+        case .greeting: .greeting
+        case .hello: .hello
+        case .startTLS: .startTLS
+        case .handshake: .handshake
+        case .ready: .ready
+        case .transaction(let transaction): transaction.stage
+        case .reset: .reset
+        case .quit: .quit
+        case .finished: .finished
+        }
+    }
+
+    /// What the session waits for now; see `SMTPTimeouts`.
+    public var waitingFor: SMTPTimeouts.ClientWait {
+        switch self.stage {
+        case .greeting: .greeting
+        case .hello, .startTLS, .reset, .quit: .command
+        case .handshake: .handshake
+        case .mail, .recipient: .envelope
+        case .data: .dataInitiation
+        case .content: .dataBlock
+        case .finalDot: .dataTermination
+        case .ready, .finished: .nothing
+        }
+    }
+
+    // MARK: - Events
+
+    /// Takes bytes of the server; a step consumes at most one reply.
+    public mutating func receive(_ input: Span<UInt8>) -> SMTPClientStep {
+        guard self.state != .finished, self.state != .handshake else { return SMTPClientStep(0, .needInput) }
+        let (consumed, result) = self.replies.decode(input)
+        switch result {
+        case .needInput: return SMTPClientStep(consumed, .needInput)
+        case .malformed: return SMTPClientStep(consumed, self.fail(.protocolError(self.stage)))
+        case .reply(let reply):
+            return SMTPClientStep(consumed, self.received(reply, hasMoreInput: consumed < input.count))
+        }
+    }
+
+    /// Answers `.startTLS`; what the server said in clear is forgotten.
+    public mutating func tlsEstablished(_ info: TLSInfo) -> SMTPClientAction {
+        guard self.state == .handshake else { return self.fail(.protocolError(self.stage)) }
+        self.tls = info
+        self.capabilities = SMTPServerCapabilities()
+        return self.sendHello(isExtended: true)
+    }
+
+    /// Begins a transaction. Only in `.ready`; the action is `.send`, or `.messageDone` where the server cannot take it.
+    public mutating func begin(_ message: SMTPClientMessage) -> SMTPClientAction {
+        guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
+        self.recipientOutcomes = Array(repeating: nil, count: message.recipients.count)
+        if let refusal = self.localRefusal(of: message) {
+            let outcomes = message.recipients.map { _ in SMTPRecipientOutcome.refused(refusal) }
+            self.recipientOutcomes = outcomes
+            return .messageDone(outcomes)
+        }
+        var transaction = SMTPClientTransaction(
+            message: message, capabilities: self.capabilities, resetFirst: self.needsReset)
+        self.needsReset = false
+        let bytes = transaction.nextCommands()
+        self.state = .transaction(transaction)
+        return .send(bytes)
+    }
+
+    /// Appends content in its wire form to `output`; only after `.transferContent`.
+    public mutating func encode(_ content: Span<UInt8>, into output: inout [UInt8]) {
+        guard case .transaction(var transaction) = self.state else { return }
+        self.state = .finished
+        transaction.encode(content, into: &output)
+        self.state = .transaction(transaction)
+    }
+
+    /// Ends the content: write and flush these bytes, the final dot, in the same turn as the lease was checked.
+    ///
+    /// `nil` when there is no content to end, as when the server has meanwhile failed.
+    public mutating func finishData() -> [UInt8]? {
+        guard case .transaction(var transaction) = self.state, let bytes = transaction.finish() else { return nil }
+        self.state = .transaction(transaction)
+        return bytes
+    }
+
+    /// Gives the connection up, as when the lease is too short for the final dot: close it without writing more.
+    public mutating func abandon() -> SMTPClientAction { self.fail(self.lossFailure(or: .abandoned)) }
+
+    /// Says goodbye; only in `.ready`, else the connection is simply to be closed.
+    public mutating func quit() -> SMTPClientAction {
+        guard self.state == .ready else {
+            self.state = .finished
+            return .closed
+        }
+        self.state = .quit
+        return .send(Array("QUIT\r\n".utf8))
+    }
+
+    /// Clears the server's transaction state; only in `.ready`, where it also shows that the connection lives.
+    public mutating func reset() -> SMTPClientAction {
+        guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
+        self.state = .reset
+        return .send(Array("RSET\r\n".utf8))
+    }
+
+    /// The connection ended, or a deadline passed and the owner ended it.
+    public mutating func connectionClosed() -> SMTPClientAction {
+        switch self.stage {
+        case .quit, .finished:
+            self.state = .finished
+            return .closed
+        case let stage:
+            return self.fail(.connectionLost(stage, afterFinalDot: stage == .finalDot))
+        }
+    }
+
+    private func lossFailure(or failure: SMTPClientFailure) -> SMTPClientFailure {
+        self.stage == .finalDot ? .connectionLost(.finalDot, afterFinalDot: true) : failure
+    }
+
+    mutating func fail(_ failure: SMTPClientFailure) -> SMTPClientAction {
+        self.state = .finished
+        return .failed(failure)
+    }
+
+    private func localRefusal(of message: SMTPClientMessage) -> SMTPReply? {
+        if message.body == .eightBitMIME, !self.capabilities.eightBitMIME {
+            // Re-encoding (RFC 6152 §3) comes with its own issue; 8-bit text is never sent where it was not offered.
+            let status = EnhancedStatusCode(.permanentFailure, 6, 3)
+            return SMTPReply(554, status, "The next host does not take 8-bit text")
+        }
+        if let limit = self.capabilities.maximumSize, message.size > limit {
+            let status = EnhancedStatusCode(.permanentFailure, 3, 4)
+            return SMTPReply(552, status, "The next host takes at most \(limit) bytes")
+        }
+        return nil
+    }
+}

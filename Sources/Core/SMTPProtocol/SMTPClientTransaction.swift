@@ -1,0 +1,176 @@
+internal import MailModel
+
+/// One message on its way through MAIL, RCPT, DATA and the content: a machine inside `SMTPClientSession`.
+///
+/// Commands not yet sent and replies not yet received are two queues. With PIPELINING (RFC 2920) the first is emptied
+/// at once, without it one command at a time; the replies are read in the same manner.
+struct SMTPClientTransaction: Hashable, Sendable {
+    enum Command: Hashable {
+        case reset, mail, recipient(Int), data
+    }
+
+    enum Event: Hashable {
+        case needInput
+        case send([UInt8])
+        case transferContent
+        case protocolError
+        case serviceClosing
+        case done([SMTPRecipientOutcome])
+    }
+
+    private enum Phase: Hashable {
+        case envelope
+        case content(SMTPDataEncoder)
+        /// `isEmpty`: the server asked for content that nobody is to get, and got none.
+        case finalDot(isEmpty: Bool)
+    }
+
+    private let message: SMTPClientMessage
+    private let capabilities: SMTPServerCapabilities
+    private var unsent: ArraySlice<Command>
+    private var unanswered: ArraySlice<Command> = []
+    private var mailRefusal: SMTPReply?
+    private var phase = Phase.envelope
+    private(set) var outcomes: [SMTPRecipientOutcome?]
+
+    /// `resetFirst` clears what an earlier, unfinished transaction left on the server.
+    init(message: SMTPClientMessage, capabilities: SMTPServerCapabilities, resetFirst: Bool) {
+        self.message = message
+        self.capabilities = capabilities
+        self.outcomes = Array(repeating: nil, count: message.recipients.count)
+        let recipients = message.recipients.indices.map(Command.recipient)
+        self.unsent = ((resetFirst ? [.reset] : []) + [.mail] + recipients + [.data])[...]
+    }
+
+    var stage: SMTPClientStage {
+        switch (self.phase, self.unanswered.first) {
+        case (.content, _): .content
+        case (.finalDot, _): .finalDot
+        case (.envelope, .reset): .reset
+        case (.envelope, .mail), (.envelope, nil): .mail
+        case (.envelope, .recipient): .recipient
+        case (.envelope, .data): .data
+        }
+    }
+
+    /// Whether the server holds a transaction that nothing has ended.
+    private(set) var leavesServerMidway = false
+
+    // MARK: - Sending
+
+    /// The bytes of all commands that may go now.
+    mutating func nextCommands() -> [UInt8] {
+        var bytes: [UInt8] = []
+        let count = self.capabilities.pipelining ? self.unsent.count : 1
+        for command in self.unsent.prefix(count) { bytes += "\(self.text(of: command))\r\n".utf8 }
+        self.unanswered += self.unsent.prefix(count)
+        self.unsent = self.unsent.dropFirst(count)
+        return bytes
+    }
+
+    private func text(of command: Command) -> String {
+        switch command {
+        case .reset: return "RSET"
+        case .recipient(let index): return "RCPT TO:\(self.message.recipients[index])"
+        case .data: return "DATA"
+        case .mail:
+            let size = self.capabilities.size ? " SIZE=\(self.message.size)" : ""
+            let body = self.message.body == .eightBitMIME ? " BODY=8BITMIME" : ""
+            return "MAIL FROM:\(self.message.reversePath)\(size)\(body)"
+        }
+    }
+
+    mutating func encode(_ content: Span<UInt8>, into output: inout [UInt8]) {
+        guard case .content(var encoder) = self.phase else { return }
+        encoder.encode(content, into: &output)
+        self.phase = .content(encoder)
+    }
+
+    mutating func finish() -> [UInt8]? {
+        guard case .content(var encoder) = self.phase else { return nil }
+        var bytes: [UInt8] = []
+        encoder.finish(into: &bytes)
+        self.phase = .finalDot(isEmpty: false)
+        return bytes
+    }
+
+    // MARK: - Receiving
+
+    mutating func received(_ reply: SMTPReply) -> Event {
+        if reply.code == 421 { return self.closing(reply) }
+        switch self.phase {
+        case .envelope: return self.envelopeAnswered(reply)
+        // Before the final dot a server has nothing to say; a 250 would be taken for an acceptance that is none.
+        case .content: return .protocolError
+        case .finalDot(let isEmpty): return self.finalDotAnswered(reply, isEmpty: isEmpty)
+        }
+    }
+
+    /// 421 to the final dot is a plain "not now" for all; earlier, it decides nothing about those still undecided.
+    private mutating func closing(_ reply: SMTPReply) -> Event {
+        if case .finalDot = self.phase { self.decideRest(.deferred(reply)) }
+        return .serviceClosing
+    }
+
+    private mutating func envelopeAnswered(_ reply: SMTPReply) -> Event {
+        guard let command = self.unanswered.popFirst() else { return .protocolError }
+        switch command {
+        case .reset:
+            guard reply.isPositiveCompletion else { return .protocolError }
+        case .mail:
+            guard reply.severity != .positiveIntermediate else { return .protocolError }
+            if reply.isPositiveCompletion {
+                self.leavesServerMidway = true
+            } else {
+                self.mailRefusal = reply
+                self.decideRest(SMTPRecipientOutcome(negative: reply))
+                // Without pipelining nothing more was sent, and nothing more needs to be.
+                self.unsent = []
+            }
+        case .recipient(let index):
+            guard reply.severity != .positiveIntermediate else { return .protocolError }
+            // 251 and 252 are acceptances too. A refused MAIL has decided already.
+            if self.mailRefusal == nil, !reply.isPositiveCompletion {
+                self.outcomes[index] = SMTPRecipientOutcome(negative: reply)
+            }
+            if self.unsent.first == .data, self.isAllDecided { self.unsent = [] }
+        case .data:
+            return self.dataAnswered(reply)
+        }
+        if !self.unanswered.isEmpty { return .needInput }
+        return self.unsent.isEmpty ? self.done() : .send(self.nextCommands())
+    }
+
+    private mutating func dataAnswered(_ reply: SMTPReply) -> Event {
+        guard reply.code == 354 else {
+            // A 2yz to DATA says nothing that we could act on.
+            guard reply.isTransient || reply.isPermanent else { return .protocolError }
+            self.decideRest(SMTPRecipientOutcome(negative: reply))
+            return self.done()
+        }
+        if self.isAllDecided {
+            // Pipelined DATA was let through although nobody is to get the message: end it empty (RFC 2920 §3.1).
+            self.phase = .finalDot(isEmpty: true)
+            return .send(Array(".\r\n".utf8))
+        }
+        self.phase = .content(SMTPDataEncoder())
+        return .transferContent
+    }
+
+    private mutating func finalDotAnswered(_ reply: SMTPReply, isEmpty: Bool) -> Event {
+        guard reply.severity != .positiveIntermediate else { return .protocolError }
+        self.leavesServerMidway = false
+        if !isEmpty {
+            self.decideRest(reply.isPositiveCompletion ? .accepted(reply) : SMTPRecipientOutcome(negative: reply))
+        }
+        return self.done()
+    }
+
+    private var isAllDecided: Bool { self.outcomes.allSatisfy { $0 != nil } }
+
+    private mutating func decideRest(_ outcome: SMTPRecipientOutcome) {
+        self.outcomes = self.outcomes.map { $0 ?? outcome }
+    }
+
+    private func done() -> Event { .done(self.outcomes.compactMap { $0 }) }
+}

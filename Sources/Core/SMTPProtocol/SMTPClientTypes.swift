@@ -1,0 +1,145 @@
+public import MailModel
+
+/// What one connection needs of TLS before it may carry mail.
+public enum SMTPClientTLSRequirement: Hashable, Sendable {
+    /// No mail without TLS.
+    case required
+    /// TLS where the server offers it and it begins well; a refused STARTTLS goes on in clear.
+    case opportunistic
+    /// Never TLS.
+    case none
+}
+
+/// What a server's EHLO reply offers (RFC 5321 §4.1.1.1).
+public struct SMTPServerCapabilities: Hashable, Sendable {
+    /// RFC 2920.
+    public var pipelining = false
+    /// RFC 3207.
+    public var startTLS = false
+    /// RFC 6152.
+    public var eightBitMIME = false
+    /// RFC 1870.
+    public var size = false
+    /// The most bytes in a message, where the server says so.
+    public var maximumSize: Int?
+
+    /// Nothing, as after HELO.
+    public init() {}
+
+    init(ehlo reply: SMTPReply) {
+        for line in reply.lines.dropFirst() {
+            let words = line.split(separator: " ")
+            switch words.first?.uppercased() {
+            case "PIPELINING": self.pipelining = true
+            case "STARTTLS": self.startTLS = true
+            case "8BITMIME": self.eightBitMIME = true
+            case "SIZE":
+                self.size = true
+                // Zero means that there is no fixed limit (RFC 1870 §4).
+                if words.count > 1, let limit = Int(words[1]), limit > 0 { self.maximumSize = limit }
+            default: break
+            }
+        }
+    }
+}
+
+/// One message for one transaction; the content itself stays with the owner.
+public struct SMTPClientMessage: Hashable, Sendable {
+    /// The reverse path.
+    public let reversePath: ReversePath
+    /// The recipients, in the order of the outcomes; at most a hundred should go into one transaction.
+    public let recipients: [ForwardPath]
+    /// What the content needs.
+    public let body: Envelope.BodyType
+    /// The bytes of the content as stored.
+    public let size: Int
+
+    /// A message.
+    public init(reversePath: ReversePath, recipients: [ForwardPath], body: Envelope.BodyType, size: Int) {
+        self.reversePath = reversePath
+        self.recipients = recipients
+        self.body = body
+        self.size = size
+    }
+}
+
+/// What became of one recipient.
+public enum SMTPRecipientOutcome: Hashable, Sendable {
+    /// The server answers for it; this is its reply to the final dot.
+    case accepted(SMTPReply)
+    /// Not now.
+    case deferred(SMTPReply)
+    /// Not at all.
+    case refused(SMTPReply)
+
+    init(negative reply: SMTPReply) { self = reply.isPermanent ? .refused(reply) : .deferred(reply) }
+}
+
+/// Why a connection is of no more use.
+public enum SMTPClientFailure: Hashable, Sendable {
+    /// No 220. A 5yz is permanent for this host (§3.1), a 4yz is not.
+    case greetingRefused(SMTPReply)
+    /// EHLO, and where it was tried HELO, were refused.
+    case helloRefused(SMTPReply)
+    /// TLS is required and was not to be had: not offered (no reply) or refused (its reply).
+    case startTLSNotSupported(SMTPReply?)
+    /// Bytes stood behind the 220 of STARTTLS: somebody may be injecting them.
+    case bytesBehindSTARTTLS
+    /// 421: the server closes (§3.8). Recipients without an outcome are to be tried again.
+    case serviceClosing(SMTPReply, at: SMTPClientStage)
+    /// What came is not an answer to what was asked.
+    case protocolError(SMTPClientStage)
+    /// The connection ended. After the final dot nobody knows whether the message was taken.
+    case connectionLost(SMTPClientStage, afterFinalDot: Bool)
+    /// The owner gave up before the final dot; nothing was delivered.
+    case abandoned
+
+    /// Whether nobody knows if the message was taken: the final dot was sent, and no reply to it can be understood.
+    /// The message is tried again, marked, and counted; this is the only way in which it may arrive twice.
+    public var isAmbiguous: Bool {
+        switch self {
+        case .connectionLost(_, let afterFinalDot): afterFinalDot
+        case .protocolError(let stage): stage == .finalDot
+        case .greetingRefused, .helloRefused, .startTLSNotSupported, .bytesBehindSTARTTLS, .serviceClosing, .abandoned:
+            false
+        }
+    }
+}
+
+/// How far a connection is.
+public enum SMTPClientStage: Hashable, Sendable {
+    case greeting, hello, startTLS, handshake, ready, mail, recipient, data, content, finalDot, reset, quit, finished
+}
+
+/// What the owner of a client session does next.
+public enum SMTPClientAction: Hashable, Sendable {
+    /// Wait for bytes.
+    case needInput
+    /// Write and flush these bytes, then offer what was received.
+    case send([UInt8])
+    /// Begin the handshake, and say `tlsEstablished`; close if it fails.
+    case startTLS
+    /// A message may begin with `begin`, or `quit`.
+    case ready(SMTPServerCapabilities)
+    /// The 354 came: write the content through `encode`, then, if the message may still be sent, `finishData`.
+    case transferContent
+    /// One transaction is over, one outcome for each recipient in order; the next may begin.
+    case messageDone([SMTPRecipientOutcome])
+    /// Close the connection. `recipientOutcomes` has what was decided before.
+    case failed(SMTPClientFailure)
+    /// QUIT was answered, or the server closed after it: close the connection.
+    case closed
+}
+
+/// One step of a client session.
+public struct SMTPClientStep: Hashable, Sendable {
+    /// How many of the offered bytes are done with.
+    public let consumed: Int
+    /// What to do next.
+    public let action: SMTPClientAction
+
+    init(_ consumed: Int, _ action: SMTPClientAction) {
+        self.consumed = consumed
+        self.action = action
+    }
+}

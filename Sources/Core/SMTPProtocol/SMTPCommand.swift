@@ -1,0 +1,112 @@
+internal import MailModel
+
+/// One command of a client, parsed (RFC 5321 §4.1).
+enum SMTPCommand: Hashable, Sendable {
+    case hello(Envelope.Hello)
+    case startTLS
+    case mail(ReversePath, parameters: [Parameter])
+    case recipient(ForwardPath, parameters: [Parameter])
+    case data, reset, noop, verify, quit
+
+    /// `esmtp-param` (§4.1.2), its keyword in upper case.
+    struct Parameter: Hashable {
+        let keyword: String
+        let value: String?
+    }
+
+    /// Why a line is not a command of ours.
+    enum Fault: Error, Hashable {
+        /// A verb of SMTP that this relay does not implement: 502.
+        case notImplemented
+        /// No verb of SMTP at all: 500.
+        case unknown
+        /// A known verb with a wrong argument: 501.
+        case badArgument
+        /// An address with UTF-8 in it, without SMTPUTF8: 553 5.6.7 (RFC 6531 §3.5).
+        case internationalAddress
+    }
+
+    /// Verbs that are SMTP's but have no place here yet; BDAT and AUTH come with their own issues.
+    private static let otherVerbs: Set<String> = [
+        "AUTH", "BDAT", "EXPN", "HELP", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD",
+    ]
+
+    /// Parses one line without its CRLF.
+    static func parse(_ line: [UInt8]) -> Result<SMTPCommand, Fault> {
+        let end = line.firstIndex(of: UInt8(ascii: " ")) ?? line.endIndex
+        let verb = String(decoding: line[..<end], as: UTF8.self).uppercased()
+        let argument = Self.trimmed(line[end...])
+        let text = String(decoding: argument, as: UTF8.self)
+        // A control byte has no place in any argument; escaping it in a log is not the same as not taking it.
+        let isClean = argument.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+        switch verb {
+        case "EHLO", "HELO":
+            guard isClean, !argument.isEmpty, argument.count <= 255, argument.allSatisfy({ (0x21...0x7e).contains($0) })
+            else { return .failure(.badArgument) }
+            return .success(.hello(Envelope.Hello(name: text, isExtended: verb == "EHLO")))
+        case "MAIL": return isClean ? Self.mail(argument) : .failure(.badArgument)
+        case "RCPT": return isClean ? Self.recipient(argument) : .failure(.badArgument)
+        case "NOOP": return .success(.noop)
+        case "VRFY": return argument.isEmpty ? .failure(.badArgument) : .success(.verify)
+        case "STARTTLS": return Self.bare(.startTLS, argument)
+        case "DATA": return Self.bare(.data, argument)
+        case "RSET": return Self.bare(.reset, argument)
+        case "QUIT": return Self.bare(.quit, argument)
+        default: return .failure(Self.otherVerbs.contains(verb) ? .notImplemented : .unknown)
+        }
+    }
+
+    private static func bare(_ command: SMTPCommand, _ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
+        argument.isEmpty ? .success(command) : .failure(.badArgument)
+    }
+
+    private static func mail(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
+        if let fault = Self.internationalFault(argument) { return .failure(fault) }
+        guard let rest = Self.afterKeyword("FROM:", argument), let (path, tail) = ReversePath.parsePrefix(rest),
+            let parameters = Self.parameters(tail)
+        else { return .failure(.badArgument) }
+        return .success(.mail(path, parameters: parameters))
+    }
+
+    private static func recipient(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
+        if let fault = Self.internationalFault(argument) { return .failure(fault) }
+        guard let rest = Self.afterKeyword("TO:", argument), let (path, tail) = ForwardPath.parsePrefix(rest),
+            let parameters = Self.parameters(tail)
+        else { return .failure(.badArgument) }
+        return .success(.recipient(path, parameters: parameters))
+    }
+
+    private static func internationalFault(_ argument: ArraySlice<UInt8>) -> Fault? {
+        guard argument.contains(where: { $0 >= 0x80 }) else { return nil }
+        return String(validating: argument, as: UTF8.self) == nil ? .badArgument : .internationalAddress
+    }
+
+    /// What follows `FROM:` or `TO:`. A space after the colon is against the grammar, common, and harmless.
+    private static func afterKeyword(_ keyword: String, _ argument: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        let head = String(decoding: argument.prefix(keyword.utf8.count), as: UTF8.self)
+        guard head.uppercased() == keyword else { return nil }
+        return argument.dropFirst(keyword.utf8.count).drop { $0 == UInt8(ascii: " ") }
+    }
+
+    private static func parameters(_ tail: ArraySlice<UInt8>) -> [Parameter]? {
+        guard let first = tail.first else { return [] }
+        guard first == UInt8(ascii: " ") else { return nil }
+        var parameters: [Parameter] = []
+        for word in tail.split(separator: UInt8(ascii: " ")) {
+            let halves = word.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard !halves[0].isEmpty, halves.count == 1 || !halves[1].isEmpty else { return nil }
+            let keyword = String(decoding: halves[0], as: UTF8.self).uppercased()
+            // A parameter given twice could be read differently by two hosts.
+            guard !parameters.contains(where: { $0.keyword == keyword }) else { return nil }
+            let value = halves.count == 1 ? nil : String(decoding: halves[1], as: UTF8.self)
+            parameters.append(Parameter(keyword: keyword, value: value))
+        }
+        return parameters
+    }
+
+    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var bytes = bytes.drop { $0 == UInt8(ascii: " ") }
+        while let last = bytes.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") { bytes.removeLast() }
+        return bytes
+    }
+}

@@ -1,0 +1,110 @@
+/// Reads message content up to CRLF "." CRLF and removes the dots that the client stuffed (RFC 5321 §4.5.2).
+///
+/// Only that exact sequence ends the content. A bare CR, a bare LF or a NUL is a fault: the content is read to its true
+/// end and then refused, so that no host behind this one can find an end, and a second message, where this one did not.
+///
+/// ```
+///  lineStart ── "." ──▶ dot ── CR ──▶ dotCarriageReturn ── LF ──▶ end
+///   ▲   └── other ─▶ inLine ◀─ other ─┘      │ CR: fault
+///   └── LF ── carriageReturn ◀── CR ─────────┘
+/// ```
+public struct SMTPDataDecoder: Hashable, Sendable {
+    /// Why content is refused at its end; the first fault counts.
+    public enum Fault: Hashable, Sendable {
+        /// A CR without LF or an LF without CR.
+        case bareLineEnd
+        /// A NUL byte.
+        case nul
+        /// A line over the limit.
+        case lineTooLong
+        /// More bytes than the limit.
+        case tooLarge
+    }
+
+    private static let lineEnd: [UInt8] = [0x0d, 0x0a]
+
+    private enum Position: Hashable {
+        case lineStart, inLine, carriageReturn, dot, dotCarriageReturn
+    }
+
+    private let lineLimit: Int
+    private let sizeLimit: Int
+    private var position = Position.lineStart
+    private var lineLength = 0
+
+    /// The bytes of content so far, dots removed, counted on after a fault too.
+    public private(set) var size = 0
+    /// The first fault, after which no more content is put out.
+    public private(set) var fault: Fault?
+
+    /// Lines of at most `lineLimit` bytes without CRLF, and at most `sizeLimit` bytes in all.
+    public init(lineLimit: Int, sizeLimit: Int) {
+        self.lineLimit = lineLimit
+        self.sizeLimit = sizeLimit
+    }
+
+    /// Reads until the end of the content or of the input, whichever comes first, and appends content to `output`.
+    public mutating func decode(_ input: Span<UInt8>, into output: inout [UInt8]) -> (consumed: Int, isEnd: Bool) {
+        input.withUnsafeBufferPointer { bytes in
+            var index = 0
+            while index < bytes.count {
+                if self.position == .inLine {
+                    // Most bytes pass here, a whole run at a time.
+                    let end = bytes.firstLineByte(from: index)
+                    self.append(bytes[index..<end], to: &output)
+                    index = end
+                    guard index < bytes.count else { break }
+                }
+                index += 1
+                if self.step(bytes[index - 1], &output) { return (index, true) }
+            }
+            return (bytes.count, false)
+        }
+    }
+
+    /// Takes one byte at a place where it matters; true at the end of the content.
+    private mutating func step(_ byte: UInt8, _ output: inout [UInt8]) -> Bool {
+        switch (self.position, byte) {
+        case (.dotCarriageReturn, UInt8(ascii: "\n")):
+            return true
+        case (.carriageReturn, UInt8(ascii: "\n")):
+            self.append(Self.lineEnd, to: &output)
+            self.position = .lineStart
+            self.lineLength = 0
+        case (.carriageReturn, _), (.dotCarriageReturn, _):
+            self.fail(.bareLineEnd)
+            self.position = .inLine
+            // Only a byte that begins something of its own counts again; a dot here is not at the start of a line.
+            return self.step(byte, &output)
+        case (.lineStart, UInt8(ascii: ".")):
+            self.position = .dot
+        case (.dot, UInt8(ascii: "\r")):
+            self.position = .dotCarriageReturn
+        case (_, UInt8(ascii: "\r")):
+            self.position = .carriageReturn
+        case (_, UInt8(ascii: "\n")):
+            self.fail(.bareLineEnd)
+            self.position = .inLine
+        case (_, 0):
+            self.fail(.nul)
+            self.position = .inLine
+        case (.lineStart, _), (.inLine, _), (.dot, _):
+            self.position = .inLine
+            self.append(CollectionOfOne(byte), to: &output)
+        }
+        return false
+    }
+
+    private mutating func append(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
+        // CRLF is appended at once and is not part of the length of its line.
+        if bytes.first != UInt8(ascii: "\r") { self.lineLength += bytes.count }
+        self.size += bytes.count
+        if self.lineLength > self.lineLimit { self.fail(.lineTooLong) }
+        if self.size > self.sizeLimit { self.fail(.tooLarge) }
+        if self.fault == nil { output.append(contentsOf: bytes) }
+    }
+
+    private mutating func fail(_ fault: Fault) {
+        if self.fault == nil { self.fault = fault }
+    }
+}

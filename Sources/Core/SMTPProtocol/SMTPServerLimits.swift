@@ -1,0 +1,23 @@
+/// What one client may ask of a server session, and what happens beyond it.
+public struct SMTPServerLimits: Hashable, Sendable {
+    /// Bytes in a command line with CRLF; a longer one is answered 500, and the session goes on.
+    public var commandLineBytes = 2048
+    /// Bytes dropped of one over-long command line; then 500 and the connection is closed.
+    public var discardedLineBytes = 64 * 1024
+    /// Recipients in one message; the next is answered 452 (RFC 5321 §4.5.3.1.10).
+    public var recipients = 1000
+    /// Commands answered 5yz in one connection; with the last comes 421, and the connection is closed.
+    public var errors = 20
+    /// NOOP, RSET, VRFY, EHLO and HELO since the last accepted message; then 421, and the connection is closed.
+    public var idleCommands = 100
+    /// Bytes in a message; more is answered 552 at MAIL SIZE= or at the end of the content.
+    public var messageBytes = 50 * 1024 * 1024
+    /// Bytes in a text line without CRLF. RFC 5321 §4.5.3.1.6 obliges senders to stay within 998, and many do not: a
+    /// line up to this limit is accepted as it is, and a message with a longer one is answered 554 at its end.
+    public var textLineBytes = 64 * 1024
+    /// Bytes read of a message beyond its limit of size; then 552, and the connection is closed.
+    public var discardedMessageBytes = 16 * 1024 * 1024
+
+    /// The defaults.
+    public init() {}
+}

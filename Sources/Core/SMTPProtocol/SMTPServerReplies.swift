@@ -1,0 +1,51 @@
+internal import MailModel
+
+/// The session's own replies, with enhanced codes after RFC 3463 and RFC 5248.
+enum SMTPServerReplies {
+    static let ok = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
+    static let senderOK = SMTPReply(250, EnhancedStatusCode(.success, 1, 0), "Sender OK")
+    static let recipientOK = SMTPReply(250, EnhancedStatusCode(.success, 1, 5), "Recipient OK")
+    static let cannotVerify = SMTPReply(252, EnhancedStatusCode(.success, 1, 5), "Send some mail, I will try my best")
+    static let startTLS = SMTPReply(220, EnhancedStatusCode(.success, 0, 0), "Ready to start TLS")
+    static let goAhead = SMTPReply(354, nil, "End data with <CR><LF>.<CR><LF>")
+    static let bye = SMTPReply(221, EnhancedStatusCode(.success, 0, 0), "Bye")
+
+    static let tooManyErrors = transient(421, 7, 0, "Too many errors")
+    static let tooManyIdleCommands = transient(421, 7, 0, "Too many commands without mail")
+    static let tooManyRecipients = transient(452, 5, 3, "Too many recipients")
+
+    static let unknownCommand = permanent(500, 5, 2, "Command not recognised")
+    static let malformedLine = permanent(500, 5, 2, "Bare CR, bare LF or NUL is not allowed")
+    static let lineTooLong = permanent(500, 5, 6, "Command line too long")
+    static let notSMTP = permanent(500, 5, 2, "This is an SMTP server")
+    static let badArgument = permanent(501, 5, 4, "Syntax error in arguments")
+    static let notImplemented = permanent(502, 5, 1, "Command not implemented")
+    static let badSequence = permanent(503, 5, 1, "Bad sequence of commands")
+    static let sayHelloFirst = permanent(503, 5, 1, "Send EHLO or HELO first")
+    static let tlsAlready = permanent(503, 5, 1, "TLS is already in use")
+    static let noRecipients = permanent(554, 5, 1, "No valid recipients")
+    static let spokeTooSoon = permanent(554, 5, 1, "Protocol violation: you spoke out of turn")
+    static let unknownParameter = permanent(555, 5, 4, "Parameter not recognised")
+    static let internationalAddress = permanent(553, 6, 7, "Internationalised addresses need SMTPUTF8")
+    static let tooLarge = permanent(552, 3, 4, "Message exceeds the size limit")
+    static let bareLineEnd = permanent(554, 6, 0, "Message refused: bare CR or LF")
+    static let nulByte = permanent(554, 6, 0, "Message refused: NUL byte")
+    static let textLineTooLong = permanent(554, 6, 0, "Message refused: text line too long")
+
+    static func refusal(of fault: SMTPDataDecoder.Fault) -> SMTPReply {
+        switch fault {
+        case .bareLineEnd: Self.bareLineEnd
+        case .nul: Self.nulByte
+        case .lineTooLong: Self.textLineTooLong
+        case .tooLarge: Self.tooLarge
+        }
+    }
+
+    private static func transient(_ code: UInt16, _ subject: UInt16, _ detail: UInt16, _ text: String) -> SMTPReply {
+        SMTPReply(code, EnhancedStatusCode(.persistentTransientFailure, subject, detail), text)
+    }
+
+    private static func permanent(_ code: UInt16, _ subject: UInt16, _ detail: UInt16, _ text: String) -> SMTPReply {
+        SMTPReply(code, EnhancedStatusCode(.permanentFailure, subject, detail), text)
+    }
+}

@@ -1,0 +1,129 @@
+public import Foundation
+import Synchronization
+
+/// A PostgreSQL server of our own: in a temporary directory, on a unix socket only, gone at the end.
+///
+/// It runs as an ordinary user even when started by root. Access is by the folder's permissions (0700) alone.
+public final class PrivatePostgres: Sendable {
+    /// What a crash of the machine may cost.
+    public enum Durability: Sendable {
+        /// Nothing: commits are on disk, as in production. For demonstrations and benchmarks.
+        case durable
+        /// Everything, for speed. A crash of the server alone still loses nothing.
+        case relaxed
+    }
+
+    /// The folder of data, socket and log.
+    public let directory: URL
+    /// The superuser of the server.
+    public static let superuser = "postgres"
+
+    private let binaries: String
+    private let account: String?
+    private let durability: Durability
+    private let process: Mutex<ChildProcess?>
+
+    /// Makes a cluster and starts its server.
+    public static func start(durability: Durability = .relaxed) async throws -> PrivatePostgres {
+        let server = try Self(durability: durability)
+        do {
+            try await server.initialize()
+            try await server.launch()
+        } catch {
+            await server.stop()
+            throw error
+        }
+        return server
+    }
+
+    private init(durability: Durability) throws {
+        self.binaries = try Self.locateBinaries()
+        self.account = geteuid() == 0 ? try Self.unprivilegedAccount() : nil
+        self.durability = durability
+        self.process = Mutex(nil)
+        // The path of a unix socket holds 107 bytes, so the folder has a short name and no deep parent.
+        let random = String(UInt64.random(in: .min ... .max), radix: 36)
+        self.directory = URL(filePath: "/tmp/relay-pg-\(random)")
+        let manager = FileManager.default
+        try manager.createDirectory(
+            at: self.directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        if let account = self.account {
+            try manager.setAttributes([.ownerAccountName: account], ofItemAtPath: self.directory.path)
+        }
+    }
+
+    /// The libpq connection string of a database, as the given role.
+    public func connectionString(database: String = "postgres", user: String = PrivatePostgres.superuser) -> String {
+        "host=\(self.directory.path) port=5432 dbname=\(database) user=\(user)"
+    }
+
+    /// The server's process id while it runs.
+    public var processIdentifier: Int32? { self.process.withLock { $0?.processIdentifier } }
+
+    /// Ends the server as a crash would: no checkpoint, every connection cut.
+    public func stopImmediately() async {
+        let running = self.process.withLock { $0 }
+        await running?.stop(signal: SIGQUIT)
+        self.process.withLock { $0 = nil }
+    }
+
+    /// Starts the server again on the same data.
+    public func restart() async throws {
+        await self.stopImmediately()
+        try await self.launch()
+    }
+
+    /// Ends the server and removes its folder.
+    public func stop() async {
+        await self.stopImmediately()
+        try? FileManager.default.removeItem(at: self.directory)
+    }
+
+    // MARK: Starting
+
+    private var dataPath: String { self.directory.appending(path: "data").path }
+
+    private func initialize() async throws {
+        try await ChildProcess.run(
+            "\(self.binaries)/initdb",
+            [
+                "-D", self.dataPath, "-U", Self.superuser, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C",
+                "--no-instructions",
+            ], user: self.account)
+    }
+
+    private func launch() async throws {
+        var settings = [
+            "listen_addresses=", "unix_socket_directories=\(self.directory.path)", "max_connections=200",
+            "shared_buffers=128MB", "max_wal_size=2GB", "log_line_prefix=%m %d %u ", "timezone=UTC",
+        ]
+        if case .relaxed = self.durability { settings += ["fsync=off", "full_page_writes=off"] }
+        let child = try await ChildProcess(
+            "\(self.binaries)/postgres", ["-D", self.dataPath] + settings.flatMap { ["-c", $0] }, user: self.account,
+            workingDirectory: self.directory, log: self.directory.appending(path: "log"))
+        self.process.withLock { $0 = child }
+        let socket = self.directory.path
+        let probe = "\(self.binaries)/pg_isready"
+        try await child.ready(within: .seconds(30), "PostgreSQL") {
+            guard FileManager.default.fileExists(atPath: "\(socket)/.s.PGSQL.5432") else { return false }
+            return (try? await ChildProcess.run(probe, ["-q", "-h", socket])) != nil
+        }
+    }
+
+    /// Debian keeps each major version's programs in a folder of its own; the newest is taken.
+    private static func locateBinaries() throws -> String {
+        let root = "/usr/lib/postgresql"
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        let newestFirst = versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }
+        for version in newestFirst where FileManager.default.isExecutableFile(atPath: "\(root)/\(version)/bin/initdb") {
+            return "\(root)/\(version)/bin"
+        }
+        throw ChildProcess.Failure("PostgreSQL's server is not installed (Debian package postgresql)")
+    }
+
+    /// PostgreSQL refuses to run as root.
+    private static func unprivilegedAccount() throws -> String {
+        for name in ["postgres", "nobody"] where getpwnam(name) != nil { return name }
+        throw ChildProcess.Failure("there is no account postgres or nobody to run PostgreSQL as")
+    }
+}

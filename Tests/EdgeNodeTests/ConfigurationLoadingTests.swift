@@ -104,13 +104,17 @@ struct ConfigurationLoadingTests {
             let loaded = try loader.load()
             return (loaded.configuration.database.connection, loaded.sources["database.connection"]?.description)
         }
-        #expect(try connection() == ("file", "relayd.yaml:2"))
+        var (value, source) = try connection()
+        #expect(value == "file" && source == "relayd.yaml:2")
         loader.credentials["database.connection"] = .init(path: "/run/c", text: "credential: #x\n")
-        #expect(try connection() == ("credential: #x", "credential /run/c"))
+        (value, source) = try connection()
+        #expect(value == "credential: #x" && source == "credential /run/c")
         loader.environment = ["RELAYD_DATABASE_CONNECTION": "environment", "PATH": "/bin"]
-        #expect(try connection() == ("environment", "environment RELAYD_DATABASE_CONNECTION"))
+        (value, source) = try connection()
+        #expect(value == "environment" && source == "environment RELAYD_DATABASE_CONNECTION")
         loader.flags = ["database.connection=password=secret"]
-        #expect(try connection() == ("password=secret", "flag --set"))
+        (value, source) = try connection()
+        #expect(value == "password=secret" && source == "flag --set")
         #expect(!ConfigurationText.effective(try loader.load()).contains("secret"))
     }
 

@@ -83,7 +83,7 @@ struct MetricsTests {
     }
 
     @Test("process_* tell of this process")
-    func process() throws {
+    func process() {
         ProcessMetrics.register(in: self.registry)
         let lines = self.registry.exposition().split(separator: "\n").filter { !$0.hasPrefix("#") }
         let values = Dictionary(
@@ -91,10 +91,10 @@ struct MetricsTests {
                 let words = line.split(separator: " ")
                 return (String(words[0]), Double(words[1]) ?? -1)
             })
-        #expect(try #require(values["process_resident_memory_bytes"]) > 1_000_000)
-        #expect(try #require(values["process_open_fds"]) >= 3)
-        #expect(try #require(values["process_threads"]) >= 1)
-        #expect(try #require(values["process_start_time_seconds"]) > 1_500_000_000)
+        #expect(values["process_resident_memory_bytes", default: 0] > 1_000_000)
+        #expect(values["process_open_fds", default: 0] >= 3)
+        #expect(values["process_threads", default: 0] >= 1)
+        #expect(values["process_start_time_seconds", default: 0] > 1_500_000_000)
         #expect(values["process_cpu_seconds_total"] != nil && values["process_max_fds"] != nil)
     }
 }

@@ -49,6 +49,12 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+// Only the core product: HummingbirdTLS would bring BoringSSL.
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
     name: "relay",
@@ -59,6 +65,10 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
     ],
     targets: [
         // C libraries: module maps and static-inline shims, no policy.
@@ -80,7 +90,7 @@ let package = Package(
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
         adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
-        adapter("Telemetry", [logging]),
+        adapter("Telemetry", [hummingbird, hummingbirdCore, logging, nioCore, serviceLifecycle]),
 
         // Services
         service(
@@ -88,12 +98,12 @@ let package = Package(
             [
                 "DANE", "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
                 "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
-                logging,
+                logging, serviceLifecycle, yams,
             ]),
         service("Lab", ["DANE", "MailModel", "TLSEngine", nioCore, nioPosix, logging]),
 
         // Executables
-        executable("relayd", ["EdgeNode"]),
+        executable("relayd", ["EdgeNode", argumentParser]),
         executable("relayctl", ["Lab"]),
 
         // Tests
@@ -109,7 +119,7 @@ let package = Package(
         tests(
             "QueueStore",
             ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
-        tests("Telemetry", ["Telemetry"]),
+        tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
         tests("Lab", ["Lab"]),
         tests("Integration", ["EdgeNode", "Lab", "MailModel"]),

@@ -1,0 +1,102 @@
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+
+/// Serves `/metrics`, `/livez`, `/readyz` and `/startupz` over HTTP/1.1, until it is cancelled or shut down gracefully.
+///
+/// There is no TLS and no access control: bind it to loopback, which is the default, or to a management network.
+public struct TelemetryServer: Service {
+    /// Limits on what a client may send; beyond them the answer is 431, or the connection is closed.
+    private enum Limit {
+        static let headerBytes = 16 * 1024
+        static let headerFields = 100
+        static let connections = 64
+        static let idle: TimeAmount = .seconds(30)
+    }
+
+    private let host: String
+    private let port: Int
+    private let registry: MetricsRegistry
+    private let health: HealthRegistry
+    private let logger: Logger
+    private let onRunning: @Sendable (Int) async -> Void
+
+    /// A server at `host` and `port`; port 0 takes a free one. `onRunning` is told the port once it listens.
+    public init(
+        host: String, port: Int, registry: MetricsRegistry, health: HealthRegistry, logger: Logger,
+        onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) {
+        self.host = host
+        self.port = port
+        self.registry = registry
+        self.health = health
+        self.logger = logger
+        self.onRunning = onRunning
+    }
+
+    /// Listens and serves.
+    public func run() async throws {
+        let http = HTTP1Channel.Configuration(
+            idleTimeout: Limit.idle,
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: Limit.headerBytes, maxHeaderListSize: Limit.headerBytes,
+                maxHeaderFieldCount: Limit.headerFields))
+        let onRunning = self.onRunning
+        var application = Application(
+            router: self.router(), server: .http1(configuration: http),
+            configuration: ApplicationConfiguration(
+                address: .hostname(self.host, port: self.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(Limit.connections)),
+            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
+            logger: self.logger)
+        // Hummingbird reports each request at debug level under its own names; only its warnings are of interest here.
+        application.logger.logLevel = max(self.logger.logLevel, .warning)
+        try await application.run()
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        let (registry, health) = (self.registry, self.health)
+        router.get("/metrics") { _, _ in
+            Self.response(.ok, registry.exposition(), contentType: Exposition.contentType)
+        }
+        // Alive means that this very answer can be given; a broken dependency is no reason to restart the process.
+        router.get("/livez") { _, _ in Self.response(.ok, "ok\n") }
+        router.get("/readyz") { request, _ in
+            let page = HealthPage(health.checks, verbose: request.uri.queryParameters["verbose"] != nil)
+            return Self.response(page.isPassing ? .ok : .serviceUnavailable, page.text)
+        }
+        router.get("/startupz") { _, _ in
+            health.hasStarted
+                ? Self.response(.ok, "ok\n") : Self.response(.serviceUnavailable, "starting\n")
+        }
+        return router
+    }
+
+    private static func response(
+        _ status: HTTPResponse.Status, _ text: String, contentType: String = "text/plain; charset=utf-8"
+    ) -> Response {
+        Response(
+            status: status, headers: [.contentType: contentType, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}
+
+/// The text of `/readyz`: `ok`, or which checks fail; with `?verbose` also which pass, in the manner of Kubernetes.
+struct HealthPage: Equatable {
+    let isPassing: Bool
+    let text: String
+
+    init(_ checks: [(check: HealthRegistry.Check, status: HealthRegistry.Status)], verbose: Bool) {
+        self.isPassing = checks.allSatisfy { $0.status == .passing }
+        let lines = checks.compactMap { check, status -> String? in
+            switch status {
+            case .passing: verbose ? "[+]\(check.rawValue) ok\n" : nil
+            case .failing(let reason): "[-]\(check.rawValue) failed: \(reason)\n"
+            }
+        }
+        self.text = lines.joined() + (self.isPassing ? "ok\n" : "not ready\n")
+    }
+}

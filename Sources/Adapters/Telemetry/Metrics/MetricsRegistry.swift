@@ -1,0 +1,82 @@
+import Synchronization
+
+/// Every metric of one process, and its text for Prometheus.
+///
+/// Metrics are made once, at the start; there is no global registry, so that tests can run side by side.
+public final class MetricsRegistry: Sendable {
+    /// Writes one metric, head and series.
+    private typealias Collector = @Sendable (inout Exposition) -> Void
+
+    private let collectors = Mutex<[(name: String, collect: Collector)]>([])
+
+    /// An empty registry.
+    public init() {}
+
+    /// Makes a counter. By convention its name ends in `_total`.
+    public func counter<Labels: MetricLabels>(
+        _ name: String, _ help: String, labels: some Sequence<Labels>
+    ) -> Counter<Labels> {
+        let family = MetricFamily(name: name, labels: labels) { CounterSeries() }
+        self.add(name) { text in
+            text.begin(name, .counter, help)
+            for (labels, series) in family.series {
+                text.sample(name, labels.pairs, Double(series.value))
+            }
+        }
+        return Counter(family: family)
+    }
+
+    /// Makes a gauge.
+    public func gauge<Labels: MetricLabels>(
+        _ name: String, _ help: String, labels: some Sequence<Labels>
+    ) -> Gauge<Labels> {
+        let family = MetricFamily(name: name, labels: labels) { GaugeSeries() }
+        self.add(name) { text in
+            text.begin(name, .gauge, help)
+            for (labels, series) in family.series {
+                text.sample(name, labels.pairs, Double(series.value))
+            }
+        }
+        return Gauge(family: family)
+    }
+
+    /// Makes a histogram. Its name ends in its base unit, `_seconds` or `_bytes`.
+    public func histogram<Labels: MetricLabels>(
+        _ name: String, _ help: String, labels: some Sequence<Labels>, buckets: HistogramBuckets
+    ) -> Histogram<Labels> {
+        let family = MetricFamily(name: name, labels: labels) { HistogramSeries(buckets) }
+        self.add(name) { text in
+            text.begin(name, .histogram, help)
+            for (labels, series) in family.series { text.histogram(name, labels.pairs, series) }
+        }
+        return Histogram(family: family)
+    }
+
+    /// Exposes a number that is asked for at each scrape; `nil` leaves it out.
+    public func observed(
+        _ name: String, _ kind: MetricKind, _ help: String, labels: [(name: String, value: String)] = [],
+        value: @escaping @Sendable () -> Double?
+    ) {
+        self.add(name) { text in
+            guard let value = value() else { return }
+            text.begin(name, kind, help)
+            text.sample(name, labels, value)
+        }
+    }
+
+    /// The text of all metrics in the order in which they were made (Prometheus text format 0.0.4).
+    public func exposition() -> String {
+        let collectors = self.collectors.withLock { $0 }
+        var text = Exposition()
+        for collector in collectors { collector.collect(&text) }
+        return text.text
+    }
+
+    private func add(_ name: String, _ collect: @escaping Collector) {
+        self.collectors.withLock { collectors in
+            // Two metrics of one name would make the whole page unreadable; that is a mistake in our own code.
+            precondition(!collectors.contains { $0.name == name }, "the metric \(name) is declared twice")
+            collectors.append((name, collect))
+        }
+    }
+}

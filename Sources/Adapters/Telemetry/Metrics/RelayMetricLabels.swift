@@ -1,0 +1,267 @@
+/// One configured listener; its values come from the configuration, so they are bounded by it.
+public struct ListenerLabel: MetricLabels {
+    let name: String
+
+    /// The listener of this name.
+    public init(_ name: String) { self.name = name }
+
+    public var pairs: [(name: String, value: String)] { [("listener", self.name)] }
+}
+
+/// How the opening of a client connection ended.
+public enum InboundConnectionResult: String, MetricLabel {
+    public static let labelName = "result"
+    case accepted
+    case refusedLimit = "refused_limit"
+    case refusedDraining = "refused_draining"
+}
+
+/// Commands that are timed; `data` is the data itself, from 354 to the final reply.
+public enum SMTPCommandLabel: String, MetricLabel {
+    public static let labelName = "command"
+    case ehlo, helo, starttls, mail, rcpt, data, rset, noop, vrfy, quit, unknown
+}
+
+/// How a handshake ended.
+public enum TLSHandshakeResult: String, MetricLabel {
+    public static let labelName = "result"
+    case success, failure, timeout
+}
+
+/// Protocol version that was agreed; `none` where the handshake did not get that far.
+public enum TLSVersionLabel: String, MetricLabel {
+    public static let labelName = "version"
+    case none
+    case tls10 = "TLSv1.0"
+    case tls11 = "TLSv1.1"
+    case tls12 = "TLSv1.2"
+    case tls13 = "TLSv1.3"
+}
+
+/// Whether a session was resumed.
+public enum TLSResumed: String, MetricLabel {
+    public static let labelName = "resumed"
+    case full = "false"
+    case resumed = "true"
+}
+
+/// What became of a message that a client sent.
+public enum InboundMessageResult: String, MetricLabel {
+    public static let labelName = "result"
+    case accepted, deferred, rejected, aborted
+}
+
+/// Why a command or message was refused.
+public enum RejectReason: String, MetricLabel {
+    public static let labelName = "reason"
+    case syntax
+    case badSequence = "bad_sequence"
+    case badLineEnding = "bad_line_ending"
+    case relayDenied = "relay_denied"
+    case unknownRecipient = "unknown_recipient"
+    case size
+    case recipients
+    case errors
+    case limit
+    case timeout
+    case queue
+    case malformedMessage = "malformed_message"
+    case other
+}
+
+/// How connecting to one address ended.
+public enum OutboundConnectionResult: String, MetricLabel {
+    public static let labelName = "result"
+    case connected, refused, timeout, unreachable, greeting
+}
+
+/// What the peer of an outbound connection proved.
+public enum PeerTrust: String, MetricLabel {
+    public static let labelName = "trust"
+    case dane, encrypted, none
+}
+
+/// Stages of a delivery attempt.
+public enum SMTPStage: String, MetricLabel {
+    public static let labelName = "stage"
+    case route
+    case connect
+    case greeting
+    case ehlo
+    case starttls
+    case handshake
+    case mail
+    case rcpt
+    case data
+    case finalDot = "final_dot"
+}
+
+/// The outcome of an attempt for one recipient.
+public enum DeliveryResult: String, MetricLabel {
+    public static let labelName = "result"
+    case delivered, deferred, bounced, expired, ambiguous
+}
+
+/// Kinds of delivery status notification.
+public enum DSNType: String, MetricLabel {
+    public static let labelName = "type"
+    case failure, delay, success
+}
+
+/// The requirement of one MX host, as in `DANERequirement`.
+public enum DANEDecision: String, MetricLabel {
+    public static let labelName = "result"
+    case authenticate, encrypt, opportunistic, unavailable
+}
+
+/// Certificate usage (RFC 7218); `none` where no record matched.
+public enum TLSAUsageLabel: String, MetricLabel {
+    public static let labelName = "usage"
+    case none
+    case pkixTA = "0"
+    case pkixEE = "1"
+    case daneTA = "2"
+    case daneEE = "3"
+    case other
+}
+
+/// Selector (RFC 7218).
+public enum TLSASelectorLabel: String, MetricLabel {
+    public static let labelName = "selector"
+    case cert = "0"
+    case spki = "1"
+    case other
+}
+
+/// Matching type (RFC 7218).
+public enum TLSAMatchingTypeLabel: String, MetricLabel {
+    public static let labelName = "mtype"
+    case full = "0"
+    case sha256 = "1"
+    case sha512 = "2"
+    case other
+}
+
+/// Whether a record can be used for SMTP.
+public enum TLSAUsable: String, MetricLabel {
+    public static let labelName = "usable"
+    case usable = "true"
+    case unusable = "false"
+}
+
+/// The verdict on a handshake that owed authentication, by the reasons of the error codes.
+public enum DANEVerificationResult: String, MetricLabel {
+    public static let labelName = "result"
+    case verified
+    case startTLSNotSupported = "starttls-not-supported"
+    case certificateExpired = "certificate-expired"
+    case tlsaInvalid = "tlsa-invalid"
+    case dnssecInvalid = "dnssec-invalid"
+}
+
+/// Record types.
+public enum DNSTypeLabel: String, MetricLabel {
+    public static let labelName = "type"
+    case a = "A"
+    case aaaa = "AAAA"
+    case mx = "MX"
+    case tlsa = "TLSA"
+    case cname = "CNAME"
+}
+
+/// What validation said.
+public enum DNSSecurityLabel: String, MetricLabel {
+    public static let labelName = "security"
+    case secure, insecure, bogus, indeterminate
+}
+
+/// The response code, or `TIMEOUT` where there was none.
+public enum DNSResponseLabel: String, MetricLabel {
+    public static let labelName = "rcode"
+    case noError = "NOERROR"
+    case nameError = "NXDOMAIN"
+    case serverFailure = "SERVFAIL"
+    case refused = "REFUSED"
+    case timeout = "TIMEOUT"
+    case other = "OTHER"
+}
+
+/// Levels of the validated cache; so far there is one.
+public enum DNSCacheLevel: String, MetricLabel {
+    public static let labelName = "level"
+    case memory
+}
+
+/// How a look-up in the cache went; `joined` waited for the same question of another.
+public enum DNSCacheResult: String, MetricLabel {
+    public static let labelName = "result"
+    case hit, miss, joined
+}
+
+/// States of a queue entry.
+public enum QueueStateLabel: String, MetricLabel {
+    public static let labelName = "state"
+    case ready, active, deferred
+}
+
+/// Operations on the queue.
+public enum QueueOperation: String, MetricLabel {
+    public static let labelName = "op"
+    case enqueue
+    case claim
+    case beginAttempt = "begin_attempt"
+    case recordOutcome = "record_outcome"
+    case renewLease = "renew_lease"
+}
+
+/// Why an entry was put back.
+public enum RetryReason: String, MetricLabel {
+    public static let labelName = "reason"
+    case dane, dnssec, dns, connection, tls, smtp, other
+}
+
+/// States of a database connection.
+public enum DatabaseConnectionState: String, MetricLabel {
+    public static let labelName = "state"
+    case idle, busy, connecting
+}
+
+/// Classes of database errors.
+public enum DatabaseErrorClass: String, MetricLabel {
+    public static let labelName = "class"
+    case connection, timeout, serialization, constraint, fenced, resources, other
+}
+
+/// Levels of log lines.
+public enum LogLevelLabel: String, MetricLabel {
+    public static let labelName = "level"
+    case trace, debug, info, notice, warning, error, critical
+}
+
+/// Enhanced status codes of failed attempts: those that tell something about DANE, the DNS and connections, the common
+/// ones of SMTP, and `other`. 5.x.x is counted as 4.x.x, for which of them it was is in `deliveries_total`.
+public enum DeliveryFailureCode: String, MetricLabel {
+    public static let labelName = "code"
+    case startTLSNotSupported = "4.7.321"
+    case certificateExpired = "4.7.322"
+    case tlsaInvalid = "4.7.323"
+    case dnssecInvalid = "4.7.324"
+    case dnsFailure = "4.4.312"
+    case noAnswerFromHost = "4.4.1"
+    case badConnection = "4.4.2"
+    case directoryFailure = "4.4.3"
+    case routingLoop = "4.4.6"
+    case expired = "4.4.7"
+    case badMailbox = "4.1.1"
+    case badDomain = "4.1.2"
+    case nullMX = "4.1.10"
+    case mailboxFull = "4.2.2"
+    case systemNotAccepting = "4.3.2"
+    case policy = "4.7.1"
+    case other
+
+    /// The label of a code such as `5.7.323`.
+    public init(enhancedStatusCode text: String) {
+        self = Self(rawValue: text.hasPrefix("5.") ? "4." + text.dropFirst(2) : text) ?? .other
+    }
+}

@@ -1,0 +1,143 @@
+/// The metrics of `relayd` by name: the one place where they are declared. Their label values are in
+/// `RelayMetricLabels.swift`. A call site reads `metrics.smtpdMessages.increment(.accepted)`.
+public struct RelayMetrics: Sendable {
+    // MARK: Inbound
+    public let smtpdConnectionsTotal: Counter<LabelPair<ListenerLabel, InboundConnectionResult>>
+    public let smtpdConnections: Gauge<ListenerLabel>
+    public let smtpdCommandDuration: Histogram<SMTPCommandLabel>
+    public let smtpdTLSHandshakes: Counter<LabelPair<TLSHandshakeResult, LabelPair<TLSVersionLabel, TLSResumed>>>
+    public let smtpdTLSHandshakeDuration: Histogram<NoLabels>
+    public let smtpdMessages: Counter<InboundMessageResult>
+    public let smtpdRejects: Counter<RejectReason>
+    public let smtpdMessageSize: Histogram<NoLabels>
+    public let smtpdReceivedBytes: Counter<NoLabels>
+
+    // MARK: Outbound
+    public let smtpConnectionsTotal: Counter<OutboundConnectionResult>
+    public let smtpConnections: Gauge<NoLabels>
+    public let smtpTLSHandshakes: Counter<LabelPair<PeerTrust, TLSVersionLabel>>
+    public let smtpStageDuration: Histogram<SMTPStage>
+    public let deliveries: Counter<DeliveryResult>
+    public let deliveryLatency: Histogram<NoLabels>
+    public let deliveryFailures: Counter<DeliveryFailureCode>
+    public let dsnSent: Counter<DSNType>
+
+    // MARK: DANE
+    public let daneDecisions: Counter<DANEDecision>
+    public let daneVerifications: Counter<LabelPair<TLSAUsageLabel, DANEVerificationResult>>
+    public let tlsaRecords:
+        Counter<LabelPair<LabelPair<TLSAUsageLabel, TLSASelectorLabel>, LabelPair<TLSAMatchingTypeLabel, TLSAUsable>>>
+
+    // MARK: DNS
+    public let dnsQueries: Counter<LabelPair<DNSTypeLabel, LabelPair<DNSSecurityLabel, DNSResponseLabel>>>
+    public let dnsQueryDuration: Histogram<DNSTypeLabel>
+    public let dnsCacheRequests: Counter<LabelPair<DNSCacheLevel, DNSCacheResult>>
+    public let dnsCacheEntries: Gauge<NoLabels>
+    public let dnsResolverValidating: Gauge<NoLabels>
+
+    // MARK: Queue and database
+    public let queueMessages: Gauge<QueueStateLabel>
+    public let queueBytes: Gauge<QueueStateLabel>
+    public let queueOldestMessage: Gauge<QueueStateLabel>
+    public let queueEnqueued: Counter<NoLabels>
+    public let queueOperationDuration: Histogram<QueueOperation>
+    public let queueLeaseExpirations: Counter<NoLabels>
+    public let queueRetries: Counter<RetryReason>
+    public let pgConnections: Gauge<DatabaseConnectionState>
+    public let pgPoolWait: Histogram<NoLabels>
+    public let pgErrors: Counter<DatabaseErrorClass>
+
+    // MARK: Process
+    public let draining: Gauge<NoLabels>
+    public let logMessages: Counter<LogLevelLabel>
+
+    /// Declares every metric in `registry`, and `build_info` and `process_*` besides. `listeners` are the configured
+    /// listeners' names.
+    public init(in registry: MetricsRegistry, listeners: [String], version: String, revision: String) {
+        let make = Declarations(registry: registry)
+        let listenerLabels = listeners.map(ListenerLabel.init)
+        self.smtpdConnectionsTotal = registry.counter(
+            "relayd_smtpd_connections_total", "Connections that clients opened, by how they were received.",
+            labels: LabelPair.product(listenerLabels, InboundConnectionResult.allCases))
+        self.smtpdConnections = registry.gauge(
+            "relayd_smtpd_connections", "Client connections open now.", labels: listenerLabels)
+        self.smtpdCommandDuration = make.seconds(
+            "smtpd_command_duration_seconds", "Time from a whole command line to its reply.")
+        self.smtpdTLSHandshakes = make.counter("smtpd_tls_handshakes_total", "TLS handshakes with clients.")
+        self.smtpdTLSHandshakeDuration = make.seconds(
+            "smtpd_tls_handshake_duration_seconds", "Time from the reply to STARTTLS to the end of the handshake.")
+        self.smtpdMessages = make.counter("smtpd_messages_total", "Messages that clients sent to their end.")
+        self.smtpdRejects = make.counter("smtpd_rejects_total", "Commands and messages refused, by reason.")
+        self.smtpdMessageSize = make.histogram(
+            "smtpd_message_size_bytes", "Sizes of accepted messages.", .messageSize)
+        self.smtpdReceivedBytes = make.counter("smtpd_received_bytes_total", "Bytes of message data received.")
+
+        self.smtpConnectionsTotal = make.counter("smtp_connections_total", "Connections opened to receiving hosts.")
+        self.smtpConnections = make.gauge("smtp_connections", "Connections to receiving hosts open now.")
+        self.smtpTLSHandshakes = make.counter(
+            "smtp_tls_handshakes_total", "TLS handshakes with receiving hosts, by what they proved.")
+        self.smtpStageDuration = make.seconds(
+            "smtp_stage_duration_seconds", "Duration of each stage of a delivery attempt.")
+        self.deliveries = make.counter("deliveries_total", "Recipients by the outcome of a delivery attempt.")
+        self.deliveryLatency = make.histogram(
+            "delivery_latency_seconds", "Time from a message's arrival to its delivery.", .messageLifetime)
+        self.deliveryFailures = make.counter(
+            "delivery_failures_total", "Failed delivery attempts by enhanced status code, its class made transient.")
+        self.dsnSent = make.counter("dsn_sent_total", "Delivery status notifications queued.")
+
+        self.daneDecisions = make.counter("dane_decisions_total", "What DANE obliged the node to do, per MX host.")
+        self.daneVerifications = make.counter(
+            "dane_verifications_total", "Handshakes verified against TLSA records, by the usage that decided.")
+        self.tlsaRecords = make.counter("tlsa_records_total", "TLSA records seen, by their parameters.")
+
+        self.dnsQueries = make.counter("dns_queries_total", "Answers of the validating resolver.")
+        self.dnsQueryDuration = make.seconds("dns_query_duration_seconds", "Duration of look-ups outside the cache.")
+        self.dnsCacheRequests = make.counter("dns_cache_requests_total", "Look-ups in the validated cache.")
+        self.dnsCacheEntries = make.gauge("dns_cache_entries", "Answers in the in-memory cache.")
+        self.dnsResolverValidating = make.gauge(
+            "dns_resolver_validating", "1 while the resolver's self-test shows that it validates DNSSEC, else 0.")
+
+        self.queueMessages = make.gauge("queue_messages", "Queue entries by state.")
+        self.queueBytes = make.gauge("queue_bytes", "Bytes of message data in the queue by state.")
+        self.queueOldestMessage = make.gauge(
+            "queue_oldest_message_timestamp_seconds", "Arrival of the oldest entry in seconds since 1970; 0 if none.")
+        self.queueEnqueued = make.counter("queue_enqueued_total", "Queue entries committed.")
+        self.queueOperationDuration = make.seconds("queue_operation_duration_seconds", "Duration of queue operations.")
+        self.queueLeaseExpirations = make.counter("queue_lease_expirations_total", "Shard leases lost by expiry.")
+        self.queueRetries = make.counter("queue_retries_total", "Entries put back for another attempt, by reason.")
+        self.pgConnections = make.gauge("pg_connections", "Database connections by state.")
+        self.pgPoolWait = make.seconds("pg_pool_wait_seconds", "Time spent waiting for a database connection.")
+        self.pgErrors = make.counter("pg_errors_total", "Database errors by class.")
+
+        self.draining = make.gauge("draining", "1 from the signal to stop until the end of the process, else 0.")
+        self.logMessages = make.counter("log_messages_total", "Log lines written, by level.")
+        registry.observed(
+            "relayd_build_info", .gauge, "Always 1; the labels say what is running.",
+            labels: [("version", version), ("revision", revision)]
+        ) { 1 }
+        ProcessMetrics.register(in: registry)
+    }
+}
+
+/// Adds the prefix, and takes the label values from the type of the property that is being set.
+private struct Declarations {
+    let registry: MetricsRegistry
+
+    func counter<Labels: MetricLabels & CaseIterable>(_ name: String, _ help: String) -> Counter<Labels> {
+        self.registry.counter("relayd_\(name)", help, labels: Labels.allCases)
+    }
+
+    func gauge<Labels: MetricLabels & CaseIterable>(_ name: String, _ help: String) -> Gauge<Labels> {
+        self.registry.gauge("relayd_\(name)", help, labels: Labels.allCases)
+    }
+
+    func seconds<Labels: MetricLabels & CaseIterable>(_ name: String, _ help: String) -> Histogram<Labels> {
+        self.histogram(name, help, .operations)
+    }
+
+    func histogram<Labels: MetricLabels & CaseIterable>(
+        _ name: String, _ help: String, _ buckets: HistogramBuckets
+    ) -> Histogram<Labels> {
+        self.registry.histogram("relayd_\(name)", help, labels: Labels.allCases, buckets: buckets)
+    }
+}

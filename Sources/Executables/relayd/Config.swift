@@ -1,0 +1,42 @@
+import ArgumentParser
+import EdgeNode
+
+struct Config: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Explain, check and show the configuration.",
+        subcommands: [Defaults.self, Check.self, Show.self])
+
+    struct Defaults: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print every key with its meaning and default, as YAML.")
+
+        func run() async throws {
+            // Without any source, so that neither a file nor the environment shows through.
+            let loader = ConfigurationLoader.withoutSources()
+            print(ConfigurationText.defaults(try loader.load().configuration), terminator: "")
+        }
+    }
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check the configuration; exit 78 and say what is wrong if it is not good.")
+
+        @OptionGroup var options: ConfigurationOptions
+
+        func run() async throws {
+            _ = try self.options.load()
+            Terminal.complain("The configuration is good.")
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the values in force and where each came from; secrets are left out.")
+
+        @OptionGroup var options: ConfigurationOptions
+
+        func run() async throws {
+            print(ConfigurationText.effective(try self.options.load()), terminator: "")
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import EdgeNode
+import Foundation
+
+/// The options that say where settings come from, the same for every subcommand.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(name: .long, help: "The configuration file; \(ConfigurationLoader.defaultPath) if it exists.")
+    var config: String?
+
+    @Option(name: .long, help: "One setting, as key=value; may be given again. It overrides file and environment.")
+    var set: [String] = []
+
+    /// Loads the settings, or says what is wrong with them and ends with 78.
+    func load() throws -> LoadedConfiguration {
+        do {
+            return try ConfigurationLoader.ofThisProcess(path: self.config, flags: self.set).load()
+        } catch {
+            Terminal.complain("\(error)")
+            throw ExitCode.configuration
+        }
+    }
+}
+
+/// Messages go to standard error, data to standard output.
+enum Terminal {
+    static func complain(_ text: String) {
+        FileHandle.standardError.write(Data("\(text)\n".utf8))
+    }
+}

@@ -1,0 +1,54 @@
+public import MailModel
+
+/// One address on which the node takes SMTP connections.
+public struct Listener: Hashable, Sendable {
+    /// The `listener` label of metrics.
+    public var name = "smtp"
+    public var address = Endpoint(.v4(0), 25)
+    public var hostName: DomainName?
+    /// The text behind the host name in the greeting.
+    public var banner = "ESMTP"
+
+    public init() {}
+}
+
+/// A chain and its key, both PEM, and the SNI names for which they are shown.
+public struct Certificate: Hashable, Sendable {
+    public var certificate = ""
+    public var key = ""
+    /// Empty means the names in the certificate.
+    public var names: [DomainName] = []
+
+    public init() {}
+}
+
+/// A domain whose mail is taken from anyone.
+public struct AcceptedDomain: Hashable, Sendable {
+    public var domain: DomainName
+    public var nextHop = NextHop.mx
+
+    public init(_ domain: DomainName) { self.domain = domain }
+}
+
+/// A zone that is asked for at given servers.
+public struct ResolverStub: Hashable, Sendable {
+    public var zone: DomainName
+    public var servers: [Endpoint] = []
+
+    public init(_ zone: DomainName) { self.zone = zone }
+}
+
+/// What TLSA records are worth when the MX record that led to them is not signed (RFC 7672 §2.2.1).
+public enum InsecureMXPolicy: String, CaseIterable, Hashable, Sendable {
+    /// Encrypt and authenticate, but never call it verified end to end.
+    case authenticate
+    /// Encrypt, without authentication.
+    case encrypt
+    /// As if there were no TLSA records.
+    case ignore
+}
+
+/// The least level of log lines; the names are those of swift-log.
+public enum LogLevel: String, CaseIterable, Hashable, Sendable {
+    case trace, debug, info, notice, warning, error, critical
+}

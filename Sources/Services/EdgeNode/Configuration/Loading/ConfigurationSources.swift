@@ -1,0 +1,67 @@
+import Foundation
+public import MailModel
+
+extension ConfigurationLoader {
+    /// Where the file is looked for unless `--config` names another.
+    public static let defaultPath = "/etc/relayd/relayd.yaml"
+    /// The largest file that is read.
+    static let maximumFileSize = 4 << 20
+
+    /// A loader with the sources of this process. A file named by `path` must exist; the default one may be absent.
+    public static func ofThisProcess(
+        path: String?, flags: [String], domainName: @escaping DomainNameParser = { DomainName($0) }
+    ) throws(ConfigurationError) -> ConfigurationLoader {
+        let environment = ProcessInfo.processInfo.environment
+        var loader = Self.withoutSources()
+        loader.domainName = domainName
+        if let path {
+            loader.file = try Self.read(path)
+        } else if FileManager.default.fileExists(atPath: Self.defaultPath) {
+            loader.file = try Self.read(Self.defaultPath)
+        }
+        if let directory = environment["CREDENTIALS_DIRECTORY"] {
+            loader.credentials = try Self.credentials(in: directory)
+        }
+        loader.environment = environment
+        loader.flags = flags
+        return loader
+    }
+
+    /// A loader that gives the defaults on this machine.
+    public static func withoutSources() -> ConfigurationLoader {
+        ConfigurationLoader(hostName: DomainName(ProcessInfo.processInfo.hostName) ?? RelaydConfiguration.localHostName)
+    }
+
+    /// The files in systemd's credentials directory that are named like a secret key; others are not ours.
+    static func credentials(in directory: String) throws(ConfigurationError) -> [String: File] {
+        var found: [String: File] = [:]
+        for setting in ConfigurationSchema.settings where setting.isSecret {
+            let path = "\(directory)/\(setting.key)"
+            if FileManager.default.fileExists(atPath: path) { found[setting.key] = try Self.read(path) }
+        }
+        return found
+    }
+
+    private static func read(_ path: String) throws(ConfigurationError) -> File {
+        func problem(_ message: String) -> ConfigurationError {
+            ConfigurationError(problems: [ConfigurationProblem(.file(path, line: 1), "", message)])
+        }
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(filePath: path))
+        } catch {
+            throw problem("cannot be read: \(error.localizedDescription)")
+        }
+        guard data.count <= Self.maximumFileSize else { throw problem("is larger than 4 MiB") }
+        guard let text = String(data: data, encoding: .utf8) else { throw problem("is not UTF-8") }
+        return File(path: path, text: text)
+    }
+}
+
+extension RelaydConfiguration {
+    /// The name of a machine that has none.
+    static let localHostName: DomainName = {
+        guard let name = DomainName("localhost") else { preconditionFailure("localhost is a domain name") }
+        return name
+    }()
+}

@@ -1,0 +1,124 @@
+public import MailModel
+
+/// Every setting of one node: typed, checked, and not changed once loaded.
+///
+/// The defaults stand here, beside the types; keys, limits and explanations stand in `ConfigurationSchema`, which reads
+/// the defaults from this value.
+public struct RelaydConfiguration: Hashable, Sendable {
+    public var node: Node
+    public var smtp = SMTP()
+    public var tls = TLS()
+    public var acceptedDomains: [AcceptedDomain] = []
+    public var relayNetworks = CIDRBlock.loopback
+    public var database = Database()
+    public var queue = Queue()
+    public var retry = Retry()
+    public var delivery = Delivery()
+    public var resolver = Resolver()
+    public var dsn = DSN()
+    public var telemetry = Telemetry()
+    public var drain = Drain()
+
+    /// The defaults on a machine of this name.
+    public init(hostName: DomainName) { self.node = Node(name: hostName) }
+
+    public struct Node: Hashable, Sendable {
+        public var name: DomainName
+    }
+
+    public struct SMTP: Hashable, Sendable {
+        public var listeners = [Listener()]
+        public var maxConnections = 2000
+        public var maxConnectionsPerAddress = 50
+        public var maxMessageSize = ByteCount.mebibytes(50)
+        public var maxRecipients = 1000
+        public var maxCommandLine = ByteCount(2048)
+        public var maxTextLine = ByteCount(998)
+        public var maxErrors = 20
+        public var maxNoops = 100
+        public var commandTimeout = Duration.seconds(300)
+        public var dataTimeout = Duration.seconds(180)
+        public var handshakeTimeout = Duration.seconds(10)
+    }
+
+    public struct TLS: Hashable, Sendable {
+        public var certificates: [Certificate] = []
+    }
+
+    public struct Database: Hashable, Sendable {
+        public var connection = "dbname=relay"
+        public var poolSize = 8
+        public var connectTimeout = Duration.seconds(5)
+        public var acquireTimeout = Duration.seconds(5)
+        public var statementTimeout = Duration.seconds(10)
+    }
+
+    public struct Queue: Hashable, Sendable {
+        public var shards = 64
+        public var leaseTTL = Duration.seconds(10)
+        public var leaseRenewal = Duration.seconds(3)
+        public var maxInFlightMessages = 1000
+        public var maxInFlightBytes = ByteCount.mebibytes(256)
+    }
+
+    public struct Retry: Hashable, Sendable {
+        public var schedule: [Duration] = [.seconds(900), .seconds(900), .seconds(3600)]
+        public var lifetime = Duration.seconds(5 * 86_400)
+        public var daneLifetime = Duration.seconds(86_400)
+        public var delayNotice = Duration.seconds(4 * 3600)
+    }
+
+    public struct Delivery: Hashable, Sendable {
+        public var hostName: DomainName?
+        public var port: UInt16 = 25
+        public var maxConnections = 200
+        public var maxConnectionsPerDestination = 10
+        public var messagesPerConnection = 100
+        public var insecureMX = InsecureMXPolicy.authenticate
+        public var connectTimeout = Duration.seconds(30)
+        public var greetingTimeout = Duration.seconds(300)
+        public var commandTimeout = Duration.seconds(300)
+        public var handshakeTimeout = Duration.seconds(30)
+        public var dataTimeout = Duration.seconds(180)
+        public var finalDotTimeout = Duration.seconds(600)
+    }
+
+    public struct Resolver: Hashable, Sendable {
+        public var trustAnchorFiles = ["/usr/share/dns/root.key"]
+        public var rootHints: String?
+        public var forwarders: [Endpoint] = []
+        public var stubs: [ResolverStub] = []
+        public var options: [String: String] = [:]
+        public var cacheEntries = 100_000
+        public var timeout = Duration.seconds(30)
+    }
+
+    public struct DSN: Hashable, Sendable {
+        public var from: String?
+        public var postmaster: String?
+    }
+
+    public struct Telemetry: Hashable, Sendable {
+        public var address = Endpoint(.loopback, 9925)
+        public var logLevel = LogLevel.info
+    }
+
+    public struct Drain: Hashable, Sendable {
+        public var delay = Duration.zero
+        public var timeout = Duration.seconds(30)
+    }
+}
+
+extension RelaydConfiguration {
+    /// The name in EHLO of outbound connections.
+    public var outboundHostName: DomainName { self.delivery.hostName ?? self.node.name }
+
+    /// The name in the banner and EHLO reply of a listener.
+    public func hostName(of listener: Listener) -> DomainName { listener.hostName ?? self.node.name }
+
+    /// The header address of delivery status notifications; their envelope sender is always empty.
+    public var dsnFrom: String { self.dsn.from ?? "mailer-daemon@\(self.node.name)" }
+
+    /// Where mail for the postmaster of this node goes.
+    public var postmaster: String { self.dsn.postmaster ?? "postmaster@\(self.node.name)" }
+}

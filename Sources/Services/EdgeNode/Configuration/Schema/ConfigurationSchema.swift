@@ -1,0 +1,237 @@
+import MailModel
+
+/// Every key of the configuration, in the order of `relayd config defaults`.
+enum ConfigurationSchema {
+    private typealias Key = Setting<RelaydConfiguration>
+
+    static let settings: [Setting<RelaydConfiguration>] =
+        smtp + tls + domains + database + queue + retry + delivery + resolver + operation
+
+    private static let second = Duration.seconds(1)
+    private static let hour = Duration.seconds(3600)
+    private static let day = Duration.seconds(86_400)
+
+    private static let smtp: [Setting<RelaydConfiguration>] = [
+        Key("node.name", \.node.name, .domain(), "Name of this node: in greetings, EHLO, trace fields and logs."),
+        Key(
+            "smtp.listeners", \.smtp.listeners, .list(.object(listener, make: { Listener() }), atLeast: 1),
+            "Addresses that take SMTP connections. hostname is the node's name unless given."),
+        Key(
+            "smtp.max-connections", \.smtp.maxConnections, .integer(1...1_000_000),
+            "Open connections of all clients; more are answered 421."),
+        Key(
+            "smtp.max-connections-per-address", \.smtp.maxConnectionsPerAddress, .integer(1...1_000_000),
+            "Open connections of one client address; more are answered 421."),
+        Key(
+            "smtp.max-message-size", \.smtp.maxMessageSize, .size(ByteCount(65_536)...ByteCount(1 << 30)),
+            "Largest message, announced as SIZE; larger ones are answered 552."),
+        Key(
+            "smtp.max-recipients", \.smtp.maxRecipients, .integer(100...100_000),
+            "Recipients of one transaction; more are answered 452."),
+        Key(
+            "smtp.max-command-line", \.smtp.maxCommandLine, .size(ByteCount(512)...ByteCount(65_536)),
+            "Longest command line, CRLF included; longer ones are answered 500."),
+        Key(
+            "smtp.max-text-line", \.smtp.maxTextLine, .size(ByteCount(998)...ByteCount(1 << 20)),
+            "Longest line of a message, without CRLF; a message with a longer one is refused."),
+        Key(
+            "smtp.max-errors", \.smtp.maxErrors, .integer(1...10_000),
+            "Errors in one session before it is closed with 421."),
+        Key(
+            "smtp.max-noops", \.smtp.maxNoops, .integer(1...100_000),
+            "Commands without effect in one session before it is closed with 421."),
+        Key(
+            "smtp.command-timeout", \.smtp.commandTimeout, .duration(second...hour),
+            "Time for one whole command, however slowly it comes (RFC 5321 asks for 5m)."),
+        Key(
+            "smtp.data-timeout", \.smtp.dataTimeout, .duration(second...hour),
+            "Time without progress within message data."),
+        Key(
+            "smtp.handshake-timeout", \.smtp.handshakeTimeout, .duration(second...hour),
+            "Time for a TLS handshake with a client."),
+    ]
+
+    private static let listener: [Setting<Listener>] = [
+        Setting("name", \.name, .string("short name"), "Label of its metrics."),
+        Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
+        Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
+        Setting("banner", \.banner, .string(), "Text behind the name in the greeting."),
+    ]
+
+    private static let tls: [Setting<RelaydConfiguration>] = [
+        Key(
+            "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { Certificate() })),
+            "Certificates for STARTTLS: PEM files with the chain and the key. names are the SNI names that choose one; empty means those in the certificate. The first is for all other names."
+        )
+    ]
+
+    private static let certificate: [Setting<Certificate>] = [
+        Setting("certificate", \.certificate, .string("path"), isRequired: true, "PEM file of the chain."),
+        Setting("key", \.key, .string("path"), isRequired: true, "PEM file of the key."),
+        Setting("names", \.names, .list(.domain()), "SNI names."),
+    ]
+
+    private static let domains: [Setting<RelaydConfiguration>] = [
+        Key(
+            "accepted-domains", \.acceptedDomains,
+            .list(.object(acceptedDomain, make: { AcceptedDomain(placeholder) })),
+            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port."),
+        Key("relay-networks", \.relayNetworks, .list(.network()), "Clients that may send to any domain."),
+    ]
+
+    private static let acceptedDomain: [Setting<AcceptedDomain>] = [
+        Setting("domain", \.domain, .domain(), isRequired: true, "The domain."),
+        Setting("next-hop", \.nextHop, .nextHop(), "Where its mail goes."),
+    ]
+
+    /// Stands in for a required key until that is read.
+    private static let placeholder = RelaydConfiguration.localHostName
+
+    private static let database: [Setting<RelaydConfiguration>] = [
+        Key(
+            "database.connection", \.database.connection, .string("connection string of libpq"), isSecret: true,
+            "Connection string or URI of libpq; several hosts may be given."),
+        Key("database.pool-size", \.database.poolSize, .integer(1...1000), "Connections to the database."),
+        Key(
+            "database.connect-timeout", \.database.connectTimeout, .duration(second...hour),
+            "Time to open one connection."),
+        Key(
+            "database.acquire-timeout", \.database.acquireTimeout, .duration(second...hour),
+            "Time to wait for a free connection; then clients are answered 451."),
+        Key(
+            "database.statement-timeout", \.database.statementTimeout, .duration(second...hour),
+            "Time for one statement."),
+    ]
+
+    private static let queue: [Setting<RelaydConfiguration>] = [
+        Key(
+            "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
+            "Shards of the queue; fixed when the database is made."),
+        Key(
+            "queue.lease-ttl", \.queue.leaseTTL, .duration(second...hour),
+            "Life of a shard's lease without renewal, by the database's clock."),
+        Key(
+            "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
+            "Interval of renewal; at most half of lease-ttl."),
+        Key(
+            "queue.max-in-flight-messages", \.queue.maxInFlightMessages, .integer(1...1_000_000),
+            "Queue entries in memory at once."),
+        Key(
+            "queue.max-in-flight-bytes", \.queue.maxInFlightBytes, .size(.mebibytes(1)...ByteCount(1 << 40)),
+            "Bytes of message data in memory at once."),
+    ]
+
+    private static let retry: [Setting<RelaydConfiguration>] = [
+        Key(
+            "retry.schedule", \.retry.schedule, .list(.duration(.milliseconds(10)...(day * 7)), atLeast: 1),
+            "Waits between attempts; the last one repeats."),
+        Key(
+            "retry.lifetime", \.retry.lifetime, .duration(second...(day * 30)),
+            "A message expires this long after its arrival."),
+        Key(
+            "retry.dane-lifetime", \.retry.daneLifetime, .duration(second...(day * 30)),
+            "The same, if its last attempt failed for DANE or DNSSEC."),
+        Key(
+            "retry.delay-notice", \.retry.delayNotice, .duration(second...(day * 30)),
+            "A sender who asked for it is told of a delay after this time."),
+    ]
+
+    private static let delivery: [Setting<RelaydConfiguration>] = [
+        Key(
+            "delivery.hostname", \.delivery.hostName, .optional(.domain()), "Name in EHLO; the node's name unless given."),
+        Key("delivery.port", \.delivery.port, .port(), "Port of receiving hosts found by MX."),
+        Key(
+            "delivery.max-connections", \.delivery.maxConnections, .integer(1...100_000),
+            "Open connections to all receiving hosts."),
+        Key(
+            "delivery.max-connections-per-destination", \.delivery.maxConnectionsPerDestination, .integer(1...10_000),
+            "Open connections for one destination."),
+        Key(
+            "delivery.messages-per-connection", \.delivery.messagesPerConnection, .integer(1...1_000_000),
+            "Messages sent on one connection before it is closed."),
+        Key(
+            "delivery.insecure-mx", \.delivery.insecureMX, .choice(),
+            "What TLSA records are worth where the MX record is not signed."),
+        Key(
+            "delivery.connect-timeout", \.delivery.connectTimeout, .duration(second...hour),
+            "Time to connect to one address."),
+        Key(
+            "delivery.greeting-timeout", \.delivery.greetingTimeout, .duration(second...hour), "Time for the greeting."),
+        Key(
+            "delivery.command-timeout", \.delivery.commandTimeout, .duration(second...hour),
+            "Time for the reply to EHLO, STARTTLS, MAIL, RCPT, DATA."),
+        Key(
+            "delivery.handshake-timeout", \.delivery.handshakeTimeout, .duration(second...hour),
+            "Time for the TLS handshake."),
+        Key(
+            "delivery.data-timeout", \.delivery.dataTimeout, .duration(second...hour),
+            "Time without progress within message data."),
+        Key(
+            "delivery.final-dot-timeout", \.delivery.finalDotTimeout, .duration(second...hour),
+            "Time for the reply to the end of data."),
+    ]
+
+    private static let resolver: [Setting<RelaydConfiguration>] = [
+        Key(
+            "resolver.trust-anchor-files", \.resolver.trustAnchorFiles, .list(.string("path"), atLeast: 1),
+            "Files with DNSSEC trust anchors."),
+        Key(
+            "resolver.root-hints", \.resolver.rootHints, .optional(.string("path")),
+            "File with the root servers; built-in ones unless given."),
+        Key(
+            "resolver.forwarders", \.resolver.forwarders, .list(.endpoint(defaultPort: 53)),
+            "Servers to ask instead of the authoritative ones; answers are validated all the same."),
+        Key(
+            "resolver.stubs", \.resolver.stubs, .list(.object(stub, make: { ResolverStub(placeholder) })),
+            "Zones to ask for at given servers."),
+        Key(
+            "resolver.options", \.resolver.options, .textMapping(),
+            "Options of libunbound by name, handed on as they are."),
+        Key(
+            "resolver.cache-entries", \.resolver.cacheEntries, .integer(0...100_000_000),
+            "Validated answers kept in memory."),
+        Key("resolver.timeout", \.resolver.timeout, .duration(second...hour), "Time for one look-up."),
+    ]
+
+    private static let stub: [Setting<ResolverStub>] = [
+        Setting("zone", \.zone, .domain(), isRequired: true, "The zone."),
+        Setting("servers", \.servers, .list(.endpoint(defaultPort: 53), atLeast: 1), isRequired: true, "Its servers."),
+    ]
+
+    private static let operation: [Setting<RelaydConfiguration>] = [
+        Key(
+            "dsn.from", \.dsn.from, .optional(.mailbox()),
+            "From address of delivery reports; mailer-daemon at the node's name unless given."),
+        Key(
+            "dsn.postmaster", \.dsn.postmaster, .optional(.mailbox()),
+            "Address for the postmaster; postmaster at the node's name unless given."),
+        Key(
+            "telemetry.address", \.telemetry.address, .endpoint(),
+            "Where /metrics, /livez, /readyz and /startupz are served, without TLS."),
+        Key("telemetry.log-level", \.telemetry.logLevel, .choice(), "Least level of log lines."),
+        Key(
+            "drain.delay", \.drain.delay, .duration(.zero...hour),
+            "Time between /readyz turning 503 and the end of listening."),
+        Key(
+            "drain.timeout", \.drain.timeout, .duration(second...hour), "Time for open transactions to end after that."),
+    ]
+}
+
+extension ConfigurationSchema {
+    /// What must hold between keys.
+    static func inconsistencies(in configuration: RelaydConfiguration) -> [(key: String, message: String)] {
+        var found: [(key: String, message: String)] = []
+        if configuration.queue.leaseRenewal * 2 > configuration.queue.leaseTTL {
+            found.append(("queue.lease-renewal", "must be at most half of queue.lease-ttl"))
+        }
+        let listeners = configuration.smtp.listeners.map(\.name)
+        if Set(listeners).count < listeners.count {
+            found.append(("smtp.listeners", "two listeners have the same name"))
+        }
+        let domains = configuration.acceptedDomains.map(\.domain)
+        if let twice = domains.first(where: { domain in domains.filter { $0 == domain }.count > 1 }) {
+            found.append(("accepted-domains", "\(twice) is there twice"))
+        }
+        return found
+    }
+}

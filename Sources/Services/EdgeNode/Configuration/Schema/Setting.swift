@@ -1,0 +1,32 @@
+/// One key: how it is read into a value of type `Root`, and what it means.
+struct Setting<Root>: Sendable {
+    let key: String
+    let summary: String
+    let expected: String
+    let isRequired: Bool
+    /// Never shown, and may come from `$CREDENTIALS_DIRECTORY`.
+    let isSecret: Bool
+    let apply:
+        @Sendable (ConfigurationNode, _ key: String, SchemaContext, inout Root) throws(ConfigurationProblem) -> Void
+    let render: @Sendable (Root) -> String
+
+    init<Value: Sendable>(
+        _ key: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ syntax: ValueSyntax<Value>,
+        isRequired: Bool = false, isSecret: Bool = false, _ summary: String
+    ) {
+        self.key = key
+        self.summary = summary
+        self.expected = syntax.expected
+        self.isRequired = isRequired
+        self.isSecret = isSecret
+        self.apply = { node, key, context, root throws(ConfigurationProblem) in
+            root[keyPath: path] = try syntax.parse(node, key, context)
+        }
+        self.render = { syntax.render($0[keyPath: path]) }
+    }
+
+    /// `queue.lease-ttl` as `RELAYD_QUEUE_LEASE_TTL`.
+    var environmentName: String {
+        "RELAYD_" + self.key.uppercased().map { $0 == "." || $0 == "-" ? "_" : String($0) }.joined()
+    }
+}

@@ -1,0 +1,110 @@
+import MailModel
+
+extension ValueSyntax {
+    /// A whole number within a range.
+    static func integer(_ range: ClosedRange<Int>) -> ValueSyntax where Value == Int {
+        .text("whole number, \(range.lowerBound) to \(range.upperBound)", render: { "\($0)" }) { text, _ in
+            Int(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    /// A power of two within a range.
+    static func powerOfTwo(_ range: ClosedRange<Int>) -> ValueSyntax where Value == Int {
+        .text("power of two, \(range.lowerBound) to \(range.upperBound)", render: { "\($0)" }) { text, _ in
+            Int(text).flatMap { range.contains($0) && $0.nonzeroBitCount == 1 ? $0 : nil }
+        }
+    }
+
+    /// A TCP port.
+    static func port() -> ValueSyntax where Value == UInt16 {
+        .text("port, 1 to 65535", render: { "\($0)" }) { text, _ in UInt16(text).flatMap { $0 > 0 ? $0 : nil } }
+    }
+
+    /// A duration within a range.
+    static func duration(_ range: ClosedRange<Duration>) -> ValueSyntax where Value == Duration {
+        let limits = "\(range.lowerBound.configurationText) to \(range.upperBound.configurationText)"
+        return .text("duration such as 15m or 24h, \(limits)", render: \.configurationText) { text, _ in
+            Duration(configurationText: text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    /// A size within a range.
+    static func size(_ range: ClosedRange<ByteCount>) -> ValueSyntax where Value == ByteCount {
+        .text("size such as 512KiB or 50MiB, \(range.lowerBound) to \(range.upperBound)", render: { "\($0)" }) { text, _ in
+            ByteCount(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    /// One of the cases of an enum, by raw value.
+    static func choice() -> ValueSyntax
+    where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
+        .text("one of " + Value.allCases.map(\.rawValue).joined(separator: ", "), render: { YAMLText.quoted($0.rawValue) }) {
+            text, _ in Value(rawValue: text)
+        }
+    }
+
+    /// Text that is not empty and has no control characters.
+    static func string(_ expected: String = "text") -> ValueSyntax where Value == String {
+        .text(expected) { text, _ in
+            text.isEmpty || text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F } ? nil : text
+        }
+    }
+
+    /// A domain; text in another script is converted by the loader's parser.
+    static func domain() -> ValueSyntax where Value == DomainName {
+        .text("domain name") { text, context in context.domainName(text) }
+    }
+
+    /// An address with a port.
+    static func endpoint(defaultPort: UInt16? = nil) -> ValueSyntax where Value == Endpoint {
+        .text("address and port such as 127.0.0.1:25 or [::1]:25") { text, _ in
+            Endpoint(text, defaultPort: defaultPort)
+        }
+    }
+
+    /// A network.
+    static func network() -> ValueSyntax where Value == CIDRBlock {
+        .text("network such as 192.0.2.0/24, no bits set behind the prefix") { text, _ in CIDRBlock(text) }
+    }
+
+    /// A next hop.
+    static func nextHop() -> ValueSyntax where Value == NextHop {
+        .text("mx, a host or an address, with or without a port") { text, context in
+            NextHop(text, domainName: context.domainName)
+        }
+    }
+
+    /// The address of a mailbox, `local@domain`.
+    static func mailbox() -> ValueSyntax where Value == String {
+        .text("address such as postmaster@example.org") { text, context in
+            guard let at = text.lastIndex(of: "@"), at != text.startIndex,
+                context.domainName(String(text[text.index(after: at)...])) != nil,
+                text[..<at].unicodeScalars.allSatisfy({ $0.isASCII && $0.value > 0x20 && !"<>\"\\@\u{7F}".unicodeScalars.contains($0) })
+            else { return nil }
+            return text
+        }
+    }
+
+    /// Names and texts, such as options that are handed on.
+    static func textMapping() -> ValueSyntax where Value == [String: String] {
+        ValueSyntax(
+            parse: { node, key, _ throws(ConfigurationProblem) in
+                guard case .mapping(let entries) = node.content else {
+                    throw ConfigurationProblem(node.source, key, "expected a mapping of texts, found \(node.kind)")
+                }
+                var result: [String: String] = [:]
+                for entry in entries {
+                    guard let text = entry.value.scalar else {
+                        throw ConfigurationProblem(
+                            entry.source, "\(key).\(entry.key)", "expected text, found \(entry.value.kind)")
+                    }
+                    result[entry.key] = text
+                }
+                return result
+            },
+            render: { mapping in
+                let pairs = mapping.sorted { $0.key < $1.key }
+                return "{\(pairs.map { "\(YAMLText.quoted($0.key)): \(YAMLText.quoted($0.value))" }.joined(separator: ", "))}"
+            }, expected: "mapping of texts")
+    }
+}

@@ -104,7 +104,7 @@ let package = Package(
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel", "TransportSecurity"]),
         tests("TLSEngine", ["DANE", "Lab", "MailModel", "TLSEngine", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
-        tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver"]),
+        tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver"]),
         tests(
             "QueueStore",

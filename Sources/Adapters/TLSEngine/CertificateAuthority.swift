@@ -41,14 +41,23 @@ public struct CertificateAuthority: Sendable {
     }
 
     /// Makes a certificate that signs itself: a root, or a lone server certificate.
-    public static func selfSigned(
-        _ request: CertificateRequest, key: PrivateKey
-    ) throws(TLSConfigurationError)
+    public static func selfSigned(_ request: CertificateRequest, key: PrivateKey) throws(TLSConfigurationError)
         -> CertificateAuthority
-    { fatalError() }
+    {
+        let certificate = try CertificateIssuing.make(
+            request, subjectPublicKeyInfo: key.subjectPublicKeyInfo, issuer: .itself(key))
+        return CertificateAuthority(certificate: certificate, key: key)
+    }
+
+    /// Issues a certificate over a public key in DER, whose private half need not be known here.
+    public func issue(_ request: CertificateRequest, subjectPublicKeyInfo: [UInt8]) throws(TLSConfigurationError)
+        -> Certificate
+    {
+        try CertificateIssuing.make(request, subjectPublicKeyInfo: subjectPublicKeyInfo, issuer: .authority(self))
+    }
 
     /// Issues a certificate over the public half of `key`.
     public func issue(_ request: CertificateRequest, key: PrivateKey) throws(TLSConfigurationError) -> Certificate {
-        fatalError()
+        try self.issue(request, subjectPublicKeyInfo: key.subjectPublicKeyInfo)
     }
 }

@@ -1,7 +1,22 @@
+internal import COpenSSL
+
 /// The digests of RFC 6698 §2.1.3, by OpenSSL.
 public enum Digests {
     /// SHA2-256, 32 bytes.
-    public static func sha256(_ bytes: [UInt8]) -> [UInt8] { [] }
+    public static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            // SHA256 writes exactly 32 bytes.
+            _ = unsafe SHA256(bytes, bytes.count, buffer.baseAddress)
+            count = 32
+        }
+    }
+
     /// SHA2-512, 64 bytes.
-    public static func sha512(_ bytes: [UInt8]) -> [UInt8] { [] }
+    public static func sha512(_ bytes: [UInt8]) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+            // SHA512 writes exactly 64 bytes.
+            _ = unsafe SHA512(bytes, bytes.count, buffer.baseAddress)
+            count = 64
+        }
+    }
 }

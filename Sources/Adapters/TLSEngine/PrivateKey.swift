@@ -1,5 +1,7 @@
+internal import COpenSSL
+
 /// A private key. Its bytes show up in `pem` only.
-public final class PrivateKey: Sendable {
+@safe public final class PrivateKey: @unchecked Sendable {
     /// The kinds that can be made.
     public enum Algorithm: Hashable, Sendable {
         /// ECDSA on the NIST curve P-256.
@@ -8,12 +10,60 @@ public final class PrivateKey: Sendable {
         case rsa(bits: Int)
     }
 
-    /// PKCS #8, unencrypted.
-    public var pem: String { fatalError() }
+    // An EVP_PKEY is immutable here and its reference count atomic, hence `@unchecked Sendable`.
+    private let key: OpaquePointer
+
     /// The public half, in DER.
-    public var subjectPublicKeyInfo: [UInt8] { fatalError() }
+    public let subjectPublicKeyInfo: [UInt8]
+
     /// Makes a new key.
-    public init(_ algorithm: Algorithm) throws(TLSConfigurationError) { fatalError() }
+    public convenience init(_ algorithm: Algorithm) throws(TLSConfigurationError) {
+        OpenSSLErrors.clear()
+        let key: OpaquePointer?
+        switch algorithm {
+        case .p256: unsafe key = relay_EVP_EC_gen("P-256")
+        case .rsa(let bits):
+            guard (1024...8192).contains(bits) else {
+                throw TLSConfigurationError(.refused, "an RSA key of \(bits) bits cannot be made")
+            }
+            unsafe key = relay_EVP_RSA_gen(UInt32(bits))
+        }
+        guard let key = unsafe key else {
+            throw TLSConfigurationError(.refused, "cannot make a key: \(OpenSSLErrors.drainText())")
+        }
+        unsafe self.init(owning: key)
+    }
+
     /// Reads an unencrypted key from PEM.
-    public init(pem: [UInt8]) throws(TLSConfigurationError) { fatalError() }
+    public convenience init(pem: [UInt8]) throws(TLSConfigurationError) {
+        OpenSSLErrors.clear()
+        let key = MemoryBIO(pem).with { bio in
+            // Without a callback of ours OpenSSL would ask for the pass phrase of an encrypted key on the terminal.
+            unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
+        }
+        guard let key = unsafe key else {
+            throw TLSConfigurationError(.unparsable, "no unencrypted private key in PEM: \(OpenSSLErrors.drainText())")
+        }
+        unsafe self.init(owning: key)
+    }
+
+    private init(owning key: OpaquePointer) {
+        unsafe self.key = key
+        self.subjectPublicKeyInfo = encoded { unsafe i2d_PUBKEY(key, $0) }
+    }
+
+    deinit { unsafe EVP_PKEY_free(self.key) }
+
+    /// PKCS #8, unencrypted.
+    public var pem: String {
+        let output = MemoryBIO()
+        _ = output.with { unsafe PEM_write_bio_PKCS8PrivateKey($0, self.key, nil, nil, 0, nil, nil) }
+        return output.text
+    }
+
+    /// A number that two keys share when a server can present only one of them: RSA, EC.
+    var kind: Int32 { unsafe EVP_PKEY_get_base_id(self.key) }
+
+    /// Lends the pointer for one call.
+    @safe func with<Result>(_ body: (OpaquePointer) -> Result) -> Result { unsafe body(self.key) }
 }

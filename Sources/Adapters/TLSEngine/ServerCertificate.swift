@@ -1,27 +1,66 @@
+import Foundation
 public import MailModel
 
 /// A certificate chain with its key, checked: it parses, it is not expired, and the key is the certificate's.
 public final class ServerCertificate: Sendable {
     /// The names it is served for, beside being the default; lower case, `*.` in front of a wildcard's.
     public let names: [String]
-    /// The chain, its own certificate first.
+    /// The chain, its own certificate first; never empty.
     public let chain: [Certificate]
+    /// Its key.
+    let key: PrivateKey
 
     /// A certificate in memory, as PEM.
     ///
     /// - Parameters:
-    ///   - names: the SNI names it answers to; `nil` means its dNSNames.
+    ///   - names: the SNI names it answers to; `nil` means its dNSNames, or its common name if it has none.
     ///   - now: the moment at which it must not have expired.
-    public init(
-        chainPEM: [UInt8], keyPEM: [UInt8], names: [DomainName]? = nil, now: Timestamp
-    )
+    public init(chainPEM: [UInt8], keyPEM: [UInt8], names: [DomainName]? = nil, now: Timestamp)
         throws(TLSConfigurationError)
-    { fatalError() }
+    {
+        self.chain = try Certificate.readAll(pem: chainPEM)
+        self.key = try PrivateKey(pem: keyPEM)
+        let own = self.chain[0]
+        guard own.belongs(to: self.key) else {
+            throw TLSConfigurationError(.keyMismatch, "the key is not that of certificate \(own.value.subject)")
+        }
+        guard now <= own.value.notAfter else {
+            throw TLSConfigurationError(
+                .expired, "certificate \(own.value.subject) expired at \(own.value.notAfter)")
+        }
+        let carried = own.value.dnsNames.isEmpty ? [own.value.commonName].compactMap(\.self) : own.value.dnsNames
+        self.names = names?.map(\.text) ?? carried.map { $0.lowercased() }
+    }
 
-    /// A certificate from files. A key file that others than owner and group can read is refused.
-    public convenience init(
-        chainFile: String, keyFile: String, names: [DomainName]? = nil, now: Timestamp
-    )
+    /// A certificate from files. A key file that others than owner and group can read or change is refused.
+    public convenience init(chainFile: String, keyFile: String, names: [DomainName]? = nil, now: Timestamp)
         throws(TLSConfigurationError)
-    { fatalError() }
+    {
+        let chain = try readSmallFile(chainFile)
+        let key = try readSmallFile(keyFile, isSecret: true)
+        do {
+            try self.init(chainPEM: chain, keyPEM: key, names: names, now: now)
+        } catch {
+            throw TLSConfigurationError(error.code, "\(chainFile), \(keyFile): \(error.message)")
+        }
+    }
+}
+
+/// Reads at most a megabyte. The mode is that of the very file that is read.
+private func readSmallFile(_ path: String, isSecret: Bool = false) throws(TLSConfigurationError) -> [UInt8] {
+    let maximumBytes = 1 << 20
+    guard let file = FileHandle(forReadingAtPath: path) else {
+        throw TLSConfigurationError(.unreadable, "\(path): cannot be read")
+    }
+    var status = stat()
+    guard unsafe fstat(file.fileDescriptor, &status) == 0 else {
+        throw TLSConfigurationError(.unreadable, "\(path): cannot be read")
+    }
+    if isSecret && status.st_mode & 0o007 != 0 {
+        throw TLSConfigurationError(.keyFileExposed, "\(path): others can read or change this key; use mode 0600 or 0640")
+    }
+    guard let data = try? file.read(upToCount: maximumBytes + 1), data.count <= maximumBytes else {
+        throw TLSConfigurationError(.unreadable, "\(path): cannot be read, is empty, or is larger than \(maximumBytes) bytes")
+    }
+    return Array(data)
 }

@@ -1,7 +1,12 @@
+internal import Synchronization
+
 /// The certificates a server presents, chosen by SNI and replaceable as a whole while handshakes go on.
 ///
 /// All connections of a listener share one store. A handshake uses the certificates that were current when it began.
 public final class ServerCertificateStore: Sendable {
+    private let protocols: ApplicationProtocols
+    private let current: Mutex<ServerContexts>
+
     /// A store of these certificates.
     ///
     /// An SNI name is answered by every certificate that has the name (an RSA and an ECDSA one, say: OpenSSL picks what the
@@ -10,12 +15,19 @@ public final class ServerCertificateStore: Sendable {
     ///
     /// - Parameter applicationProtocols: ALPN names accepted, in order of preference; a client that offers only others is
     ///   refused, one that offers none is welcome.
-    public init(
-        _ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"]
-    )
+    public init(_ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"])
         throws(TLSConfigurationError)
-    { fatalError() }
+    {
+        self.protocols = ApplicationProtocols(applicationProtocols)
+        self.current = Mutex(try ServerContexts(certificates, protocols: self.protocols))
+    }
 
     /// Replaces all certificates at once. When this throws, the old ones stay.
-    public func replace(_ certificates: [ServerCertificate]) throws(TLSConfigurationError) { fatalError() }
+    public func replace(_ certificates: [ServerCertificate]) throws(TLSConfigurationError) {
+        let next = try ServerContexts(certificates, protocols: self.protocols)
+        self.current.withLock { $0 = next }
+    }
+
+    /// The generation for a new connection.
+    var contexts: ServerContexts { self.current.withLock { $0 } }
 }

@@ -8,9 +8,17 @@ public struct TestPKI: Sendable {
     public let root: CertificateAuthority
     /// Signs the leaves.
     public let intermediate: CertificateAuthority
+    private let now: Timestamp
 
-    /// When a leaf is valid, relative to the moment given.
-    public enum Validity: Hashable, Sendable { case current, expired, notYetValid }
+    /// When a leaf is valid, seen from the moment at which the PKI was made.
+    public enum Validity: Hashable, Sendable {
+        /// From an hour ago, for thirty days.
+        case current
+        /// Until yesterday.
+        case expired
+        /// From tomorrow.
+        case notYetValid
+    }
 
     /// A server certificate with its key and the chain to the root.
     public struct Leaf: Sendable {
@@ -18,23 +26,67 @@ public struct TestPKI: Sendable {
         public let certificate: Certificate
         /// Its key.
         public let key: PrivateKey
-        /// Leaf, intermediate and root in PEM.
+        /// Leaf, intermediate and root in PEM, as a server presents them.
         public let chainPEM: String
+
         /// The leaf's TLSA record.
         public func tlsaRecord(
             _ usage: TLSARecord.CertificateUsage, _ selector: TLSARecord.Selector, _ type: TLSARecord.MatchingType
         ) -> TLSARecord {
             self.certificate.tlsaRecord(usage: usage, selector: selector, matchingType: type)
         }
+
+        /// For a server's store. `now` may be a time at which an expired leaf was valid.
+        public func serverCertificate(names: [DomainName]? = nil, now: Timestamp) throws(TLSConfigurationError)
+            -> ServerCertificate
+        {
+            try ServerCertificate(
+                chainPEM: Array(self.chainPEM.utf8), keyPEM: Array(self.key.pem.utf8), names: names, now: now)
+        }
     }
 
-    /// A new PKI, valid around `now`.
-    public init(now: Timestamp) throws(TLSConfigurationError) { fatalError() }
+    /// A new PKI around `now`. Root and intermediate are valid for ten years.
+    public init(now: Timestamp) throws(TLSConfigurationError) {
+        self.now = now
+        self.root = try .selfSigned(Self.authority("Lab root", now), key: PrivateKey(.p256))
+        let key = try PrivateKey(.p256)
+        let certificate = try self.root.issue(Self.authority("Lab intermediate", now), key: key)
+        self.intermediate = CertificateAuthority(certificate: certificate, key: key)
+    }
 
-    /// A new leaf for these names.
-    public func leaf(
-        _ names: String..., validity: Validity = .current, algorithm: PrivateKey.Algorithm = .p256
-    )
+    private static func authority(_ name: String, _ now: Timestamp) -> CertificateRequest {
+        CertificateRequest(
+            commonName: name, notBefore: now + .days(-365), notAfter: now + .days(3650), isAuthority: true)
+    }
+
+    /// A new leaf for these DNS names.
+    public func leaf(_ names: String..., validity: Validity = .current, algorithm: PrivateKey.Algorithm = .p256)
         throws(TLSConfigurationError) -> Leaf
-    { fatalError() }
+    {
+        try self.leaf(commonName: names.first ?? "nameless", names, validity: validity, algorithm: algorithm)
+    }
+
+    /// A new leaf with a common name of its own, and perhaps no DNS names at all.
+    public func leaf(
+        commonName: String, _ names: [String] = [], validity: Validity = .current,
+        algorithm: PrivateKey.Algorithm = .p256
+    ) throws(TLSConfigurationError) -> Leaf {
+        let (from, until): (Duration, Duration) =
+            switch validity {
+            case .current: (.seconds(-3600), .days(30))
+            case .expired: (.days(-30), .days(-1))
+            case .notYetValid: (.days(1), .days(30))
+            }
+        let key = try PrivateKey(algorithm)
+        let certificate = try self.intermediate.issue(
+            CertificateRequest(
+                commonName: commonName, dnsNames: names, notBefore: self.now + from, notAfter: self.now + until),
+            key: key)
+        let chain = [certificate, self.intermediate.certificate, self.root.certificate]
+        return Leaf(certificate: certificate, key: key, chainPEM: chain.map(\.pem).joined())
+    }
+}
+
+extension Duration {
+    fileprivate static func days(_ count: Int) -> Duration { .seconds(count * 86_400) }
 }

@@ -1,0 +1,60 @@
+internal import COpenSSL
+
+/// One generation of a server's certificates: immutable, and kept by every connection that began with it.
+@safe final class ServerContexts: Sendable {
+    /// For clients without SNI, or with an unknown name.
+    let standard: TLSContext
+    private let byName: [String: TLSContext]
+
+    init(_ certificates: [ServerCertificate], protocols: ApplicationProtocols) throws(TLSConfigurationError) {
+        guard let first = certificates.first else {
+            throw TLSConfigurationError(.noCertificates, "a TLS server needs at least one certificate")
+        }
+        // Names answered by the same certificates share one context.
+        var shared: [[Int]: TLSContext] = [:]
+        func context(answering name: String) throws(TLSConfigurationError) -> TLSContext {
+            let indices = Self.answering(name, certificates)
+            if let known = shared[indices] { return known }
+            let made = try TLSContext(server: indices.map { certificates[$0] }, protocols: protocols)
+            shared[indices] = made
+            return made
+        }
+        var byName: [String: TLSContext] = [:]
+        for name in Set(certificates.flatMap(\.names)) { byName[name] = try context(answering: name) }
+        self.byName = byName
+        if let name = first.names.first, let context = byName[name] {
+            self.standard = context
+        } else {
+            self.standard = try TLSContext(server: [first], protocols: protocols)
+        }
+        self.standard.selectByName(self)
+    }
+
+    /// The certificates that have this name, the first of each kind of key.
+    private static func answering(_ name: String, _ certificates: [ServerCertificate]) -> [Int] {
+        var kinds: Set<Int32> = []
+        return certificates.indices.filter {
+            certificates[$0].names.contains(name) && kinds.insert(certificates[$0].key.kind).inserted
+        }
+    }
+
+    /// The context for an SNI name: the name itself before a wildcard, which stands for one label.
+    func context(for name: String) -> TLSContext? {
+        let name = name.lowercased()
+        if let exact = self.byName[name] { return exact }
+        guard let dot = name.firstIndex(of: ".") else { return nil }
+        return self.byName["*" + name[dot...]]
+    }
+
+    /// OpenSSL's callback. An unknown name is no error: the default certificate answers (hostile-input 17).
+    @unsafe static func select(_ connection: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -> Int32 {
+        guard let argument = unsafe argument,
+            let name = unsafe SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name)
+        else { return SSL_TLSEXT_ERR_NOACK }
+        // The connection that called holds the contexts; OpenSSL's string lives for the call.
+        let contexts = unsafe Unmanaged<ServerContexts>.fromOpaque(argument).takeUnretainedValue()
+        guard let context = contexts.context(for: unsafe String(cString: name)) else { return SSL_TLSEXT_ERR_NOACK }
+        return context.with { unsafe SSL_set_SSL_CTX(connection, $0) == nil }
+            ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK
+    }
+}

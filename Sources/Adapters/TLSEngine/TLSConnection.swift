@@ -1,0 +1,162 @@
+internal import COpenSSL
+internal import DANE
+internal import MailModel
+internal import NIOCore
+
+/// The owner of one OpenSSL connection: bytes in, bytes out, no sockets and no events.
+@safe final class TLSConnection {
+    /// What a step of OpenSSL came to.
+    enum Step: Hashable {
+        /// Done: the handshake is complete, or bytes were read or written.
+        case complete
+        /// More bytes are needed from the peer.
+        case incomplete
+        /// The peer has ended its side with close_notify.
+        case closedByPeer
+        /// The connection is beyond use.
+        case failed(TLSFailure)
+    }
+
+    private let connection: OpaquePointer
+    private let transport = Transport()
+    /// OpenSSL refers to what is in here without owning it.
+    private let keptAlive: AnyObject
+
+    /// The server's side.
+    init(server contexts: ServerContexts) throws(TLSConfigurationError) {
+        unsafe self.connection = try Self.make(contexts.standard, self.transport)
+        self.keptAlive = contexts
+        unsafe SSL_set_accept_state(self.connection)
+    }
+
+    /// The client's side.
+    init(client context: TLSContext, requirement: TLSClientRequirement) throws(TLSConfigurationError) {
+        unsafe self.connection = try Self.make(context, self.transport)
+        self.keptAlive = context
+        unsafe SSL_set_connect_state(self.connection)
+        switch requirement {
+        case .authenticate(let authentication):
+            try unsafe DANEVerification.prepare(self.connection, authentication)
+        case .encrypt(let serverName), .opportunistic(let serverName):
+            if let serverName { unsafe _ = relay_SSL_set_tlsext_host_name(self.connection, serverName.text) }
+        }
+    }
+
+    deinit { unsafe SSL_free(self.connection) }
+
+    private static func make(_ context: TLSContext, _ transport: Transport) throws(TLSConfigurationError)
+        -> OpaquePointer
+    {
+        OpenSSLErrors.clear()
+        guard let connection = context.with({ unsafe SSL_new($0) }) else {
+            throw TLSConfigurationError(.refused, "no TLS connection: \(OpenSSLErrors.drainText())")
+        }
+        guard let bio = unsafe transport.makeBIO() else {
+            unsafe SSL_free(connection)
+            throw TLSConfigurationError(.refused, "no TLS connection: \(OpenSSLErrors.drainText())")
+        }
+        // One BIO for both directions; OpenSSL takes over the one reference and frees it with the connection.
+        unsafe SSL_set_bio(connection, bio, bio)
+        return unsafe connection
+    }
+
+    // MARK: Events
+
+    /// Bytes of the peer's; call `handshake` or `read` next.
+    func received(_ bytes: ByteBuffer) { self.transport.received(bytes) }
+
+    /// The transport has ended; call `handshake` or `read` next.
+    func transportEnded() { self.transport.end() }
+
+    /// What is to be sent to the peer by now.
+    func takeOutput() -> ByteBuffer? { self.transport.takeOutput() }
+
+    /// Goes on with the handshake.
+    func handshake() -> Step {
+        OpenSSLErrors.clear()
+        let status = unsafe SSL_do_handshake(self.connection)
+        return status == 1 ? .complete : self.step(status)
+    }
+
+    /// Reads some plaintext onto the end of `target`.
+    func read(into target: inout ByteBuffer) -> Step {
+        OpenSSLErrors.clear()
+        var status: Int32 = 0
+        let room = min(16_384, max(1024, self.transport.waiting))
+        unsafe target.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { free in
+            var count = 0
+            // OpenSSL writes at most as much as there is room.
+            status = unsafe SSL_read_ex(self.connection, free.baseAddress, free.count, &count)
+            return status == 1 ? count : 0
+        }
+        return status == 1 ? .complete : self.step(status)
+    }
+
+    /// Encrypts plaintext. The transport takes everything, so this completes or fails.
+    func write(_ plaintext: ByteBuffer) -> Step {
+        guard plaintext.readableBytes > 0 else { return .complete }
+        OpenSSLErrors.clear()
+        self.transport.reserve(plaintext.readableBytes)
+        let status = unsafe plaintext.withUnsafeReadableBytes { bytes in
+            var count = 0
+            return unsafe SSL_write_ex(self.connection, bytes.baseAddress, bytes.count, &count)
+        }
+        return status == 1 ? .complete : self.step(status)
+    }
+
+    /// Makes the close_notify alert. Harmless on a connection that has failed.
+    func shutDown() {
+        OpenSSLErrors.clear()
+        unsafe _ = SSL_shutdown(self.connection)
+        OpenSSLErrors.clear()
+    }
+
+    private func step(_ status: Int32) -> Step {
+        switch unsafe SSL_get_error(self.connection, status) {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: .incomplete
+        case SSL_ERROR_ZERO_RETURN: .closedByPeer
+        default: .failed(TLSFailure(OpenSSLErrors.drain(), transportEnded: self.transport.ended))
+        }
+    }
+
+    // MARK: What was agreed
+
+    /// The verdict on the peer under `authenticate`, once the handshake is complete.
+    func verdict(_ authentication: DANEAuthentication) -> Result<DANEAuthenticatedPeer, TLSFailure> {
+        unsafe DANEVerification.verdict(self.connection, authentication)
+    }
+
+    /// What the peer presented, as far as it got; at most `TLSLimits.chainLength` certificates.
+    func peerChain(isServer: Bool) -> [PeerCertificate] {
+        var chain: [PeerCertificate] = []
+        // A server's view of the chain leaves out the peer's own certificate. OpenSSL owns all these certificates.
+        if isServer, let own = unsafe SSL_get0_peer_certificate(self.connection) {
+            unsafe chain.append(PeerCertificate(reading: own))
+        }
+        guard let stack = unsafe SSL_get_peer_cert_chain(self.connection) else { return chain }
+        for index in 0..<min(unsafe relay_sk_X509_num(stack), TLSLimits.chainLength) {
+            guard let certificate = unsafe relay_sk_X509_value(stack, index) else { continue }
+            unsafe chain.append(PeerCertificate(reading: certificate))
+        }
+        return chain
+    }
+
+    /// Version, cipher and the rest, once the handshake is complete.
+    func info(isServer: Bool) -> TLSConnectionInfo {
+        let cipher = unsafe SSL_get_current_cipher(self.connection)
+        return TLSConnectionInfo(
+            version: unsafe String(cString: SSL_get_version(self.connection)),
+            cipher: unsafe text(SSL_CIPHER_get_name(cipher)) ?? "none",
+            cipherBits: Int(unsafe SSL_CIPHER_get_bits(cipher, nil)),
+            keyExchangeGroup: unsafe text(relay_SSL_negotiated_group_name(self.connection)),
+            serverName: unsafe text(SSL_get_servername(self.connection, TLSEXT_NAMETYPE_host_name))
+                .flatMap { DomainName($0) },
+            resumed: unsafe SSL_session_reused(self.connection) == 1,
+            peerChain: self.peerChain(isServer: isServer))
+    }
+}
+
+/// A copy of a C string that OpenSSL owns.
+@unsafe private func text(_ string: UnsafePointer<CChar>?) -> String? {
+    unsafe string.map { unsafe String(cString: $0) }
+}

@@ -1,0 +1,147 @@
+internal import COpenSSL
+internal import DANE
+internal import Synchronization
+
+/// Limits on what a peer may send before anything is known about it (hostile-input 22).
+enum TLSLimits {
+    /// The certificates of a chain, all together, in bytes.
+    static let chainBytes = 65_536
+    /// The certificates of a chain.
+    static let chainLength: Int32 = 32
+    /// How far a chain is built.
+    static let chainDepth: Int32 = 10
+    /// Everything that arrives before the handshake is complete, in bytes.
+    static let handshakeBytes = 262_144
+}
+
+/// How strict a context is about versions and ciphers (rule 21).
+enum TLSStrictness {
+    /// We serve: TLS 1.2 and 1.3, forward secrecy preferred, no CBC with SHA-1.
+    case server
+    /// TLS is owed: TLS 1.2 and 1.3, AEAD or CBC with SHA-2.
+    case owed
+    /// Anything is better than cleartext: TLS 1.0, old ciphers, anonymous ones too.
+    case opportunistic
+}
+
+/// The owner of one OpenSSL context. It is configured in `init` and not changed afterwards.
+@safe final class TLSContext: @unchecked Sendable {
+    // An SSL_CTX that nobody changes may be used from every thread, hence `@unchecked Sendable`.
+    private let context: OpaquePointer
+    /// What the ALPN callback reads; kept alive for as long as the context, which refers to it without owning it.
+    private let protocols: ApplicationProtocols?
+
+    /// A context for clients.
+    init(client strictness: TLSStrictness, verifiesDANE: Bool) throws(TLSConfigurationError) {
+        unsafe self.context = try Self.make(TLS_client_method(), strictness)
+        self.protocols = nil
+        // The handshake completes whatever the certificate, so that a refused chain can still be explained; the
+        // verdict is read before any application byte passes.
+        unsafe SSL_CTX_set_verify(self.context, SSL_VERIFY_NONE, nil)
+        unsafe SSL_CTX_set_verify_depth(self.context, TLSLimits.chainDepth)
+        if verifiesDANE {
+            guard unsafe SSL_CTX_dane_enable(self.context) == 1 else { throw Self.failure("DANE") }
+            // RFC 7672 §3.1.1: names do not count under DANE-EE.
+            unsafe SSL_CTX_dane_set_flags(self.context, UInt(DANE_FLAG_NO_DANE_EE_NAMECHECKS))
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyBounded(store) }, nil)
+        } else {
+            // Nobody asks who the peer is, so no work is spent on its chain.
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { _, _ in 1 }, nil)
+        }
+    }
+
+    /// A context for servers that presents these certificates, one of each kind of key.
+    init(server certificates: [ServerCertificate], protocols: ApplicationProtocols) throws(TLSConfigurationError) {
+        unsafe self.context = try Self.make(TLS_server_method(), .server)
+        self.protocols = protocols
+        for certificate in certificates { try self.use(certificate) }
+        // The context keeps the pointer and `self.protocols` keeps what it points to.
+        unsafe SSL_CTX_set_alpn_select_cb(
+            self.context, { _, chosen, length, offered, count, argument in
+                unsafe ApplicationProtocols.select(chosen, length, offered, count, argument)
+            }, Unmanaged.passUnretained(protocols).toOpaque())
+    }
+
+    deinit { unsafe SSL_CTX_free(self.context) }
+
+    /// Lets `selector` choose another context by SNI. The connection must keep the selector alive.
+    func selectByName(_ selector: ServerContexts) {
+        unsafe _ = relay_SSL_CTX_set_tlsext_servername(
+            self.context, { connection, _, argument in unsafe ServerContexts.select(connection, argument) },
+            Unmanaged.passUnretained(selector).toOpaque())
+    }
+
+    /// Lends the pointer for one call.
+    @safe func with<Result>(_ body: (OpaquePointer) -> Result) -> Result { unsafe body(self.context) }
+
+    // MARK: Setting up
+
+    @unsafe private static func make(_ method: OpaquePointer?, _ strictness: TLSStrictness)
+        throws(TLSConfigurationError) -> OpaquePointer
+    {
+        OpenSSLErrors.clear()
+        guard let context = unsafe SSL_CTX_new(method) else { throw Self.failure("context") }
+        guard unsafe Self.configure(context, strictness) else {
+            unsafe SSL_CTX_free(context)
+            throw Self.failure("ciphers")
+        }
+        return unsafe context
+    }
+
+    /// Sets everything that matters, so that the machine's openssl.cnf does not decide.
+    @unsafe private static func configure(_ context: OpaquePointer, _ strictness: TLSStrictness) -> Bool {
+        var options = relay_SSL_OP_NO_COMPRESSION | relay_SSL_OP_NO_RENEGOTIATION
+        if strictness == .server { options |= relay_SSL_OP_CIPHER_SERVER_PREFERENCE }
+        if strictness == .opportunistic { options |= relay_SSL_OP_LEGACY_SERVER_CONNECT }
+        unsafe SSL_CTX_set_options(context, options)
+        // Idle connections give their record buffers back. A chain goes out as configured, not as guessed.
+        let mode = SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN
+        unsafe _ = relay_SSL_CTX_set_mode(context, Int(mode))
+        // Tickets only: no cache grows here. Shared, rotating ticket keys will be set at this place.
+        unsafe _ = relay_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+        unsafe _ = relay_SSL_CTX_set_max_cert_list(context, TLSLimits.chainBytes)
+        let lowest = strictness == .opportunistic ? TLS1_VERSION : TLS1_2_VERSION
+        // Level 0 admits what TLS 1.0 needs (SHA-1 signatures) and any key; level 1 wants 80 bits everywhere.
+        unsafe SSL_CTX_set_security_level(context, strictness == .opportunistic ? 0 : 1)
+        return unsafe relay_SSL_CTX_set_protocol_range(context, lowest, TLS1_3_VERSION) == 1
+            && SSL_CTX_set_cipher_list(context, Self.ciphers(strictness)) == 1
+            && relay_SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384:P-521") == 1
+    }
+
+    /// Suites of TLS 1.2 and before; those of 1.3 are all sound.
+    private static func ciphers(_ strictness: TLSStrictness) -> String {
+        switch strictness {
+        case .server:
+            "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+SHA384:ECDHE+SHA256:!aNULL:!eNULL"
+        case .owed:
+            "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+SHA384:ECDHE+SHA256:DHE+SHA256"
+                + ":RSA+AESGCM:RSA+SHA256:!aNULL:!eNULL:!PSK:!SRP"
+        case .opportunistic:
+            "ALL:!eNULL:!PSK:!SRP:@STRENGTH"
+        }
+    }
+
+    private func use(_ certificate: ServerCertificate) throws(TLSConfigurationError) {
+        OpenSSLErrors.clear()
+        // OpenSSL takes references of its own to certificates and key.
+        var used = certificate.chain[0].with { unsafe SSL_CTX_use_certificate(self.context, $0) == 1 }
+        for link in certificate.chain.dropFirst() {
+            used = used && link.with { unsafe relay_SSL_CTX_add1_chain_cert(self.context, $0) == 1 }
+        }
+        used = used && certificate.key.with { unsafe SSL_CTX_use_PrivateKey(self.context, $0) == 1 }
+        guard used else { throw Self.failure("certificate \(certificate.chain[0].value.subject)") }
+    }
+
+    private static func failure(_ what: String) -> TLSConfigurationError {
+        TLSConfigurationError(.refused, "OpenSSL refuses the \(what): \(OpenSSLErrors.drainText())")
+    }
+}
+
+/// Verifies a chain of bounded length; a longer one is not looked at.
+@unsafe private func verifyBounded(_ store: OpaquePointer?) -> Int32 {
+    guard unsafe relay_sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) <= TLSLimits.chainLength else {
+        unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
+        return 0
+    }
+    return unsafe X509_verify_cert(store)
+}

@@ -121,7 +121,7 @@ let package = Package(
             ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
-        tests("Lab", ["Lab"]),
+        tests("Lab", ["Lab", "MailModel", "TLSEngine"]),
         tests("Integration", ["EdgeNode", "Lab", "MailModel"]),
     ]
 )

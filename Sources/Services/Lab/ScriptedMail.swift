@@ -1,0 +1,38 @@
+public import TLSEngine
+
+/// A message that a `ScriptedPeer` took: the final dot was read.
+public struct ScriptedMail: Hashable, Sendable {
+    /// The connection it came on, from 1.
+    public let connection: Int
+    /// The client's word in EHLO or HELO.
+    public let helloName: String
+    /// What stood between the angle brackets of MAIL.
+    public let reversePath: String
+    /// What stood between the angle brackets of each RCPT that was answered 2xx.
+    public let recipients: [String]
+    /// Header and body with CRLF, dots unstuffed; empty when the peer keeps ids only.
+    public let content: [UInt8]
+    /// The field Message-ID, with its angle brackets.
+    public let messageID: String?
+    /// What TLS agreed upon (its `serverName` is the client's SNI); `nil` when it came in clear.
+    public let tls: TLSConnectionInfo?
+    /// The code that was said behind the dot; `nil` when nothing was.
+    public let replyCode: Int?
+
+    /// Header and body as text.
+    public var text: String { String(decoding: self.content, as: UTF8.self) }
+
+    /// The value of Message-ID in a header.
+    static func messageID(in content: [UInt8]) -> String? {
+        let name = Array("message-id:".utf8)
+        var start = 0
+        while let end = content[start...].firstIndex(of: UInt8(ascii: "\n")), end > start + 1 {
+            if end - start > name.count, zip(content[start...], name).allSatisfy({ $0.0 | 0x20 == $0.1 | 0x20 }) {
+                let value = String(decoding: content[(start + name.count)..<end], as: UTF8.self)
+                return value.split(whereSeparator: \.isWhitespace).first.map(String.init)
+            }
+            start = end + 1
+        }
+        return nil
+    }
+}

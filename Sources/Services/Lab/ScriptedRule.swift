@@ -1,0 +1,98 @@
+/// One rule of a `ScriptedPeer`: at this step, do these acts instead of what a well-behaved MX does.
+///
+/// ```swift
+/// [.withoutSTARTTLS]                                                   // STARTTLS stripped on the way
+/// [.on(.startTLS, .reply("454 4.7.0 TLS not available"))]
+/// [.on(.startTLS, .bytes("220 go\r\n250 injected\r\n"))]               // bytes behind the 220
+/// [.on(.recipient(2), .reply("450 4.2.0 later"))]
+/// [.on(.data, .proceed, .close)]                                       // EOF before the dot
+/// [.on(.endOfData, .close)]                                            // EOF after the dot
+/// [.on(.greeting, connection: 1, .reply("421 4.3.2 busy"), .close)]    // the second connection fares better
+/// [.on(.endOfData, .wait(.seconds(2)), .proceed)]                      // slow
+/// ```
+/// Of several rules for a step the last one that fits counts.
+public struct ScriptedRule: Hashable, Sendable {
+    /// A point of the conversation at which the server speaks.
+    public enum Step: Hashable, Sendable {
+        /// The connection was accepted.
+        case greeting
+        /// EHLO or HELO.
+        case hello
+        /// STARTTLS.
+        case startTLS
+        /// MAIL.
+        case mail
+        /// The nth RCPT of a transaction, from 1.
+        case recipient(Int)
+        /// Every RCPT.
+        case everyRecipient
+        /// DATA.
+        case data
+        /// The final dot has been read.
+        case endOfData
+        /// RSET.
+        case reset
+        /// QUIT.
+        case quit
+        /// Any other command.
+        case other
+    }
+
+    /// One thing that the peer does.
+    public enum Act: Hashable, Sendable {
+        /// Says this; lines are separated by `\n`, and CRLF is put behind each.
+        case reply(String)
+        /// Says exactly these bytes.
+        case bytes(String)
+        /// Says what a well-behaved MX would.
+        case proceed
+        /// Stays silent for so long.
+        case wait(Duration)
+        /// Closes the connection.
+        case close
+    }
+
+    enum Effect: Hashable {
+        case acts(Step, connection: Int?, [Act])
+        case extensions([String])
+    }
+
+    let effect: Effect
+
+    /// At `step`, do `acts`; on the nth connection only, from 1, if one is named.
+    ///
+    /// The first code said decides what follows: a command answered 2xx or 3xx took effect, any other did not.
+    public static func on(_ step: Step, connection: Int? = nil, _ acts: Act...) -> Self {
+        Self(effect: .acts(step, connection: connection, acts))
+    }
+
+    /// Answers EHLO with these extensions and no others. (`STARTTLS` is named only before TLS.)
+    public static func offer(_ extensions: [String]) -> Self { Self(effect: .extensions(extensions)) }
+
+    /// Greets with this reply.
+    public static func greet(_ reply: String) -> Self { .on(.greeting, .reply(reply)) }
+
+    /// Does not say STARTTLS, as if somebody had stripped it on the way.
+    public static var withoutSTARTTLS: Self { .offer(ScriptedConversation.usualExtensions) }
+}
+
+extension [ScriptedRule] {
+    /// The acts at one step.
+    func acts(at step: ScriptedRule.Step, connection number: Int) -> [ScriptedRule.Act] {
+        for rule in self.reversed() {
+            guard case .acts(let named, let connection, let acts) = rule.effect else { continue }
+            guard connection == nil || connection == number else { continue }
+            if named == step { return acts }
+            if case .recipient = step, named == .everyRecipient { return acts }
+        }
+        return [.proceed]
+    }
+
+    /// The extensions named by the last rule that names any.
+    var extensions: [String]? {
+        for rule in self.reversed() {
+            if case .extensions(let names) = rule.effect { return names }
+        }
+        return nil
+    }
+}

@@ -53,6 +53,9 @@ let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", pac
 // Only the core product: HummingbirdTLS would bring BoringSSL.
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -64,6 +67,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
@@ -90,7 +95,9 @@ let package = Package(
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
         adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
-        adapter("Telemetry", [hummingbird, hummingbirdCore, logging, nioCore, serviceLifecycle]),
+        adapter(
+            "Telemetry",
+            [hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle]),
 
         // Services
         service(
@@ -100,11 +107,11 @@ let package = Package(
                 "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
                 logging, serviceLifecycle, yams,
             ]),
-        service("Lab", ["DANE", "MailModel", "TLSEngine", nioCore, nioPosix, logging]),
+        service("Lab", ["DANE", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
 
         // Executables
         executable("relayd", ["EdgeNode", argumentParser]),
-        executable("relayctl", ["Lab"]),
+        executable("relayctl", ["Lab", "MailModel", argumentParser]),
 
         // Tests
         tests("MailModel", ["MailModel"]),
@@ -116,9 +123,7 @@ let package = Package(
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver"]),
-        tests(
-            "QueueStore",
-            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
+        tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
         tests("Lab", ["Lab", "MailModel", "TLSEngine"]),

@@ -121,7 +121,7 @@ struct ConfigurationLoadingTests {
     @Test("Lists can be given in the environment, and an unknown name there is a mistake")
     func environment() throws {
         var loader = try self.loader()
-        loader.environment = ["RELAYD_RELAY_NETWORKS": "[10.0.0.0/8, ::1]"]
+        loader.environment = ["RELAYD_RELAY_NETWORKS": "[10.0.0.0/8, '::1']"]
         #expect(try loader.load().configuration.relayNetworks.map(\.description) == ["10.0.0.0/8", "::1/128"])
         loader.environment = ["RELAYD_QUEUE_SHARD": "8"]
         #expect(

@@ -39,7 +39,7 @@ public struct TelemetryServer: Service {
     /// Listens and serves.
     public func run() async throws {
         let http = HTTP1Channel.Configuration(
-            idleTimeout: Limit.idle,
+            additionalChannelHandlers: [HeaderOverflowHandler()], idleTimeout: Limit.idle,
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: Limit.headerBytes, maxHeaderListSize: Limit.headerBytes,
                 maxHeaderFieldCount: Limit.headerFields))

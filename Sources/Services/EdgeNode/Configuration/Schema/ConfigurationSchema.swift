@@ -138,7 +138,7 @@ enum ConfigurationSchema {
 
     private static let delivery: [Setting<RelaydConfiguration>] = [
         Key(
-            "delivery.hostname", \.delivery.hostName, .optional(.domain()), "Name in EHLO; the node's name unless given."),
+            "delivery.hostname", \.delivery.hostName, .optional(.domain()), "Name in EHLO; node.name unless given."),
         Key("delivery.port", \.delivery.port, .port(), "Port of receiving hosts found by MX."),
         Key(
             "delivery.max-connections", \.delivery.maxConnections, .integer(1...100_000),

@@ -30,7 +30,8 @@ extension ValueSyntax {
 
     /// A size within a range.
     static func size(_ range: ClosedRange<ByteCount>) -> ValueSyntax where Value == ByteCount {
-        .text("size such as 512KiB or 50MiB, \(range.lowerBound) to \(range.upperBound)", render: { "\($0)" }) { text, _ in
+        let limits = "\(range.lowerBound) to \(range.upperBound)"
+        return .text("size such as 512KiB or 50MiB, \(limits)", render: { "\($0)" }) { text, _ in
             ByteCount(text).flatMap { range.contains($0) ? $0 : nil }
         }
     }
@@ -38,7 +39,8 @@ extension ValueSyntax {
     /// One of the cases of an enum, by raw value.
     static func choice() -> ValueSyntax
     where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
-        .text("one of " + Value.allCases.map(\.rawValue).joined(separator: ", "), render: { YAMLText.quoted($0.rawValue) }) {
+        let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        return .text("one of \(names)", render: { YAMLText.quoted($0.rawValue) }) {
             text, _ in Value(rawValue: text)
         }
     }
@@ -79,7 +81,7 @@ extension ValueSyntax {
         .text("address such as postmaster@example.org") { text, context in
             guard let at = text.lastIndex(of: "@"), at != text.startIndex,
                 context.domainName(String(text[text.index(after: at)...])) != nil,
-                text[..<at].unicodeScalars.allSatisfy({ $0.isASCII && $0.value > 0x20 && !"<>\"\\@\u{7F}".unicodeScalars.contains($0) })
+                text[..<at].utf8.allSatisfy({ (0x21..<0x7F).contains($0) && !"<>\"\\@".utf8.contains($0) })
             else { return nil }
             return text
         }
@@ -103,8 +105,10 @@ extension ValueSyntax {
                 return result
             },
             render: { mapping in
-                let pairs = mapping.sorted { $0.key < $1.key }
-                return "{\(pairs.map { "\(YAMLText.quoted($0.key)): \(YAMLText.quoted($0.value))" }.joined(separator: ", "))}"
+                let pairs = mapping.sorted { $0.key < $1.key }.map { key, value in
+                    "\(YAMLText.quoted(key)): \(YAMLText.quoted(value))"
+                }
+                return "{\(pairs.joined(separator: ", "))}"
             }, expected: "mapping of texts")
     }
 }

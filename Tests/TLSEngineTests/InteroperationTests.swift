@@ -91,7 +91,7 @@ struct InteroperationTests {
     @Test("Renegotiation is refused (hostile-input 17)")
     func renegotiation() async throws {
         try await self.withServer(self.pki.store(self.leaf)) { port in
-            let output = try await self.openssl(port, "-tls1_2", input: "sleep 1; echo R; sleep 1")
+            let output = try await self.openssl(port, "-tls1_2", input: "sleep 1; echo R; sleep 3")
             #expect(output.contains("RENEGOTIATING"), "\(output)")
             #expect(output.contains("no renegotiation"), "\(output)")
         }

@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 /// The ALPN names a server accepts (RFC 7301).
 @safe final class ApplicationProtocols: Sendable {

@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 public import DANE
 
 /// One X.509 certificate.

@@ -1,5 +1,5 @@
-internal import COpenSSL
-internal import MailModel
+import COpenSSL
+import MailModel
 
 /// Builds and signs certificates.
 enum CertificateIssuing {

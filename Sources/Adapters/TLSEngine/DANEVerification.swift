@@ -1,6 +1,6 @@
-internal import COpenSSL
-internal import DANE
-internal import MailModel
+import COpenSSL
+import DANE
+import MailModel
 
 /// The calls of OpenSSL's DANE, in which every trap of dane-rules.md is kept.
 enum DANEVerification {

@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 /// The digests of RFC 6698 §2.1.3, by OpenSSL.
 public enum Digests {

@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 /// The thread's OpenSSL error queue. It is cleared before each call whose failure matters, so that what is in it afterwards
 /// belongs to that call.

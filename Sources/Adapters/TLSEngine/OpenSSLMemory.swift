@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 /// Runs one of OpenSSL's `i2d_` functions and gives the bytes; empty if it fails.
 @safe func encoded(_ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> Int32) -> [UInt8] {

@@ -1,6 +1,6 @@
-internal import COpenSSL
+import COpenSSL
 import Glibc
-internal import MailModel
+import MailModel
 
 extension PeerCertificate {
     /// The most subject alternative names that are read; no honest certificate has as many.

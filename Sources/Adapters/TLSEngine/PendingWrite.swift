@@ -1,4 +1,4 @@
-internal import NIOCore
+import NIOCore
 
 /// What was written since the last flush, as one buffer and one promise.
 struct PendingWrite {

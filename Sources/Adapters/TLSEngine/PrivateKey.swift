@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 /// A private key. Its bytes show up in `pem` only.
 @safe public final class PrivateKey: @unchecked Sendable {

@@ -1,4 +1,4 @@
-internal import Synchronization
+import Synchronization
 
 /// The certificates a server presents, chosen by SNI and replaceable as a whole while handshakes go on.
 ///

@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 /// One generation of a server's certificates: immutable, and kept by every connection that began with it.
 @safe final class ServerContexts: Sendable {

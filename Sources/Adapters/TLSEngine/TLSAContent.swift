@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 public import DANE
 
 /// Judges record contents that only a certificate parser can judge.

@@ -1,7 +1,7 @@
-internal import COpenSSL
-internal import DANE
-internal import MailModel
-internal import NIOCore
+import COpenSSL
+import DANE
+import MailModel
+import NIOCore
 
 /// The owner of one OpenSSL connection: bytes in, bytes out, no sockets and no events.
 @safe final class TLSConnection {

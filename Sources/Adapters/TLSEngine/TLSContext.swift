@@ -1,6 +1,4 @@
-internal import COpenSSL
-internal import DANE
-internal import Synchronization
+import COpenSSL
 
 /// Limits on what a peer may send before anything is known about it (hostile-input 22).
 enum TLSLimits {

@@ -1,4 +1,4 @@
-internal import COpenSSL
+import COpenSSL
 
 extension TLSFailure {
     /// Makes a reason of OpenSSL's errors; the oldest is the cause.

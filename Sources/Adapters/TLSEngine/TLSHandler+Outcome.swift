@@ -1,4 +1,4 @@
-internal import DANE
+import DANE
 
 extension TLSHandler {
     /// What a complete handshake is worth: the event that opens the connection, or why it may not be used.

@@ -1,5 +1,5 @@
-internal import COpenSSL
-internal import NIOCore
+import COpenSSL
+import NIOCore
 
 /// The bytes between OpenSSL and the channel, behind a BIO of ours: read from `inbound`, written to `outbound`.
 ///

@@ -105,10 +105,10 @@ let package = Package(
         tests("TLSEngine", ["DANE", "Lab", "MailModel", "TLSEngine", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver"]),
-        tests("PostgresDriver", ["Lab", "PostgresDriver"]),
+        tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
         tests(
             "QueueStore",
-            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
+            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry"]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
         tests("Lab", ["Lab"]),

@@ -122,11 +122,11 @@ let package = Package(
         tests("TLSEngine", ["DANE", "Lab", "MailModel", "TLSEngine", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver", logging]),
-        tests("PostgresDriver", ["Lab", "PostgresDriver"]),
-        tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore"]),
+        tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
+        tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
         tests("Lab", ["Lab", "MailModel", "TLSEngine"]),
-        tests("Integration", ["EdgeNode", "Lab", "MailModel"]),
+        tests("Integration", ["Lab", "MailModel", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
     ]
 )

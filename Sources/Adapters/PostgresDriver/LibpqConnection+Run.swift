@@ -136,15 +136,17 @@ extension LibpqConnection {
     }
 
     private func finished(_ run: PipelineRun) -> RunOutcome {
+        // A caller that left a transaction open must not leave it to the next one.
+        let idle = unsafe PQtransactionStatus(self.handle) == PQTRANS_IDLE
         if let error = run.error {
-            return RunOutcome(result: .failure(error), isReusable: !run.cancelRequested && error.leavesConnectionUsable)
+            let isReusable = idle && !run.cancelRequested && error.leavesConnectionUsable
+            return RunOutcome(result: .failure(error), isReusable: isReusable)
         }
         // A cancel that reaches a COMMIT waiting for its standby makes it succeed locally only. And it may yet hit what
         // comes next on this connection.
         if run.cancelRequested {
             return RunOutcome(result: .failure(.init(.ambiguousCommit, "answered too late")), isReusable: false)
         }
-        let idle = unsafe PQtransactionStatus(self.handle) == PQTRANS_IDLE
         return RunOutcome(result: .success(run.results), isReusable: idle)
     }
 }

@@ -81,7 +81,7 @@ import Glibc
         var values: [UnsafePointer<CChar>?] = unsafe parameters.map { unsafe UnsafePointer(strdup($0.1)) }
         // The copies are freed when libpq, which copies them too, has returned.
         defer {
-            for unsafe pointer in unsafe keywords + values { unsafe free(UnsafeMutableRawPointer(mutating: pointer)) }
+            for unsafepointer in unsafe keywords + values { unsafe free(UnsafeMutableRawPointer(mutating: pointer)) }
         }
         unsafe keywords.append(nil)
         unsafe values.append(nil)

@@ -1,1 +1,106 @@
-// QueueStore
+public import DeliveryQueue
+import Glibc
+public import MailModel
+public import PostgresDriver
+
+/// The queue as the owner of shards works with it: leases, claims, attempts and their outcomes.
+///
+/// Every transaction that changes entries begins with the fence, which fails it as a whole when the epoch of a shard is
+/// no longer ours. Nothing here holds a connection while anybody waits for a peer.
+public final class QueueStore: Sendable {
+    /// The connections.
+    public let pool: PostgresPool
+    /// This node's name, unique among running nodes.
+    public let node: String
+    /// Which shard a message's entry goes to.
+    public let shardMap: ShardMap
+    /// How leases are kept.
+    public let terms: LeaseTerms
+    /// Tells this run of the node from an earlier one, or from another of the same name.
+    let incarnation: PostgresUUID
+
+    /// Pool settings for the queue: a session that forgets a transaction loses it before its lease, and a commit is on
+    /// disk when it is reported.
+    public static func poolSettings(connectionString: String) -> PoolSettings {
+        var settings = PoolSettings(connectionString: connectionString)
+        settings.sessionSettings = [
+            "synchronous_commit": "on", "idle_in_transaction_session_timeout": "5s", "statement_timeout": "15s",
+            "jit": "off", "plan_cache_mode": "force_generic_plan", "search_path": "pg_catalog",
+        ]
+        return settings
+    }
+
+    /// Opens the queue of a database that has been migrated; reads how many shards it has.
+    ///
+    /// - Parameter fanout: of hot domains; the same on every node.
+    public init(
+        pool: PostgresPool, node: String, fanout: [DomainName: Int] = [:], terms: LeaseTerms = LeaseTerms()
+    ) async throws(QueueStoreError) {
+        self.pool = pool
+        self.node = node
+        self.terms = terms
+        var generator = SystemRandomNumberGenerator()
+        self.incarnation = PostgresUUID(high: generator.next(), low: generator.next())
+        let results = try await pool.idempotently([
+            Statement("SELECT max(version) FROM relay.schema_version"),
+            Statement("SELECT count(*) FROM relay.shard_lease"),
+        ])
+        let version: Int32 = try Self.only(results[0]).value(0)
+        guard version >= QueueMigrations.latestVersion else {
+            throw QueueStoreError(.unreadable, "the schema is at version \(version), too old for this program")
+        }
+        let count: Int64 = try Self.only(results[1]).value(0)
+        guard let map = ShardMap(count: Int(count), fanout: fanout) else {
+            throw QueueStoreError(.unreadable, "the queue has \(count) shards, not a power of two")
+        }
+        self.shardMap = map
+    }
+
+    /// The database's clock, which decides what is due and what has expired.
+    public func databaseTime() async throws(QueueStoreError) -> Timestamp {
+        let results = try await self.pool.idempotently([Statement("SELECT clock_timestamp()")])
+        return Timestamp(try Self.only(results[0]).value(0))
+    }
+
+    static func only(_ result: QueryResult) throws(QueueStoreError) -> QueryResult.Row {
+        do throws(PostgresError) {
+            return try result.single()
+        } catch {
+            throw QueueStoreError(error)
+        }
+    }
+
+    /// The statement that begins each of the owner's transactions.
+    static func fence(_ terms: Set<ShardTerm>) -> Statement {
+        let terms = terms.sorted { $0.shard < $1.shard }
+        return Statement("SELECT relay.fence($1, $2)", terms.map(\.shard.rawValue), terms.map(\.epoch.rawValue))
+    }
+}
+
+/// A shard, and the term in which it is ours.
+public struct ShardTerm: Hashable, Sendable {
+    /// The shard.
+    public let shard: Shard
+    /// The term.
+    public let epoch: Epoch
+    /// A term of ownership.
+    public init(shard: Shard, epoch: Epoch) {
+        self.shard = shard
+        self.epoch = epoch
+    }
+}
+
+extension Lease {
+    /// What the fence checks.
+    public var term: ShardTerm { ShardTerm(shard: self.shard, epoch: self.epoch) }
+}
+
+extension MonotonicInstant {
+    /// The moment by CLOCK_BOOTTIME, on which leases are reckoned.
+    public static var now: MonotonicInstant {
+        var time = timespec()
+        // The kernel writes the structure, which lives on the stack for the whole call.
+        _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+        return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+}

@@ -1,0 +1,174 @@
+import DeliveryQueue
+import MailModel
+import PostgresDriver
+
+/// The statements of one transaction that records outcomes. Their number does not depend on how many there are.
+///
+/// Counter rows are locked in the order deferred, ready by all transactions, so retries come before removals.
+struct ConcludeBatch {
+    let statements: [Statement]
+
+    init(_ conclusions: [Conclusion], map: ShardMap, node: String) {
+        // Rows are touched in the order of their keys by all transactions, so that none wait for each other in a circle.
+        let sorted = conclusions.sorted { left, right in
+            (left.entry.key.shard, left.entry.key.message.uuid.high, left.entry.key.message.low)
+                < (right.entry.key.shard, right.entry.key.message.uuid.high, right.entry.key.message.low)
+        }
+        let retried = sorted.filter { if case .retry = $0.result { true } else { false } }
+        let removed = sorted.filter { if case .removed = $0.result { true } else { false } }
+        var statements = [QueueStore.fence(Set(sorted.map(\.term)))]
+        if !retried.isEmpty { statements.append(Self.retry(retried)) }
+        if !removed.isEmpty { statements.append(Self.remove(removed)) }
+        statements.append(Self.closeAttempts(sorted))
+        let events = sorted.flatMap { conclusion in conclusion.events.map { (conclusion.entry.key.shard, $0) } }
+        if !events.isEmpty { statements.append(TraceRows(events).statement) }
+        let notifications = sorted.flatMap(\.notifications)
+        if !notifications.isEmpty {
+            statements.append(EnqueueBatch(notifications, map: map, node: node).statement)
+        }
+        self.statements = statements
+    }
+
+    private static func keys(_ conclusions: [Conclusion]) -> [any PostgresEncodable] {
+        let keys = conclusions.map(\.entry.key)
+        return [keys.map(\.shard.rawValue), keys.map(\.message.uuid), keys.map(\.domain.text)]
+    }
+
+    /// An open attempt of an earlier epoch stays on record with an entry that is tried again: its outcome may come yet.
+    private static func closeAttempts(_ conclusions: [Conclusion]) -> Statement {
+        let isRemoved = conclusions.map { if case .removed = $0.result { true } else { false } }
+        return Statement(
+            """
+            DELETE FROM relay.open_attempt o
+            USING unnest($1::int2[], $2::uuid[], $3::text[], $4::int8[], $5::bool[])
+                AS g (shard, message_id, domain, epoch, removed)
+            WHERE o.shard = g.shard AND o.message_id = g.message_id AND o.domain = g.domain
+                AND (g.removed OR o.epoch = g.epoch)
+            """, parameters: Self.keys(conclusions) + [conclusions.map(\.epoch.rawValue), isRemoved])
+    }
+
+    private static func remove(_ conclusions: [Conclusion]) -> Statement {
+        let attempts = conclusions.map { Int32(clamping: $0.entry.attempts) }
+        return Statement(Self.removeSQL, parameters: Self.keys(conclusions) + [attempts])
+    }
+
+    private static func retry(_ conclusions: [Conclusion]) -> Statement {
+        var times: [PostgresTimestamp] = []
+        var recipients: [String] = []
+        var statuses: [String] = []
+        var reasons: [String] = []
+        var notified: [Bool] = []
+        for case .retry(let at, let remaining, let failure, let isNotified) in conclusions.map(\.result) {
+            times.append(at.stored)
+            recipients.append(StoredJSON.encode(remaining))
+            statuses.append(failure.status.description)
+            reasons.append(failure.reason.storable)
+            notified.append(isNotified)
+        }
+        let attempts = conclusions.map { Int32(clamping: $0.entry.attempts) }
+        return Statement(
+            Self.retrySQL,
+            parameters: Self.keys(conclusions) + [attempts, times, recipients, statuses, reasons, notified])
+    }
+
+    /// A wait of an hour, give or take a minute of the clocks, is spent in `deferred`.
+    private static let retrySQL = """
+        WITH given AS (
+            SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[],
+                $7::text[], $8::text[], $9::bool[])
+                AS g (shard, message_id, domain, attempts, at, recipients, status, reason, notified)
+        ), moved AS (
+            DELETE FROM relay.ready r USING given g WHERE r.shard = g.shard AND r.message_id = g.message_id
+                AND r.domain = g.domain AND r.attempts = g.attempts
+            RETURNING r.shard, r.message_id, r.domain, r.destination, g.at, r.arrived_at, r.attempts + 1 AS attempts,
+                r.size, g.recipients::jsonb AS recipients, g.notified, g.status, g.reason,
+                g.at >= now() + interval '59 minutes' AS is_long
+        ), short AS (
+            INSERT INTO relay.ready (shard, message_id, domain, generation, destination, next_attempt_at, arrived_at,
+                attempts, size, recipients, delay_notified, last_status, last_reason)
+            SELECT shard, message_id, domain, (SELECT current FROM relay.ready_generation), destination, at,
+                arrived_at, attempts, size, recipients, notified, status, reason FROM moved WHERE NOT is_long
+        ), long AS (
+            INSERT INTO relay.deferred (shard, message_id, domain, destination, next_attempt_at, arrived_at, attempts,
+                size, recipients, delay_notified, last_status, last_reason)
+            SELECT shard, message_id, domain, destination, at, arrived_at, attempts, size, recipients, notified, status,
+                reason FROM moved WHERE is_long
+        ), counted AS (
+            INSERT INTO relay.queue_counter AS c (slot, state, messages, bytes)
+            SELECT pg_backend_pid() % 64, v.state, v.sign * count(*), v.sign * sum(size)
+            FROM moved, (VALUES ('deferred', 1), ('ready', -1)) AS v (state, sign) WHERE is_long
+            GROUP BY v.state, v.sign ORDER BY v.state
+            ON CONFLICT (slot, state) DO UPDATE
+            SET messages = c.messages + excluded.messages, bytes = c.bytes + excluded.bytes
+        )
+        SELECT relay.expect_rows((SELECT count(*) FROM moved), (SELECT count(*) FROM given), 'RL003')
+        """
+
+    private static let removeSQL = """
+        WITH given AS (
+            SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::int4[])
+                AS g (shard, message_id, domain, attempts)
+        ), gone AS (
+            DELETE FROM relay.ready r USING given g WHERE r.shard = g.shard AND r.message_id = g.message_id
+                AND r.domain = g.domain AND r.attempts = g.attempts
+            RETURNING r.shard, r.message_id, r.size
+        ), \(Self.finish("ready"))
+        SELECT relay.expect_rows((SELECT count(*) FROM gone), (SELECT count(*) FROM given), 'RL003')
+        """
+
+    /// What follows the removal of the entries in `gone` from a table: the last entry of a message takes the body with it.
+    static func finish(_ state: String) -> String {
+        """
+        finished AS (
+            UPDATE relay.message m SET remaining = m.remaining - n.entries,
+                body = CASE WHEN m.remaining > n.entries THEN m.body END,
+                finished_at = CASE WHEN m.remaining > n.entries THEN m.finished_at ELSE clock_timestamp() END
+            FROM (SELECT shard, message_id, count(*)::int4 AS entries FROM gone GROUP BY shard, message_id) AS n
+            WHERE m.shard = n.shard AND m.message_id = n.message_id
+            RETURNING m.shard, m.message_id, m.chunks, m.remaining
+        ), cleared AS (
+            DELETE FROM relay.body_chunk c USING finished f WHERE f.remaining <= 0 AND f.chunks > 0
+                AND c.shard = f.shard AND c.message_id = f.message_id
+        ), counted AS (
+            INSERT INTO relay.queue_counter AS c (slot, state, messages, bytes)
+            SELECT pg_backend_pid() % 64, '\(state)', -count(*), -sum(size) FROM gone HAVING count(*) > 0
+            ON CONFLICT (slot, state) DO UPDATE
+            SET messages = c.messages + excluded.messages, bytes = c.bytes + excluded.bytes
+        )
+        """
+    }
+}
+
+/// The statements that record a delivery by a former owner's attempt.
+struct LateDelivery {
+    let statements: [Statement]
+
+    init(key: EntryKey, node: String, epoch: Epoch, attempt: Int, events: [TraceEvent]) {
+        let parameters: [any PostgresEncodable] = [key.shard.rawValue, key.message.uuid, key.domain.text]
+        // The entry is locked first, as by those who open attempts.
+        let locks = ["ready", "deferred"].map { table in
+            Statement(
+                """
+                SELECT FROM relay.\(table) WHERE shard = $1 AND message_id = $2 AND domain = $3 FOR UPDATE
+                """, parameters: parameters)
+        }
+        let closed = Statement(
+            """
+            WITH closed AS (
+                DELETE FROM relay.open_attempt WHERE shard = $1 AND message_id = $2 AND domain = $3 AND node = $4
+                    AND epoch = $5 AND attempt = $6 RETURNING 1)
+            SELECT relay.expect_rows((SELECT count(*) FROM closed), 1, 'RL003')
+            """, parameters: parameters + [node, epoch.rawValue, Int32(clamping: attempt)])
+        let removals = ["deferred", "ready"].map { table in
+            Statement(
+                """
+                WITH gone AS (
+                    DELETE FROM relay.\(table) WHERE shard = $1 AND message_id = $2 AND domain = $3
+                    RETURNING shard, message_id, size
+                ), \(ConcludeBatch.finish(table))
+                SELECT count(*) FROM gone
+                """, parameters: parameters)
+        }
+        self.statements = locks + [closed] + removals + [TraceRows(events.map { (key.shard, $0) }).statement]
+    }
+}

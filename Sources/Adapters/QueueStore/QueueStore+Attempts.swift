@@ -1,0 +1,97 @@
+public import DeliveryQueue
+import MailModel
+import PostgresDriver
+
+extension QueueStore {
+    /// Puts on record that attempts are about to be made, before the final dot of any. All shards must be ours.
+    ///
+    /// - Returns: the entries whose attempt is on record. One that is missing is no longer there: forget it.
+    public func openAttempts(
+        _ attempts: [(entry: QueueEntry, epoch: Epoch)]
+    ) async throws(QueueStoreError) -> Set<EntryKey> {
+        guard !attempts.isEmpty else { return [] }
+        let keys = attempts.map(\.entry.key)
+        let results = try await self.pool.idempotently([
+            Self.fence(Set(attempts.map { ShardTerm(shard: $0.entry.key.shard, epoch: $0.epoch) })),
+            Statement(
+                """
+                INSERT INTO relay.open_attempt AS o (shard, message_id, domain, node, epoch, attempt)
+                SELECT r.shard, r.message_id, r.domain, $6, g.epoch, r.attempts + 1
+                FROM unnest($1, $2, $3, $4, $5) AS g (shard, message_id, domain, epoch, attempts)
+                JOIN relay.ready r ON r.shard = g.shard AND r.message_id = g.message_id AND r.domain = g.domain
+                    AND r.attempts = g.attempts
+                -- The row cannot be taken away by a late outcome of a former owner until this is committed.
+                ORDER BY r.shard, r.message_id, r.domain FOR KEY SHARE OF r
+                ON CONFLICT (shard, message_id, domain) DO UPDATE SET node = excluded.node, epoch = excluded.epoch,
+                    attempt = excluded.attempt, opened_at = clock_timestamp()
+                RETURNING o.shard, o.message_id, o.domain
+                """, keys.map(\.shard.rawValue), keys.map(\.message.uuid), keys.map(\.domain.text),
+                attempts.map(\.epoch.rawValue), attempts.map { Int32(clamping: $0.entry.attempts) }, self.node),
+        ])
+        var opened: Set<EntryKey> = []
+        for row in results[1].rows {
+            opened.insert(
+                EntryKey(
+                    shard: Shard(rawValue: try row.value(0)), message: MessageID(try row.value(1)),
+                    domain: try row.domain(2)))
+        }
+        return opened
+    }
+
+    /// Records outcomes, all in one transaction: fence, entries, bodies, open attempts, trace and notifications.
+    ///
+    /// If the whole is refused, each is tried by itself, so one shard that was lost does not hold up the others.
+    ///
+    /// - Returns: a result for each, in order. `staleEpoch`: if it was delivered, try `recordLateDelivery`.
+    ///   `entryChanged`: the entry was concluded already; forget it. Otherwise it is not recorded: try again.
+    public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
+        guard !conclusions.isEmpty else { return [] }
+        let whole = await self.concludeTogether(conclusions)
+        guard case .failure(let error) = whole, conclusions.count > 1,
+            [.staleEpoch, .entryChanged].contains(error.code) || error.cause?.code == .server
+        else { return conclusions.map { _ in whole } }
+        var results: [Result<Void, QueueStoreError>] = []
+        for conclusion in conclusions { results.append(await self.concludeTogether([conclusion])) }
+        return results
+    }
+
+    private func concludeTogether(_ conclusions: [Conclusion]) async -> Result<Void, QueueStoreError> {
+        let statements = ConcludeBatch(conclusions, map: self.shardMap, node: self.node).statements
+        var wasAmbiguous = false
+        var left = 4
+        while true {
+            do throws(PostgresError) {
+                try await self.pool.pipeline(statements)
+                return .success(())
+            } catch {
+                let refusal = QueueStoreError(error)
+                // Each entry is checked against what was claimed, so a repetition that finds them changed shows that the
+                // first transaction, whose answer was lost, was committed.
+                if wasAmbiguous, refusal.code == .entryChanged { return .success(()) }
+                wasAmbiguous = wasAmbiguous || error.code == .ambiguousCommit
+                left -= 1
+                guard left > 0, error.mayBeRepeatedIdempotently else { return .failure(refusal) }
+            }
+        }
+    }
+
+    /// Records that an entry was delivered by an attempt of ours, although the shard has another owner by now.
+    ///
+    /// It needs no fence: it holds as long as our attempt is still the entry's latest, which the new owner, too, checks
+    /// before each attempt of its own.
+    ///
+    /// - Returns: whether it was recorded. If not, the new owner has begun an attempt, and a second copy may arrive.
+    public func recordLateDelivery(_ conclusion: Conclusion) async throws(QueueStoreError) -> Bool {
+        let key = conclusion.entry.key
+        let statements = LateDelivery(
+            key: key, node: self.node, epoch: conclusion.epoch, attempt: conclusion.entry.attempts + 1,
+            events: conclusion.events
+        ).statements
+        do throws(QueueStoreError) {
+            try await self.pool.idempotently(statements)
+            return true
+        } catch  where error.code == .entryChanged {
+            return false
+        }
+    }
+}

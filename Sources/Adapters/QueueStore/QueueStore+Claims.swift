@@ -1,0 +1,153 @@
+import DeliveryQueue
+public import MailModel
+import PostgresDriver
+
+/// Where a read of a destination's entries has come to.
+public struct ClaimCursor: Hashable, Sendable {
+    let nextAttempt: PostgresTimestamp
+    let message: MessageID
+}
+
+/// What one claim read.
+public struct Claim: Sendable {
+    /// The entries, the earliest first.
+    public let entries: [QueueEntry]
+    /// Where to go on; `nil` when there is no more for now.
+    public let cursor: ClaimCursor?
+}
+
+extension QueueStore {
+    /// The destinations of these shards that have entries due and are not held back, and how long each has waited.
+    ///
+    /// It steps from destination to destination in the index, so a long queue for one costs no more than a short one.
+    public func dueDestinations(
+        _ terms: [ShardTerm], limit: Int = 1000
+    ) async throws(QueueStoreError) -> [DueEntry] {
+        let results = try await self.pool.idempotently([
+            Statement(Self.dueSQL, terms.map(\.shard.rawValue), Int64(limit))
+        ])
+        var due: [DueEntry] = []
+        for row in results[0].rows {
+            due.append(DueEntry(shard: Shard(rawValue: try row.value(0)), destination: try row.domain(1)))
+        }
+        return due
+    }
+
+    /// Reads entries of one destination that are due: a keyset read that changes nothing, since the lease makes the owner
+    /// the only reader. Bounded by count and by the size of bodies; at least one entry comes if any is due.
+    ///
+    /// A sweep begins with no cursor and ends when none comes back. Later sweeps begin anew, because a transaction that
+    /// commits late may show entries that lie before the cursor; the owner leaves out those that it has already.
+    public func claim(
+        _ term: ShardTerm, destination: DomainName, after cursor: ClaimCursor? = nil, maximumCount: Int = 100,
+        maximumBytes: Int = 16 * 1024 * 1024
+    ) async throws(QueueStoreError) -> Claim {
+        let results = try await self.pool.idempotently([
+            Self.fence([term]),
+            Statement(
+                Self.claimSQL, term.shard.rawValue, destination.text,
+                cursor?.nextAttempt ?? PostgresTimestamp(microseconds: 0),
+                cursor?.message.uuid ?? PostgresUUID(high: 0, low: 0), Int64(maximumCount), Int64(maximumBytes)),
+        ])
+        var entries: [QueueEntry] = []
+        for row in results[1].rows { entries.append(try Self.entry(row)) }
+        let last = entries.last.map { ClaimCursor(nextAttempt: $0.nextAttempt.stored, message: $0.key.message) }
+        return Claim(entries: entries, cursor: last)
+    }
+
+    /// Brings deferred entries back that are due soon. Call it for each owned shard about once a minute.
+    ///
+    /// - Returns: how many came; as many as `limit` means that there may be more.
+    @discardableResult
+    public func promoteDeferred(
+        _ term: ShardTerm, within horizon: Duration = .seconds(120), limit: Int = 1000
+    ) async throws(QueueStoreError) -> Int {
+        let results = try await self.pool.idempotently([
+            Self.fence([term]),
+            Statement(Self.promoteSQL, term.shard.rawValue, horizon.storedMicroseconds, Int64(limit)),
+        ])
+        return Int(try Self.only(results[1]).value(0, as: Int64.self))
+    }
+
+    private static func entry(_ row: QueryResult.Row) throws(QueueStoreError) -> QueueEntry {
+        let key = EntryKey(
+            shard: Shard(rawValue: try row.value(0)), message: MessageID(try row.value(1)), domain: try row.domain(2))
+        let openNode: String? = try row.value(13)
+        let openEpoch: Int64? = try row.value(14)
+        let openNumber: Int32? = try row.value(15)
+        let openedAt: PostgresTimestamp? = try row.value(16)
+        var open: OpenAttempt?
+        if let openNode, let openEpoch, let openNumber, let openedAt {
+            open = OpenAttempt(
+                node: openNode, epoch: Epoch(rawValue: openEpoch), attempt: Int(openNumber),
+                openedAt: Timestamp(openedAt))
+        }
+        return QueueEntry(
+            key: key, sender: try row.value(3),
+            attributes: try StoredJSON.decode(try row.value(4), as: MessageAttributes.self),
+            size: Int(try row.value(5, as: Int64.self)), arrival: Timestamp(try row.value(6)),
+            nextAttempt: Timestamp(try row.value(7)), attempts: Int(try row.value(8, as: Int32.self)),
+            recipients: try StoredJSON.decode(try row.value(9), as: [QueueRecipient].self),
+            isDelayNotified: try row.value(10), lastStatus: try row.value(11), lastReason: try row.value(12),
+            openAttempt: open)
+    }
+
+    /// The columns that `entry` reads.
+    private static let entryColumns = """
+        r.shard, r.message_id, r.domain, m.sender, m.attributes, r.size, r.arrived_at, r.next_attempt_at, r.attempts, \
+        r.recipients::text, r.delay_notified, r.last_status, r.last_reason, o.node, o.epoch, o.attempt, o.opened_at
+        """
+
+    private static let claimSQL = """
+        SELECT \(entryColumns) FROM (
+            SELECT *, sum(size) OVER (ORDER BY next_attempt_at, message_id) - size AS before FROM (
+                SELECT * FROM relay.ready WHERE shard = $1 AND destination = $2 AND next_attempt_at <= now()
+                    AND (next_attempt_at, message_id) > ($3, $4)
+                ORDER BY next_attempt_at, message_id LIMIT $5) AS first) AS r
+        JOIN relay.message m ON m.shard = r.shard AND m.message_id = r.message_id
+        LEFT JOIN relay.open_attempt o
+            ON o.shard = r.shard AND o.message_id = r.message_id AND o.domain = r.domain
+        WHERE r.before < $6 ORDER BY r.next_attempt_at, r.message_id
+        """
+
+    private static let dueSQL = """
+        WITH RECURSIVE walk AS (
+            SELECT s.shard, f.destination, f.next_attempt_at FROM unnest($1::int2[]) AS s (shard) CROSS JOIN LATERAL (
+                SELECT r.destination, r.next_attempt_at FROM relay.ready r WHERE r.shard = s.shard
+                ORDER BY r.destination, r.next_attempt_at LIMIT 1) AS f
+            UNION ALL
+            SELECT w.shard, f.destination, f.next_attempt_at FROM walk w CROSS JOIN LATERAL (
+                SELECT r.destination, r.next_attempt_at FROM relay.ready r
+                WHERE r.shard = w.shard AND r.destination > w.destination
+                ORDER BY r.destination, r.next_attempt_at LIMIT 1) AS f
+        )
+        SELECT w.shard, w.destination FROM walk w
+        LEFT JOIN relay.destination d ON d.shard = w.shard AND d.destination = w.destination
+        WHERE w.next_attempt_at <= now() AND (d.blocked_until IS NULL OR d.blocked_until <= now()) LIMIT $2
+        """
+
+    private static let promoteSQL = """
+        WITH due AS (
+            SELECT message_id, domain FROM relay.deferred
+            WHERE shard = $1 AND next_attempt_at <= now() + $2 * interval '1 microsecond'
+            ORDER BY next_attempt_at LIMIT $3
+        ), moved AS (
+            DELETE FROM relay.deferred d USING due
+            WHERE d.shard = $1 AND d.message_id = due.message_id AND d.domain = due.domain RETURNING d.*
+        ), put AS (
+            INSERT INTO relay.ready (shard, message_id, domain, generation, destination, next_attempt_at, arrived_at,
+                attempts, size, recipients, delay_notified, last_status, last_reason)
+            SELECT shard, message_id, domain, (SELECT current FROM relay.ready_generation), destination,
+                next_attempt_at, arrived_at, attempts, size, recipients, delay_notified, last_status, last_reason
+            FROM moved
+        ), counted AS (
+            INSERT INTO relay.queue_counter AS c (slot, state, messages, bytes)
+            SELECT pg_backend_pid() % 64, v.state, v.sign * count(*), v.sign * sum(size)
+            FROM moved, (VALUES ('deferred', -1), ('ready', 1)) AS v (state, sign) GROUP BY v.state, v.sign
+            ORDER BY v.state
+            ON CONFLICT (slot, state) DO UPDATE
+            SET messages = c.messages + excluded.messages, bytes = c.bytes + excluded.bytes
+        )
+        SELECT count(*) FROM moved
+        """
+}

@@ -1,0 +1,93 @@
+public import DeliveryQueue
+import PostgresDriver
+
+extension QueueStore {
+    /// Enters this node into the list. Throws `duplicateNode` while another run of the same name was seen within the
+    /// time to live of a lease: after a crash, try again until that has passed.
+    public func registerNode() async throws(QueueStoreError) {
+        let results = try await self.pool.idempotently([
+            Statement(
+                """
+                INSERT INTO relay.node AS n (name, incarnation, seen_at) VALUES ($1, $2, clock_timestamp())
+                ON CONFLICT (name) DO UPDATE SET incarnation = excluded.incarnation, seen_at = clock_timestamp()
+                WHERE n.incarnation = excluded.incarnation
+                    OR n.seen_at <= clock_timestamp() - $3 * interval '1 microsecond'
+                RETURNING 1
+                """, self.node, self.incarnation, self.terms.timeToLive.storedMicroseconds)
+        ])
+        guard results[0].count == 1 else {
+            throw QueueStoreError(.duplicateNode, "another node named \(self.node) is running")
+        }
+    }
+
+    /// Takes those of the shards that nobody owns, or whose lease has run out. Raising the epoch waits for what the former
+    /// owner has begun, and fails all that it begins later.
+    public func acquireLeases(_ shards: [Shard]) async throws(QueueStoreError) -> [Lease] {
+        let sentAt = MonotonicInstant.now
+        // When its answer was lost, repeating it finds the shards taken by ourselves, and takes them again.
+        let results = try await self.pool.idempotently([
+            Statement(
+                """
+                WITH free AS (
+                    SELECT shard FROM relay.shard_lease WHERE shard = ANY ($1)
+                        AND (owner IS NULL OR expires_at <= clock_timestamp() OR incarnation = $3)
+                    ORDER BY shard FOR UPDATE)
+                UPDATE relay.shard_lease l SET epoch = l.epoch + 1, owner = $2, incarnation = $3,
+                    expires_at = clock_timestamp() + $4 * interval '1 microsecond'
+                FROM free WHERE l.shard = free.shard RETURNING l.shard, l.epoch
+                """, shards.map(\.rawValue), self.node, self.incarnation, self.terms.timeToLive.storedMicroseconds)
+        ])
+        return try Self.terms(results[0]).map {
+            Lease(shard: $0.shard, epoch: $0.epoch, sentAt: sentAt, terms: self.terms)
+        }
+    }
+
+    /// Renews leases in place. A lease that is lost is taken out of the array: stop all work on its shard at once.
+    public func renew(_ leases: [Lease]) async throws(QueueStoreError) -> [Lease] {
+        let sentAt = MonotonicInstant.now
+        let results = try await self.pool.idempotently([
+            Statement("UPDATE relay.node SET seen_at = clock_timestamp() WHERE incarnation = $1", self.incarnation),
+            Statement(
+                """
+                UPDATE relay.shard_lease l SET expires_at = clock_timestamp() + $4 * interval '1 microsecond'
+                FROM unnest($1, $2) AS t (shard, epoch)
+                WHERE l.shard = t.shard AND l.epoch = t.epoch AND l.incarnation = $3 RETURNING l.shard, l.epoch
+                """, leases.map(\.shard.rawValue), leases.map(\.epoch.rawValue), self.incarnation,
+                self.terms.timeToLive.storedMicroseconds),
+        ])
+        let kept = Set(try Self.terms(results[1]))
+        return leases.filter { kept.contains($0.term) }.map { lease in
+            var lease = lease
+            lease.renewed(sentAt: sentAt)
+            return lease
+        }
+    }
+
+    /// Gives leases back, so that others need not wait for them to run out. Their epochs stay as they are.
+    public func release(_ leases: [Lease]) async throws(QueueStoreError) {
+        try await self.pool.idempotently([
+            Statement(
+                """
+                UPDATE relay.shard_lease l SET owner = NULL, incarnation = NULL, expires_at = NULL
+                FROM unnest($1, $2) AS t (shard, epoch)
+                WHERE l.shard = t.shard AND l.epoch = t.epoch AND l.incarnation = $3
+                """, leases.map(\.shard.rawValue), leases.map(\.epoch.rawValue), self.incarnation)
+        ])
+    }
+
+    /// Takes this node out of the list, so that the next run need not wait.
+    public func unregisterNode() async throws(QueueStoreError) {
+        try await self.pool.idempotently([
+            Statement("UPDATE relay.node SET seen_at = '-infinity' WHERE incarnation = $1", self.incarnation)
+        ])
+    }
+
+    private static func terms(_ result: QueryResult) throws(QueueStoreError) -> [ShardTerm] {
+        var terms: [ShardTerm] = []
+        for row in result.rows {
+            terms.append(
+                ShardTerm(shard: Shard(rawValue: try row.value(0)), epoch: Epoch(rawValue: try row.value(1))))
+        }
+        return terms
+    }
+}

@@ -1,0 +1,114 @@
+public import DeliveryQueue
+public import MailModel
+import PostgresDriver
+
+/// How much is in the queue.
+public struct QueueSummary: Hashable, Sendable {
+    /// Entries and bytes of one state.
+    public struct Total: Hashable, Sendable {
+        /// Queue entries.
+        public let entries: Int
+        /// Bytes of their messages.
+        public let bytes: Int
+    }
+
+    /// Due within the hour, or in delivery.
+    public let ready: Total
+    /// Waiting an hour or more.
+    public let deferred: Total
+}
+
+extension QueueStore {
+    /// The totals, from running sums: no scan.
+    public func summary() async throws(QueueStoreError) -> QueueSummary {
+        let results = try await self.pool.idempotently([
+            Statement("SELECT state, sum(messages)::int8, sum(bytes)::int8 FROM relay.queue_counter GROUP BY state")
+        ])
+        var totals: [String: QueueSummary.Total] = [:]
+        for row in results[0].rows {
+            let entries: Int64 = try row.value(1)
+            let bytes: Int64 = try row.value(2)
+            totals[try row.value(0)] = QueueSummary.Total(entries: Int(entries), bytes: Int(bytes))
+        }
+        let none = QueueSummary.Total(entries: 0, bytes: 0)
+        return QueueSummary(ready: totals["ready"] ?? none, deferred: totals["deferred"] ?? none)
+    }
+
+    /// The life of a message, the earliest event first; bounded.
+    public func trace(of message: MessageID, limit: Int = 1000) async throws(QueueStoreError) -> [TraceEvent] {
+        let results = try await self.pool.idempotently([
+            Statement(
+                "SELECT \(TraceRows.columns), at FROM relay.trace WHERE message_id = $1 ORDER BY at, seq LIMIT $2",
+                message.uuid, Int64(limit))
+        ])
+        var events: [TraceEvent] = []
+        for row in results[0].rows { events.append(try TraceRows.event(row)) }
+        return events
+    }
+
+    /// Holds a destination back, or lets it go when `until` is past. One row, however long its queue is.
+    public func setBackoff(
+        _ term: ShardTerm, destination: DomainName, until: Timestamp, failures: Int, reason: String
+    ) async throws(QueueStoreError) {
+        try await self.pool.idempotently([
+            Self.fence([term]),
+            Statement(
+                """
+                INSERT INTO relay.destination (shard, destination, blocked_until, failures, reason)
+                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (shard, destination) DO UPDATE SET
+                    blocked_until = excluded.blocked_until, failures = excluded.failures, reason = excluded.reason
+                """, term.shard.rawValue, destination.text, until.stored, Int32(clamping: failures), reason.storable),
+        ])
+    }
+
+    /// Lets new entries go to the other partition if that is empty, and truncates it first. Call it every few minutes.
+    ///
+    /// - Returns: whether it was done.
+    @discardableResult
+    public func rotateReady() async throws(QueueStoreError) -> Bool {
+        let results = try await self.pool.idempotently([Statement("SELECT relay.rotate_ready()")])
+        return try Self.only(results[0]).value(0)
+    }
+
+    /// Removes bodies that were staged and never published, if no chunk has come for so long.
+    ///
+    /// - Returns: how many bodies.
+    @discardableResult
+    public func sweepOrphans(olderThan age: Duration = .seconds(3600)) async throws(QueueStoreError) -> Int {
+        let results = try await self.pool.idempotently([
+            Statement(
+                """
+                WITH old AS (
+                    DELETE FROM relay.staged_body WHERE touched_at < clock_timestamp() - $1 * interval '1 microsecond'
+                    RETURNING shard, message_id
+                ), chunks AS (
+                    DELETE FROM relay.body_chunk c USING old
+                    WHERE c.shard = old.shard AND c.message_id = old.message_id)
+                SELECT count(*) FROM old
+                """, age.storedMicroseconds)
+        ])
+        return Int(try Self.only(results[0]).value(0, as: Int64.self))
+    }
+
+    /// Forgets messages of a shard that were finished so long ago that no INSERT of theirs can be repeated any more.
+    ///
+    /// - Returns: how many; as many as `limit` means that there may be more.
+    @discardableResult
+    public func sweepFinished(
+        _ shard: Shard, olderThan age: Duration = .seconds(3600), limit: Int = 10_000
+    ) async throws(QueueStoreError) -> Int {
+        // The id begins with the time at which the node made it, so old messages lie together in the index; that only
+        // narrows the search, and the database's clock decides.
+        let results = try await self.pool.idempotently([
+            Statement(
+                """
+                DELETE FROM relay.message m USING (
+                    SELECT message_id FROM relay.message WHERE shard = $1
+                        AND finished_at < clock_timestamp() - $2 * interval '1 microsecond'
+                    ORDER BY message_id LIMIT $3) AS old
+                WHERE m.shard = $1 AND m.message_id = old.message_id
+                """, shard.rawValue, age.storedMicroseconds, Int64(limit))
+        ])
+        return results[0].affectedRows
+    }
+}

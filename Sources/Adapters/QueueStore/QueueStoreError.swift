@@ -1,0 +1,53 @@
+public import PostgresDriver
+
+/// Why the queue did not do what was asked.
+public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What kind of failure it is, which says what the caller may do.
+    public enum Code: String, Hashable, Sendable {
+        /// Another node owns the shard, or the lease was lost: forget its entries.
+        case staleEpoch = "stale-epoch"
+        /// The entry is gone, or not in the state the caller remembers: forget it and claim again.
+        case entryChanged = "entry-changed"
+        /// The chunks of a large body were swept because nothing came for too long: refuse the message for now.
+        case bodyNotStaged = "body-not-staged"
+        /// Too much waits to be stored: refuse the message for now (452).
+        case overloaded
+        /// Another running node has the same name.
+        case duplicateNode = "duplicate-node"
+        /// The database failed; nothing was stored. Refuse for now (451), or try again.
+        case database
+        /// The database failed, and what was to be stored may be stored or not. Refuse for now (451).
+        case ambiguous
+        /// What is stored cannot be read by this program.
+        case unreadable
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// For people.
+    public let message: String
+    /// The database's own error, if it was that.
+    public let cause: PostgresError?
+
+    init(_ code: Code, _ message: String, cause: PostgresError? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    /// Reads the SQLSTATEs that the schema's functions raise.
+    init(_ error: PostgresError) {
+        let code: Code =
+            switch (error.sqlState, error.code) {
+            case ("RL001", _): .staleEpoch
+            case ("RL002", _): .bodyNotStaged
+            case ("RL003", _): .entryChanged
+            case (_, .ambiguousCommit): .ambiguous
+            case (_, .badValue): .unreadable
+            default: .database
+            }
+        self.init(code, error.message, cause: error)
+    }
+
+    public var description: String { "\(self.code.rawValue): \(self.message)" }
+}

@@ -1,0 +1,167 @@
+public import DeliveryQueue
+public import MailModel
+
+/// One recipient of a message, as stored.
+public struct QueueRecipient: Hashable, Sendable, Codable {
+    /// The forward path's mailbox, such as `bob@bravo.test`.
+    public var address: String
+    /// NOTIFY of RFC 3461, if given, such as `FAILURE,DELAY`.
+    public var notify: String?
+    /// ORCPT of RFC 3461, if given.
+    public var originalRecipient: String?
+
+    /// A recipient.
+    public init(address: String, notify: String? = nil, originalRecipient: String? = nil) {
+        self.address = address
+        self.notify = notify
+        self.originalRecipient = originalRecipient
+    }
+}
+
+/// What came with MAIL FROM, and who brought the message.
+public struct MessageAttributes: Hashable, Sendable, Codable {
+    /// BODY=8BITMIME (RFC 6152).
+    public var isEightBit = false
+    /// SMTPUTF8 (RFC 6531).
+    public var isSMTPUTF8 = false
+    /// REQUIRETLS (RFC 8689).
+    public var requiresTLS = false
+    /// RET of RFC 3461: `FULL` or `HDRS`.
+    public var dsnReturn: String?
+    /// ENVID of RFC 3461.
+    public var envelopeID: String?
+    /// The client's address, or nothing for a message of our own.
+    public var clientAddress: String?
+    /// The client's EHLO name.
+    public var clientName: String?
+
+    /// Nothing special.
+    public init() {}
+}
+
+/// The mail of one message for one recipient domain.
+public struct AcceptedEntry: Hashable, Sendable {
+    /// The recipients' domain.
+    public var domain: DomainName
+    /// The recipients, at least one.
+    public var recipients: [QueueRecipient]
+
+    /// The mail for one domain.
+    public init(domain: DomainName, recipients: [QueueRecipient]) {
+        self.domain = domain
+        self.recipients = recipients
+    }
+}
+
+/// A message to be stored, before anybody is told that it was accepted.
+public struct AcceptedMessage: Sendable {
+    /// Where the content is.
+    public enum Body: Sendable {
+        /// Here; at most `QueueLimits.inlineBody` bytes.
+        case inline([UInt8])
+        /// In chunks that a `BodyWriter` stored before.
+        case staged(StagedBody)
+    }
+
+    /// Made by the node, before the first attempt to store; kept when storing is repeated.
+    public var id: MessageID
+    /// The reverse path's mailbox; empty for the null sender.
+    public var sender: String
+    /// What came with it.
+    public var attributes: MessageAttributes
+    /// One for each recipient domain.
+    public var entries: [AcceptedEntry]
+    /// Header and text, with lines ended by CR LF.
+    public var body: Body
+    /// A sentence for the trace: who brought it and how it was protected.
+    public var receptionNote: String
+
+    /// A message.
+    public init(
+        id: MessageID, sender: String, attributes: MessageAttributes = MessageAttributes(), entries: [AcceptedEntry],
+        body: Body, receptionNote: String = ""
+    ) {
+        self.id = id
+        self.sender = sender
+        self.attributes = attributes
+        self.entries = entries
+        self.body = body
+        self.receptionNote = receptionNote
+    }
+
+    /// The size of the content in bytes.
+    public var size: Int {
+        switch self.body {
+        case .inline(let bytes): bytes.count
+        case .staged(let staged): staged.size
+        }
+    }
+
+    /// The shards that the message goes to, in order: it is stored once in each.
+    public func shards(in map: ShardMap) -> [Shard] {
+        Set(self.entries.map { map.shard(for: $0.domain, message: self.id) }).sorted()
+    }
+}
+
+/// Limits of what is stored.
+public enum QueueLimits {
+    /// The largest body that is stored in the message's own row; the size of a chunk of a larger one.
+    public static let inlineBody = 64 * 1024
+}
+
+/// The identity of one entry: one message for one recipient domain.
+public struct EntryKey: Hashable, Sendable {
+    /// Where it is stored.
+    public let shard: Shard
+    /// The message.
+    public let message: MessageID
+    /// The recipients' domain.
+    public let domain: DomainName
+
+    /// An identity.
+    public init(shard: Shard, message: MessageID, domain: DomainName) {
+        self.shard = shard
+        self.message = message
+        self.domain = domain
+    }
+}
+
+/// An attempt that was begun and whose outcome nobody recorded.
+public struct OpenAttempt: Hashable, Sendable {
+    /// Who began it.
+    public let node: String
+    /// In which term.
+    public let epoch: Epoch
+    /// Which attempt, from 1.
+    public let attempt: Int
+    /// When, by the database's clock.
+    public let openedAt: Timestamp
+}
+
+/// An entry as its owner reads it: all but the body.
+public struct QueueEntry: Hashable, Sendable {
+    /// Which one.
+    public let key: EntryKey
+    /// The reverse path; empty for the null sender.
+    public let sender: String
+    /// What came with MAIL FROM.
+    public let attributes: MessageAttributes
+    /// The size of the content in bytes.
+    public let size: Int
+    /// When it was stored, by the database's clock.
+    public let arrival: Timestamp
+    /// When it was or is due.
+    public let nextAttempt: Timestamp
+    /// Attempts made and recorded.
+    public let attempts: Int
+    /// The recipients that remain.
+    public let recipients: [QueueRecipient]
+    /// Whether the sender was told of the delay.
+    public let isDelayNotified: Bool
+    /// The code of the last failure, such as `4.7.323`.
+    public let lastStatus: String?
+    /// The name of the last failure, such as `tlsa-invalid`.
+    public let lastReason: String?
+    /// Left by an owner that ended in the middle, or by ourselves: an attempt of an earlier epoch counts as a failure.
+    public let openAttempt: OpenAttempt?
+}

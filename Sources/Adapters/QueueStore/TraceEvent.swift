@@ -1,0 +1,64 @@
+public import MailModel
+
+/// What happened to an entry at one moment: a line of the message's life.
+public struct TraceEvent: Hashable, Sendable {
+    /// The kinds, named as operators see them.
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// Accepted and stored.
+        case receive = "RECEIVE"
+        /// An attempt failed; another will follow.
+        case `defer` = "DEFER"
+        /// Delivered.
+        case send = "SEND"
+        /// Given up.
+        case fail = "FAIL"
+        /// Handed to the next hop of an accepted domain.
+        case transfer = "TRANSFER"
+    }
+
+    /// How the peer proved who it is.
+    public enum Authentication: String, Hashable, Sendable {
+        case dane, tls, none
+    }
+
+    public var kind: Kind
+    /// Set by the database when the row is written; of no effect when given.
+    public var at: Timestamp?
+    public var node: String
+    public var message: MessageID
+    public var domain: DomainName
+    /// The addresses concerned, separated by spaces.
+    public var recipients: String
+    /// Which attempt, from 1; 0 for the reception.
+    public var attempt: Int
+    public var mxHost: String?
+    public var address: String?
+    /// The DNSSEC states that counted, such as `mx=secure a=secure tlsa=secure`.
+    public var dnssec: String?
+    /// What the host had to prove.
+    public var requirement: String?
+    public var tlsVersion: String?
+    public var cipher: String?
+    /// The TLSA record that matched.
+    public var tlsMatch: String?
+    /// The name of the failure, such as `tlsa-invalid`.
+    public var reason: String?
+    public var status: EnhancedStatusCode?
+    /// The peer's reply, or our own words.
+    public var reply: String?
+    public var authentication: Authentication?
+    public var duration: Duration?
+    public var nextAttempt: Timestamp?
+
+    /// An event with no more particulars than these; set the others as they are known.
+    public init(
+        _ kind: Kind, node: String, message: MessageID, domain: DomainName, recipients: String, attempt: Int
+    ) {
+        self.kind = kind
+        self.node = node
+        self.message = message
+        self.domain = domain
+        self.recipients = recipients
+        self.attempt = attempt
+    }
+}

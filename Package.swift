@@ -111,7 +111,7 @@ let package = Package(
             ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TransportSecurity"]),
         tests("Telemetry", ["Telemetry"]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
-        tests("Lab", ["Lab", "MailModel", "TLSEngine"]),
+        tests("Lab", ["DANE", "Lab", "MailModel", "TLSEngine"]),
         tests("Integration", ["EdgeNode", "Lab", "MailModel"]),
     ]
 )

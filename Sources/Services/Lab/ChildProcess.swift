@@ -135,7 +135,10 @@ public final class ChildProcess: Sendable {
     private static func locate(_ executable: String) throws(Failure) -> String {
         if executable.contains("/") { return executable }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        for folder in path.split(separator: ":") + ["/usr/local/sbin", "/usr/sbin", "/sbin"] {
+        // Without the type, `split` is inferred to give slices of characters, which do not print as paths.
+        let folders: [String] =
+            path.split(separator: ":").map { String($0) } + ["/usr/local/sbin", "/usr/sbin", "/sbin"]
+        for folder in folders {
             let candidate = "\(folder)/\(executable)"
             if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
         }

@@ -6,7 +6,7 @@ import Testing
 struct LoadClientTests {
     @Test("Every message over STARTTLS is acknowledged once, and the sink saw exactly those ids")
     func everyMessageOnce() async throws {
-        let sink = try await MailSink.start(certificates: PeerCertificate("mx.sink.test").store)
+        let sink = try await MailSink.start(certificates: PeerIdentity("mx.sink.test").store)
         var client = LoadClient(port: sink.port, tls: try TLSClientContext())
         client.connections = 8
         client.messagesPerConnection = 5

@@ -12,21 +12,18 @@ func withTemporaryFolder<Value>(_ body: (URL) async throws -> Value) async throw
 }
 
 /// A certificate for tests of peers, in the two forms that they take.
-struct PeerCertificate {
+struct PeerIdentity {
     let leaf: TestPKI.Leaf
 
     init(_ name: String) throws {
         self.leaf = try TestPKI(now: Self.now).leaf(name)
     }
 
-    static var now: Timestamp { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) }
+    static var now: Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
 
     var store: ServerCertificateStore {
         get throws {
-            try ServerCertificateStore([
-                ServerCertificate(
-                    chainPEM: Array(self.leaf.chainPEM.utf8), keyPEM: Array(self.leaf.key.pem.utf8), now: Self.now)
-            ])
+            try ServerCertificateStore([self.leaf.serverCertificate(now: Self.now)])
         }
     }
 

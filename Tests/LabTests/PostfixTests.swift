@@ -1,5 +1,8 @@
+import DANE
 import Foundation
 import Lab
+import MailModel
+import TLSEngine
 import Testing
 
 @Suite(
@@ -9,7 +12,7 @@ struct PostfixTests {
     @Test("Postfix as MX takes a message from swaks over STARTTLS and stores its bytes")
     func receives() async throws {
         try await withTemporaryFolder { folder in
-            let identity = try PeerCertificate("mx.bravo.test").identity(in: folder)
+            let identity = try PeerIdentity("mx.bravo.test").identity(in: folder)
             let postfix = try await PostfixInstance.start(
                 .receivingMX("mx.bravo.test", domains: ["bravo.test"], identity: identity), in: folder)
             let result = try await Swaks(port: postfix.port).send(
@@ -26,13 +29,14 @@ struct PostfixTests {
         }
     }
 
-    @Test("Postfix relays by DANE to a peer whose TLSA record at _25._tcp matches, and holds mail for one that does not")
+    @Test(
+        "Postfix relays by DANE to a peer whose TLSA record at _25._tcp matches, and holds mail for one that does not")
     func sendsByDANE() async throws {
         try await withTemporaryFolder { folder in
             let address = try #require(LoopbackAddress.unused(port: 25))
             let forgedAddress = try #require(LoopbackAddress.unused(port: 25))
-            let good = try PeerCertificate("mx.bravo.test")
-            let forged = try PeerCertificate("mx.forged.test")
+            let good = try PeerIdentity("mx.bravo.test")
+            let forged = try PeerIdentity("mx.forged.test")
             let record = good.leaf.tlsaRecord(.daneEE, .spki, .sha256).associationData
             let internet = try await SignedInternet.start(
                 in: folder,

@@ -1,4 +1,6 @@
 import Lab
+import MailModel
+import TLSEngine
 import Testing
 
 private let message = "Subject: hello\nMessage-ID: <one@alpha.test>\n\nFirst line\n.dot in front\n"
@@ -9,7 +11,7 @@ struct ScriptedPeerTests {
     private func exchange(
         _ rules: [ScriptedRule], tls: Swaks.TLS = .none, to recipients: [String] = ["bob@bravo.test"]
     ) async throws -> (Swaks.Result, ScriptedPeer) {
-        let certificates = tls == .none ? nil : try PeerCertificate("mx.bravo.test").store
+        let certificates = tls == .none ? nil : try PeerIdentity("mx.bravo.test").store
         let peer = try await ScriptedPeer.start(rules, hostName: "mx.bravo.test", certificates: certificates)
         var swaks = Swaks(port: peer.port, tls: tls)
         swaks.serverName = tls == .none ? nil : "mx.bravo.test"

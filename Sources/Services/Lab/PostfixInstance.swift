@@ -48,17 +48,8 @@ public final class PostfixInstance: Sendable {
         let settings = directory.appending(path: "etc").path
         // This makes the queue's folders, with the owners that Postfix wants.
         try await ChildProcess.run("postfix", ["-c", settings, "check"])
-        let log = directory.appending(path: "log/console")
-        let master = ["\(Self.programs)/master", "-c", settings, "-d"]
-        let process: ChildProcess
-        if configuration.resolverAddress == nil {
-            process = try await ChildProcess(master[0], Array(master.dropFirst()), log: log)
-        } else {
-            let script = #"mount --bind "$0" /etc/resolv.conf && exec "$@""#
-            let resolverFile = directory.appending(path: "etc/resolv.conf").path
-            process = try await ChildProcess(
-                "unshare", ["--mount", "sh", "-c", script, resolverFile] + master, log: log)
-        }
+        let process = try await Self.launchMaster(
+            in: directory, hasOwnResolver: configuration.resolverAddress != nil)
         let instance = PostfixInstance(
             address: configuration.address, port: port, folder: directory, process: process)
         try await process.ready(within: .seconds(10), "postfix") {
@@ -76,6 +67,23 @@ public final class PostfixInstance: Sendable {
 
     /// Ends it and its services.
     public func stop() async { await self.process.stop() }
+
+    /// Starts the master process below a shell.
+    ///
+    /// The master switches accounts for a moment, at which the kernel forgets its parent-death signal; the shell keeps it,
+    /// and passes a SIGTERM on.
+    private static func launchMaster(
+        in directory: URL, hasOwnResolver: Bool
+    ) async throws(ChildProcess.Failure) -> ChildProcess {
+        let settings = directory.appending(path: "etc").path
+        let mount = hasOwnResolver ? #"mount --bind "$0/resolv.conf" /etc/resolv.conf || exit 1; "# : ""
+        let script =
+            mount + #"trap 'kill "$master"; wait "$master"; exit 0' TERM; "$1" -c "$0" -s & master=$!; wait "$master""#
+        let shell = ["sh", "-c", script, settings, "\(Self.programs)/master"]
+        let words = hasOwnResolver ? ["unshare", "--mount"] + shell : shell
+        return try await ChildProcess(
+            words[0], Array(words.dropFirst()), log: directory.appending(path: "log/console"))
+    }
 
     private static func lay(out configuration: PostfixConfiguration, in directory: URL, port: UInt16) throws {
         let manager = FileManager.default

@@ -18,6 +18,10 @@ public enum LogKey {
     public static let enhanced = "enhanced"
     public static let attempt = "attempt"
     public static let durationMilliseconds = "duration_ms"
+    public static let dnssec = "dnssec"
+    public static let reason = "reason"
+    public static let reply = "reply"
+    public static let authentication = "auth"
 }
 
 /// The values of `LogKey.event`.

@@ -79,6 +79,7 @@ final class InboundConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case TLSEvent.serverHandshake(let outcome): self.handshakeEnded(outcome, context)
+        case TLSEvent.closedByPeer, TLSEvent.truncated: context.close(promise: nil)
         case is Drain:
             self.isDraining = true
             if !self.isWaiting { self.process(context) }

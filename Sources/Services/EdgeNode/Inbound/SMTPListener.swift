@@ -9,6 +9,8 @@ struct SMTPListener: Sendable {
     let settings: Listener
     let environment: InboundEnvironment
     let limiter: ConnectionLimiter
+    /// The clients that are being served.
+    let clients: ChannelRegistry
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
 
@@ -33,13 +35,14 @@ struct SMTPListener: Sendable {
         let label = ListenerLabel(self.settings.name)
         let client = channel.remoteAddress.flatMap { IPAddress($0) } ?? .v4(0)
         let (limiter, metrics) = (self.limiter, self.environment.metrics)
-        switch limiter.admit(channel, from: client) {
+        switch limiter.admit(client) {
         case .admitted:
+            self.clients.add(channel)
             metrics.smtpdConnectionsTotal.increment(label, .accepted)
-            metrics.smtpdConnections[label].increment()
+            metrics.smtpdConnections.add(1, label)
             channel.closeFuture.whenComplete { _ in
-                limiter.closed(channel, from: client)
-                metrics.smtpdConnections[label].decrement()
+                limiter.closed(client)
+                metrics.smtpdConnections.add(-1, label)
             }
             try channel.pipeline.syncOperations.addHandler(
                 InboundConnection(environment: self.environment, client: client))

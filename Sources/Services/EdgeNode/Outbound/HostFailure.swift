@@ -55,6 +55,11 @@ struct HostFailure: Hashable, Sendable {
         }
     }
 
+    /// Whether this host will never take the message.
+    var isPermanent: Bool {
+        self.failure == .remoteReply ? self.reply?.isPermanent ?? false : self.failure.isPermanent
+    }
+
     /// The failure as the queue keeps it and reports tell it.
     func deliveryFailure(host: String?) -> DeliveryFailure {
         var status = self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus

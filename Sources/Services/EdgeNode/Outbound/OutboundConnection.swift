@@ -117,6 +117,9 @@ final class OutboundConnection: ChannelInboundHandler {
         return promise.futureResult
     }
 
+    /// There never was a connection.
+    func connectingFailed(_ failure: HostFailure) { self.fail(failure) }
+
     /// Says goodbye where that is possible, and closes.
     func quit() {
         guard self.isReady else { return self.closeChannel() }
@@ -149,10 +152,11 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case TLSEvent.clientHandshake(let outcome) = event {
-            self.handshakeEnded(outcome)
-        } else {
-            context.fireUserInboundEventTriggered(event)
+        switch event {
+        case TLSEvent.clientHandshake(let outcome): self.handshakeEnded(outcome)
+        // The peer sends no more; what came last over a broken connection may be incomplete and counts for nothing.
+        case TLSEvent.closedByPeer, TLSEvent.truncated: self.perform(self.session.connectionClosed())
+        default: context.fireUserInboundEventTriggered(event)
         }
     }
 

@@ -1,0 +1,135 @@
+import DeliveryQueue
+import MailModel
+import QueueStore
+import Telemetry
+
+/// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in
+/// one transaction; then the log lines and counters of what was recorded.
+struct AttemptConclusions: Sendable {
+    let environment: DeliveryEnvironment
+    let term: ShardTerm
+
+    /// Records an attempt that was made. Returns only when that is done, or can no longer be done by us: until then the
+    /// entry must not be tried again.
+    func record(_ entry: QueueEntry, _ report: AttemptReport) async {
+        let now = self.environment.now()
+        let decision = EntryDecision(
+            report.outcomes, schedule: self.environment.settings.schedule, attempts: entry.attempts + 1,
+            arrival: entry.arrival, now: now)
+        let events = AttemptTrace(
+            entry: entry, report: report, decision: decision, node: self.environment.settings.node,
+            isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil
+        ).events
+        let reports = await self.reports(on: entry, decision, now: now)
+        await self.commit(
+            Conclusion(
+                entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision), events: events,
+                notifications: reports))
+        self.account(entry, report, decision, events: events, reports: reports.count)
+    }
+
+    /// Records that an earlier owner began an attempt whose outcome nobody knows. It counts as failed and takes the next
+    /// step of the schedule, since the message may have been delivered.
+    func record(_ entry: QueueEntry, interrupted open: OpenAttempt) async {
+        let failure = HostFailure(
+            .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
+        await self.record(entry, AttemptReport(tries: [HostTry(failure: failure)], recipients: entry.recipients.count))
+    }
+
+    private static func result(of entry: QueueEntry, _ decision: EntryDecision) -> Conclusion.Result {
+        guard let next = decision.nextAttempt, let reason = decision.waitingBecause else { return .removed }
+        let remaining = zip(entry.recipients, decision.recipients).compactMap { recipient, decision in
+            if case .retry = decision { recipient } else { nil }
+        }
+        return .retry(at: next, recipients: remaining, because: reason, isDelayNotified: entry.isDelayNotified)
+    }
+
+    // MARK: - Committing
+
+    private func commit(_ conclusion: Conclusion) async {
+        var wait = Duration.milliseconds(100)
+        while true {
+            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else { return }
+            switch error.code {
+            case .entryChanged: return
+            case .staleEpoch: return await self.recordLate(conclusion)
+            default: self.environment.logger.error("outcome not recorded yet", metadata: ["error": "\(error)"])
+            }
+            // Nothing is lost meanwhile; a restart before it is recorded may send what was sent a second time.
+            do { try await Task.sleep(for: wait) } catch { return }
+            wait = min(wait * 2, .seconds(5))
+        }
+    }
+
+    /// The shard has another owner: a delivery still counts, a failure is the new owner's to find out.
+    private func recordLate(_ conclusion: Conclusion) async {
+        guard case .removed = conclusion.result, conclusion.notifications.isEmpty else { return }
+        do throws(QueueStoreError) {
+            guard try await !self.environment.store.recordLateDelivery(conclusion) else { return }
+            self.environment.logger.warning(
+                "delivered, but another node has begun an attempt of its own: a second copy may arrive",
+                metadata: [LogKey.messageID: "\(conclusion.entry.key.message)"])
+        } catch {
+            self.environment.logger.error("late delivery not recorded", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: - Reports to the sender
+
+    private func reports(on entry: QueueEntry, _ decision: EntryDecision, now: Timestamp) async -> [AcceptedMessage] {
+        let bounced = decision.bounced
+        guard !bounced.isEmpty, !entry.sender.isEmpty else { return [] }
+        let source = await BodySource.open(entry.key, in: self.environment.store)
+        let writer = FailureReport(
+            entry: entry, decision: decision, reportingMTA: self.environment.settings.node, now: now)
+        return writer.messages(originalHeader: await source.header())
+    }
+
+    // MARK: - Counting
+
+    private func account(
+        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, events: [TraceEvent], reports: Int
+    ) {
+        let metrics = self.environment.metrics
+        for recipient in decision.recipients {
+            switch recipient {
+            case .delivered: metrics.deliveries.increment(.delivered)
+            case .retry: metrics.deliveries.increment(report.isAmbiguous ? .ambiguous : .deferred)
+            case .bounce(_, .refused): metrics.deliveries.increment(.bounced)
+            case .bounce(_, .expired): metrics.deliveries.increment(.expired)
+            }
+        }
+        if decision.recipients.contains(.delivered) {
+            metrics.deliveryLatency.observe(self.environment.now() - entry.arrival)
+        }
+        if reports > 0 { metrics.dsnSent.increment(.failure, by: reports) }
+        for attempt in report.tries { self.count(attempt) }
+        for event in events {
+            if let status = event.status, event.kind == .defer || event.kind == .fail {
+                metrics.deliveryFailures.increment(DeliveryFailureCode(enhancedStatusCode: "\(status)"))
+            }
+            self.environment.logger.info("\(event.kind.rawValue)", metadata: event.logMetadata(of: entry))
+        }
+    }
+
+    private func count(_ attempt: HostTry) {
+        let metrics = self.environment.metrics
+        if let established = attempt.established {
+            let trust: PeerTrust =
+                established.peer != nil ? .dane : (established.info != nil ? .encrypted : .none)
+            metrics.smtpTLSHandshakes.increment(
+                trust, established.info.map { TLSVersionLabel($0.version) } ?? .none)
+        }
+        guard case .authenticate? = attempt.host?.requirement else { return }
+        let usage = TLSAUsageLabel(attempt.established?.peer?.matched.usage)
+        metrics.daneVerifications.increment(usage, DANEVerificationResult(attempt))
+    }
+}
+
+extension BodySource {
+    /// The header section, as far as it stands in the first chunk.
+    consuming func header() async -> [UInt8] {
+        guard case .chunk(let bytes) = await self.next() else { return [] }
+        return Array(bytes.prefix(FailureReport.headerLimit))
+    }
+}

@@ -1,0 +1,52 @@
+import DeliveryQueue
+import QueueStore
+
+/// Puts attempts and their outcomes on record, many with one COMMIT.
+struct AttemptLedger: Sendable {
+    private let store: QueueStore
+    private let openings: GroupCommit<OpeningItem, Bool>
+    private let conclusions: GroupCommit<Conclusion, Result<Void, QueueStoreError>>
+
+    private struct OpeningItem: Sendable {
+        let entry: QueueEntry
+        let epoch: Epoch
+    }
+
+    init(store: QueueStore) {
+        self.store = store
+        // What waits is bounded by the deliveries in flight, each of which waits for one record.
+        self.openings = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
+            await Self.open(items, in: store)
+        }
+        self.conclusions = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
+            await store.conclude(items)
+        }
+    }
+
+    /// Records that an attempt at `entry` is about to be made. `false` when it must not be made: the entry is gone, the
+    /// shard is lost, or the database does not answer.
+    func open(_ entry: QueueEntry, epoch: Epoch) async -> Bool {
+        await self.openings.submit(OpeningItem(entry: entry, epoch: epoch)) ?? false
+    }
+
+    /// Records the outcome of an attempt.
+    func conclude(_ conclusion: Conclusion) async -> Result<Void, QueueStoreError> {
+        guard let result = await self.conclusions.submit(conclusion) else {
+            return await self.store.conclude([conclusion])[0]
+        }
+        return result
+    }
+
+    private static func open(_ items: [OpeningItem], in store: QueueStore) async -> [Bool] {
+        do throws(QueueStoreError) {
+            let opened = try await store.openAttempts(items.map { ($0.entry, $0.epoch) })
+            return items.map { opened.contains($0.entry.key) }
+        } catch {
+            guard error.code == .staleEpoch, items.count > 1 else { return items.map { _ in false } }
+        }
+        // One shard that was lost must not hold up the others.
+        var results: [Bool] = []
+        for item in items { results += await Self.open([item], in: store) }
+        return results
+    }
+}

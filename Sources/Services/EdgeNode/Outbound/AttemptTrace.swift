@@ -1,0 +1,141 @@
+import DANE
+import DeliveryQueue
+import Logging
+import MailModel
+import QueueStore
+import SMTPProtocol
+import Telemetry
+import TransportSecurity
+
+/// The trace rows of one attempt: for each host that was tried one row, or one for each kind of outcome that it gave.
+struct AttemptTrace {
+    let entry: QueueEntry
+    let report: AttemptReport
+    let decision: EntryDecision
+    let node: DomainName
+    /// The domain is one that we accept mail for: a delivery is a transfer to its next hop.
+    let isTransfer: Bool
+
+    var events: [TraceEvent] {
+        self.report.tries.flatMap { attempt in
+            var events = self.answers(of: attempt)
+            if let failure = attempt.failure { events.append(self.failed(attempt, failure)) }
+            return events
+        }
+    }
+
+    /// What a host answered for single recipients: one row for those with the same fate and the same reply.
+    private func answers(of attempt: HostTry) -> [TraceEvent] {
+        var groups: [(reply: SMTPReply, kind: TraceEvent.Kind, recipients: [Int])] = []
+        for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
+            let (reply, kind) = (outcome.reply, self.kind(ofRecipient: index))
+            if let position = groups.firstIndex(where: { $0.reply == reply && $0.kind == kind }) {
+                groups[position].recipients.append(index)
+            } else {
+                groups.append((reply, kind, [index]))
+            }
+        }
+        return groups.map { group in
+            var event = self.event(group.kind, attempt, recipients: group.recipients)
+            event.reply = "\(group.reply)"
+            event.status = EnhancedStatusCode(of: group.reply)
+            if !group.reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
+            return event
+        }
+    }
+
+    private func failed(_ attempt: HostTry, _ failure: HostFailure) -> TraceEvent {
+        let undecided = self.entry.recipients.indices.filter { attempt.outcomes[$0] == nil }
+        let isGivenUp = !undecided.isEmpty && undecided.allSatisfy { self.kind(ofRecipient: $0) == .fail }
+        var event = self.event(isGivenUp ? .fail : .defer, attempt, recipients: undecided)
+        let told = failure.deliveryFailure(host: nil)
+        event.reason = failure.failure.name
+        event.status = isGivenUp ? told.madePermanent.status : told.status
+        event.reply = told.text
+        return event
+    }
+
+    private func kind(ofRecipient index: Int) -> TraceEvent.Kind {
+        switch self.decision.recipients[index] {
+        case .delivered: self.isTransfer ? .transfer : .send
+        case .retry: .defer
+        case .bounce: .fail
+        }
+    }
+
+    private func event(_ kind: TraceEvent.Kind, _ attempt: HostTry, recipients: [Int]) -> TraceEvent {
+        var event = TraceEvent(
+            kind, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
+            recipients: recipients.map { self.entry.recipients[$0].address }.joined(separator: " "),
+            attempt: self.entry.attempts + 1)
+        event.mxHost = attempt.host?.name?.text
+        event.address = attempt.address.map { "\($0)" }
+        event.dnssec = attempt.host.map {
+            "mx=\($0.states.mx.rawValue) a=\($0.states.address.rawValue) tlsa=\($0.states.tlsa.rawValue)"
+        }
+        event.requirement = attempt.host?.requirementLabel
+        event.tlsVersion = attempt.established?.info?.version
+        event.cipher = attempt.established?.info?.cipher
+        event.tlsMatch = attempt.established?.peer.map { "\($0.matched)" }
+        event.authentication = attempt.established.flatMap { .init(rawValue: $0.label.rawValue) }
+        event.duration = attempt.duration
+        if kind == .defer { event.nextAttempt = self.decision.nextAttempt }
+        return event
+    }
+}
+
+extension SMTPRecipientOutcome {
+    /// The host's reply, whatever it says.
+    var reply: SMTPReply {
+        switch self {
+        case .accepted(let reply), .deferred(let reply), .refused(let reply): reply
+        }
+    }
+}
+
+extension PlannedHost {
+    /// What the host must prove, as traces say it; authentication that rests on an unsigned MX says so (rule 7).
+    var requirementLabel: String {
+        switch self.requirement {
+        case .authenticate: self.trust == .insecureMX ? "authenticate (insecureMX)" : "authenticate"
+        case .encrypt: "encrypt"
+        case .opportunistic: "opportunistic"
+        case .unavailable: "unavailable"
+        }
+    }
+}
+
+// MARK: - Log lines
+
+extension TraceEvent {
+    /// A failure that would have been retried had the message been younger.
+    private var isExpiry: Bool {
+        guard let reason, let failure = TransportFailure(rawValue: reason) else { return false }
+        return failure != .remoteReply && !failure.isPermanent
+    }
+
+    /// The event as metadata of a log line; whole addresses stay out of logs.
+    func logMetadata(of entry: QueueEntry) -> Logger.Metadata {
+        let name: LogEventName =
+            switch self.kind {
+            case .receive: .reception
+            case .send, .transfer: .delivery
+            case .defer: .transientFailure
+            case .fail: self.isExpiry ? .expiration : .bounce
+            }
+        var metadata: Logger.Metadata = [
+            LogKey.event: "\(name.rawValue)", LogKey.messageID: "\(self.message)",
+            LogKey.recipientDomain: "\(self.domain)", LogKey.attempt: "\(self.attempt)",
+            LogKey.senderDomain: "\(entry.sender.split(separator: "@").last ?? "")",
+        ]
+        let optional: [(String, String?)] = [
+            (LogKey.mxHost, self.mxHost), (LogKey.mxAddress, self.address), (LogKey.dnssec, self.dnssec),
+            (LogKey.daneResult, self.requirement), (LogKey.tlsVersion, self.tlsVersion), (LogKey.cipher, self.cipher),
+            (LogKey.tlsa, self.tlsMatch), (LogKey.reason, self.reason), (LogKey.reply, self.reply),
+            (LogKey.enhanced, self.status.map { "\($0)" }), (LogKey.authentication, self.authentication?.rawValue),
+            (LogKey.durationMilliseconds, self.duration.map { "\($0.wholeMicroseconds / 1000)" }),
+        ]
+        for case (let key, let value?) in optional { metadata[key] = "\(value)" }
+        return metadata
+    }
+}

@@ -1,0 +1,226 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import NIOCore
+import QueueStore
+import SMTPProtocol
+import TransportSecurity
+
+/// One attempt to deliver one queue entry: its hosts in order, until one has answered for every recipient.
+///
+/// It runs on its destination's event loop, and keeps no more of the message in memory than one chunk.
+struct DeliveryAttempt {
+    let environment: DeliveryEnvironment
+    let entry: QueueEntry
+    let term: ShardTerm
+    let dialer: Dialer
+
+    /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
+    func run(over link: inout OutboundLink?) async -> AttemptReport {
+        let started = ContinuousClock.now
+        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
+        let route = await self.environment.routes.route(to: nextHop)
+        guard case .plan(let plan) = route else {
+            let failure = HostFailure(TransportFailure(route) ?? .noUsableRoute)
+            let attempt = HostTry(failure: failure, duration: ContinuousClock.now - started)
+            return AttemptReport(tries: [attempt], recipients: self.entry.recipients.count)
+        }
+        let tries = await self.tryHosts(of: plan, over: &link)
+        return AttemptReport(tries: tries, recipients: self.entry.recipients.count)
+    }
+
+    private func tryHosts(of plan: RoutePlan, over link: inout OutboundLink?) async -> [HostTry] {
+        var tries: [HostTry] = []
+        var addressesLeft = DeliveryEnvironment.addressesPerAttempt
+        for host in plan.hosts {
+            self.count(host)
+            let requirement: AttemptRequirement
+            switch AttemptRequirement.of(host) {
+            case .failure(let skipped):
+                tries.append(HostTry(host: host, failure: HostFailure(skipped.reason, host.explanation)))
+                continue
+            case .success(let required): requirement = required
+            }
+            for address in host.addresses where addressesLeft > 0 {
+                addressesLeft -= 1
+                let attempt = await self.tryAddress(
+                    address, of: host, requirement, undecided: self.undecided(after: tries), over: &link)
+                tries.append(attempt)
+                if self.isOver(tries) { return tries }
+            }
+        }
+        return tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : tries
+    }
+
+    /// The recipients for whom no host has answered yet.
+    private func undecided(after tries: [HostTry]) -> [Int] {
+        self.entry.recipients.indices.filter { index in !tries.contains { $0.outcomes[index] != nil } }
+    }
+
+    /// Nobody is left, the message may have been taken, or we may not go on.
+    private func isOver(_ tries: [HostTry]) -> Bool {
+        self.undecided(after: tries).isEmpty || tries.last?.failure?.isAmbiguous == true
+            || !self.environment.leases.isHeld(self.term)
+    }
+
+    // MARK: - One host
+
+    private func tryAddress(
+        _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, undecided: [Int],
+        over link: inout OutboundLink?
+    ) async -> HostTry {
+        let started = ContinuousClock.now
+        var attempt = HostTry(host: host, address: address)
+        let domain = self.entry.key.domain
+        if let warm = link, warm.serves(host, requirement, nextHopDomain: domain) {
+            attempt.address = warm.address
+            let failure = await self.transact(over: &link, &attempt, undecided)
+            // A connection that went stale while it was idle says nothing about the host: dial anew.
+            guard let failure, failure.failure == .connectionLost, !failure.isAmbiguous, attempt.outcomes.isEmpty
+            else {
+                attempt.failure = failure
+                attempt.duration = ContinuousClock.now - started
+                return attempt
+            }
+        }
+        link?.connection.quit()
+        link = nil
+        attempt.address = address
+        switch await self.dialer.dial(address, of: host, requirement: requirement, nextHopDomain: domain) {
+        case .failed(let failure): attempt.failure = failure
+        case .linked(let linked):
+            link = linked
+            attempt.failure = await self.transact(over: &link, &attempt, undecided)
+        }
+        attempt.duration = ContinuousClock.now - started
+        return attempt
+    }
+
+    /// Sends the message over `link`. Gives the reason if the host did not answer for everyone.
+    private func transact(
+        over link: inout OutboundLink?, _ attempt: inout HostTry, _ undecided: [Int]
+    ) async -> HostFailure? {
+        guard var current = link else { return HostFailure(.connectionLost) }
+        attempt.established = current.established
+        current.messages += 1
+        link = current
+        let result = await self.send(over: current.connection, undecided)
+        for (position, outcome) in zip(undecided, result.outcomes) { attempt.outcomes[position] = outcome }
+        if !current.connection.isReady || current.messages >= self.environment.settings.messagesPerConnection {
+            current.connection.quit()
+            link = nil
+        }
+        return result.failure
+    }
+
+    private struct Sent {
+        var outcomes: [SMTPRecipientOutcome?]
+        var failure: HostFailure?
+    }
+
+    private func send(over connection: OutboundConnection, _ undecided: [Int]) async -> Sent {
+        let loop = self.dialer.eventLoop
+        guard let message = self.message(to: undecided) else {
+            return Sent(outcomes: [], failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
+        }
+        // Both go to the database while the peer reads the envelope.
+        async let isOnRecord = self.environment.ledger.open(self.entry, epoch: self.term.epoch)
+        async let body = BodySource.open(self.entry.key, in: self.environment.store)
+        let begun = await connection.begin(message, on: loop).value
+        let (source, recorded) = await (body, isOnRecord)
+        switch begun {
+        case .done(let outcomes): return Sent(outcomes: outcomes)
+        case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
+        case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
+        case .transferContent: break
+        }
+        let isWhole = recorded ? await self.transfer(source, over: connection, on: loop) : false
+        let finished = await connection.finish(on: loop) {
+            // Checked in the same turn of the event loop as the dot is written.
+            isWhole && recorded && self.environment.leases.permitsFinalDot(self.term)
+        }.value
+        switch finished {
+        case .done(let outcomes): return Sent(outcomes: outcomes)
+        case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
+        case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
+        }
+    }
+
+    /// Writes the whole content; `false` when it cannot be read.
+    private func transfer(
+        _ source: BodySource, over connection: OutboundConnection, on loop: any EventLoop
+    ) async -> Bool {
+        var source = source
+        while true {
+            switch await source.next() {
+            case .chunk(let bytes): _ = await connection.write(bytes, on: loop).value
+            case .end: return true
+            case .unreadable: return false
+            }
+        }
+    }
+
+    private func message(to undecided: [Int]) -> SMTPClientMessage? {
+        guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
+        let recipients = undecided.compactMap { Mailbox(self.entry.recipients[$0].address).map(ForwardPath.mailbox) }
+        guard recipients.count == undecided.count else { return nil }
+        return SMTPClientMessage(
+            reversePath: reversePath, recipients: recipients,
+            body: self.entry.attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
+    }
+
+    private func count(_ host: PlannedHost) {
+        let metrics = self.environment.metrics
+        switch host.requirement {
+        case .authenticate: metrics.daneDecisions.increment(.authenticate)
+        case .encrypt: metrics.daneDecisions.increment(.encrypt)
+        case .opportunistic: metrics.daneDecisions.increment(.opportunistic)
+        case .unavailable: metrics.daneDecisions.increment(.unavailable)
+        }
+    }
+}
+
+/// The content of an entry, read one chunk ahead of the connection.
+struct BodySource: Sendable {
+    enum Piece: Sendable {
+        case chunk([UInt8])
+        case end
+        case unreadable
+    }
+
+    private var reader: BodyReader
+    private var first: Piece?
+
+    /// Reads the first chunk.
+    static func open(_ key: EntryKey, in store: QueueStore) async -> BodySource {
+        var source = BodySource(reader: store.body(of: key), first: nil)
+        source.first = await source.next()
+        return source
+    }
+
+    mutating func next() async -> Piece {
+        if let first = self.first {
+            self.first = nil
+            return first
+        }
+        do throws(QueueStoreError) {
+            return try await self.reader.next().map(Piece.chunk) ?? .end
+        } catch {
+            return .unreadable
+        }
+    }
+}
+
+extension PlannedHost {
+    /// Why the host is skipped, in words.
+    var explanation: String {
+        switch self.failure {
+        case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
+            "\(question.type) \(question.name): \(failure)"
+        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
+        case .noAddress(let name): "\(name) has no address"
+        case .routingLoop(let name): "\(name) is this system"
+        case nil: ""
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import DANE
+import DeliveryQueue
+import Logging
+import MailModel
+import QueueStore
+import SMTPProtocol
+import TLSEngine
+import Telemetry
+
+/// What all deliveries of a node share.
+struct DeliveryEnvironment: Sendable {
+    /// What the operator decides about deliveries.
+    struct Settings: Sendable {
+        /// This node's name, in traces and reports.
+        let node: DomainName
+        /// The name in EHLO.
+        let helloName: DomainName
+        /// The port of hosts found by MX.
+        let port: UInt16
+        let connectTimeout: Duration
+        let timeouts: SMTPTimeouts
+        let connectionsPerDestination: Int
+        let messagesPerConnection: Int
+        let schedule: RetrySchedule
+    }
+
+    /// Addresses tried in one attempt, over all hosts; an attempt that found none of them open is a failed attempt.
+    static let addressesPerAttempt = 10
+    /// How long a connection waits for the next message before it is given back.
+    static let connectionIdleTime = Duration.seconds(1)
+
+    let settings: Settings
+    let policy: InboundPolicy
+    let routes: RouteFinder
+    let tls: TLSClientContext
+    let store: QueueStore
+    let ledger: AttemptLedger
+    let leases: LeaseTable
+    let budget: ConnectionBudget
+    /// The connections to receiving hosts.
+    let channels: ChannelRegistry
+    let metrics: RelayMetrics
+    let logger: Logger
+    let now: @Sendable () -> Timestamp
+
+    /// The next hop of a recipient domain.
+    func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }
+}

@@ -1,0 +1,66 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import SMTPProtocol
+import TransportSecurity
+
+/// One host that was tried, or skipped, for one message: what its trace row and log line tell.
+struct HostTry: Sendable {
+    /// The host; `nil` where there was no route.
+    var host: PlannedHost?
+    var address: IPAddress?
+    /// What the connection proved, where there was one.
+    var established: Established?
+    /// Why the host did not take the message as a whole.
+    var failure: HostFailure?
+    /// What the host answered for single recipients, by their position in the entry.
+    var outcomes: [Int: SMTPRecipientOutcome] = [:]
+    var duration = Duration.zero
+}
+
+/// What one attempt came to, over all hosts.
+struct AttemptReport: Sendable {
+    /// In the order in which they were tried; at least one.
+    var tries: [HostTry]
+    /// One for each recipient of the entry.
+    let outcomes: [RecipientOutcome]
+    /// A reply to a final dot was lost: the next attempt may deliver a second copy.
+    let isAmbiguous: Bool
+
+    /// Sums up: a host's answer for a recipient counts; for the rest, the most telling failure of all hosts (rule 24).
+    init(tries: [HostTry], recipients: Int) {
+        self.tries = tries
+        self.isAmbiguous = tries.contains { $0.failure?.isAmbiguous ?? false }
+        let telling = Self.mostTelling(tries)
+        self.outcomes = (0..<recipients).map { index in
+            for attempt in tries {
+                guard let outcome = attempt.outcomes[index] else { continue }
+                return RecipientOutcome(outcome, host: attempt.host?.name?.text)
+            }
+            return .failed(telling)
+        }
+    }
+
+    private static func mostTelling(_ tries: [HostTry]) -> DeliveryFailure {
+        let failed = tries.compactMap { attempt in attempt.failure.map { (attempt, $0) } }
+        // A host that may yet take the message speaks before one that never will.
+        let waiting = failed.filter { !$0.1.isPermanent }
+        let candidates = waiting.isEmpty ? failed : waiting
+        let name = TransportFailure.mostTelling(of: candidates.map(\.1.failure)) ?? .noUsableRoute
+        guard let (attempt, failure) = candidates.first(where: { $0.1.failure == name }) else {
+            return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
+        }
+        return failure.deliveryFailure(host: attempt.host?.name?.text ?? attempt.address.map { "[\($0)]" })
+    }
+}
+
+extension RecipientOutcome {
+    /// A host's answer for one recipient.
+    init(_ outcome: SMTPRecipientOutcome, host: String?) {
+        switch outcome {
+        case .accepted: self = .delivered
+        case .deferred(let reply), .refused(let reply):
+            self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import DeliveryQueue
+import Logging
+import QueueStore
+import Telemetry
+
+/// Takes and renews this node's leases. One node owns all shards for now, so it takes every one that is free.
+struct LeaseKeeper: Sendable {
+    let store: QueueStore
+    let leases: LeaseTable
+    let health: HealthRegistry
+    let metrics: RelayMetrics
+    let logger: Logger
+    /// Is told which terms are ours after each round, held ones only.
+    let changed: @Sendable ([ShardTerm]) async -> Void
+
+    /// Enters the node into the list. After a crash this waits until the former run has been forgotten.
+    func register() async {
+        var isFirst = true
+        while !Task.isCancelled {
+            do throws(QueueStoreError) {
+                return try await self.store.registerNode()
+            } catch {
+                if isFirst { self.logger.warning("waiting to register", metadata: ["error": "\(error)"]) }
+                isFirst = false
+                self.health.set(.database, .failing("\(error)"))
+            }
+            try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    /// Renews until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            await self.round()
+            try? await Task.sleep(for: self.store.terms.renewalInterval)
+        }
+    }
+
+    /// Gives everything back, so that others need not wait.
+    func release() async {
+        do throws(QueueStoreError) {
+            try await self.store.release(self.leases.all)
+            try await self.store.unregisterNode()
+        } catch {
+            // They run out by themselves.
+            self.logger.warning("leases not released", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func round() async {
+        do throws(QueueStoreError) {
+            let before = self.leases.all
+            let kept = before.isEmpty ? [] : try await self.store.renew(before)
+            self.leases.replace(kept)
+            self.metrics.queueLeaseExpirations.increment(by: before.count - kept.count)
+            let owned = Set(kept.map(\.shard))
+            let missing = self.store.shardMap.shards.filter { !owned.contains($0) }
+            if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }
+            self.health.set(.database, .passing)
+        } catch {
+            self.health.set(.database, .failing("\(error)"))
+            self.logger.warning("leases not renewed", metadata: ["error": "\(error)"])
+        }
+        await self.changed(self.leases.terms())
+    }
+}

@@ -1,0 +1,98 @@
+import DANE
+import MailModel
+import NIOCore
+import NIOPosix
+import TLSEngine
+import TransportSecurity
+
+/// An open connection, the host it leads to, and what it proved; confined to its destination.
+struct OutboundLink {
+    let connection: OutboundConnection
+    let address: IPAddress
+    let established: Established
+    let warmth: WarmConnection
+    /// Messages sent over it so far.
+    var messages = 0
+
+    /// Whether it may carry the next message to this host (rules 26 and 27).
+    func serves(_ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName?) -> Bool {
+        guard self.connection.isReady, host.addresses.contains(self.address) else { return false }
+        let key = ConnectionReuseKey(
+            host: host.name, address: self.address, port: host.port, requirement: requirement)
+        return self.warmth.serves(key, requirement: requirement, nextHopDomain: nextHopDomain)
+    }
+}
+
+/// Opens connections to receiving hosts on one event loop.
+struct Dialer {
+    let environment: DeliveryEnvironment
+    let eventLoop: any EventLoop
+
+    /// What came of dialling one address.
+    enum Outcome {
+        case linked(OutboundLink)
+        case failed(HostFailure)
+    }
+
+    /// Connects, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that fails is followed by
+    /// one more connection without TLS (rule 28); one that is owed never is.
+    func dial(
+        _ address: IPAddress, of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?
+    ) async -> Outcome {
+        var isTLSForbidden = false
+        while true {
+            let tls = OutboundTLS(context: self.environment.tls, isForbidden: isTLSForbidden)
+            let (connection, opened) = await self.open(address, port: host.port, requirement, tls)
+            switch opened {
+            case .ready(let established):
+                let key = ConnectionReuseKey(
+                    host: host.name, address: address, port: host.port, requirement: requirement)
+                let warmth = WarmConnection(key: key, nextHopDomain: nextHopDomain, peer: established.peer)
+                return .linked(
+                    OutboundLink(
+                        connection: connection, address: address, established: established, warmth: warmth))
+            case .failed(let failure): return .failed(failure)
+            case .retryInClear where !isTLSForbidden: isTLSForbidden = true
+            case .retryInClear(let failure): return .failed(HostFailure(.tlsHandshakeFailed, failure.text))
+            }
+        }
+    }
+
+    private func open(
+        _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS
+    ) async -> (OutboundConnection, OutboundConnection.Opened) {
+        let settings = self.environment.settings
+        let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
+        let connection = OutboundConnection(
+            requirement: requirement, tls: tls, helloName: settings.helloName, timeouts: settings.timeouts,
+            opened: promise)
+        let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
+        let (metrics, channels) = (self.environment.metrics, self.environment.channels)
+        let connecting = ClientBootstrap(group: self.eventLoop)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .connectTimeout(TimeAmount(settings.connectTimeout))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(bound.value)
+                }
+            }
+            .connect(host: "\(address)", port: Int(port))
+        connecting.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel):
+                metrics.smtpConnectionsTotal.increment(.connected)
+                metrics.smtpConnections.add(1)
+                channels.add(channel)
+                channel.closeFuture.whenComplete { _ in metrics.smtpConnections.add(-1) }
+            case .failure(let error):
+                let isTimeout = if case .connectTimeout? = error as? ChannelError { true } else { false }
+                metrics.smtpConnectionsTotal.increment(isTimeout ? .timeout : .refused)
+                bound.value.connectingFailed(
+                    HostFailure(isTimeout ? .connectionTimeout : .connectionRefused, "\(error)"))
+            }
+        }
+        // The promise is always kept: by the handler, or by the failure above.
+        let opened = await promise.futureResult.value
+        return (connection, opened ?? .failed(HostFailure(.connectionLost)))
+    }
+}

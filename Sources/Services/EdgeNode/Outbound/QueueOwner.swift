@@ -1,0 +1,135 @@
+import DeliveryQueue
+import Logging
+import NIOCore
+import QueueStore
+import ServiceLifecycle
+import Telemetry
+
+/// The outbound half of a node: keeps leases, finds what is due in their shards, and keeps the queue's storage in shape.
+struct QueueOwner: Service {
+    /// Hints of new mail by which the writer saves the wait for the next poll.
+    struct Hints: Sendable {
+        let stream: AsyncStream<DueEntry>
+        let continuation: AsyncStream<DueEntry>.Continuation
+
+        /// The most hints that wait; one that is dropped is found by the poll.
+        init(limit: Int = 4096) {
+            (self.stream, self.continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(limit))
+        }
+    }
+
+    /// How often the database is asked what is due. New mail of this node does not wait for it.
+    private static let pollInterval = Duration.seconds(1)
+    /// How often deferred entries are brought back, and what is over is swept.
+    private static let upkeepInterval = Duration.seconds(30)
+
+    private let environment: DeliveryEnvironment
+    private let health: HealthRegistry
+    private let hints: Hints
+    private let deliveries: TaskSupervisor
+    private let shards: ShardTable
+    private let keeper: LeaseKeeper
+    private let drainTime: Duration
+
+    init(
+        environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: Hints,
+        drainTime: Duration
+    ) {
+        let deliveries = TaskSupervisor(backlog: 65_536)
+        let shards = ShardTable(environment: environment, supervisor: deliveries, eventLoops: eventLoops)
+        self.environment = environment
+        self.health = health
+        self.hints = hints
+        self.deliveries = deliveries
+        self.shards = shards
+        self.drainTime = drainTime
+        self.keeper = LeaseKeeper(
+            store: environment.store, leases: environment.leases, health: health, metrics: environment.metrics,
+            logger: environment.logger
+        ) { await shards.own($0) }
+    }
+
+    /// Works until the graceful shutdown begins; then finishes the messages under way and gives the leases back.
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await self.keeper.register() }
+        await withTaskGroup { group in
+            // Renewal goes on to the very end: without a lease no final dot may be written.
+            group.addTask { await self.keeper.run() }
+            await self.deliverUntilShutdown()
+            group.cancelAll()
+        }
+        await self.keeper.release()
+    }
+
+    private func deliverUntilShutdown() async {
+        await withTaskGroup { group in
+            group.addTask { await self.deliveries.run() }
+            await cancelWhenGracefulShutdown {
+                await withTaskGroup { chores in
+                    chores.addTask { await self.poll() }
+                    chores.addTask { await self.followHints() }
+                    chores.addTask { await self.keepInShape() }
+                }
+            }
+            await self.shards.stop()
+            self.deliveries.close()
+            // What takes longer is cut off; its attempt is on record, and another owner goes on with it.
+            group.addTask {
+                if await !self.environment.channels.drained(within: self.drainTime) {
+                    self.environment.channels.closeAll()
+                }
+            }
+        }
+    }
+
+    // MARK: - Finding work
+
+    /// Mail waits while the resolver does not validate: its answers would hold it back, and blame the wrong side.
+    private var mayDeliver: Bool { self.health.isPassing(.resolver) }
+
+    private func poll() async {
+        while !Task.isCancelled {
+            let terms = self.environment.leases.terms()
+            if self.mayDeliver, !terms.isEmpty {
+                do throws(QueueStoreError) {
+                    for entry in try await self.environment.store.dueDestinations(terms) { await self.shards.due(entry) }
+                } catch {
+                    self.environment.logger.warning("poll failed", metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: Self.pollInterval)
+        }
+    }
+
+    private func followHints() async {
+        for await entry in self.hints.stream where self.mayDeliver { await self.shards.due(entry) }
+    }
+
+    // MARK: - Upkeep
+
+    private func keepInShape() async {
+        while !Task.isCancelled {
+            do throws(QueueStoreError) {
+                try await self.upkeep()
+            } catch {
+                self.environment.logger.warning("upkeep failed", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: Self.upkeepInterval)
+        }
+    }
+
+    private func upkeep() async throws(QueueStoreError) {
+        let store = self.environment.store
+        for term in self.environment.leases.terms() {
+            try await store.promoteDeferred(term)
+            try await store.sweepFinished(term.shard)
+        }
+        try await store.sweepOrphans()
+        try await store.rotateReady()
+        let summary = try await store.summary()
+        self.environment.metrics.queueMessages.set(Double(summary.ready.entries), .ready)
+        self.environment.metrics.queueMessages.set(Double(summary.deferred.entries), .deferred)
+        self.environment.metrics.queueBytes.set(Double(summary.ready.bytes), .ready)
+        self.environment.metrics.queueBytes.set(Double(summary.deferred.bytes), .deferred)
+    }
+}

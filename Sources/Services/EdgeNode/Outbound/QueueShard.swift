@@ -1,0 +1,47 @@
+import DeliveryQueue
+import MailModel
+import NIOCore
+import QueueStore
+
+/// One shard in one term of our ownership: its destinations that have work, each found once.
+actor QueueShard {
+    private let environment: DeliveryEnvironment
+    private let term: ShardTerm
+    private let supervisor: TaskSupervisor
+    private let eventLoops: any EventLoopGroup
+    private var destinations: [DomainName: Destination] = [:]
+    private var isStopping = false
+
+    init(
+        environment: DeliveryEnvironment, term: ShardTerm, supervisor: TaskSupervisor,
+        eventLoops: any EventLoopGroup
+    ) {
+        self.environment = environment
+        self.term = term
+        self.supervisor = supervisor
+        self.eventLoops = eventLoops
+    }
+
+    /// Entries for `domain` may be due: its destination looks, and is started if there is none.
+    func due(_ domain: DomainName) async {
+        guard !self.isStopping else { return }
+        if let destination = self.destinations[domain] { return await destination.wake() }
+        let destination = Destination(
+            environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoops.next())
+        self.destinations[domain] = destination
+        let isStarted = self.supervisor.submit {
+            await destination.run()
+            await self.ended(domain)
+        }
+        // The poll finds it again when there is room.
+        if !isStarted { self.destinations[domain] = nil }
+    }
+
+    /// Begins no further message. Those under way are finished by their destinations, whose parent waits for them.
+    func stop() async {
+        self.isStopping = true
+        for destination in self.destinations.values { await destination.stop() }
+    }
+
+    private func ended(_ domain: DomainName) { self.destinations[domain] = nil }
+}

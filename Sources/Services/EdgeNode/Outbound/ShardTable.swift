@@ -1,0 +1,45 @@
+import DeliveryQueue
+import MailModel
+import NIOCore
+import QueueStore
+
+/// The shards that this node works on, each in its present term.
+actor ShardTable {
+    private let environment: DeliveryEnvironment
+    private let supervisor: TaskSupervisor
+    private let eventLoops: any EventLoopGroup
+    private var shards: [Shard: (term: ShardTerm, shard: QueueShard)] = [:]
+    private var isStopping = false
+
+    init(environment: DeliveryEnvironment, supervisor: TaskSupervisor, eventLoops: any EventLoopGroup) {
+        self.environment = environment
+        self.supervisor = supervisor
+        self.eventLoops = eventLoops
+    }
+
+    /// Works on these terms and no others from now on.
+    func own(_ terms: [ShardTerm]) async {
+        guard !self.isStopping else { return }
+        let owned = Set(terms)
+        let lost = self.shards.values.filter { !owned.contains($0.term) }
+        for (term, _) in lost { self.shards[term.shard] = nil }
+        for term in terms where self.shards[term.shard] == nil {
+            let shard = QueueShard(
+                environment: self.environment, term: term, supervisor: self.supervisor,
+                eventLoops: self.eventLoops)
+            self.shards[term.shard] = (term, shard)
+        }
+        for (_, shard) in lost { await shard.stop() }
+    }
+
+    /// Has an entry's destination look for work, if its shard is ours.
+    func due(_ entry: DueEntry) async {
+        await self.shards[entry.shard]?.shard.due(entry.destination)
+    }
+
+    /// Begins no further message in any shard.
+    func stop() async {
+        self.isStopping = true
+        for (_, shard) in self.shards.values { await shard.stop() }
+    }
+}

@@ -26,7 +26,7 @@ struct FailureTests {
             $0.maximumWaiters = 1
         } _: { pool in
             _ = try await pool.backend()
-            async let long = pool.query(Statement("SELECT pg_sleep(0.5)"))
+            async let long = pool.query(Statement("SELECT pg_sleep(2)"))
             try await pool.until { $0.busy == 1 }
             async let waiter = pool.backend()
             try await pool.until { $0.waiting == 1 }
@@ -109,15 +109,15 @@ struct FailureTests {
 
     @Test("The server stops at once and starts again: the pool recovers by itself (hostile-input 30)")
     func restart() async throws {
-        let server = try await PrivatePostgres.start()
-        let pool = makePool(server, size: 2) { $0.acquireTimeout = .seconds(20) }
-        _ = try await pool.backend()
-        await server.stopImmediately()
-        async let waiting = pool.backend()
-        try await server.restart()
-        _ = try await waiting
-        pool.shutDown()
-        await server.stop()
+        try await PrivatePostgres.withServer { server in
+            let pool = makePool(server, size: 2) { $0.acquireTimeout = .seconds(20) }
+            defer { pool.shutDown() }
+            _ = try await pool.backend()
+            await server.stopImmediately()
+            async let waiting = pool.backend()
+            try await server.restart()
+            _ = try await waiting
+        }
     }
 
     @Test("A pool that is shut down refuses work")

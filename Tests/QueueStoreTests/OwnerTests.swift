@@ -49,7 +49,7 @@ struct FenceTests {
             async let open: Void = {
                 _ = try await queue.pool.pipeline([
                     Statement("SELECT relay.fence($1, $2)", [term.shard.rawValue], [term.epoch.rawValue]),
-                    Statement("SELECT pg_sleep(0.7)"),
+                    Statement("SELECT pg_sleep(2)"),
                 ])
             }()
             try await queue.waitUntil(
@@ -73,12 +73,12 @@ struct FenceTests {
 
     @Test("A lease that is held is not given away; one that has run out is, with a new epoch")
     func acquire() async throws {
-        try await QueueFixture.run(terms: LeaseTerms(timeToLive: .milliseconds(400))) { queue in
+        try await QueueFixture.run(terms: LeaseTerms(timeToLive: .seconds(2))) { queue in
             let other = try await QueueStore(pool: queue.pool, node: "node-b")
             let shards = queue.store.shardMap.shards
             _ = try await queue.store.renew(queue.leases)
             #expect(try await other.acquireLeases(shards).isEmpty)
-            try await Task.sleep(for: .milliseconds(500))
+            try await Task.sleep(for: .milliseconds(2200))
             let taken = try await other.acquireLeases(shards)
             #expect(taken.count == 64)
             #expect(taken.allSatisfy { $0.epoch.rawValue == 2 })
@@ -219,6 +219,9 @@ struct OutcomeTests {
             try await queue.store.conclude([try await queue.retry(second, in: .seconds(3600))]).forEach { try $0.get() }
             #expect(try await queue.count("ready") == 0)
             #expect(try await queue.store.summary().deferred.entries == 1)
+            let listed = try await queue.store.list()
+            #expect(listed.map(\.key) == [entry.key])
+            #expect(listed.first?.isDeferred == true)
             #expect(try await queue.store.promoteDeferred(try queue.term()) == 0)
             #expect(try await queue.store.promoteDeferred(try queue.term(), within: .seconds(3700)) == 1)
             #expect(try await queue.count("ready") == 1)
@@ -299,13 +302,13 @@ struct SchemaTests {
 
     @Test("The server stops at once and starts again: what was acknowledged is there, and the queue goes on")
     func restart() async throws {
-        let server = try await PrivatePostgres.start()
-        try await QueueFixture.run(on: server) { queue in
-            try await queue.writer.enqueue(queue.message())
-            try await server.restart()
-            try await queue.writer.enqueue(queue.message())
-            #expect(try await queue.store.claim(try queue.term(), destination: bravo).entries.count == 2)
+        try await PrivatePostgres.withServer { server in
+            try await QueueFixture.run(on: server) { queue in
+                try await queue.writer.enqueue(queue.message())
+                try await server.restart()
+                try await queue.writer.enqueue(queue.message())
+                #expect(try await queue.store.claim(try queue.term(), destination: bravo).entries.count == 2)
+            }
         }
-        await server.stop()
     }
 }

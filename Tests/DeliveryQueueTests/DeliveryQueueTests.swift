@@ -1,1 +1,173 @@
-// DeliveryQueueTests
+import DeliveryQueue
+import MailModel
+import Testing
+
+private let arrival = Timestamp(seconds: 1_700_000_000)
+
+private func name(_ text: String) throws -> DomainName { try #require(DomainName(text)) }
+
+private func failure(
+    _ failureClass: DeliveryFailure.FailureClass = .general,
+    _ code: EnhancedStatusCode.Class = .persistentTransientFailure,
+    reason: String = "greylisted", host: String? = "mx.bravo.test"
+) -> DeliveryFailure {
+    DeliveryFailure(
+        failureClass: failureClass, status: EnhancedStatusCode(code, 7, 323), reason: reason, text: "no", host: host)
+}
+
+@Suite("Sharding (DESIGN §4)")
+struct ShardTests {
+    @Test("The number of shards is a power of two", arguments: [0, 3, 65, -64, 8192])
+    func count(_ count: Int) { #expect(ShardMap(count: count) == nil) }
+
+    @Test("A stored shard is found again by every version: the hash never changes")
+    func stable() throws {
+        let map = try #require(ShardMap())
+        let id = MessageID(high: 1, low: 2)
+        // These numbers were computed apart from the program; entries in databases depend on them.
+        #expect(map.shard(for: try name("bravo.test"), message: id).rawValue == 54)
+        #expect(map.shard(for: try name("example.org"), message: id).rawValue == 18)
+    }
+
+    @Test("A domain of fanout 1 has one shard for all of its mail")
+    func fanoutOne() throws {
+        let map = try #require(ShardMap())
+        let domain = try name("bravo.test")
+        let shards = Set((0..<100).map { map.shard(for: domain, message: MessageID(high: $0, low: 7)) })
+        #expect(shards.count == 1)
+    }
+
+    @Test("A hot domain is spread over at most its fanout, and over more than one shard")
+    func fanout() throws {
+        let domain = try name("bravo.test")
+        let map = try #require(ShardMap(fanout: [domain: 8]))
+        let shards = Set((0..<1000).map { map.shard(for: domain, message: MessageID(high: $0, low: $0 &* 31)) })
+        #expect((5...8).contains(shards.count))
+    }
+
+    @Test("Many domains fill all shards about evenly")
+    func spread() throws {
+        let map = try #require(ShardMap())
+        var counts: [Shard: Int] = [:]
+        for number in 0..<6400 {
+            counts[map.shard(for: try name("d\(number).test"), message: MessageID(high: 0, low: 0)), default: 0] += 1
+        }
+        #expect(counts.count == 64)
+        #expect(counts.values.allSatisfy { (50...170).contains($0) })
+    }
+}
+
+@Suite("Leases (DESIGN §4)")
+struct LeaseTests {
+    private let lease = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 1), sentAt: at(100))
+
+    private static func at(_ seconds: Double) -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: Int64(seconds * 1_000_000_000))
+    }
+
+    @Test("The deadline counts from the sending, and the renewal is due 3 s after it")
+    func deadline() {
+        #expect(self.lease.deadline == Self.at(110))
+        #expect(self.lease.renewalDue == Self.at(103))
+        #expect(self.lease.isHeld(at: Self.at(109.999)))
+        #expect(!self.lease.isHeld(at: Self.at(110)))
+    }
+
+    @Test("The final dot is written only if the deadline is at least 2 s away")
+    func finalDot() {
+        #expect(self.lease.permitsFinalDot(at: Self.at(108)))
+        #expect(!self.lease.permitsFinalDot(at: Self.at(108.001)))
+    }
+
+    @Test("Renewals extend from their sending; one that is answered late and out of order changes nothing")
+    func renewal() {
+        var lease = self.lease
+        lease.renewed(sentAt: Self.at(106))
+        lease.renewed(sentAt: Self.at(103))
+        #expect(lease.deadline == Self.at(116))
+    }
+
+    @Test("Instants saturate at the ends of the range")
+    func saturation() {
+        #expect(Self.at(1) + .seconds(Int64.max) == MonotonicInstant(nanoseconds: .max))
+    }
+}
+
+@Suite("Retrying (DESIGN §4)")
+struct RetryTests {
+    private let schedule = RetrySchedule.standard
+
+    @Test(
+        "After 15 min, 15 min more, then hourly",
+        arguments: [(1, 900), (2, 900), (3, 3600), (4, 3600), (100, 3600)])
+    func delays(_ attempts: Int, _ seconds: Int) {
+        let decision = self.schedule.decide(.failed(failure()), attempts: attempts, arrival: arrival, now: arrival)
+        #expect(decision == .retry(at: arrival + .seconds(seconds), because: failure()))
+    }
+
+    @Test(
+        "Expires 24 h after arrival if it failed for DANE or DNSSEC, after 5 d otherwise",
+        arguments: [(DeliveryFailure.FailureClass.security, 24), (.general, 120)])
+    func expiry(_ failureClass: DeliveryFailure.FailureClass, _ hours: Int) {
+        let last = failure(failureClass)
+        let end = arrival + .seconds(hours * 3600)
+        let before = self.schedule.decide(.failed(last), attempts: 9, arrival: arrival, now: end + .seconds(-1))
+        #expect(before == .retry(at: end, because: last))
+        let after = self.schedule.decide(.failed(last), attempts: 9, arrival: arrival, now: end)
+        #expect(after == .bounce(last.madePermanent, .expired))
+        #expect(last.madePermanent.status.description == "5.7.323")
+    }
+
+    @Test("A permanent refusal bounces at once, with its own code")
+    func permanent() {
+        let refused = failure(.general, .permanentFailure)
+        let decision = self.schedule.decide(.failed(refused), attempts: 1, arrival: arrival, now: arrival)
+        #expect(decision == .bounce(refused, .refused))
+    }
+
+    @Test("Three recipients, three outcomes (hostile-input 20)")
+    func perRecipient() {
+        let later = failure(reason: "mailbox-busy")
+        let decision = EntryDecision(
+            [.delivered, .failed(later), .failed(failure(.general, .permanentFailure))], schedule: self.schedule,
+            attempts: 1, arrival: arrival, now: arrival)
+        #expect(decision.nextAttempt == arrival + .seconds(900))
+        #expect(decision.waitingBecause == later)
+        #expect(decision.bounced == [2])
+    }
+
+    @Test("An entry whose recipients are all done has no next attempt")
+    func done() {
+        let decision = EntryDecision(
+            [.delivered, .delivered], schedule: self.schedule, attempts: 1, arrival: arrival, now: arrival)
+        #expect(decision.nextAttempt == nil)
+    }
+
+    @Test(
+        "The most telling reason: permanent, then security, then what a host said, then the rest; the first of equals")
+    func mostTelling() {
+        let unreachable = failure(reason: "unreachable", host: nil)
+        let first = failure(reason: "first")
+        let second = failure(reason: "second")
+        let security = failure(.security, reason: "tlsa-invalid")
+        let permanent = failure(.general, .permanentFailure, reason: "no-such-user")
+        #expect(DeliveryFailure.mostTelling([unreachable, first, second]) == first)
+        #expect(DeliveryFailure.mostTelling([first, security]) == security)
+        #expect(DeliveryFailure.mostTelling([security, permanent]) == permanent)
+        #expect(DeliveryFailure.mostTelling([]) == nil)
+    }
+
+    @Test("A notice of delay at 4 h, once")
+    func delayNotice() {
+        let due = arrival + .seconds(4 * 3600)
+        #expect(self.schedule.isDelayNoticeDue(arrival: arrival, now: due, alreadySent: false))
+        #expect(!self.schedule.isDelayNoticeDue(arrival: arrival, now: due, alreadySent: true))
+        #expect(!self.schedule.isDelayNoticeDue(arrival: arrival, now: due + .seconds(-1), alreadySent: false))
+    }
+
+    @Test("A schedule without a positive delay does not exist")
+    func invalid() {
+        #expect(RetrySchedule(delays: []) == nil)
+        #expect(RetrySchedule(delays: [.zero]) == nil)
+    }
+}

@@ -81,7 +81,8 @@ import Glibc
         var values: [UnsafePointer<CChar>?] = unsafe parameters.map { unsafe UnsafePointer(strdup($0.1)) }
         // The copies are freed when libpq, which copies them too, has returned.
         defer {
-            for unsafepointer in unsafe keywords + values { unsafe free(UnsafeMutableRawPointer(mutating: pointer)) }
+            unsafe keywords.forEach { unsafe free(UnsafeMutableRawPointer(mutating: $0)) }
+            unsafe values.forEach { unsafe free(UnsafeMutableRawPointer(mutating: $0)) }
         }
         unsafe keywords.append(nil)
         unsafe values.append(nil)

@@ -92,6 +92,7 @@ extension QueryResult {
         // All calls read the result, which the caller frees later; rows and columns are within its own bounds.
         let rowCount = unsafe PQntuples(result)
         let columnCount = unsafe PQnfields(result)
+        let types = (0..<columnCount).map { PostgresType(rawValue: unsafe PQftype(result, $0)) }
         var cells: [Cell] = []
         var storage: [UInt8] = []
         cells.reserveCapacity(Int(rowCount * columnCount))
@@ -111,7 +112,7 @@ extension QueryResult {
         }
         let affected = unsafe PQcmdTuples(result).flatMap { unsafe Int(String(cString: $0)) }
         self.init(
-            columnCount: Int(columnCount), cells: cells, storage: storage, affectedRows: affected ?? 0,
+            types: types, cells: cells, storage: storage, affectedRows: affected ?? 0,
             count: Int(rowCount))
     }
 }

@@ -97,6 +97,8 @@ public final class PostgresPool: Sendable {
     func disconnected(_ index: Int, _ error: PostgresError?) {
         let wake = self.state.withLock { $0.disconnected(index, error) }
         if let thread = wake { thread.wakeup.signal() }
+        // A job that went back into the line has a deadline, too.
+        self.timer.signal()
     }
     func completed(_ index: Int, _ outcome: Job.Outcome, isReusable: Bool) -> Job? {
         self.state.withLock { $0.completed(index, outcome, isReusable: isReusable) }

@@ -3,7 +3,8 @@ public struct QueryResult: Sendable {
     /// Where a cell's bytes are; `nil` is NULL.
     typealias Cell = Range<Int>?
 
-    let columnCount: Int
+    /// The type of each column.
+    let types: [PostgresType]
     let cells: [Cell]
     let storage: [UInt8]
     /// The rows inserted, updated, deleted or selected.
@@ -31,11 +32,14 @@ public struct QueryResult: Sendable {
         public func get<Value: PostgresDecodable>(
             _ column: Int, as type: Value.Type = Value.self
         ) throws(PostgresError) -> Value {
-            guard (0..<self.result.columnCount).contains(column) else {
+            let types = self.result.types
+            guard types.indices.contains(column) else {
                 throw PostgresError(.badValue, "there is no column \(column)")
             }
-            let cell = self.result.cells[self.index * self.result.columnCount + column]
-            guard let value = Value(postgres: cell.map { self.result.storage[$0] }) else {
+            let cell = self.result.cells[self.index * types.count + column]
+            guard types[column].isReadable(as: Value.columnType),
+                let value = Value(postgres: cell.map { self.result.storage[$0] })
+            else {
                 throw PostgresError(.badValue, "column \(column) is no \(Value.self)")
             }
             return value
@@ -45,8 +49,23 @@ public struct QueryResult: Sendable {
 
 /// A value that can be read from a column in binary form.
 public protocol PostgresDecodable: Sendable {
+    /// The type of column that it is read from.
+    static var columnType: PostgresType { get }
     /// `nil` bytes are NULL; the initialiser fails when they are not of this type.
     init?(postgres bytes: ArraySlice<UInt8>?)
+}
+
+extension PostgresDecodable where Self: PostgresEncodable {
+    public static var columnType: PostgresType { Self.postgresType }
+}
+
+extension PostgresType {
+    /// varchar, bpchar, name, json and unknown, whose binary form is that of text.
+    private static let textual: Set<UInt32> = [1043, 1042, 19, 114, 705]
+
+    fileprivate func isReadable(as wanted: PostgresType) -> Bool {
+        self == wanted || (wanted == .text && Self.textual.contains(self.rawValue))
+    }
 }
 
 extension FixedWidthInteger {
@@ -107,6 +126,7 @@ extension PostgresUUID: PostgresDecodable {
 }
 
 extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
+    public static var columnType: PostgresType { Wrapped.columnType }
     public init?(postgres bytes: ArraySlice<UInt8>?) {
         guard let bytes else {
             self = .none

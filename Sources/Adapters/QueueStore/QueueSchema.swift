@@ -109,12 +109,12 @@ enum QueueSchema {
             END IF;
         END $f$;
 
-        CREATE FUNCTION relay.expect_rows(found int8, wanted int8, state text) RETURNS int8 LANGUAGE plpgsql AS $f$
+        CREATE FUNCTION relay.expect_rows(actual int8, wanted int8, state text) RETURNS int8 LANGUAGE plpgsql AS $f$
         BEGIN
-            IF found <> wanted THEN
-                RAISE EXCEPTION 'found % rows instead of %', found, wanted USING ERRCODE = state;
+            IF actual <> wanted THEN
+                RAISE EXCEPTION 'found % rows instead of %', actual, wanted USING ERRCODE = state;
             END IF;
-            RETURN found;
+            RETURN actual;
         END $f$;
 
         -- Lets new entries go to the other partition, once that is empty. Never waits for a lock: it is tried again.

@@ -25,7 +25,11 @@ public final class QueueStore: Sendable {
         var settings = PoolSettings(connectionString: connectionString)
         settings.sessionSettings = [
             "synchronous_commit": "on", "idle_in_transaction_session_timeout": "5s", "statement_timeout": "15s",
-            "jit": "off", "plan_cache_mode": "force_generic_plan", "search_path": "pg_catalog",
+            "jit": "off", "search_path": "pg_catalog",
+            // Plans are made once for each session, perhaps while the queue is empty, and must be right for a million
+            // entries: every access goes by key, so every join is a loop over index look-ups.
+            "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off",
+            "enable_mergejoin": "off", "enable_bitmapscan": "off",
         ]
         return settings
     }

@@ -36,6 +36,21 @@ public final class PrivatePostgres: Sendable {
         return server
     }
 
+    /// Runs `body` with a server of its own, and ends and removes the server whatever happens.
+    public static func withServer<Value>(
+        durability: Durability = .relaxed, _ body: (PrivatePostgres) async throws -> Value
+    ) async throws -> Value {
+        let server = try await Self.start(durability: durability)
+        do {
+            let value = try await body(server)
+            await server.stop()
+            return value
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+
     private init(durability: Durability) throws {
         self.binaries = try Self.locateBinaries()
         self.account = geteuid() == 0 ? try Self.unprivilegedAccount() : nil

@@ -1,0 +1,150 @@
+import DeliveryQueue
+import Lab
+import Logging
+import MailModel
+import PostgresDriver
+import QueueStore
+import Testing
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+let bravo = domain("bravo.test")
+
+func domain(_ text: String) -> DomainName {
+    guard let name = DomainName(text) else { preconditionFailure("\(text) is no name") }
+    return name
+}
+
+func newID() -> MessageID {
+    var generator = SystemRandomNumberGenerator()
+    return MessageID(milliseconds: 1_700_000_000_000, using: &generator)
+}
+
+/// A database of its own with a migrated queue, a node that owns all shards, and a superuser who looks and meddles.
+struct QueueFixture {
+    let database: String
+    let admin: PostgresPool
+    let pool: PostgresPool
+    let store: QueueStore
+    let leases: [Lease]
+    let writer: QueueWriter
+
+    /// Runs a test on a fresh queue and removes it afterwards.
+    static func run(
+        terms: LeaseTerms = LeaseTerms(), limits: QueueWriter.Limits = .init(), on own: PrivatePostgres? = nil,
+        _ body: (QueueFixture) async throws -> Void
+    ) async throws {
+        let server: PrivatePostgres
+        if let own { server = own } else { server = try await .shared() }
+        let name = "queue_\(UInt64.random(in: .min ... .max))"
+        var settings = PoolSettings(connectionString: server.connectionString())
+        settings.size = 1
+        let root = PostgresPool(settings, logger: quiet)
+        defer { root.shutDown() }
+        try await root.script("CREATE DATABASE \(name)")
+        let fixture = try await Self(server: server, database: name, terms: terms, limits: limits)
+        let outcome: Result<Void, any Error>
+        do {
+            try await body(fixture)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        fixture.pool.shutDown()
+        fixture.admin.shutDown()
+        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
+        try outcome.get()
+    }
+
+    private init(
+        server: PrivatePostgres, database: String, terms: LeaseTerms, limits: QueueWriter.Limits
+    ) async throws {
+        self.database = database
+        let adminString = server.connectionString(database: database)
+        try await QueueMigrations.migrate(adminConnectionString: adminString, logger: quiet)
+        var adminSettings = PoolSettings(connectionString: adminString)
+        adminSettings.size = 2
+        self.admin = PostgresPool(adminSettings, logger: quiet)
+        // The operator's part: a login role of the group.
+        _ = try? await self.admin.script("CREATE ROLE queue_login LOGIN")
+        _ = try? await self.admin.script("GRANT relay_queue TO queue_login")
+        var settings = QueueStore.poolSettings(
+            connectionString: server.connectionString(database: database, user: "queue_login"))
+        settings.size = 3
+        self.pool = PostgresPool(settings, logger: quiet)
+        self.store = try await QueueStore(pool: self.pool, node: "node-a", terms: terms)
+        try await self.store.registerNode()
+        self.leases = try await self.store.acquireLeases(self.store.shardMap.shards)
+        self.writer = QueueWriter(pool: self.pool, map: self.store.shardMap, node: "node-a", limits: limits)
+    }
+
+    func message(
+        _ id: MessageID = newID(), to domains: [DomainName] = [bravo], body: String = "Subject: x\r\n\r\nhello\r\n"
+    ) -> AcceptedMessage {
+        AcceptedMessage(
+            id: id, sender: "alice@alpha.test",
+            entries: domains.map {
+                AcceptedEntry(domain: $0, recipients: [QueueRecipient(address: "bob@\($0)")])
+            }, body: .inline(Array(body.utf8)), receptionNote: "from [192.0.2.1]")
+    }
+
+    /// The term in which the node owns the shard of a domain's mail.
+    func term(_ domain: DomainName = bravo) throws -> ShardTerm {
+        let shard = self.store.shardMap.shard(for: domain, message: newID())
+        return try #require(self.leases.first { $0.shard == shard }).term
+    }
+
+    /// Reads the only entry due for a domain.
+    func claimOne(_ domain: DomainName = bravo) async throws -> QueueEntry {
+        let claim = try await self.store.claim(try self.term(domain), destination: domain)
+        try #require(claim.entries.count == 1)
+        return claim.entries[0]
+    }
+
+    func count(_ table: String) async throws -> Int64 {
+        try await self.admin.query(Statement("SELECT count(*) FROM relay.\(table)")).single().get(0)
+    }
+
+    /// Another node takes a shard over.
+    func takeOver(_ shard: Shard) async throws {
+        try await self.admin.query(
+            Statement("UPDATE relay.shard_lease SET epoch = epoch + 1, owner = 'b' WHERE shard = $1", shard.rawValue))
+    }
+
+    func event(_ kind: TraceEvent.Kind, _ entry: QueueEntry) -> TraceEvent {
+        TraceEvent(
+            kind, node: "node-a", message: entry.key.message, domain: entry.key.domain, recipients: "bob",
+            attempt: entry.attempts + 1)
+    }
+
+    func delivered(_ entry: QueueEntry) throws -> Conclusion {
+        Conclusion(
+            entry: entry, epoch: try self.term(entry.key.domain).epoch, result: .removed,
+            events: [self.event(.send, entry)])
+    }
+
+    func retry(_ entry: QueueEntry, in wait: Duration) async throws -> Conclusion {
+        let failure = DeliveryFailure(
+            failureClass: .security, status: EnhancedStatusCode(.persistentTransientFailure, 7, 323),
+            reason: "tlsa-invalid", text: "no match\0", host: "mx.bravo.test")
+        var event = self.event(.defer, entry)
+        event.reply = failure.text
+        event.status = failure.status
+        event.duration = .milliseconds(7)
+        event.authentication = .dane
+        let now = try await self.store.databaseTime()
+        return Conclusion(
+            entry: entry, epoch: try self.term(entry.key.domain).epoch,
+            result: .retry(at: now + wait, recipients: entry.recipients, because: failure, isDelayNotified: false),
+            events: [event])
+    }
+}
+
+/// The kind of error that an operation throws, or nil.
+func code(_ body: () async throws -> Void) async -> QueueStoreError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return (error as? QueueStoreError)?.code
+    }
+}

@@ -1,0 +1,198 @@
+import Lab
+import MailModel
+import PostgresDriver
+import QueueStore
+import Testing
+
+@Suite("Accepting (DESIGN §4)", .timeLimit(.minutes(1)))
+struct WriterTests {
+    @Test("A stored message is read back whole: envelope, recipients, body, trace, summary")
+    func roundTrip() async throws {
+        try await QueueFixture.run { queue in
+            let id = newID()
+            try await queue.writer.enqueue(queue.message(id, body: "Subject: x\r\n\r\nb\0dy\r\n"))
+            let entry = try await queue.claimOne()
+            #expect(entry.key.message == id)
+            #expect(entry.sender == "alice@alpha.test")
+            #expect(entry.recipients == [QueueRecipient(address: "bob@bravo.test")])
+            #expect(entry.attempts == 0)
+            #expect(entry.openAttempt == nil)
+            var reader = queue.store.body(of: entry.key)
+            #expect(try await reader.next() == Array("Subject: x\r\n\r\nb\0dy\r\n".utf8))
+            #expect(try await reader.next() == nil)
+            #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive])
+            let ready = try await queue.store.summary().ready
+            #expect(ready.entries == 1)
+            #expect(ready.bytes == entry.size)
+        }
+    }
+
+    @Test("The same id twice is one message (hostile-input 31)")
+    func repeated() async throws {
+        try await QueueFixture.run { queue in
+            let message = queue.message(to: [bravo, domain("charlie.test")])
+            try await queue.writer.enqueue(message)
+            try await queue.writer.enqueue(message)
+            #expect(try await queue.count("ready") == 2)
+            #expect(try await queue.count("trace") == 2)
+        }
+    }
+
+    @Test("The same id again after delivery stores nothing: finished ids stay for a while")
+    func repeatedAfterDelivery() async throws {
+        try await QueueFixture.run { queue in
+            let message = queue.message()
+            try await queue.writer.enqueue(message)
+            let results = await queue.store.conclude([try queue.delivered(try await queue.claimOne())])
+            try results.forEach { try $0.get() }
+            try await queue.writer.enqueue(message)
+            #expect(try await queue.count("ready") == 0)
+            #expect(try await queue.count("message") == 1)
+            #expect(try await queue.store.sweepFinished(try queue.term().shard, olderThan: .zero) == 1)
+            #expect(try await queue.count("message") == 0)
+        }
+    }
+
+    @Test("Many callers at once share few commits, and each is stored")
+    func groupCommit() async throws {
+        try await QueueFixture.run { queue in
+            let before = queue.pool.statistics.completed
+            // The first commit is held up until all have come.
+            async let lock: Void = queue.lockMessages(seconds: 1)
+            try await queue.waitUntilLocked()
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<200 {
+                    group.addTask { try await queue.writer.enqueue(queue.message()) }
+                }
+                try await group.waitForAll()
+            }
+            try await lock
+            #expect(try await queue.count("ready") == 200)
+            #expect(queue.pool.statistics.completed - before < 20)
+            #expect(try await queue.store.summary().ready.entries == 200)
+        }
+    }
+
+    @Test("One bad message in a batch is refused alone")
+    func badMessage() async throws {
+        try await QueueFixture.run { queue in
+            // A constraint of the test's own, for there is no message that the tables do not take.
+            try await queue.admin.script("ALTER TABLE relay.message ADD CHECK (sender <> 'bad@alpha.test')")
+            let codes = await withTaskGroup(of: QueueStoreError.Code?.self) { group in
+                for number in 0..<50 {
+                    group.addTask {
+                        var message = queue.message()
+                        if number == 20 { message.sender = "bad@alpha.test" }
+                        return await code { try await queue.writer.enqueue(message) }
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(codes.compactMap(\.self) == [.database])
+            #expect(try await queue.count("message") == 49)
+        }
+    }
+
+    @Test("More than may wait is refused at once as overloaded")
+    func overloaded() async throws {
+        var limits = QueueWriter.Limits()
+        limits.waitingCount = 1
+        limits.commitsInFlight = 1
+        try await QueueFixture.run(limits: limits) { queue in
+            let codes = await withTaskGroup(of: QueueStoreError.Code?.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { await code { try await queue.writer.enqueue(queue.message()) } }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(codes.contains(.overloaded))
+            let accepted = Int64(codes.count { $0 == nil })
+            let stored = try await queue.count("message")
+            #expect(stored == accepted)
+        }
+    }
+
+    @Test("The server's end is killed while it commits: the repetition finds out, and one message is stored")
+    func killedInCommit() async throws {
+        try await QueueFixture.run { queue in
+            // The statement is held up by a lock, so that the kill comes in the middle of the transaction.
+            async let lock: Void = queue.lockMessages(seconds: 3)
+            try await queue.waitUntilLocked()
+            async let stored: Void = queue.writer.enqueue(queue.message())
+            let blocked = """
+                FROM pg_stat_activity WHERE usename = 'queue_login' AND datname = current_database()
+                AND wait_event_type = 'Lock'
+                """
+            try await queue.waitUntil("SELECT count(*) \(blocked)")
+            try await queue.admin.query(Statement("SELECT pg_terminate_backend(pid) \(blocked)"))
+            try await stored
+            try await lock
+            #expect(try await queue.count("ready") == 1)
+            #expect(queue.pool.statistics.errors[.ambiguousCommit] == 1)
+        }
+    }
+
+    @Test("A large body goes in and comes out in chunks, and goes when the message is delivered")
+    func largeBody() async throws {
+        try await QueueFixture.run { queue in
+            var message = queue.message()
+            let content = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+            var body = queue.writer.bodyWriter(for: message)
+            for start in stride(from: 0, to: content.count, by: 30_000) {
+                try await body.write(content[start..<min(start + 30_000, content.count)])
+            }
+            message.body = .staged(try await body.finish())
+            try await queue.writer.enqueue(message)
+            try await queue.writer.enqueue(message)
+            let entry = try await queue.claimOne()
+            var reader = queue.store.body(of: entry.key)
+            var read: [UInt8] = []
+            while let piece = try await reader.next() {
+                #expect(piece.count <= QueueLimits.inlineBody)
+                read += piece
+            }
+            #expect(read == content)
+            #expect(try await queue.count("staged_body") == 0)
+            try await queue.store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+            #expect(try await queue.count("body_chunk") == 0)
+        }
+    }
+
+    @Test("Chunks that were never published are swept, and can then not be published")
+    func orphans() async throws {
+        try await QueueFixture.run { queue in
+            var message = queue.message()
+            var body = queue.writer.bodyWriter(for: message)
+            try await body.write([UInt8](repeating: 1, count: 100_000))
+            #expect(try await queue.store.sweepOrphans() == 0)
+            #expect(try await queue.store.sweepOrphans(olderThan: .zero) == 1)
+            #expect(try await queue.count("body_chunk") == 0)
+            let late = await code { message.body = .staged(try await body.finish()) }
+            #expect(late == .bodyNotStaged)
+        }
+    }
+}
+
+extension QueueFixture {
+    /// Keeps everybody from writing messages for so long.
+    func lockMessages(seconds: Int) async throws {
+        try await self.admin.script("LOCK TABLE relay.message IN SHARE MODE; SELECT pg_sleep(\(seconds))")
+    }
+
+    func waitUntilLocked() async throws {
+        try await self.waitUntil(
+            """
+            SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted AND relation = 'relay.message'::regclass
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """)
+    }
+
+    /// Waits, at most ten seconds, until a count is positive.
+    func waitUntil(_ sql: String) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try await self.admin.query(Statement(sql)).single().get(0, as: Int64.self) == 0 {
+            try #require(ContinuousClock.now < deadline, "\(sql)")
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+}

@@ -115,10 +115,10 @@ enum TLSStrictness {
     private static func ciphers(_ strictness: TLSStrictness) -> String {
         switch strictness {
         case .server:
-            "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+SHA384:ECDHE+SHA256:!aNULL:!eNULL"
+            "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+SHA384:ECDHE+SHA256:!aNULL:!eNULL:!CAMELLIA"
         case .owed:
             "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+SHA384:ECDHE+SHA256:DHE+SHA256"
-                + ":RSA+AESGCM:RSA+SHA256:!aNULL:!eNULL:!PSK:!SRP"
+                + ":RSA+AESGCM:RSA+SHA256:!aNULL:!eNULL:!PSK:!SRP:!CAMELLIA:!aDSS"
         case .opportunistic:
             "ALL:!eNULL:!PSK:!SRP:@STRENGTH"
         }

@@ -135,7 +135,7 @@ public final class ChildProcess: Sendable {
     private static func locate(_ executable: String) throws(Failure) -> String {
         if executable.contains("/") { return executable }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        for folder in path.split(separator: ":") + ["/usr/local/sbin", "/usr/sbin", "/sbin"] {
+        for folder in path.split(separator: ":") + ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"] {
             let candidate = "\(folder)/\(executable)"
             if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
         }

@@ -12,8 +12,6 @@ public struct LabZone: Sendable {
         case signaturesEnd(after: Duration)
         /// Signed and in good order, but the server cannot load it and answers SERVFAIL.
         case serverFailure
-        /// Delegated to a server that answers REFUSED.
-        case refused
     }
 
     /// Its name, without the trailing dot.

@@ -1,12 +1,40 @@
+import CIDN2
 public import MailModel
 
 extension DomainName {
     /// Reads a domain name as people write it, U-labels included, and turns it into A-labels once
     /// (IDNA2008, RFC 5891 §5, after the non-transitional mapping of UTS 46, so `ß` stays itself).
     ///
+    /// A-labels that come in must be the ones their U-labels give. Labels are letters, digits, hyphens and, for
+    /// service names, underscores; anything else that libidn2 lets pass in ASCII is refused here.
+    ///
     /// - Throws: `InternationalDomainError` with libidn2's reason when the text is no domain name.
     public init(unicode text: String) throws(InternationalDomainError) {
-        throw InternationalDomainError(text: text, reason: "")
+        // A NUL would end the text for C, and what no name can hold need not be mapped at all.
+        guard !text.utf8.contains(0), (1...1024).contains(text.utf8.count) else {
+            throw InternationalDomainError(
+                text: String(text.prefix(256)), reason: "it is empty, too long, or has a NUL")
+        }
+        let labels = try Self.aLabels(text)
+        guard let name = DomainName(labels) else {
+            throw InternationalDomainError(text: text, reason: "not labels of letters, digits and hyphens")
+        }
+        self = name
+    }
+
+    private static func aLabels(_ text: String) throws(InternationalDomainError) -> String {
+        if text.utf8.allSatisfy({ $0 < 0x80 }), !text.lowercased().contains("xn--") { return text }
+        var output: UnsafeMutablePointer<CChar>?
+        let flags = Int32(IDN2_NONTRANSITIONAL.rawValue | IDN2_NFC_INPUT.rawValue)
+        // libidn2 reads the NUL-terminated text, and gives a text of its own that is freed below.
+        let status = unsafe idn2_to_ascii_8z(text, &output, flags)
+        defer { unsafe idn2_free(output) }
+        guard status == IDN2_OK.rawValue, let result = unsafe output else {
+            // The texts of errors are constants of the library.
+            let reason = unsafe String(cString: idn2_strerror(status))
+            throw InternationalDomainError(text: text, reason: reason)
+        }
+        return unsafe String(cString: result)
     }
 }
 

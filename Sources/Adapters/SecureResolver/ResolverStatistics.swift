@@ -46,3 +46,28 @@ public struct ResolverStatistics: Hashable, Sendable {
     /// No events yet.
     public init() {}
 }
+
+extension ResolverStatistics.QueryKind {
+    init(_ type: DNSQuestion.RecordType, _ outcome: QueryOutcome, _ answer: DNSAnswer) {
+        let security: Security =
+            switch answer {
+            case .found(_, .secure, _), .absent(_, .secure, _): .secure
+            case .found(_, .insecure, _), .absent(_, .insecure, _): .insecure
+            case .failed(.bogus): .bogus
+            case .failed: .failed
+            }
+        let rcode =
+            switch outcome {
+            case .answered(let raw): Self.name(ofRCode: raw.rcode)
+            case .timedOut: "timeout"
+            case .unavailable: "error"
+            }
+        self.init(type: type, security: security, rcode: rcode)
+    }
+
+    /// The names of RFC 1035 §4.1.1; the others share one, so that metrics stay few.
+    private static func name(ofRCode rcode: Int) -> String {
+        let names = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]
+        return names.indices.contains(rcode) ? names[rcode] : "OTHER"
+    }
+}

@@ -1,6 +1,7 @@
 public import DANE
 public import Logging
 public import MailModel
+import Synchronization
 
 /// A validating resolver inside this process: libunbound on threads of its own, behind a bounded cache with single flight.
 ///
@@ -9,6 +10,20 @@ public import MailModel
 /// `.validating`, the node is not ready and defers mail: the resolver keeps answering, but *insecure* and *failed*
 /// may then be our own fault rather than the domain's (dane-rules 38). A *secure* answer stays proven whatever it says.
 public final class SecureResolver: Sendable {
+    private typealias Waiter = CheckedContinuation<DNSAnswer, Never>
+
+    private let thread: UnboundThread
+    private let flights: Mutex<Flights<Waiter>>
+    private let nextWaiter = Atomic<UInt64>(0)
+    private let reading: AnswerReading
+    private let deadline: Duration
+    private let selfTestZone: DomainName?
+    private let logger: Logger
+    private let now: @Sendable () -> Timestamp
+
+    /// One line that says what this resolver validates with: anchors by key tag, and whom it asks.
+    public let startupDescription: String
+
     /// Starts the resolver's thread and lets libunbound read its configuration and anchors.
     ///
     /// - Parameters:
@@ -16,23 +31,100 @@ public final class SecureResolver: Sendable {
     public init(
         settings: SecureResolverSettings, logger: Logger, now: @escaping @Sendable () -> Timestamp
     ) async throws(SecureResolverError) {
-        self.startupDescription = ""
+        let configuration = try UnboundConfiguration(settings)
+        self.thread = try await UnboundThread(configuration: configuration.text)
+        self.flights = Mutex(
+            Flights(
+                cache: AnswerCache(maximumEntries: settings.cacheEntries, maximumBytes: settings.cacheBytes),
+                maximumFlights: settings.concurrentQueries))
+        self.reading = AnswerReading(
+            maximumRecords: settings.maximumRecords, maximumAliases: settings.maximumAliases,
+            anchors: configuration.anchors)
+        self.deadline = settings.queryDeadline
+        self.selfTestZone = settings.selfTestZone
+        self.logger = logger
+        self.now = now
+        self.startupDescription = "libunbound \(UnboundContext.version) \(configuration.description)"
+        logger.info("resolver started", metadata: ["resolver": "\(self.startupDescription)"])
     }
 
-    /// One line that says what this resolver validates with: anchors by key tag, and whom it asks.
-    public let startupDescription: String
+    deinit { self.thread.send(.stop {}) }
 
     /// The answer to one question, from the cache or from the DNS. Equal questions under way share one query.
     ///
     /// A cancelled caller gets `.failed(.resolverUnavailable)` promptly; the query lives on for others that wait for it.
-    public func answer(to question: DNSQuestion) async -> DNSAnswer { .failed(.resolverUnavailable("")) }
+    public func answer(to question: DNSQuestion) async -> DNSAnswer {
+        let identifier = self.nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let now = self.now()
+                let action = self.flights.withLock { flights -> Flights<Waiter>.OnQuestion in
+                    // The handler below may have run already, and then found nobody to wake.
+                    if Task.isCancelled { return .answer(Self.cancelled) }
+                    return flights.asked(question, by: identifier, waiter, at: now)
+                }
+                switch action {
+                case .answer(let answer): waiter.resume(returning: answer)
+                case .begin: self.begin(question)
+                case .wait: ()
+                }
+            }
+        } onCancel: {
+            self.flights.withLock { $0.cancelled(identifier, question) }?.resume(returning: Self.cancelled)
+        }
+    }
 
-    /// Asks for the keys of the root (or of `selfTestZone`) afresh and says whether this resolver validates.
-    public func selfTest() async -> ValidationStatus { .unreachable("") }
+    /// Asks for the keys of the root (or of `selfTestZone`) and says whether this resolver validates.
+    public func selfTest() async -> ValidationStatus {
+        let zone = "\(self.selfTestZone?.text ?? "")."
+        let outcome = await withCheckedContinuation { waiter in
+            self.thread.send(
+                .resolve(name: zone, type: DNSType.dnskey, deadline: .now + self.deadline) {
+                    waiter.resume(returning: $0)
+                })
+        }
+        return ValidationStatus(outcome, keysOf: zone)
+    }
 
     /// What has happened so far.
-    public var statistics: ResolverStatistics { ResolverStatistics() }
+    public var statistics: ResolverStatistics { self.flights.withLock { $0.snapshot } }
 
     /// Fails everybody who waits with `.resolverUnavailable` and ends the thread. Later questions fail the same way.
-    public func shutdown() async {}
+    public func shutdown() async {
+        for waiter in self.flights.withLock({ $0.close() }) {
+            waiter.resume(returning: .failed(.resolverUnavailable("the resolver is shut down")))
+        }
+        await withCheckedContinuation { done in self.thread.send(.stop { done.resume() }) }
+    }
+
+    private static let cancelled = DNSAnswer.failed(.resolverUnavailable("the question was withdrawn"))
+
+    private func begin(_ question: DNSQuestion) {
+        let begun = ContinuousClock.now
+        // The trailing dot keeps libunbound from searching for the name anywhere else.
+        let name = question.name.text + "."
+        self.thread.send(
+            .resolve(name: name, type: question.type.rawValue, deadline: begun + self.deadline) { [weak self] outcome in
+                self?.ended(question, outcome, took: begun.duration(to: .now))
+            })
+    }
+
+    private func ended(_ question: DNSQuestion, _ outcome: QueryOutcome, took: Duration) {
+        let now = self.now()
+        let timed: TimedAnswer =
+            switch outcome {
+            case .answered(let raw): self.reading.read(raw, to: question, at: now)
+            case .timedOut: TimedAnswer(answer: .failed(.timeout), lifetime: AnswerReading.lifetime(of: .timeout))
+            case .unavailable(let reason): TimedAnswer(answer: .failed(.resolverUnavailable(reason)), lifetime: .zero)
+            }
+        let kind = ResolverStatistics.QueryKind(question.type, outcome, timed.answer)
+        self.logger.debug(
+            "resolved",
+            metadata: [
+                "name": "\(question.name)", "type": "\(question.type)", "security": "\(kind.security.rawValue)",
+                "rcode": "\(kind.rcode)",
+            ])
+        let waiters = self.flights.withLock { $0.ended(question, timed, kind, took: took, at: now) }
+        for waiter in waiters { waiter.resume(returning: timed.answer) }
+    }
 }

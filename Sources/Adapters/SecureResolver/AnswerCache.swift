@@ -1,0 +1,105 @@
+import DANE
+import MailModel
+
+/// Answers with their end of life, bounded in number and bytes; a pure value that is told the time.
+///
+/// An entry lives from the moment it was stored until its lifetime is over, and not a moment before or after: a clock
+/// that jumps back makes entries unusable rather than immortal. When the cache is full the oldest go first.
+struct AnswerCache {
+    private struct Entry {
+        let answer: DNSAnswer
+        let stored: Timestamp
+        let expiry: Timestamp
+        let cost: Int
+        let serial: UInt64
+    }
+
+    let maximumEntries: Int
+    let maximumBytes: Int
+    private(set) var bytes = 0
+    private(set) var evictions: UInt64 = 0
+    private var entries: [DNSQuestion: Entry] = [:]
+    /// What was stored when, oldest first; a replaced entry leaves a stale line, known by its serial.
+    private var order: [(question: DNSQuestion, serial: UInt64)] = []
+    private var oldest = 0
+    private var nextSerial: UInt64 = 0
+
+    /// An empty cache with these limits.
+    init(maximumEntries: Int, maximumBytes: Int) {
+        self.maximumEntries = maximumEntries
+        self.maximumBytes = maximumBytes
+    }
+
+    /// The number of entries, expired ones that nobody asked for since included.
+    var count: Int { self.entries.count }
+
+    /// The answer to a question if there is one that is alive at `now`.
+    mutating func answer(to question: DNSQuestion, at now: Timestamp) -> DNSAnswer? {
+        guard let entry = self.entries[question] else { return nil }
+        guard entry.stored <= now, now < entry.expiry else {
+            self.remove(question)
+            return nil
+        }
+        return entry.answer
+    }
+
+    /// Keeps an answer for its lifetime from `now` on; without any lifetime it is not kept.
+    mutating func store(_ timed: TimedAnswer, to question: DNSQuestion, at now: Timestamp) {
+        self.remove(question)
+        let cost = Self.cost(of: timed.answer, question)
+        guard timed.lifetime > .zero, self.maximumEntries > 0, cost <= self.maximumBytes else { return }
+        while self.entries.count >= self.maximumEntries || self.bytes + cost > self.maximumBytes { self.evictOldest() }
+        self.nextSerial += 1
+        self.entries[question] = Entry(
+            answer: timed.answer, stored: now, expiry: now + timed.lifetime, cost: cost, serial: self.nextSerial)
+        self.order.append((question, self.nextSerial))
+        self.bytes += cost
+        self.compact()
+    }
+
+    private mutating func remove(_ question: DNSQuestion) {
+        if let entry = self.entries.removeValue(forKey: question) { self.bytes -= entry.cost }
+    }
+
+    private mutating func evictOldest() {
+        let line = self.order[self.oldest]
+        self.oldest += 1
+        guard self.entries[line.question]?.serial == line.serial else { return }
+        self.remove(line.question)
+        self.evictions += 1
+    }
+
+    /// Drops stale lines once they are the greater part, which costs a constant per store on average.
+    private mutating func compact() {
+        guard self.order.count > 2 * self.entries.count + 64 else { return }
+        let live = self.entries
+        self.order = self.order[self.oldest...].filter { live[$0.question]?.serial == $0.serial }
+        self.oldest = 0
+    }
+
+    /// An estimate of memory: the fixed part of an entry, and its names and data.
+    private static func cost(of answer: DNSAnswer, _ question: DNSQuestion) -> Int {
+        let fixed = 256 + question.name.text.utf8.count
+        switch answer {
+        case .found(let records, _, let aliases):
+            return fixed + records.reduce(0) { $0 + Self.cost(of: $1) } + Self.cost(of: aliases)
+        case .absent(_, _, let aliases):
+            return fixed + Self.cost(of: aliases)
+        case .failed(.bogus(let text)), .failed(.malformed(let text)):
+            return fixed + text.utf8.count
+        case .failed:
+            return fixed
+        }
+    }
+
+    private static func cost(of names: [DomainName]) -> Int { names.reduce(0) { $0 + 32 + $1.text.utf8.count } }
+
+    private static func cost(of record: DNSRecord) -> Int {
+        switch record {
+        case .mx(_, let exchange): 64 + (exchange?.text.utf8.count ?? 0)
+        case .address: 64
+        case .tlsa(let record): 64 + record.associationData.count
+        case .alias(let name): 64 + name.text.utf8.count
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import DANE
+import MailModel
+
+/// What libunbound said to one query, before anything is made of it.
+struct RawAnswer: Equatable, Sendable {
+    var rcode: Int
+    var isSecure: Bool
+    /// The validator's reason, if it found the answer bogus.
+    var bogusReason: String?
+    var packet: [UInt8]
+}
+
+/// An answer together with how long it may be kept.
+struct TimedAnswer: Equatable, Sendable {
+    var answer: DNSAnswer
+    var lifetime: Duration
+}
+
+/// Turns raw answers into `DNSAnswer`s; pure, so every verdict can be tested with a few bytes.
+struct AnswerReading: Sendable {
+    var maximumRecords: Int
+    var maximumAliases: Int
+    /// The names that trust begins at; below none of them, nothing is proven either way.
+    var anchors: [TrustAnchorKey]
+
+    /// How long failures are kept: long enough to shield a broken zone from a burst of mail, short enough to notice repair.
+    static func lifetime(of failure: DNSFailure) -> Duration {
+        switch failure {
+        case .bogus: .seconds(5)
+        case .resolverUnavailable: .zero
+        case .serverFailure, .refused, .unexpectedResponse, .timeout, .tooManyAliases, .malformed: .seconds(1)
+        }
+    }
+
+    /// A negative answer without SOA, as some forwarders give it, is kept no longer than this.
+    static let negativeLifetimeWithoutSOA = Duration.seconds(5)
+
+    /// Judges one raw answer at the time `now`.
+    ///
+    /// The order matters: libunbound reports a dead server as RCODE 2 with the bits of "insecure", so the bits of
+    /// an answer count only when there is one.
+    func read(_ raw: RawAnswer, to question: DNSQuestion, at now: Timestamp) -> TimedAnswer {
+        if let reason = raw.bogusReason { return self.failed(.bogus(reason)) }
+        guard raw.rcode == 0 || raw.rcode == 3 else { return self.failed(Self.failure(rcode: raw.rcode)) }
+        do throws(DNSMessage.Malformed) {
+            let message = try DNSMessage(packet: raw.packet)
+            return try self.read(message, raw, question, now)
+        } catch {
+            return self.failed(.malformed(error.reason))
+        }
+    }
+
+    private func read(
+        _ message: DNSMessage, _ raw: RawAnswer, _ question: DNSQuestion, _ now: Timestamp
+    ) throws(DNSMessage.Malformed) -> TimedAnswer {
+        var owner = WireName(question.name)
+        var aliases: [DomainName] = []
+        while question.type != .cname,
+            let link = message.answers.first(where: { $0.type == DNSType.cname && $0.owner == owner }),
+            let target = link.target
+        {
+            guard aliases.count < self.maximumAliases else { return self.failed(.tooManyAliases) }
+            guard let name = target.domainName else { throw .init(reason: "an alias leads to no host name") }
+            aliases.append(name)
+            owner = target
+        }
+        let matching = message.answers.filter { $0.type == question.type.rawValue && $0.owner == owner }
+        guard matching.count <= self.maximumRecords else {
+            throw .init(reason: "\(matching.count) records, more than \(self.maximumRecords)")
+        }
+        let answer: DNSAnswer
+        let state: DNSSECState = raw.isSecure ? .secure : .insecure
+        if matching.isEmpty {
+            answer = .absent(raw.rcode == 3 ? .nameError : .noData, state, aliases: aliases)
+        } else {
+            var records: [DNSRecord] = []
+            for record in matching { records.append(try Self.record(record)) }
+            answer = .found(records, state, aliases: aliases)
+        }
+        return self.timed(answer, message, [question.name] + aliases, now)
+    }
+
+    /// Adds the lifetime, and refuses what cannot be judged: names below no anchor, and signatures that ended.
+    private func timed(
+        _ answer: DNSAnswer, _ message: DNSMessage, _ names: [DomainName], _ now: Timestamp
+    ) -> TimedAnswer {
+        guard answer.isSecure else {
+            // Without an anchor above it a name is indeterminate (RFC 4035 §4.3), which is not "proven insecure".
+            if let name = names.first(where: { name in !self.anchors.contains { $0.covers(name) } }) {
+                return self.failed(.resolverUnavailable("no trust anchor above \(name)"))
+            }
+            return TimedAnswer(answer: answer, lifetime: self.lifetime(message, isNegative: answer.isNegative))
+        }
+        var lifetime = self.lifetime(message, isNegative: answer.isNegative)
+        for signature in message.answers + message.authority where signature.type == DNSType.rrsig {
+            guard let expiry = Self.expiry(signature, near: now) else { return self.failed(.malformed("short RRSIG")) }
+            // libunbound allows for skewed clocks; by ours the signature has ended (RFC 4035 §5.3.1).
+            guard expiry > now else { return self.failed(.bogus("a signature ended at \(expiry)")) }
+            lifetime = min(lifetime, expiry - now)
+        }
+        return TimedAnswer(answer: answer, lifetime: lifetime)
+    }
+
+    private func lifetime(_ message: DNSMessage, isNegative: Bool) -> Duration {
+        var seconds = message.answers.map(\.effectiveTimeToLive)
+        if isNegative {
+            // The negative TTL is the lesser of the SOA's own TTL and its last field (RFC 2308 §5).
+            let negative = message.authority.filter { $0.type == DNSType.soa }.map { soa in
+                min(soa.effectiveTimeToLive, soa.data.suffix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+            }
+            guard !negative.isEmpty else {
+                return min(Self.negativeLifetimeWithoutSOA, .seconds(Int64(seconds.min() ?? .max)))
+            }
+            seconds += negative
+        }
+        return .seconds(Int64(seconds.min() ?? 0))
+    }
+
+    private func failed(_ failure: DNSFailure) -> TimedAnswer {
+        TimedAnswer(answer: .failed(failure), lifetime: Self.lifetime(of: failure))
+    }
+
+    private static func failure(rcode: Int) -> DNSFailure {
+        switch rcode {
+        case 2: .serverFailure
+        case 5: .refused
+        default: .unexpectedResponse(rcode)
+        }
+    }
+
+    /// When a signature ends: 32 bits that wrap around, read as the moment nearest to now (RFC 4034 §3.1.5).
+    private static func expiry(_ signature: DNSMessage.Record, near now: Timestamp) -> Timestamp? {
+        guard signature.data.count >= 18 else { return nil }
+        let field = signature.data.dropFirst(8).prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let second = now.microseconds / 1_000_000
+        let distance = Int32(bitPattern: field &- UInt32(truncatingIfNeeded: second))
+        return Timestamp(seconds: second + Int64(distance))
+    }
+
+    private static func record(_ record: DNSMessage.Record) throws(DNSMessage.Malformed) -> DNSRecord {
+        switch record.type {
+        case DNSQuestion.RecordType.tlsa.rawValue:
+            // Too short for a TLSA record, but published as one: it counts as unusable, not as absent.
+            let unusable = TLSARecord(
+                usage: .init(rawValue: 255), selector: .init(rawValue: 255), matchingType: .init(rawValue: 255),
+                associationData: [])
+            return .tlsa(TLSARecord(rdata: record.data) ?? unusable)
+        case DNSType.mx:
+            let preference = record.data.prefix(2).reduce(UInt16(0)) { $0 << 8 | UInt16($1) }
+            guard let target = record.target else { throw .init(reason: "an MX record without exchange") }
+            if target.isRoot { return .mx(preference: preference, exchange: nil) }
+            guard let name = target.domainName else { throw .init(reason: "an MX record names no host") }
+            return .mx(preference: preference, exchange: name)
+        case DNSType.cname:
+            guard let name = record.target?.domainName else { throw .init(reason: "an alias leads to no host name") }
+            return .alias(name)
+        default:
+            let length = record.type == DNSQuestion.RecordType.a.rawValue ? 4 : 16
+            guard record.data.count == length, let address = IPAddress(bytes: record.data) else {
+                throw .init(reason: "an address of \(record.data.count) bytes")
+            }
+            return .address(address)
+        }
+    }
+}
+
+extension DNSMessage.Record {
+    /// The TTL in seconds; one with the top bit set counts as zero (RFC 2181 §8).
+    fileprivate var effectiveTimeToLive: UInt32 { self.timeToLive > UInt32(Int32.max) ? 0 : self.timeToLive }
+}
+
+extension DNSAnswer {
+    var isSecure: Bool {
+        switch self {
+        case .found(_, let state, _), .absent(_, let state, _): state == .secure
+        case .failed: false
+        }
+    }
+
+    var isNegative: Bool {
+        if case .absent = self { true } else { false }
+    }
+}

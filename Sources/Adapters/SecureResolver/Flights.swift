@@ -1,0 +1,82 @@
+import DANE
+import MailModel
+
+/// Cache, queries under way and counters of one resolver: decisions only, made under the resolver's lock.
+///
+/// `Waiter` is whatever the resolver needs to answer somebody; nothing here calls it.
+struct Flights<Waiter> {
+    enum OnQuestion {
+        /// Answer now.
+        case answer(DNSAnswer)
+        /// The waiter was kept; a query is already under way.
+        case wait
+        /// The waiter was kept; start the query.
+        case begin
+    }
+
+    private(set) var cache: AnswerCache
+    private let maximumFlights: Int
+    private var waiters: [DNSQuestion: [UInt64: Waiter]] = [:]
+    private var isClosed = false
+    private var statistics = ResolverStatistics()
+
+    /// Nothing under way, nothing cached.
+    init(cache: AnswerCache, maximumFlights: Int) {
+        self.cache = cache
+        self.maximumFlights = maximumFlights
+    }
+
+    /// Somebody asks.
+    mutating func asked(
+        _ question: DNSQuestion, by identifier: UInt64, _ waiter: Waiter, at now: Timestamp
+    ) -> OnQuestion {
+        guard !self.isClosed else { return .answer(.failed(.resolverUnavailable("the resolver is shut down"))) }
+        if let answer = self.cache.answer(to: question, at: now) {
+            self.statistics.cacheHits += 1
+            return .answer(answer)
+        }
+        if self.waiters[question] != nil {
+            self.statistics.cacheJoins += 1
+            self.waiters[question]?[identifier] = waiter
+            return .wait
+        }
+        guard self.waiters.count < self.maximumFlights else {
+            return .answer(.failed(.resolverUnavailable("\(self.maximumFlights) queries are under way")))
+        }
+        self.statistics.cacheMisses += 1
+        self.waiters[question] = [identifier: waiter]
+        return .begin
+    }
+
+    /// Somebody no longer waits. The query goes on and fills the cache, and ends by its deadline at the latest.
+    mutating func cancelled(_ identifier: UInt64, _ question: DNSQuestion) -> Waiter? {
+        self.waiters[question]?.removeValue(forKey: identifier)
+    }
+
+    /// A query ended; its answer is kept, and those who wait are to be told.
+    mutating func ended(
+        _ question: DNSQuestion, _ timed: TimedAnswer, _ kind: ResolverStatistics.QueryKind, took: Duration,
+        at now: Timestamp
+    ) -> [Waiter] {
+        self.statistics.queries[kind, default: 0] += 1
+        self.statistics.queryTime[question.type, default: .zero] += took
+        if !self.isClosed { self.cache.store(timed, to: question, at: now) }
+        return self.waiters.removeValue(forKey: question).map { Array($0.values) } ?? []
+    }
+
+    /// No more questions; everybody who waits is to be told.
+    mutating func close() -> [Waiter] {
+        self.isClosed = true
+        defer { self.waiters = [:] }
+        return self.waiters.values.flatMap(\.values)
+    }
+
+    /// The counters, with the gauges as they stand.
+    var snapshot: ResolverStatistics {
+        var snapshot = self.statistics
+        snapshot.cacheEntries = self.cache.count
+        snapshot.cacheEvictions = self.cache.evictions
+        snapshot.queriesUnderWay = self.waiters.count
+        return snapshot
+    }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import MailModel
+
+/// The file that libunbound is configured with: it takes stub and forward zones from nowhere else.
+struct UnboundConfiguration: Sendable {
+    /// The text in the form of unbound.conf(5).
+    let text: String
+    /// The keys that trust begins with.
+    let anchors: [TrustAnchorKey]
+    /// One line for the log.
+    let description: String
+
+    /// Options that decide whether and from where answers are validated; these have settings of their own or none.
+    private static let refusedOptions: Set<String> = [
+        "module-config", "val-permissive-mode", "trust-anchor", "trust-anchor-file", "auto-trust-anchor-file",
+        "trusted-keys-file", "include", "include-toplevel", "root-hints", "python-script", "dynlib-file",
+    ]
+
+    /// Checks settings and writes them as text.
+    init(_ settings: SecureResolverSettings) throws(SecureResolverError) {
+        var lines = ["server:"] + Self.defaults(settings)
+        var anchors: [TrustAnchorKey] = []
+        for anchor in settings.trustAnchors {
+            switch anchor {
+            case .file(let path):
+                lines.append("trust-anchor-file: \(try Self.quoted(path))")
+                anchors += try Self.keys(inFile: path)
+            case .record(let record):
+                lines.append("trust-anchor: \(try Self.quoted(record))")
+                let keys = TrustAnchorKey.keys(inZoneText: record)
+                guard !keys.isEmpty else { throw .init(.invalidTrustAnchor, "not a DS or DNSKEY record: \(record)") }
+                anchors += keys
+            }
+        }
+        // Without an anchor every answer would be insecure, and every domain would lose DANE without a word.
+        guard !anchors.isEmpty else { throw .init(.invalidTrustAnchor, "no trust anchor is configured") }
+        if let hints = settings.rootHints { lines.append("root-hints: \(try Self.quoted(hints))") }
+        for option in settings.options { lines.append(try Self.line(option)) }
+        for stub in settings.stubZones {
+            guard !stub.servers.isEmpty else { throw .init(.invalidSettings, "a stub zone without servers") }
+            lines += ["stub-zone:", "name: \"\(stub.zone?.text ?? "").\""] + stub.servers.map { "stub-addr: \($0)" }
+        }
+        if !settings.forwarders.isEmpty {
+            lines += ["forward-zone:", "name: \".\""] + settings.forwarders.map { "forward-addr: \($0)" }
+        }
+        self.text = lines.joined(separator: "\n") + "\n"
+        self.anchors = anchors
+        self.description = Self.describe(settings, anchors)
+    }
+
+    /// What libunbound's own defaults, made for one desktop, lack for a relay. The operator's options come after these.
+    private static func defaults(_ settings: SecureResolverSettings) -> [String] {
+        let bytes = max(settings.cacheBytes, 1 << 20)
+        return [
+            "msg-cache-size: \(bytes / 4)", "rrset-cache-size: \(bytes / 2)", "key-cache-size: \(bytes / 4)",
+            "outgoing-range: 512", "num-queries-per-thread: \(max(settings.concurrentQueries, 16))",
+            "outgoing-num-tcp: 64", "incoming-num-tcp: 0",
+            // A server that was dead is asked again soon, and a zone that was bogus too: mail waits for both.
+            "infra-host-ttl: 60", "infra-keep-probing: yes", "val-bogus-ttl: 5",
+        ]
+    }
+
+    private static func line(_ option: SecureResolverSettings.Option) throws(SecureResolverError) -> String {
+        let name = option.name
+        guard !name.isEmpty,
+            name.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
+        else { throw .init(.invalidSettings, "\(name.debugDescription) is not the name of a libunbound option") }
+        guard !Self.refusedOptions.contains(name) else {
+            throw .init(
+                .invalidSettings, "the libunbound option \(name) is not passed on: it decides what is validated")
+        }
+        guard option.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }), !option.value.isEmpty else {
+            throw .init(
+                .invalidSettings, "the value of the libunbound option \(name) is empty or has control characters")
+        }
+        return "\(name): \(option.value)"
+    }
+
+    private static func quoted(_ text: String) throws(SecureResolverError) -> String {
+        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") }) else {
+            throw .init(.invalidSettings, "\(text.debugDescription) has quotes or control characters")
+        }
+        return "\"\(text)\""
+    }
+
+    private static func keys(inFile path: String) throws(SecureResolverError) -> [TrustAnchorKey] {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw .init(.invalidTrustAnchor, "the trust anchor file \(path) cannot be read", cause: "\(error)")
+        }
+        let keys = TrustAnchorKey.keys(inZoneText: text)
+        guard !keys.isEmpty else { throw .init(.invalidTrustAnchor, "no DS or DNSKEY record in \(path)") }
+        return keys
+    }
+
+    private static func describe(_ settings: SecureResolverSettings, _ anchors: [TrustAnchorKey]) -> String {
+        let trust = Dictionary(grouping: anchors, by: \.owner).sorted { $0.key < $1.key }.map { owner, keys in
+            "\(owner). (keys \(Set(keys.map(\.keyTag)).sorted().map(String.init).joined(separator: ", ")))"
+        }
+        var sources: [String] = []
+        if !settings.forwarders.isEmpty {
+            sources.append("forwarders \(settings.forwarders.map(\.description).joined(separator: ", "))")
+        }
+        for stub in settings.stubZones {
+            let servers = stub.servers.map(\.description).joined(separator: ", ")
+            sources.append("stub zone \(stub.zone?.text ?? ""). at \(servers)")
+        }
+        if settings.forwarders.isEmpty { sources.append("root hints \(settings.rootHints ?? "built in")") }
+        let options = settings.options.map { " \($0.name): \($0.value);" }.joined()
+        return "validates from \(trust.joined(separator: ", ")); asks \(sources.joined(separator: "; "));"
+            + " options:\(options.isEmpty ? " none" : options)"
+    }
+}
+
+extension SecureResolverSettings.Server: CustomStringConvertible {
+    /// As libunbound writes it, such as `192.0.2.53@53`.
+    public var description: String { "\(self.address)@\(self.port)" }
+}

@@ -1,0 +1,96 @@
+import DANE
+import Lab
+import MailModel
+import SecureResolver
+import Testing
+
+@Suite("A name server that is gone or silent", .timeLimit(.minutes(1)))
+struct SilentServerTests {
+    private let zones = [LabZone("alpha.test", [.a("alpha.test", "192.0.2.1"), .mx("alpha.test")])]
+
+    @Test("A server that is down means failure, never absence, and its return is noticed (hostile-input 25)")
+    func serverDown() async throws {
+        try await LabInternet.withInternet(self.zones) { internet in
+            let resolver = try await LabInternet.resolver(internet) { $0.queryDeadline = .seconds(1) }
+            await internet.stopServer()
+            await withTaskGroup(of: Void.self) { group in
+                for type in DNSQuestion.RecordType.allCases {
+                    group.addTask {
+                        guard case .failed = await resolver.answer(to: .init("alpha.test", type)) else {
+                            Issue.record("\(type) from a dead server")
+                            return
+                        }
+                    }
+                }
+            }
+            guard case .unreachable = await resolver.selfTest() else {
+                Issue.record("a dead server is not a validator's fault")
+                return
+            }
+            await resolver.shutdown()
+            try await internet.startServer()
+            let again = try await LabInternet.resolver(internet)
+            #expect(await again.selfTest() == .validating)
+            await again.shutdown()
+        }
+    }
+
+    @Test("Silence ends by our own deadline, cancellation and shutdown end at once")
+    func silence() async throws {
+        try await LabInternet.withInternet(self.zones) { internet in
+            let resolver = try await LabInternet.resolver(internet) { $0.queryDeadline = .milliseconds(300) }
+            await internet.pauseServer()
+            #expect(await resolver.answer(to: .init("alpha.test", .mx)) == .failed(.timeout))
+            #expect(resolver.statistics.queries == [.init(type: .mx, security: .failed, rcode: "timeout"): 1])
+            await resolver.shutdown()
+
+            let patient = try await LabInternet.resolver(internet)
+            let begun = ContinuousClock.now
+            async let waiting = patient.answer(to: .init("alpha.test", .mx))
+            let withdrawn = Task { await patient.answer(to: .init("alpha.test", .mx)) }
+            try await Task.sleep(for: .milliseconds(50))
+            withdrawn.cancel()
+            #expect(await withdrawn.value == .failed(.resolverUnavailable("the question was withdrawn")))
+            await patient.shutdown()
+            #expect(await waiting == .failed(.resolverUnavailable("the resolver is shut down")))
+            #expect(
+                await patient.answer(to: .init("alpha.test", .a))
+                    == .failed(.resolverUnavailable("the resolver is shut down")))
+            #expect(begun.duration(to: .now) < .seconds(10))
+            await internet.resumeServer()
+        }
+    }
+
+    @Test("More than the allowed number of queries at once fail at once as our fault")
+    func tooMany() async throws {
+        try await LabInternet.withInternet(self.zones) { internet in
+            let resolver = try await LabInternet.resolver(internet) { $0.concurrentQueries = 1 }
+            await internet.pauseServer()
+            async let first = resolver.answer(to: .init("alpha.test", .mx))
+            while resolver.statistics.queriesUnderWay == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(
+                await resolver.answer(to: .init("alpha.test", .a))
+                    == .failed(.resolverUnavailable("1 queries are under way")))
+            await resolver.shutdown()
+            _ = await first
+            await internet.resumeServer()
+        }
+    }
+
+    @Test("A record published while the zone is served is seen once the negative TTL is over (hostile-input 27)")
+    func publication() async throws {
+        let zone = LabZone("late.test", .signed, [.a("late.test", "192.0.2.1")], negativeTTL: 1)
+        try await LabInternet.withInternet([zone]) { internet in
+            let resolver = try await LabInternet.resolver(internet)
+            let question = DNSQuestion("_25._tcp.late.test", .tlsa)
+            #expect(await resolver.answer(to: question) == .absent(.nameError, .secure))
+            try await internet.update("late.test", zone.records + [.tlsa("late.test", 3, 1, 1, Array(0..<32))])
+            try await Task.sleep(for: .seconds(2.1))
+            guard case .found(_, .secure, _) = await resolver.answer(to: question) else {
+                Issue.record("\(await resolver.answer(to: question))")
+                return
+            }
+            await resolver.shutdown()
+        }
+    }
+}

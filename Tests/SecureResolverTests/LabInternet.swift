@@ -42,7 +42,7 @@ enum LabInternet {
         let internet = try #require(internet)
         var settings = SecureResolverSettings()
         let address = try #require(IPAddress(internet.address))
-        settings.stubZones = [.init(nil, servers: [.init(address, port: internet.port)])]
+        settings.forwarders = [.init(address, port: internet.port)]
         settings.trustAnchors = [anchor ?? .file(internet.trustAnchorFile.path)]
         settings.options = internet.resolverOptions.map { .init($0.name, $0.value) }
         change(&settings)

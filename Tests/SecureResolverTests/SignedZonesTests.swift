@@ -12,11 +12,14 @@ struct SignedZonesTests {
     @Test("Each verdict is told apart: secure, insecure, bogus, absent, failed")
     func verdicts() async throws {
         let resolver = try await LabInternet.resolver()
-        #expect(await resolver.answer(to: .init("mx.alpha.test", .a)) == .found([try self.address("192.0.2.1")], .secure))
         #expect(
-            await resolver.answer(to: .init("mx.alpha.test", .aaaa)) == .found([try self.address("2001:db8::1")], .secure))
+            await resolver.answer(to: .init("mx.alpha.test", .a)) == .found([try self.address("192.0.2.1")], .secure))
         #expect(
-            await resolver.answer(to: .init("host.plain.test", .a)) == .found([try self.address("192.0.2.2")], .insecure))
+            await resolver.answer(to: .init("mx.alpha.test", .aaaa))
+                == .found([try self.address("2001:db8::1")], .secure))
+        #expect(
+            await resolver.answer(to: .init("host.plain.test", .a))
+                == .found([try self.address("192.0.2.2")], .insecure))
         #expect(await resolver.answer(to: .init("mx.alpha.test", .mx)) == .absent(.noData, .secure))
         #expect(await resolver.answer(to: .init("none.alpha.test", .a)) == .absent(.nameError, .secure))
         #expect(await resolver.answer(to: .init("host.plain.test", .mx)) == .absent(.noData, .insecure))
@@ -25,7 +28,8 @@ struct SignedZonesTests {
         await resolver.shutdown()
     }
 
-    @Test("A zone that fails validation is bogus, never insecure or absent (RFC 7672 §2.1.2)",
+    @Test(
+        "A zone that fails validation is bogus, never insecure or absent (RFC 7672 §2.1.2)",
         arguments: ["forged.test", "expired.test"])
     func bogus(_ zone: String) async throws {
         let resolver = try await LabInternet.resolver()
@@ -80,11 +84,14 @@ struct SignedZonesTests {
         // The chain leaves the signed part of the tree, so the whole is insecure, but each alias of it is secure.
         #expect(
             await resolver.answer(to: .init("leaving.alpha.test", .a))
-                == .found([try self.address("192.0.2.2")], .insecure, aliases: ["inside.alpha.test", "host.plain.test"]))
+                == .found(
+                    [try self.address("192.0.2.2")], .insecure, aliases: ["inside.alpha.test", "host.plain.test"]))
         #expect(
-            await resolver.answer(to: .init("leaving.alpha.test", .cname)) == .found([.alias("inside.alpha.test")], .secure))
+            await resolver.answer(to: .init("leaving.alpha.test", .cname))
+                == .found([.alias("inside.alpha.test")], .secure))
         #expect(
-            await resolver.answer(to: .init("inside.alpha.test", .cname)) == .found([.alias("host.plain.test")], .secure))
+            await resolver.answer(to: .init("inside.alpha.test", .cname))
+                == .found([.alias("host.plain.test")], .secure))
         #expect(await resolver.answer(to: .init("host.plain.test", .cname)) == .absent(.noData, .insecure))
         #expect(
             await resolver.answer(to: .init("dangling.alpha.test", .a))
@@ -169,6 +176,21 @@ struct SignedZonesTests {
         #expect(
             await resolver.answer(to: .init("host.plain.test", .a))
                 == .failed(.resolverUnavailable("no trust anchor above host.plain.test")))
+        await resolver.shutdown()
+    }
+
+    @Test("Stub zones are asked at their own servers, the root's among them")
+    func stubZones() async throws {
+        let port = try #require(LabInternet.current).port
+        let resolver = try await LabInternet.resolver { settings in
+            let servers = settings.forwarders
+            settings.forwarders = []
+            settings.stubZones = [nil, "test", "alpha.test"].map { .init($0, servers: servers) }
+        }
+        #expect(resolver.startupDescription.contains("stub zone alpha.test. at 127.0.0.1@\(port)"))
+        #expect(
+            await resolver.answer(to: .init("mx.alpha.test", .a)) == .found([try self.address("192.0.2.1")], .secure))
+        #expect(await resolver.selfTest() == .validating)
         await resolver.shutdown()
     }
 

@@ -12,7 +12,8 @@ extension DomainName {
     public init(unicode text: String) throws(InternationalDomainError) {
         // A NUL would end the text for C, and what no name can hold need not be mapped at all.
         guard !text.utf8.contains(0), (1...1024).contains(text.utf8.count) else {
-            throw InternationalDomainError(text: String(text.prefix(256)), reason: "it is empty, too long, or has a NUL")
+            throw InternationalDomainError(
+                text: String(text.prefix(256)), reason: "it is empty, too long, or has a NUL")
         }
         let labels = try Self.aLabels(text)
         guard let name = DomainName(labels) else {

@@ -55,7 +55,8 @@ struct Flights<Waiter> {
 
     /// A query ended; its answer is kept, and those who wait are to be told.
     mutating func ended(
-        _ question: DNSQuestion, _ timed: TimedAnswer, _ kind: ResolverStatistics.QueryKind, took: Duration, at now: Timestamp
+        _ question: DNSQuestion, _ timed: TimedAnswer, _ kind: ResolverStatistics.QueryKind, took: Duration,
+        at now: Timestamp
     ) -> [Waiter] {
         self.statistics.queries[kind, default: 0] += 1
         self.statistics.queryTime[question.type, default: .zero] += took

@@ -79,7 +79,9 @@ public final class SecureResolver: Sendable {
         let zone = "\(self.selfTestZone?.text ?? "")."
         let outcome = await withCheckedContinuation { waiter in
             self.thread.send(
-                .resolve(name: zone, type: DNSType.dnskey, deadline: .now + self.deadline) { waiter.resume(returning: $0) })
+                .resolve(name: zone, type: DNSType.dnskey, deadline: .now + self.deadline) {
+                    waiter.resume(returning: $0)
+                })
         }
         return ValidationStatus(outcome, keysOf: zone)
     }

@@ -62,13 +62,16 @@ struct UnboundConfiguration: Sendable {
 
     private static func line(_ option: SecureResolverSettings.Option) throws(SecureResolverError) -> String {
         let name = option.name
-        guard !name.isEmpty, name.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
+        guard !name.isEmpty,
+            name.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
         else { throw .init(.invalidSettings, "\(name.debugDescription) is not the name of a libunbound option") }
         guard !Self.refusedOptions.contains(name) else {
-            throw .init(.invalidSettings, "the libunbound option \(name) is not passed on: it decides what is validated")
+            throw .init(
+                .invalidSettings, "the libunbound option \(name) is not passed on: it decides what is validated")
         }
         guard option.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }), !option.value.isEmpty else {
-            throw .init(.invalidSettings, "the value of the libunbound option \(name) is empty or has control characters")
+            throw .init(
+                .invalidSettings, "the value of the libunbound option \(name) is empty or has control characters")
         }
         return "\(name): \(option.value)"
     }
@@ -94,7 +97,7 @@ struct UnboundConfiguration: Sendable {
 
     private static func describe(_ settings: SecureResolverSettings, _ anchors: [TrustAnchorKey]) -> String {
         let trust = Dictionary(grouping: anchors, by: \.owner).sorted { $0.key < $1.key }.map { owner, keys in
-            "\(owner). (keys \(keys.map { String($0.keyTag) }.joined(separator: ", ")))"
+            "\(owner). (keys \(Set(keys.map(\.keyTag)).sorted().map(String.init).joined(separator: ", ")))"
         }
         var sources: [String] = []
         if !settings.forwarders.isEmpty {

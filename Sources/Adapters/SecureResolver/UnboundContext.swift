@@ -1,5 +1,6 @@
 import CUnbound
 import Foundation
+import Synchronization
 
 /// The one owner of a `ub_ctx`; used by a single thread from its making to `delete()`, which is what makes it safe.
 @safe final class UnboundContext {
@@ -10,12 +11,19 @@ import Foundation
         unowned let context: UnboundContext
         var identifier: Int32 = 0
 
-        init(_ context: UnboundContext, _ deadline: ContinuousClock.Instant, _ done: @escaping @Sendable (QueryOutcome) -> Void) {
+        init(
+            _ context: UnboundContext, _ deadline: ContinuousClock.Instant,
+            _ done: @escaping @Sendable (QueryOutcome) -> Void
+        ) {
             self.context = context
             self.deadline = deadline
             self.done = done
         }
     }
+
+    /// libunbound reads configuration with a parser, and logs with settings, that the whole process shares: contexts
+    /// are made, configured and deleted one at a time.
+    private static let shared = Mutex(())
 
     // The pointer is valid from `init` to `delete()`, after which nothing calls libunbound any more.
     private let pointer: OpaquePointer
@@ -23,10 +31,11 @@ import Foundation
 
     /// Configures a context and makes libunbound read everything now, trust anchors included.
     init(configuration: String) throws(SecureResolverError) {
-        guard let pointer = unsafe ub_ctx_create() else { throw .init(.libraryFailure, "libunbound gives no context") }
+        let created = unsafe Self.shared.withLock { _ in unsafe ub_ctx_create() }
+        guard let pointer = unsafe created else { throw .init(.libraryFailure, "libunbound gives no context") }
         unsafe self.pointer = pointer
         do throws(SecureResolverError) {
-            try self.configure(configuration)
+            try Self.shared.withLock { _ throws(SecureResolverError) in try self.configure(configuration) }
         } catch {
             self.delete()
             throw error
@@ -44,7 +53,8 @@ import Foundation
 
     /// Begins a query; `done` is called once, from here or from a later call of this object.
     func resolve(
-        _ name: String, type: UInt16, deadline: ContinuousClock.Instant, _ done: @escaping @Sendable (QueryOutcome) -> Void
+        _ name: String, type: UInt16, deadline: ContinuousClock.Instant,
+        _ done: @escaping @Sendable (QueryOutcome) -> Void
     ) {
         let query = Query(self, deadline, done)
         // The reference is released by the callback, or after a cancellation that rules the callback out.
@@ -72,7 +82,7 @@ import Foundation
     }
 
     /// Frees the context; the last call.
-    func delete() { unsafe ub_ctx_delete(self.pointer) }
+    func delete() { Self.shared.withLock { _ in unsafe ub_ctx_delete(self.pointer) } }
 
     private func cancel(_ query: Query, _ outcome: QueryOutcome) {
         self.queries[query.identifier] = nil

@@ -17,7 +17,9 @@ public actor SignedInternet {
     public nonisolated let port: UInt16
     /// The root's key as DS records in a file that a validating resolver reads.
     public nonisolated let trustAnchorFile: URL
-    /// What a libunbound needs besides a stub zone for the root at `address` and `port`: option names and values.
+    /// What a libunbound needs besides `address` and `port` as its one forwarder: option names and values.
+    ///
+    /// A forwarder, not a stub for the root: delegations name no ports, so whoever follows them arrives at port 53.
     public nonisolated let resolverOptions: [(name: String, value: String)] = [
         // By default it neither asks servers on loopback nor believes that there is a `test.` (RFC 6761).
         ("do-not-query-localhost", "no"), ("local-zone", "\"test.\" nodefault"),

@@ -33,7 +33,8 @@ struct KnotFiles: Sendable {
         for zone in zones where zone.isSigned {
             // A key from 2020 on, so that signatures can also be made for a time in the past.
             try await self.keymgr(
-                zone, ["generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes"]
+                zone,
+                ["generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes"]
                     + ["created", "publish", "ready", "active"].map { "\($0)=20200101000000" })
         }
         for zone in zones { try await self.write(zone, among: zones) }

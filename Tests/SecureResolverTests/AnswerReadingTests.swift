@@ -1,0 +1,141 @@
+import DANE
+import MailModel
+import Testing
+
+@testable import SecureResolver
+
+/// A response packet as a test needs it, uncompressed.
+private struct Packet {
+    var bytes: [UInt8]
+
+    init(answers: [[UInt8]] = [], authority: [[UInt8]] = []) {
+        let counts = [UInt8(0), 0, 0, UInt8(answers.count), 0, UInt8(authority.count), 0, 0]
+        self.bytes = [0, 0, 0x81, 0xA0] + counts + (answers + authority).flatMap { $0 }
+    }
+
+    static func record(_ owner: DomainName, _ type: UInt16, ttl: UInt32 = 86_400, _ data: [UInt8]) -> [UInt8] {
+        let ttlBytes = (0..<4).map { UInt8(truncatingIfNeeded: ttl >> (24 - 8 * $0)) }
+        return WireName(owner).bytes + [UInt8(type >> 8), UInt8(type & 0xFF), 0, 1] + ttlBytes
+            + [UInt8(data.count >> 8), UInt8(data.count & 0xFF)] + data
+    }
+
+    static func signature(_ owner: DomainName, ends: Timestamp) -> [UInt8] {
+        let seconds = UInt32(truncatingIfNeeded: ends.microseconds / 1_000_000)
+        let expiry = (0..<4).map { UInt8(truncatingIfNeeded: seconds >> (24 - 8 * $0)) }
+        return Self.record(owner, 46, [0, 1, 13, 2, 0, 0, 0, 60] + expiry + [0, 0, 0, 0, 0, 1, 0])
+    }
+
+    static func soa(_ owner: DomainName, ttl: UInt32, minimum: UInt8) -> [UInt8] {
+        Self.record(owner, 6, ttl: ttl, [0, 0] + Array(repeating: 0, count: 19) + [minimum])
+    }
+}
+
+@Suite("What a raw answer means")
+struct AnswerReadingTests {
+    private let now = Timestamp(seconds: 1_800_000_000)
+    private let reading = AnswerReading(
+        maximumRecords: 2, maximumAliases: 2, anchors: TrustAnchorKey.keys(inZoneText: "test. DS 1 13 2 00"))
+    private let question = DNSQuestion("a.test", .a)
+
+    private func read(
+        _ packet: Packet = Packet(), rcode: Int = 0, secure: Bool = false, bogus: String? = nil,
+        _ question: DNSQuestion? = nil
+    ) -> TimedAnswer {
+        let raw = RawAnswer(rcode: rcode, isSecure: secure, bogusReason: bogus, packet: packet.bytes)
+        return self.reading.read(raw, to: question ?? self.question, at: self.now)
+    }
+
+    @Test("A dead resolver's bits say insecure, yet it is a failure (RFC 7672 §2.1.2)")
+    func classification() {
+        #expect(self.read(rcode: 2).answer == .failed(.serverFailure))
+        #expect(self.read(rcode: 5).answer == .failed(.refused))
+        #expect(self.read(rcode: 4).answer == .failed(.unexpectedResponse(4)))
+        #expect(self.read(rcode: 2, secure: true).answer == .failed(.serverFailure))
+        #expect(self.read(rcode: 3, secure: true, bogus: "why").answer == .failed(.bogus("why")))
+        #expect(self.read().answer == .absent(.noData, .insecure))
+        #expect(self.read(rcode: 3, secure: true).answer == .absent(.nameError, .secure))
+    }
+
+    @Test("RRSIG ends in 5 s with TTL one day: kept for 5 s; ended: bogus (hostile-input 26)")
+    func signatureLifetime() {
+        let address = Packet.record("a.test", 1, [192, 0, 2, 1])
+        func answer(ends: Duration) -> TimedAnswer {
+            self.read(
+                Packet(answers: [address, Packet.signature("a.test", ends: self.now + ends)]), secure: true)
+        }
+        #expect(answer(ends: .seconds(5)).lifetime == .seconds(5))
+        #expect(answer(ends: .seconds(100_000)).lifetime == .seconds(86_400))
+        guard case .failed(.bogus) = answer(ends: .zero).answer else {
+            Issue.record("an ended signature passed")
+            return
+        }
+    }
+
+    @Test("A denial is kept for the lesser of the SOA's TTL and its last field (RFC 2308 §5)")
+    func negativeLifetime() {
+        #expect(
+            self.read(Packet(authority: [Packet.soa("test", ttl: 300, minimum: 60)]), rcode: 3).lifetime == .seconds(60)
+        )
+        #expect(
+            self.read(Packet(authority: [Packet.soa("test", ttl: 30, minimum: 60)]), rcode: 3).lifetime == .seconds(30))
+        #expect(self.read(rcode: 3).lifetime == .seconds(5))
+    }
+
+    @Test("More aliases or records than allowed have a name of their own (dane-rules 12)")
+    func limits() {
+        let chain: [DomainName] = ["a.test", "b.test", "c.test", "d.test"]
+        let aliases = zip(chain, chain.dropFirst()).map { Packet.record($0, 5, WireName($1).bytes) }
+        #expect(self.read(Packet(answers: aliases)).answer == .failed(.tooManyAliases))
+        #expect(
+            self.read(Packet(answers: Array(aliases.prefix(2)))).answer
+                == .absent(.noData, .insecure, aliases: ["b.test", "c.test"]))
+        let loop = Packet.record("a.test", 5, WireName("a.test").bytes)
+        #expect(self.read(Packet(answers: [loop])).answer == .failed(.tooManyAliases))
+        let crowd = (1...3).map { Packet.record("a.test", 1, [192, 0, 2, $0]) }
+        #expect(self.read(Packet(answers: crowd)).answer == .failed(.malformed("3 records, more than 2")))
+    }
+
+    @Test("TLSA RDATA of lengths 0 and 2 counts as an unusable record, never as none", arguments: [0, 2])
+    func shortTLSA(_ length: Int) {
+        let question = DNSQuestion("_25._tcp.a.test", .tlsa)
+        let packet = Packet(answers: [Packet.record(question.name, 52, Array(repeating: 3, count: length))])
+        guard case .found(let records, .secure, _) = self.read(packet, secure: true, question).answer else {
+            Issue.record("the record is lost")
+            return
+        }
+        #expect(records.count == 1)
+    }
+
+    @Test("Every truncation and every changed byte of a packet gives an answer or a failure, never a trap")
+    func hostilePackets() {
+        let records = [
+            Packet.record("a.test", 5, [1, 0x62, 0xC0, 14]), Packet.record("b.test", 15, [0, 10, 0]),
+            Packet.signature("a.test", ends: self.now + .seconds(60)),
+        ]
+        let whole = Packet(answers: records, authority: [Packet.soa("test", ttl: 300, minimum: 60)])
+        for length in whole.bytes.indices {
+            var packet = whole
+            packet.bytes.removeLast(whole.bytes.count - length)
+            guard case .failed(.malformed) = self.read(packet).answer else {
+                Issue.record("\(length) bytes of \(whole.bytes.count) were an answer")
+                continue
+            }
+        }
+        for index in whole.bytes.indices {
+            for value in [0, 1, 63, 64, 0xC0, 0xFF] as [UInt8] {
+                var packet = whole
+                packet.bytes[index] = value
+                for type in DNSQuestion.RecordType.allCases {
+                    _ = self.read(packet, secure: true, .init("a.test", type))
+                }
+            }
+        }
+    }
+
+    @Test("A name below no anchor is indeterminate: our failure (RFC 4035 §4.3)")
+    func noAnchor() {
+        #expect(
+            self.read(.init(), DNSQuestion("a.example", .a)).answer
+                == .failed(.resolverUnavailable("no trust anchor above a.example")))
+    }
+}

@@ -155,6 +155,11 @@ private final class Spawner: Sendable {
 
     private init() {
         let thread = Thread { [self] in
+            // A thread made by a dispatch worker starts with most signals blocked, and children inherit that: they
+            // would be deaf to SIGTERM, and to the SIGALRM that their timeouts live by.
+            var none = sigset_t()
+            sigemptyset(&none)
+            pthread_sigmask(SIG_SETMASK, &none, nil)
             while true {
                 self.wake.wait()
                 let job = self.jobs.withLock { $0.isEmpty ? nil : $0.removeFirst() }

@@ -49,8 +49,10 @@ public struct Swaks: Sendable {
         let data = folder.appending(path: "message")
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            // Swaks speaks CRLF itself when it is given LF.
-            try message.replacing("\r\n", with: "\n").write(to: data, atomically: true, encoding: .utf8)
+            // Swaks speaks CRLF itself when it is given LF, and ends the last line itself.
+            var text = message.replacing("\r\n", with: "\n")
+            if text.hasSuffix("\n") { text.removeLast() }
+            try text.write(to: data, atomically: true, encoding: .utf8)
         } catch {
             throw ChildProcess.Failure("cannot write \(data.path): \(error)")
         }

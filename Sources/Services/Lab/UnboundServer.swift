@@ -23,8 +23,11 @@ public final class UnboundServer: Sendable {
         guard let address = LoopbackAddress.unused(port: port) else {
             throw ChildProcess.Failure("no loopback address with port \(port) free; ports below 1024 take root")
         }
+        // Minimised names ask for NS records of each zone on the way; those name servers have no port, so the resolver
+        // would go on at port 53 instead of at the root server's.
         let server =
             [
+                ("qname-minimisation", "no"), ("target-fetch-policy", "\"0 0 0 0 0\""),
                 ("interface", address), ("port", "\(port)"), ("access-control", "127.0.0.0/8 allow"),
                 ("do-ip6", "no"), ("do-daemonize", "no"), ("use-syslog", "no"), ("logfile", "\"\""),
                 ("chroot", "\"\""), ("username", "\"\""), ("pidfile", "\"\""), ("directory", "\"\(directory.path)\""),

@@ -24,8 +24,15 @@ public final class PrivatePostgres: Sendable {
     private let process: Mutex<ChildProcess?>
 
     /// Makes a cluster and starts its server.
-    public static func start(durability: Durability = .relaxed) async throws -> PrivatePostgres {
-        let server = try Self(durability: durability)
+    ///
+    /// - Parameter parent: where its folder is made, if not among the temporary files. Its path must be short, since a unix
+    ///   socket's path holds 107 bytes, and PostgreSQL's own account must be able to pass through it.
+    public static func start(
+        durability: Durability = .relaxed, in parent: URL? = nil
+    ) async throws -> PrivatePostgres {
+        let random = String(UInt64.random(in: .min ... .max), radix: 36)
+        let directory = parent?.appending(path: "postgres") ?? URL(filePath: "/tmp/relay-pg-\(random)")
+        let server = try Self(durability: durability, directory: directory)
         do {
             try await server.initialize()
             try await server.launch()
@@ -51,20 +58,23 @@ public final class PrivatePostgres: Sendable {
         }
     }
 
-    private init(durability: Durability) throws {
+    private init(durability: Durability, directory: URL) throws {
         self.binaries = try Self.locateBinaries()
         self.account = geteuid() == 0 ? try Self.unprivilegedAccount() : nil
         self.durability = durability
         self.process = Mutex(nil)
-        // The path of a unix socket holds 107 bytes, so the folder has a short name and no deep parent.
-        let random = String(UInt64.random(in: .min ... .max), radix: 36)
-        self.directory = URL(filePath: "/tmp/relay-pg-\(random)")
+        self.directory = directory
         let manager = FileManager.default
         try manager.createDirectory(
             at: self.directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         if let account = self.account {
             try manager.setAttributes([.ownerAccountName: account], ofItemAtPath: self.directory.path)
         }
+    }
+
+    /// The major version, such as `15`.
+    public var version: String {
+        URL(filePath: self.binaries).deletingLastPathComponent().lastPathComponent
     }
 
     /// The libpq connection string of a database, as the given role.

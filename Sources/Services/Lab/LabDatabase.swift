@@ -1,0 +1,52 @@
+import Foundation
+import Logging
+import PostgresDriver
+import QueueStore
+
+/// The relay's database on a lab's server, with its schema, and a role for the relay that may do no more than it needs.
+struct LabDatabase {
+    private static let name = "relay"
+    private static let role = "relayd"
+
+    /// How the relay connects.
+    let queueConnection: String
+    /// The queue as the superuser sees it, for looking on.
+    let store: QueueStore
+
+    static func create(on postgres: PrivatePostgres, shards: Int, relayd: URL) async throws -> LabDatabase {
+        try await Self.run("CREATE DATABASE \(Self.name)", on: postgres, database: "postgres")
+        let administration = postgres.connectionString(database: Self.name)
+        try await Self.migrate(administration, shards: shards, relayd: relayd)
+        try await Self.run(
+            "CREATE ROLE \(Self.role) LOGIN IN ROLE relay_queue", on: postgres, database: Self.name)
+        var settings = QueueStore.poolSettings(connectionString: administration)
+        settings.size = 2
+        settings.applicationName = "relay-lab"
+        let pool = PostgresPool(settings, logger: Self.logger)
+        do {
+            return LabDatabase(
+                queueConnection: postgres.connectionString(database: Self.name, user: Self.role),
+                store: try await QueueStore(pool: pool, node: "lab"))
+        } catch {
+            pool.shutDown()
+            throw error
+        }
+    }
+
+    /// Makes the schema.
+    private static func migrate(_ connection: String, shards: Int, relayd: URL) async throws {
+        try await QueueMigrations.migrate(
+            adminConnectionString: connection, shardCount: shards, logger: Self.logger)
+    }
+
+    private static func run(_ statement: String, on postgres: PrivatePostgres, database: String) async throws {
+        var settings = PoolSettings(connectionString: postgres.connectionString(database: database))
+        settings.size = 1
+        let pool = PostgresPool(settings, logger: Self.logger)
+        defer { pool.shutDown() }
+        try await pool.script(statement)
+    }
+
+    /// Quiet: what fails is thrown.
+    private static let logger = Logger(label: "lab", factory: { _ in SwiftLogNoOpLogHandler() })
+}

@@ -42,7 +42,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
     }
 
     public struct TLS: Hashable, Sendable {
-        public var certificates: [Certificate] = []
+        public var certificates: [CertificateFiles] = []
     }
 
     public struct Database: Hashable, Sendable {

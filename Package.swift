@@ -110,7 +110,9 @@ let package = Package(
         service("Lab", ["DANE", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
 
         // Executables
-        executable("relayd", ["EdgeNode", argumentParser]),
+        executable(
+            "relayd",
+            ["EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "Telemetry", argumentParser, logging]),
         executable("relayctl", ["Lab", "MailModel", argumentParser]),
 
         // Tests

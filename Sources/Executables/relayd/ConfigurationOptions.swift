@@ -1,6 +1,8 @@
 import ArgumentParser
 import EdgeNode
 import Foundation
+import InternationalDomains
+import MailModel
 
 /// The options that say where settings come from, the same for every subcommand.
 struct ConfigurationOptions: ParsableArguments {
@@ -13,7 +15,10 @@ struct ConfigurationOptions: ParsableArguments {
     /// Loads the settings, or says what is wrong with them and ends with 78.
     func load() throws -> LoadedConfiguration {
         do {
-            return try ConfigurationLoader.ofThisProcess(path: self.config, flags: self.set).load()
+            // Names in other scripts become A-labels here, once.
+            return try ConfigurationLoader.ofThisProcess(
+                path: self.config, flags: self.set, domainName: { try? DomainName(unicode: $0) }
+            ).load()
         } catch {
             Terminal.complain("\(error)")
             throw ExitCode.configuration

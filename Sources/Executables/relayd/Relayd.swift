@@ -4,7 +4,7 @@ import ArgumentParser
 struct Relayd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayd", abstract: "The edge node: SMTP in, queue, SMTP out with DANE enforced.",
-        version: Version.text, subcommands: [Run.self, Config.self], defaultSubcommand: Run.self)
+        version: Version.text, subcommands: [Run.self, Migrate.self, Config.self], defaultSubcommand: Run.self)
 }
 
 /// What is running; a release sets both.
@@ -16,6 +16,5 @@ enum Version {
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.
 extension ExitCode {
-    static let notImplemented = ExitCode(70)
     static let configuration = ExitCode(78)
 }

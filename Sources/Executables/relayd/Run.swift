@@ -1,5 +1,7 @@
 import ArgumentParser
 import EdgeNode
+import Logging
+import Telemetry
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Run the node until SIGTERM (the default).")
@@ -7,13 +9,20 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run() async throws {
-        let loaded = try self.options.load()
-        try await self.runNode(loaded.configuration)
-    }
-
-    /// The one place where the node is started.
-    private func runNode(_ configuration: RelaydConfiguration) async throws {
-        Terminal.complain("\(configuration.node.name): the configuration is good, but this build has no node to run.")
-        throw ExitCode.notImplemented
+        let configuration = try self.options.load().configuration
+        let registry = MetricsRegistry()
+        let metrics = RelayMetrics(
+            in: registry, listeners: configuration.smtp.listeners.map(\.name), version: Version.number,
+            revision: Version.revision)
+        let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics) }
+        let logger = Logger(label: "relayd")
+        let node = EdgeNode(configuration: configuration, metrics: metrics, registry: registry, logger: logger)
+        do {
+            try await node.run()
+        } catch {
+            logger.critical("the node ended", metadata: ["error": "\(error)"])
+            throw ExitCode.failure
+        }
     }
 }

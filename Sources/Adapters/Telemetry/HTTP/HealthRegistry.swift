@@ -38,6 +38,9 @@ public final class HealthRegistry: Sendable {
     /// Records the state of one check.
     public func set(_ check: Check, _ status: Status) { self.state.withLock { $0.checks[check] = status } }
 
+    /// Whether one check passes.
+    public func isPassing(_ check: Check) -> Bool { self.state.withLock { $0.checks[check] == .passing } }
+
     /// Records that the node's start is complete; `/startupz` says 503 until then.
     public func started() { self.state.withLock { $0.hasStarted = true } }
 

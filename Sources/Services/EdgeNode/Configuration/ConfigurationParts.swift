@@ -25,7 +25,7 @@ public struct Certificate: Hashable, Sendable {
 /// A domain whose mail is taken from anyone.
 public struct AcceptedDomain: Hashable, Sendable {
     public var domain: DomainName
-    public var nextHop = NextHop.mx
+    public var nextHop = ConfiguredNextHop.mx
 
     public init(_ domain: DomainName) { self.domain = domain }
 }

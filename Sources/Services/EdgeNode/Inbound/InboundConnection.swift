@@ -162,7 +162,7 @@ final class InboundConnection: ChannelInboundHandler {
         if let start = self.handshakeStart {
             // There is no channel to say anything on: the client expects TLS.
             self.environment.metrics.smtpdTLSHandshakes.increment(.timeout, .none, .full)
-            self.environment.metrics.smtpdTLSHandshakeDuration.observe(NIODeadline.now() - start)
+            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(NIODeadline.now() - start))
             self.isClosing = true
             context.close(promise: nil)
             return
@@ -221,7 +221,7 @@ final class InboundConnection: ChannelInboundHandler {
 
     private func handshakeEnded(_ outcome: TLSServerOutcome, _ context: ChannelHandlerContext) {
         if let start = self.handshakeStart {
-            self.environment.metrics.smtpdTLSHandshakeDuration.observe(NIODeadline.now() - start)
+            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(NIODeadline.now() - start))
         }
         self.handshakeStart = nil
         switch outcome {

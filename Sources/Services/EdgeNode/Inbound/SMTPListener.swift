@@ -39,10 +39,10 @@ struct SMTPListener: Sendable {
         case .admitted:
             self.clients.add(channel)
             metrics.smtpdConnectionsTotal.increment(label, .accepted)
-            metrics.smtpdConnections.add(1, label)
+            metrics.smtpdConnections.add(label, 1)
             channel.closeFuture.whenComplete { _ in
                 limiter.closed(client)
-                metrics.smtpdConnections.add(-1, label)
+                metrics.smtpdConnections.add(label, -1)
             }
             try channel.pipeline.syncOperations.addHandler(
                 InboundConnection(environment: self.environment, client: client))
@@ -75,10 +75,7 @@ private final class RefusingHandler: ChannelInboundHandler {
 extension IPAddress {
     /// The address of a socket, without its port; `nil` for a socket that has none.
     init?(_ address: SocketAddress) {
-        switch address {
-        case .v4(let v4): self.init(bytes: withUnsafeBytes(of: v4.address.sin_addr) { Array($0) })
-        case .v6(let v6): self.init(bytes: withUnsafeBytes(of: v6.address.sin6_addr) { Array($0) })
-        case .unixDomainSocket: return nil
-        }
+        guard let text = address.ipAddress else { return nil }
+        self.init(text)
     }
 }

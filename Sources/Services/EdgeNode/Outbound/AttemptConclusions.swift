@@ -1,7 +1,11 @@
+import DANE
 import DeliveryQueue
+import Logging
 import MailModel
 import QueueStore
+import TLSEngine
 import Telemetry
+import TransportSecurity
 
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in
 /// one transaction; then the log lines and counters of what was recorded.
@@ -12,7 +16,7 @@ struct AttemptConclusions: Sendable {
     /// Records an attempt that was made. Returns only when that is done, or can no longer be done by us: until then the
     /// entry must not be tried again.
     func record(_ entry: QueueEntry, _ report: AttemptReport) async {
-        let now = self.environment.now()
+        let now = self.environment.clock.now
         let decision = EntryDecision(
             report.outcomes, schedule: self.environment.settings.schedule, attempts: entry.attempts + 1,
             arrival: entry.arrival, now: now)
@@ -100,7 +104,7 @@ struct AttemptConclusions: Sendable {
             }
         }
         if decision.recipients.contains(.delivered) {
-            metrics.deliveryLatency.observe(self.environment.now() - entry.arrival)
+            metrics.deliveryLatency.observe(self.environment.clock.now - entry.arrival)
         }
         if reports > 0 { metrics.dsnSent.increment(.failure, by: reports) }
         for attempt in report.tries { self.count(attempt) }
@@ -121,8 +125,8 @@ struct AttemptConclusions: Sendable {
                 trust, established.info.map { TLSVersionLabel($0.version) } ?? .none)
         }
         guard case .authenticate? = attempt.host?.requirement else { return }
-        let usage = TLSAUsageLabel(attempt.established?.peer?.matched.usage)
-        metrics.daneVerifications.increment(usage, DANEVerificationResult(attempt))
+        guard let verdict = DANEVerificationResult(attempt) else { return }
+        metrics.daneVerifications.increment(TLSAUsageLabel(attempt.established?.peer?.matched.usage), verdict)
     }
 }
 

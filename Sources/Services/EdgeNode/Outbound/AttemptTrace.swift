@@ -4,6 +4,7 @@ import Logging
 import MailModel
 import QueueStore
 import SMTPProtocol
+import TLSEngine
 import Telemetry
 import TransportSecurity
 

@@ -4,6 +4,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import SMTPProtocol
+import Telemetry
 import TransportSecurity
 
 /// One attempt to deliver one queue entry: its hosts in order, until one has answered for every recipient.

@@ -41,7 +41,7 @@ struct DeliveryEnvironment: Sendable {
     let channels: ChannelRegistry
     let metrics: RelayMetrics
     let logger: Logger
-    let now: @Sendable () -> Timestamp
+    let clock: DatabaseClock
 
     /// The next hop of a recipient domain.
     func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }

@@ -1,4 +1,5 @@
 import DeliveryQueue
+import Logging
 import MailModel
 import NIOCore
 import QueueStore
@@ -92,7 +93,8 @@ actor Destination {
             for entry in claim.entries where self.underWay.insert(entry.key).inserted { self.hand(entry) }
         } catch {
             // The poll finds the destination again when the database is back.
-            self.environment.logger.warning("claim failed", metadata: ["rcpt_domain": "\(self.domain)", "error": "\(error)"])
+            self.environment.logger.warning(
+                "claim failed", metadata: ["rcpt_domain": "\(self.domain)", "error": "\(error)"])
             self.reading = .finished
         }
     }

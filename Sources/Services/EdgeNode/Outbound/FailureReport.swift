@@ -48,7 +48,9 @@ struct FailureReport {
             ]
         }
         let half = recipients.count / 2
-        guard half > 0 else { return header.isEmpty ? [] : self.messages(to: sender, domain, on: recipients, header: []) }
+        guard half > 0 else {
+            return header.isEmpty ? [] : self.messages(to: sender, domain, on: recipients, header: [])
+        }
         return self.messages(to: sender, domain, on: Array(recipients[..<half]), header: header)
             + self.messages(to: sender, domain, on: Array(recipients[half...]), header: header)
     }

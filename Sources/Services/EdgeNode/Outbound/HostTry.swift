@@ -2,6 +2,7 @@ import DANE
 import DeliveryQueue
 import MailModel
 import SMTPProtocol
+import TLSEngine
 import TransportSecurity
 
 /// One host that was tried, or skipped, for one message: what its trace row and log line tell.

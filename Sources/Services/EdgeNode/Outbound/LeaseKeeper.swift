@@ -7,6 +7,7 @@ import Telemetry
 struct LeaseKeeper: Sendable {
     let store: QueueStore
     let leases: LeaseTable
+    let clock: DatabaseClock
     let health: HealthRegistry
     let metrics: RelayMetrics
     let logger: Logger
@@ -56,6 +57,7 @@ struct LeaseKeeper: Sendable {
             let owned = Set(kept.map(\.shard))
             let missing = self.store.shardMap.shards.filter { !owned.contains($0) }
             if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }
+            try await self.clock.synchronise(with: self.store)
             self.health.set(.database, .passing)
         } catch {
             self.health.set(.database, .failing("\(error)"))

@@ -1,3 +1,4 @@
+import DANE
 import MailModel
 import NIOCore
 import SMTPProtocol
@@ -45,6 +46,8 @@ final class OutboundConnection: ChannelInboundHandler {
         case transferring
         case finishing(EventLoopPromise<Finished>)
         case over(HostFailure)
+
+        var isOver: Bool { if case .over = self { true } else { false } }
     }
 
     private let requirement: AttemptRequirement
@@ -280,13 +283,10 @@ final class OutboundConnection: ChannelInboundHandler {
     private func deadlinePassed() {
         let stage = self.session.stage
         if stage == .handshake, self.requirement.decide(.handshakeFailed) == .retrySameHostInClear {
-            return self.handshakeEnded(.failed(TLSFailure(.truncated, "no answer to the handshake in time"), peerChain: []))
+            return self.handshakeEnded(
+                .failed(TLSFailure(.truncated, "no answer to the handshake in time"), peerChain: []))
         }
         _ = self.session.connectionClosed()
         self.fail(HostFailure.silence(at: stage))
     }
-}
-
-extension OutboundConnection.Operation {
-    fileprivate var isOver: Bool { if case .over = self { true } else { false } }
 }

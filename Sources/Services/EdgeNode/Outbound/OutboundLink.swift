@@ -3,6 +3,7 @@ import MailModel
 import NIOCore
 import NIOPosix
 import TLSEngine
+import Telemetry
 import TransportSecurity
 
 /// An open connection, the host it leads to, and what it proved; confined to its destination.
@@ -61,6 +62,14 @@ struct Dialer {
     private func open(
         _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS
     ) async -> (OutboundConnection, OutboundConnection.Opened) {
+        let (connection, opened) = self.connect(to: address, port: port, requirement, tls)
+        // The future is always kept: by the connection, or by the failure to connect.
+        return (connection, await opened.value ?? .failed(HostFailure(.connectionLost)))
+    }
+
+    private func connect(
+        to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS
+    ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
@@ -91,8 +100,6 @@ struct Dialer {
                     HostFailure(isTimeout ? .connectionTimeout : .connectionRefused, "\(error)"))
             }
         }
-        // The promise is always kept: by the handler, or by the failure above.
-        let opened = await promise.futureResult.value
-        return (connection, opened ?? .failed(HostFailure(.connectionLost)))
+        return (connection, promise.futureResult)
     }
 }

@@ -44,8 +44,8 @@ struct QueueOwner: Service {
         self.shards = shards
         self.drainTime = drainTime
         self.keeper = LeaseKeeper(
-            store: environment.store, leases: environment.leases, health: health, metrics: environment.metrics,
-            logger: environment.logger
+            store: environment.store, leases: environment.leases, clock: environment.clock, health: health,
+            metrics: environment.metrics, logger: environment.logger
         ) { await shards.own($0) }
     }
 
@@ -92,7 +92,9 @@ struct QueueOwner: Service {
             let terms = self.environment.leases.terms()
             if self.mayDeliver, !terms.isEmpty {
                 do throws(QueueStoreError) {
-                    for entry in try await self.environment.store.dueDestinations(terms) { await self.shards.due(entry) }
+                    for entry in try await self.environment.store.dueDestinations(terms) {
+                        await self.shards.due(entry)
+                    }
                 } catch {
                     self.environment.logger.warning("poll failed", metadata: ["error": "\(error)"])
                 }
@@ -127,9 +129,9 @@ struct QueueOwner: Service {
         try await store.sweepOrphans()
         try await store.rotateReady()
         let summary = try await store.summary()
-        self.environment.metrics.queueMessages.set(Double(summary.ready.entries), .ready)
-        self.environment.metrics.queueMessages.set(Double(summary.deferred.entries), .deferred)
-        self.environment.metrics.queueBytes.set(Double(summary.ready.bytes), .ready)
-        self.environment.metrics.queueBytes.set(Double(summary.deferred.bytes), .deferred)
+        self.environment.metrics.queueMessages.set(.ready, to: summary.ready.entries)
+        self.environment.metrics.queueMessages.set(.deferred, to: summary.deferred.entries)
+        self.environment.metrics.queueBytes.set(.ready, to: summary.ready.bytes)
+        self.environment.metrics.queueBytes.set(.deferred, to: summary.deferred.bytes)
     }
 }

@@ -70,9 +70,9 @@ extension ValueSyntax {
     }
 
     /// A next hop.
-    static func nextHop() -> ValueSyntax where Value == NextHop {
+    static func nextHop() -> ValueSyntax where Value == ConfiguredNextHop {
         .text("mx, a host or an address, with or without a port") { text, context in
-            NextHop(text, domainName: context.domainName)
+            ConfiguredNextHop(text, domainName: context.domainName)
         }
     }
 

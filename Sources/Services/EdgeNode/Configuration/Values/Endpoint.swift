@@ -30,7 +30,7 @@ extension Endpoint: CustomStringConvertible {
 }
 
 /// Where the mail of an accepted domain goes.
-public enum NextHop: Hashable, Sendable {
+public enum ConfiguredNextHop: Hashable, Sendable {
     /// To the domain's MX hosts.
     case mx
     /// To one host; DANE applies where its addresses are signed (rule 11 of the DANE rules).
@@ -54,7 +54,7 @@ public enum NextHop: Hashable, Sendable {
     }
 }
 
-extension NextHop: CustomStringConvertible {
+extension ConfiguredNextHop: CustomStringConvertible {
     public var description: String {
         switch self {
         case .mx: "mx"

@@ -1,0 +1,169 @@
+import DANE
+import DeliveryQueue
+public import Logging
+import MailModel
+import NIOPosix
+import PostgresDriver
+import QueueStore
+import SMTPProtocol
+import SecureResolver
+import ServiceLifecycle
+import TLSEngine
+public import Telemetry
+import TransportSecurity
+import UnixSignals
+
+/// One edge node: the composition root of `relayd`.
+///
+/// Shutdown goes against the order of the services: clients first, then deliveries, then telemetry, so that what an
+/// earlier service needs is there until it has ended.
+public struct EdgeNode: Sendable {
+    private let configuration: RelaydConfiguration
+    private let metrics: RelayMetrics
+    private let registry: MetricsRegistry
+    private let logger: Logger
+
+    /// A node that will run by these settings. `metrics` are those that log lines are counted in, too.
+    public init(
+        configuration: RelaydConfiguration, metrics: RelayMetrics, registry: MetricsRegistry, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.metrics = metrics
+        self.registry = registry
+        var logger = logger
+        logger[metadataKey: LogKey.node] = "\(configuration.node.name)"
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails.
+    public func run() async throws {
+        let health = HealthRegistry()
+        let certificates = try self.certificates()
+        health.set(.certificate, certificates == nil ? .failing("no certificate is configured") : .passing)
+        let resolver = try await SecureResolver(
+            settings: self.configuration.resolverSettings, logger: self.logger, now: { .systemNow })
+        self.logger.notice("starting", metadata: ["resolver": "\(resolver.startupDescription)"])
+        let pool = PostgresPool(self.configuration.poolSettings, logger: self.logger)
+        defer { pool.shutDown() }
+        let store = try await self.openStore(pool)
+        let clock = try await DatabaseClock(store: store)
+        let group = MultiThreadedEventLoopGroup.singleton
+        let services = try self.services(
+            Parts(
+                health: health, certificates: certificates, resolver: resolver, pool: pool, store: store, clock: clock,
+                group: group))
+        let serviceGroup = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: self.quiet))
+        health.started()
+        try await serviceGroup.run()
+        self.logger.notice("stopped")
+    }
+
+    /// What the services are made of.
+    private struct Parts {
+        let health: HealthRegistry
+        let certificates: ServerCertificateStore?
+        let resolver: SecureResolver
+        let pool: PostgresPool
+        let store: QueueStore
+        let clock: DatabaseClock
+        let group: MultiThreadedEventLoopGroup
+    }
+
+    private func services(_ parts: Parts) throws -> [any Service] {
+        let policy = try self.configuration.inboundPolicy()
+        let hints = QueueOwner.Hints()
+        let writer = QueueWriter(
+            pool: parts.pool, map: parts.store.shardMap, node: self.configuration.node.name.text
+        ) { due in
+            for entry in due { hints.continuation.yield(entry) }
+        }
+        let deliveries = try self.deliveryEnvironment(parts, policy)
+        return [
+            self.telemetryServer(parts.health),
+            ResolverMonitor(
+                resolver: parts.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),
+            QueueOwner(
+                environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
+                drainTime: self.configuration.drain.timeout),
+            self.inboundService(parts, policy, writer),
+        ]
+    }
+
+    private func telemetryServer(_ health: HealthRegistry) -> TelemetryServer {
+        let endpoint = self.configuration.telemetry.address
+        return TelemetryServer(
+            host: "\(endpoint.address)", port: Int(endpoint.port), registry: self.registry, health: health,
+            logger: self.logger)
+    }
+
+    private func inboundService(
+        _ parts: Parts, _ policy: InboundPolicy, _ writer: QueueWriter
+    ) -> InboundService {
+        let supervisor = TaskSupervisor(backlog: 65_536)
+        let intake = MessageIntake(
+            writer: writer, supervisor: supervisor, metrics: self.metrics, logger: self.logger)
+        let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
+        let clients = ChannelRegistry()
+        let listeners = self.configuration.smtp.listeners.map { listener in
+            SMTPListener(
+                settings: listener,
+                environment: InboundEnvironment(
+                    session: self.configuration.session(of: listener, hasTLS: parts.certificates != nil),
+                    timeouts: self.configuration.serverTimeouts, policy: policy, certificates: parts.certificates,
+                    intake: intake, metrics: self.metrics, now: { .systemNow }),
+                limiter: limiter, clients: clients, group: parts.group, logger: self.logger)
+        }
+        return InboundService(
+            listeners: listeners, limiter: limiter, clients: clients, intake: supervisor, health: parts.health,
+            metrics: self.metrics, drainDelay: self.configuration.drain.delay,
+            drainTime: self.configuration.drain.timeout)
+    }
+
+    private func deliveryEnvironment(_ parts: Parts, _ policy: InboundPolicy) throws -> DeliveryEnvironment {
+        DeliveryEnvironment(
+            settings: self.configuration.deliverySettings, policy: policy,
+            routes: RouteFinder(resolver: parts.resolver, policy: self.configuration.routePolicy),
+            tls: try TLSClientContext(), store: parts.store, ledger: AttemptLedger(store: parts.store),
+            leases: LeaseTable(), budget: ConnectionBudget(self.configuration.delivery.maxConnections),
+            channels: ChannelRegistry(), metrics: self.metrics, logger: self.logger, clock: parts.clock)
+    }
+
+    private func certificates() throws -> ServerCertificateStore? {
+        let certificates = try self.configuration.tls.certificates.map {
+            try ServerCertificate(
+                chainFile: $0.certificate, keyFile: $0.key, names: $0.names.isEmpty ? nil : $0.names, now: .systemNow)
+        }
+        return certificates.isEmpty ? nil : try ServerCertificateStore(certificates)
+    }
+
+    /// Waits for the database, so that a node may be started before it.
+    private func openStore(_ pool: PostgresPool) async throws -> QueueStore {
+        while true {
+            do throws(QueueStoreError) {
+                return try await QueueStore(
+                    pool: pool, node: self.configuration.node.name.text, terms: self.configuration.leaseTerms)
+            } catch {
+                guard let cause = error.cause, Self.isOutOfReach(cause) else { throw error }
+                self.logger.error("waiting for the database", metadata: ["error": "\(error)"])
+            }
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private static func isOutOfReach(_ error: PostgresError) -> Bool {
+        switch error.code {
+        case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .readOnlyServer: true
+        default: false
+        }
+    }
+
+    /// The service group tells each step of a shutdown, which is of interest to nobody else.
+    private var quiet: Logger {
+        var logger = self.logger
+        logger.logLevel = max(logger.logLevel, .error)
+        return logger
+    }
+}

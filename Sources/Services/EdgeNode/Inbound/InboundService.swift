@@ -1,0 +1,46 @@
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Telemetry
+
+/// The inbound half of a node: listens until the shutdown begins, then lets the clients end.
+struct InboundService: Service {
+    let listeners: [SMTPListener]
+    let limiter: ConnectionLimiter
+    let clients: ChannelRegistry
+    /// Stores what the connections accept; it is closed after the last of them.
+    let intake: TaskSupervisor
+    let health: HealthRegistry
+    let metrics: RelayMetrics
+    /// From the failing of `/readyz` to the closing of the listeners, for load balancers to notice.
+    let drainDelay: Duration
+    let drainTime: Duration
+
+    func run() async throws {
+        var channels: [any Channel] = []
+        for listener in self.listeners { channels.append(try await listener.bind()) }
+        await withTaskGroup { group in
+            group.addTask { await self.intake.run() }
+            await self.untilShutdown()
+            self.health.set(.draining, .failing("draining"))
+            self.metrics.draining.set(true)
+            try? await Task.sleep(for: self.drainDelay)
+            for channel in channels { try? await channel.close() }
+            self.limiter.drain()
+            await self.drainClients()
+            self.intake.close()
+        }
+    }
+
+    private func untilShutdown() async {
+        await cancelWhenGracefulShutdown {
+            // Waits for its own cancellation, which is how the shutdown reaches this place.
+            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+        }
+    }
+
+    private func drainClients() async {
+        for channel in self.clients.all { channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain()) }
+        if await !self.clients.drained(within: self.drainTime) { self.clients.closeAll() }
+    }
+}

@@ -1,0 +1,90 @@
+import DANE
+import Logging
+import SecureResolver
+import ServiceLifecycle
+import Telemetry
+
+/// Watches whether our own resolver validates, so that a fault of ours is not blamed on the domains we look up
+/// (rule 38 of the DANE rules), and publishes its counters.
+struct ResolverMonitor: Service {
+    private static let interval = Duration.seconds(30)
+    private static let intervalWhileFailing = Duration.seconds(1)
+
+    let resolver: SecureResolver
+    let health: HealthRegistry
+    let metrics: RelayMetrics
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var before: ValidationStatus?
+            var published = ResolverStatistics()
+            while !Task.isCancelled {
+                let status = await self.resolver.selfTest()
+                if status != before { self.announce(status) }
+                before = status
+                published = self.publish(since: published)
+                let isFine = status == .validating
+                try? await Task.sleep(for: isFine ? Self.interval : Self.intervalWhileFailing)
+            }
+        }
+        await self.resolver.shutdown()
+    }
+
+    private func announce(_ status: ValidationStatus) {
+        self.metrics.dnsResolverValidating.set(status == .validating)
+        switch status {
+        case .validating:
+            self.health.set(.resolver, .passing)
+            self.logger.notice("resolver validates", metadata: ["resolver": "\(self.resolver.startupDescription)"])
+        case .notValidating(let reason), .unreachable(let reason):
+            self.health.set(.resolver, .failing("\(status)"))
+            self.logger.error("resolver does not validate; mail waits", metadata: ["reason": "\(reason)"])
+        }
+    }
+
+    private func publish(since before: ResolverStatistics) -> ResolverStatistics {
+        let now = self.resolver.statistics
+        for (kind, count) in now.queries {
+            self.metrics.dnsQueries[
+                LabelPair(DNSTypeLabel(kind.type), LabelPair(DNSSecurityLabel(kind.security), DNSResponseLabel(kind)))
+            ].increment(by: Int(clamping: count &- before.queries[kind, default: 0]))
+        }
+        self.metrics.dnsCacheRequests[LabelPair(.memory, .hit)].increment(by: Int(now.cacheHits &- before.cacheHits))
+        self.metrics.dnsCacheRequests[LabelPair(.memory, .miss)].increment(
+            by: Int(now.cacheMisses &- before.cacheMisses))
+        self.metrics.dnsCacheRequests[LabelPair(.memory, .joined)].increment(
+            by: Int(now.cacheJoins &- before.cacheJoins))
+        self.metrics.dnsCacheEntries.set(now.cacheEntries)
+        return now
+    }
+}
+
+extension DNSTypeLabel {
+    init(_ type: DNSQuestion.RecordType) {
+        switch type {
+        case .a: self = .a
+        case .aaaa: self = .aaaa
+        case .mx: self = .mx
+        case .tlsa: self = .tlsa
+        case .cname: self = .cname
+        }
+    }
+}
+
+extension DNSSecurityLabel {
+    init(_ security: ResolverStatistics.QueryKind.Security) {
+        switch security {
+        case .secure: self = .secure
+        case .insecure: self = .insecure
+        case .bogus: self = .bogus
+        case .failed: self = .indeterminate
+        }
+    }
+}
+
+extension DNSResponseLabel {
+    init(_ kind: ResolverStatistics.QueryKind) {
+        self = kind.rcode == "timeout" ? .timeout : DNSResponseLabel(rawValue: kind.rcode) ?? .other
+    }
+}

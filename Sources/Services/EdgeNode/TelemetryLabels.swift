@@ -1,0 +1,57 @@
+import DANE
+import MailModel
+import TLSEngine
+import Telemetry
+import TransportSecurity
+
+// What the other layers say, in the fixed labels of metrics.
+
+extension TLSVersionLabel {
+    /// The label of OpenSSL's name of a version.
+    init(_ version: String) { self = TLSVersionLabel(rawValue: version == "TLSv1" ? "TLSv1.0" : version) ?? .none }
+}
+
+extension RejectReason {
+    /// The reason that a refusing reply is counted under; `nil` for one that refuses nothing.
+    init?(_ reply: SMTPReply) {
+        switch (reply.code, reply.enhancedStatus?.subject, reply.enhancedStatus?.detail) {
+        case (..<400, _, _): return nil
+        case (503, _, _): self = .badSequence
+        case (500...502, _, _), (555, _, _): self = .syntax
+        case (552, _, _): self = .size
+        case (_, 7, 1): self = .relayDenied
+        case (452, 5, 3): self = .recipients
+        case (451, _, _), (452, _, _): self = .queue
+        case (554, 6, 0): self = .badLineEnding
+        case (421, 7, 0): self = .errors
+        default: self = .other
+        }
+    }
+}
+
+extension TLSAUsageLabel {
+    /// The label of the usage that decided.
+    init(_ usage: TLSARecord.CertificateUsage?) {
+        switch usage {
+        case nil: self = .none
+        case .pkixTA?: self = .pkixTA
+        case .pkixEE?: self = .pkixEE
+        case .daneTA?: self = .daneTA
+        case .daneEE?: self = .daneEE
+        default: self = .other
+        }
+    }
+}
+
+extension DANEVerificationResult {
+    /// The verdict on a host that owed authentication; `nil` where it never came to that.
+    init?(_ attempt: HostTry) {
+        if attempt.established?.peer != nil {
+            self = .verified
+        } else if let failure = attempt.failure?.failure, let result = Self(rawValue: failure.name) {
+            self = result
+        } else {
+            return nil
+        }
+    }
+}

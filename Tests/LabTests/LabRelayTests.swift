@@ -77,4 +77,23 @@ struct LabRelayTests {
         #expect(throws: LabFailure.self) { try LabFolder.kept(name) }
         #expect(throws: LabFailure.self) { try LabFolder.kept("/tmp/\(String(repeating: "x", count: 90))") }
     }
+
+    @Test("A real relayd relays with DANE verified, holds back what is forged, and survives being killed")
+    func relays() async throws {
+        try await LabRelay.with([.dane("bravo.test"), .forgedCertificate("forged.test")]) { lab in
+            let good = try await lab.firstOutcome(of: lab.submit(to: "bob@bravo.test"))
+            #expect(good.kind == .send)
+            #expect(good.authentication == .dane)
+            #expect(lab.peer("bravo.test").server.messageCount == 1)
+            let forged = try await lab.firstOutcome(of: lab.submit(to: "bob@forged.test"))
+            #expect(forged.kind == .defer)
+            #expect(forged.reason == "tlsa-invalid")
+            #expect(lab.peer("forged.test").server.messageCount == 0)
+            try await lab.relayd.restart(afterKill: true)
+            let again = try await lab.firstOutcome(of: lab.submit(to: "bob@bravo.test"), within: .seconds(30))
+            #expect(again.kind == .send)
+            #expect(lab.relayd.logLines.contains { $0.isStructured })
+            #expect(try await lab.relayd.metrics().contains("relayd_"))
+        }
+    }
 }

@@ -92,10 +92,12 @@ public struct SMTPDialog: ~Copyable {
         let outcome = channel.eventLoop.makePromise(of: Void.self)
         try await channel.eventLoop.submit {
             // The outcome is awaited, since nothing may be written before it.
-            let handlers: [any ChannelHandler] = [
-                try TLSHandler.client(context, .encrypt(serverName: serverName)), HandshakeOutcome(outcome),
-            ]
-            try channel.pipeline.syncOperations.addHandlers(handlers, position: .first)
+            do {
+                let tls = try TLSHandler.client(context, .encrypt(serverName: serverName))
+                try channel.pipeline.syncOperations.addHandlers([tls, HandshakeOutcome(outcome)], position: .first)
+            } catch {
+                outcome.fail(error)
+            }
         }.get()
         try await outcome.futureResult.get()
         try await self.hello()

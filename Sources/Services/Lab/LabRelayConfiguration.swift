@@ -20,7 +20,8 @@ struct LabRelayConfiguration {
             "queue.shards": "\(shards)",
             "delivery.port": "\(deliveryPort)",
             "resolver.trust-anchor-files": "[\(text(internet.trustAnchorFile.path))]",
-            "resolver.stubs": "[{zone: \".\", servers: [\"\(internet.address):\(internet.port)\"]}]",
+            // As a forwarder, since delegations carry no port and the lab's is not 53; answers are validated all the same.
+            "resolver.forwarders": "[\"\(internet.address):\(internet.port)\"]",
             "resolver.options": Self.mapping(internet.resolverOptions),
             "telemetry.address": "\"127.0.0.1:\(telemetryPort)\"",
         ]

@@ -214,8 +214,7 @@ final class InboundConnection: ChannelInboundHandler {
             return context.close(promise: nil)
         }
         self.handshakeStart = .now()
-        // The handler decrypts what is read from here on; this handler is fed again once the handshake is done.
-        self.isReading = true
+        // The TLS handler reads for itself now; this handler is fed again once the handshake is done.
         context.read()
     }
 
@@ -224,6 +223,8 @@ final class InboundConnection: ChannelInboundHandler {
             self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(NIODeadline.now() - start))
         }
         self.handshakeStart = nil
+        // The reads of the handshake were TLS's own.
+        self.isReading = false
         switch outcome {
         case .encrypted(let info):
             self.environment.metrics.smtpdTLSHandshakes.increment(

@@ -57,6 +57,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -113,7 +114,9 @@ let package = Package(
         executable(
             "relayd",
             ["EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "Telemetry", argumentParser, logging]),
-        executable("relayctl", ["Lab", "MailModel", argumentParser]),
+        executable(
+            "relayctl",
+            ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
 
         // Tests
         tests("MailModel", ["MailModel"]),

@@ -42,7 +42,7 @@ public struct SMTPDialog: ~Copyable {
         _ body: (inout SMTPDialog) async throws -> Value
     ) async throws -> Value {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(5))
             .connect(host: address, port: Int(port)) { channel in
                 channel.eventLoop.makeCompletedFuture {

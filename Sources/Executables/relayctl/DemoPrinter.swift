@@ -12,7 +12,7 @@ struct DemoPrinter: Sendable {
     let output: @Sendable (String) -> Void
 
     /// The column in which times end.
-    private static let width = 88
+    private static let width = 96
 
     /// As the environment and the terminal say.
     static func forStandardOutput() -> DemoPrinter {
@@ -22,7 +22,8 @@ struct DemoPrinter: Sendable {
         let refusesColour = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
         let isColoured = isatty(STDOUT_FILENO) == 1 && !refusesColour && environment["TERM"] != "dumb"
         return DemoPrinter(isUnicode: isUnicode, isColoured: isColoured) { line in
-            FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+            // A reader that has gone (`| head`) must not keep the demo from ending in order.
+            try? FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
         }
     }
 
@@ -50,10 +51,21 @@ struct DemoPrinter: Sendable {
             line += String(repeating: " ", count: max(2, gap)) + time
         }
         self.write("\(sign) \(line)")
-        for detail in details { self.write("    \(detail)") }
+        for detail in details.flatMap({ self.wrapped($0) }) { self.write("    \(detail)") }
     }
 
     private func write(_ line: String) { self.output(self.shown(line)) }
+
+    /// A detail in lines that fit, broken between words.
+    private func wrapped(_ text: String) -> [String] {
+        text.split(separator: " ").reduce(into: []) { lines, word in
+            if let last = lines.last, last.count + word.count < Self.width - 4 {
+                lines[lines.count - 1] = "\(last) \(word)"
+            } else {
+                lines.append(lines.isEmpty ? "\(word)" : "  \(word)")
+            }
+        }
+    }
 
     /// The text with signs that can be shown.
     private func shown(_ text: String) -> String {
@@ -80,7 +92,7 @@ extension DemoPrinter {
             self.done("private PostgreSQL \(version) (unix socket, durable)", took: time)
         case .nameServers(let zones, let time):
             let names = (["root", "test"] + zones.map(\.demoLabel)).joined(separator: ", ")
-            self.done("signed lab DNS on Knot (\(names))", took: time)
+            self.done("signed lab DNS on Knot", [names], took: time)
         case .peers(let count, let time): self.done("\(count) receiving mail servers", took: time)
         case .schema(let time): self.done("queue in PostgreSQL (relayd migrate)", took: time)
         case .relay(let time): self.done("relayd is ready", took: time)
@@ -93,8 +105,9 @@ extension LabZone {
     fileprivate var demoLabel: String {
         switch self.condition {
         case .signed: self.name
-        case .unsigned: "\(self.name) unsigned"
-        default: "\(self.name) broken"
+        case .unsigned: "\(self.name) (unsigned)"
+        case .wrongDelegationSigner: "\(self.name) (wrong DS record)"
+        default: "\(self.name) (broken)"
         }
     }
 }

@@ -137,7 +137,7 @@ let package = Package(
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
-        tests("Lab", ["Lab", "MailModel", "TLSEngine"]),
+        tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
         tests("Integration", ["Lab", "MailModel", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
     ]
 )

@@ -34,6 +34,11 @@ func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: dependencies, path: "Sources/Executables/\(name)", swiftSettings: strict)
 }
 
+/// A program under `benchmarks/`; it is built with the rest, so that it does not rot.
+func benchmark(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "benchmarks/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: strict)
 }
@@ -65,6 +70,7 @@ let package = Package(
     products: [
         .executable(name: "relayd", targets: ["relayd"]),
         .executable(name: "relayctl", targets: ["relayctl"]),
+        .executable(name: "relay-bench", targets: ["relay-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
@@ -117,6 +123,9 @@ let package = Package(
         executable(
             "relayctl",
             ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
+
+        // Benchmarks
+        benchmark("relay-bench", ["Lab", "QueueStore", "TLSEngine", argumentParser]),
 
         // Tests
         tests("MailModel", ["MailModel"]),

@@ -106,7 +106,9 @@ public struct EdgeNode: Sendable {
     ) -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
-            writer: writer, supervisor: supervisor, metrics: self.metrics, logger: self.logger)
+            enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
+            bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics,
+            logger: self.logger)
         let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
         let clients = ChannelRegistry()
         let listeners = self.configuration.smtp.listeners.map { listener in

@@ -46,6 +46,10 @@ struct SMTPListener: Sendable {
             }
             try channel.pipeline.syncOperations.addHandler(
                 InboundConnection(environment: self.environment, client: client))
+            // A drain that began meanwhile may have missed it.
+            if limiter.isDraining {
+                channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain())
+            }
         case .overLimit:
             metrics.smtpdConnectionsTotal.increment(label, .refusedLimit)
             try channel.pipeline.syncOperations.addHandler(RefusingHandler("4.7.0 Too many connections, try later"))

@@ -32,11 +32,12 @@ struct HostFailure: Hashable, Sendable {
         case .bytesBehindSTARTTLS:
             self.init(.protocolViolation, "bytes in clear behind the reply to STARTTLS")
         case .protocolError(let stage):
-            self.init(.protocolViolation, "unexpected reply at \(stage)")
+            // Behind the final dot an unintelligible reply may have been an acceptance.
+            self.init(.protocolViolation, "unexpected reply at \(stage)", isAmbiguous: failure.isAmbiguous)
         case .connectionLost(let stage, let afterFinalDot):
             self.init(.connectionLost, "connection lost at \(stage)", isAmbiguous: afterFinalDot)
         case .abandoned:
-            self.init(.connectionLost, "given up before the final dot: the lease was too short")
+            self.init(.connectionLost, "given up by this node before the final dot")
         }
     }
 

@@ -1,4 +1,5 @@
 import DANE
+import DeliveryQueue
 import MailModel
 import TLSEngine
 import Telemetry
@@ -26,6 +27,21 @@ extension RejectReason {
         case (554, 6, 0): self = .badLineEnding
         case (421, 7, 0): self = .errors
         default: self = .other
+        }
+    }
+}
+
+extension RetryReason {
+    /// The kind of failure that an entry waits for.
+    init(_ failure: DeliveryFailure?) {
+        switch failure.flatMap({ TransportFailure(rawValue: $0.reason) }) {
+        case .tlsaInvalid, .certificateExpired, .startTLSNotSupported: self = .dane
+        case .dnssecInvalid: self = .dnssec
+        case .dnsQueryFailed: self = .dns
+        case .tlsHandshakeFailed: self = .tls
+        case .remoteReply, .protocolViolation: self = .smtp
+        case .connectionLost, .connectionTimeout, .connectionRefused: self = .connection
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, nil: self = .other
         }
     }
 }

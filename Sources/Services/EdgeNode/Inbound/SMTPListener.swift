@@ -19,7 +19,7 @@ struct SMTPListener: Sendable {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // The handler asks for each read, and so decides how much of a client is in memory.
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in

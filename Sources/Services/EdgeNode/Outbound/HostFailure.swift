@@ -41,9 +41,15 @@ struct HostFailure: Hashable, Sendable {
         }
     }
 
-    /// What a handshake failed for, told record by record where the peer showed a chain.
+    /// What a handshake failed for; where the peer showed a chain that matches nothing, told record by record.
     init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
-        self.init(failure, SafeText.escape(outcome.failure?.text ?? "not authenticated"))
+        var detail = outcome.failure?.text ?? "not authenticated"
+        if case .mustAuthenticate(let authentication) = requirement.tls,
+            case .failed(_, let chain) = outcome, !chain.isEmpty
+        {
+            detail += ": " + DANERefusal.text(authentication, chain: chain, at: .systemNow)
+        }
+        self.init(failure, SafeText.escape(detail))
     }
 
     /// The peer said nothing within the deadline of this stage.

@@ -11,7 +11,7 @@ struct LeaseKeeper: Sendable {
     let health: HealthRegistry
     let metrics: RelayMetrics
     let logger: Logger
-    /// Is told which terms are ours after each round, held ones only.
+    /// Is told which terms are ours after each round that the database answered.
     let changed: @Sendable ([ShardTerm]) async -> Void
 
     /// Enters the node into the list. After a crash this waits until the former run has been forgotten. `false` when it
@@ -54,11 +54,8 @@ struct LeaseKeeper: Sendable {
     private func round() async {
         do throws(QueueStoreError) {
             let known = self.leases.all
-            // A lease that ran out is not renewed, although the database might allow it: work on its shard was stopped,
-            // and only a new epoch tells what the old term began, and may still conclude, from what the new one begins.
-            let held = known.filter { $0.isHeld(at: .now) }
             let started = ContinuousClock.now
-            let kept = held.isEmpty ? [] : try await self.store.renew(held)
+            let kept = known.isEmpty ? [] : try await self.store.renew(known)
             self.metrics.queueOperationDuration.observe(.renewLease, ContinuousClock.now - started)
             self.leases.replace(kept)
             self.metrics.queueLeaseExpirations.increment(by: known.count - kept.count)
@@ -67,10 +64,12 @@ struct LeaseKeeper: Sendable {
             if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }
             try await self.clock.synchronise(with: self.store)
             self.health.set(.database, .passing)
+            // A lease that merely ran out while the database was away is still ours until another takes the shard: its
+            // deliveries under way must be found by us, and not be begun again beside themselves.
+            await self.changed(self.leases.all.map(\.term))
         } catch {
             self.health.set(.database, .failing("\(error)"))
             self.logger.warning("leases not renewed", metadata: ["error": "\(error)"])
         }
-        await self.changed(self.leases.terms())
     }
 }

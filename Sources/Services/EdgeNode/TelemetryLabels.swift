@@ -1,6 +1,7 @@
 import DANE
 import DeliveryQueue
 import MailModel
+import PostgresDriver
 import TLSEngine
 import Telemetry
 import TransportSecurity
@@ -55,6 +56,32 @@ extension TLSAUsageLabel {
         case .pkixEE?: self = .pkixEE
         case .daneTA?: self = .daneTA
         case .daneEE?: self = .daneEE
+        default: self = .other
+        }
+    }
+}
+
+extension TLSASelectorLabel {
+    init(_ selector: TLSARecord.Selector) { self = TLSASelectorLabel(rawValue: "\(selector.rawValue)") ?? .other }
+}
+
+extension TLSAMatchingTypeLabel {
+    init(_ type: TLSARecord.MatchingType) { self = TLSAMatchingTypeLabel(rawValue: "\(type.rawValue)") ?? .other }
+}
+
+extension TLSAUsable {
+    init(_ judgement: TLSAJudgement) { if case .unusable = judgement { self = .unusable } else { self = .usable } }
+}
+
+extension DatabaseErrorClass {
+    /// The class of an error.
+    init(_ code: PostgresError.Code) {
+        switch code {
+        case .cannotConnect, .connectionLost, .ambiguousCommit, .readOnlyServer: self = .connection
+        case .acquireTimeout, .tooManyWaiters, .statementTimeout: self = .timeout
+        case .serializationFailure: self = .serialization
+        case .uniqueViolation, .constraintViolation: self = .constraint
+        case .resources: self = .resources
         default: self = .other
         }
     }

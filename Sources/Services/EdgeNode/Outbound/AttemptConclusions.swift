@@ -89,7 +89,8 @@ struct AttemptConclusions: Sendable {
         guard !bounced.isEmpty, !entry.sender.isEmpty else { return [] }
         let source = await BodySource.open(entry.key, in: self.environment.store)
         let writer = FailureReport(
-            entry: entry, decision: decision, reportingMTA: self.environment.settings.node, now: now)
+            entry: entry, decision: decision, from: self.environment.settings.reportsFrom,
+            reportingMTA: self.environment.settings.node, now: now)
         return writer.messages(originalHeader: await source.header())
     }
 

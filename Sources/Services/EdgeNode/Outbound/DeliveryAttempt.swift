@@ -181,6 +181,14 @@ struct DeliveryAttempt {
 
     private func count(_ host: PlannedHost) {
         let metrics = self.environment.metrics
+        for judged in host.tlsa?.judged ?? [] {
+            let record = judged.record
+            metrics.tlsaRecords[
+                LabelPair(
+                    LabelPair(TLSAUsageLabel(record.usage), TLSASelectorLabel(record.selector)),
+                    LabelPair(TLSAMatchingTypeLabel(record.matchingType), TLSAUsable(judged.judgement)))
+            ].increment()
+        }
         switch host.requirement {
         case .authenticate: metrics.daneDecisions.increment(.authenticate)
         case .encrypt: metrics.daneDecisions.increment(.encrypt)

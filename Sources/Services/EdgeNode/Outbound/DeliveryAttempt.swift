@@ -22,7 +22,7 @@ struct DeliveryAttempt {
         let nextHop = self.environment.nextHop(for: self.entry.key.domain)
         let route = await self.environment.routes.route(to: nextHop)
         guard case .plan(let plan) = route else {
-            let failure = HostFailure(TransportFailure(route) ?? .noUsableRoute)
+            let failure = HostFailure(TransportFailure(route) ?? .noUsableRoute, route.explanation)
             let attempt = HostTry(failure: failure, duration: ContinuousClock.now - started)
             return AttemptReport(tries: [attempt], recipients: self.entry.recipients.count)
         }
@@ -214,14 +214,25 @@ struct BodySource: Sendable {
 
 extension PlannedHost {
     /// Why the host is skipped, in words.
-    var explanation: String {
-        switch self.failure {
+    var explanation: String { self.failure?.explanation ?? "" }
+}
+
+extension RouteResult {
+    /// Why there is no plan, in words, where its name alone does not say it.
+    fileprivate var explanation: String {
+        if case .failed(let failure) = self { failure.explanation } else { "" }
+    }
+}
+
+extension RouteFailure {
+    /// Which question failed, and how.
+    fileprivate var explanation: String {
+        switch self {
         case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
             "\(question.type) \(question.name): \(failure)"
         case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
         case .noAddress(let name): "\(name) has no address"
         case .routingLoop(let name): "\(name) is this system"
-        case nil: ""
         }
     }
 }

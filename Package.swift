@@ -34,6 +34,11 @@ func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: dependencies, path: "Sources/Executables/\(name)", swiftSettings: strict)
 }
 
+/// A program under `benchmarks/`; it is built with the rest, so that it does not rot.
+func benchmark(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "benchmarks/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: strict)
 }
@@ -57,6 +62,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -64,6 +70,7 @@ let package = Package(
     products: [
         .executable(name: "relayd", targets: ["relayd"]),
         .executable(name: "relayctl", targets: ["relayctl"]),
+        .executable(name: "relay-bench", targets: ["relay-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
@@ -113,7 +120,12 @@ let package = Package(
         executable(
             "relayd",
             ["EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "Telemetry", argumentParser, logging]),
-        executable("relayctl", ["Lab", "MailModel", argumentParser]),
+        executable(
+            "relayctl",
+            ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
+
+        // Benchmarks
+        benchmark("relay-bench", ["Lab", "QueueStore", "TLSEngine", argumentParser]),
 
         // Tests
         tests("MailModel", ["MailModel"]),
@@ -128,7 +140,7 @@ let package = Package(
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
-        tests("Lab", ["Lab", "MailModel", "TLSEngine"]),
+        tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
         tests(
             "Integration",
             ["DANE", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),

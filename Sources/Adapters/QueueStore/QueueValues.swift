@@ -164,4 +164,10 @@ public struct QueueEntry: Hashable, Sendable {
     public let lastReason: String?
     /// Left by an owner that ended in the middle, or by ourselves: an attempt of an earlier epoch counts as a failure.
     public let openAttempt: OpenAttempt?
+
+    /// An attempt that was begun and never concluded. One that is on record but concluded is kept until the next attempt,
+    /// so that its late delivery can still be recorded.
+    public var interruptedAttempt: OpenAttempt? {
+        self.openAttempt.flatMap { $0.attempt > self.attempts ? $0 : nil }
+    }
 }

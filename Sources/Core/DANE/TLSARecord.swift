@@ -75,12 +75,12 @@ public struct TLSARecord: Hashable, Sendable {
 }
 
 extension TLSARecord: CustomStringConvertible {
-    /// The numbers and the first bytes of the data, such as `3 1 1 8c1f09…`.
+    /// The numbers and the first bytes of the data, such as `3 1 1 8c1f09...`, in ASCII since replies and reports quote it.
     public var description: String {
         let digits = self.associationData.prefix(8).map { byte in
             String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
         }
-        let ellipsis = self.associationData.count > 8 ? "…" : ""
+        let ellipsis = self.associationData.count > 8 ? "..." : ""
         let numbers = [self.usage.rawValue, self.selector.rawValue, self.matchingType.rawValue].map(String.init)
         return "\(numbers.joined(separator: " ")) \(digits.joined())\(ellipsis)"
     }

@@ -82,7 +82,8 @@ public struct SMTPClientSession: Hashable, Sendable {
         case .needInput: return SMTPClientStep(consumed, .needInput)
         case .malformed: return SMTPClientStep(consumed, self.fail(.protocolError(self.stage)))
         case .reply(let reply):
-            return SMTPClientStep(consumed, self.received(reply, hasMoreInput: consumed < input.count))
+            let action = self.received(reply, hasMoreInput: consumed < input.count)
+            return SMTPClientStep(consumed, action, isWholeReply: true)
         }
     }
 

@@ -137,9 +137,12 @@ public struct SMTPClientStep: Hashable, Sendable {
     public let consumed: Int
     /// What to do next.
     public let action: SMTPClientAction
+    /// Whether a whole reply was among them. Only that is progress: single bytes move no deadline.
+    public let isWholeReply: Bool
 
-    init(_ consumed: Int, _ action: SMTPClientAction) {
+    init(_ consumed: Int, _ action: SMTPClientAction, isWholeReply: Bool = false) {
         self.consumed = consumed
         self.action = action
+        self.isWholeReply = isWholeReply
     }
 }

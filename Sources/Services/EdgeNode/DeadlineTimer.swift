@@ -18,7 +18,7 @@ final class DeadlineTimer {
 
     /// Moves the deadline to `duration` from now.
     func arm(_ duration: Duration) {
-        let deadline = NIODeadline.now() + TimeAmount(duration)
+        let deadline = self.eventLoop.now + TimeAmount(duration)
         self.deadline = deadline
         if let scheduled, scheduled.at <= deadline { return }
         self.schedule(deadline)
@@ -43,7 +43,7 @@ final class DeadlineTimer {
     private func fired() {
         self.scheduled = nil
         guard let deadline else { return }
-        if NIODeadline.now() < deadline {
+        if self.eventLoop.now < deadline {
             self.schedule(deadline)
         } else {
             self.deadline = nil

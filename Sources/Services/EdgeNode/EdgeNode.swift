@@ -39,7 +39,9 @@ public struct EdgeNode: Sendable {
     public func run() async throws {
         let health = HealthRegistry()
         let certificates = try self.certificates()
-        health.set(.certificate, certificates == nil ? .failing("no certificate is configured") : .passing)
+        // Those that are configured were loaded, or the start has failed by now.
+        health.set(.certificate, .passing)
+        if certificates == nil { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
         let resolver = try await SecureResolver(
             settings: self.configuration.resolverSettings, logger: self.logger, now: { .systemNow })
         self.logger.notice("starting", metadata: ["resolver": "\(resolver.startupDescription)"])
@@ -104,7 +106,9 @@ public struct EdgeNode: Sendable {
     ) -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
-            writer: writer, supervisor: supervisor, metrics: self.metrics, logger: self.logger)
+            enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
+            bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics,
+            logger: self.logger)
         let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
         let clients = ChannelRegistry()
         let listeners = self.configuration.smtp.listeners.map { listener in

@@ -15,7 +15,8 @@ extension RejectReason {
     /// The reason that a refusing reply is counted under; `nil` for one that refuses nothing.
     init?(_ reply: SMTPReply) {
         switch (reply.code, reply.enhancedStatus?.subject, reply.enhancedStatus?.detail) {
-        case (..<400, _, _): return nil
+        // A drain or a deadline refuses nothing that the client said.
+        case (..<400, _, _), (421, 3, 2): return nil
         case (503, _, _): self = .badSequence
         case (500...502, _, _), (555, _, _): self = .syntax
         case (552, _, _): self = .size

@@ -33,10 +33,10 @@ struct LabDatabase {
         }
     }
 
-    /// Makes the schema.
+    /// Makes the schema, as an operator does.
     private static func migrate(_ connection: String, shards: Int, relayd: URL) async throws {
-        try await QueueMigrations.migrate(
-            adminConnectionString: connection, shardCount: shards, logger: Self.logger)
+        try await ChildProcess.run(
+            relayd.path, ["migrate", "--connection", connection, "--shards", "\(shards)"])
     }
 
     private static func run(_ statement: String, on postgres: PrivatePostgres, database: String) async throws {

@@ -84,6 +84,6 @@ public struct LabPeer: Sendable {
     public let server: ScriptedPeer
     /// The host's right certificate, presented or not.
     public let leaf: TestPKI.Leaf
-    /// The TLSA record in the zone, in short form such as `3 1 1 8c1f09…`, if there is one.
+    /// The TLSA record in the zone, in short form such as `3 1 1 8c1f09...`, if there is one.
     public let tlsa: String?
 }

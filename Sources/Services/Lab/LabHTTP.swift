@@ -27,7 +27,8 @@ enum LabHTTP {
         }
         defer { deadline.cancel() }
         let answer = try await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: "GET \(path) HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
+            let lines = ["GET \(path) HTTP/1.0", "Host: 127.0.0.1", "Connection: close", "", ""]
+            try await outbound.write(ByteBuffer(string: lines.joined(separator: "\r\n")))
             var answer = ByteBuffer()
             for try await part in inbound {
                 answer.writeImmutableBuffer(part)

@@ -52,7 +52,7 @@ extension LabRelay {
         let zones = peers.zones + options.zones
         let internet = try await SignedInternet.start(in: parts.folder.makeFolder("dns"), zones: zones)
         started.internet = internet
-        watch.done { .nameServers(zones: zones.map(\.name), $0) }
+        watch.done { .nameServers(zones: zones, $0) }
 
         let database = try await LabDatabase.create(on: postgres, shards: options.shards, relayd: executable)
         started.pool = database.store.pool

@@ -32,7 +32,7 @@ public enum LabRelayStep: Sendable {
     /// The database server runs: its version as it says itself, and the time that it took.
     case database(version: String, Duration)
     /// The name servers answer for these zones.
-    case nameServers(zones: [String], Duration)
+    case nameServers(zones: [LabZone], Duration)
     /// The MX hosts listen.
     case peers(count: Int, Duration)
     /// The schema is there.

@@ -120,7 +120,7 @@ public struct LoadClient: Sendable {
         let result = loop.makePromise(of: Report.self)
         do {
             let channel = try await ClientBootstrap(group: loop)
-                .channelOption(.socketOption(.tcp_nodelay), value: 1)
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connectTimeout(.seconds(5))
                 .channelInitializer { [self] channel in
                     channel.eventLoop.makeCompletedFuture {

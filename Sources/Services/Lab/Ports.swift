@@ -11,9 +11,17 @@ public enum Ports {
         preconditionFailure("no free loopback port in a hundred tries")
     }
 
-    private static func bind(_ type: __socket_type, port: UInt16) -> UInt16? {
+    /// Whether a TCP port of 127.0.0.1 can be bound now.
+    public static func isFree(_ port: UInt16) -> Bool {
+        Self.bind(SOCK_STREAM, port: port, besideOldConnections: true) != nil
+    }
+
+    private static func bind(_ type: __socket_type, port: UInt16, besideOldConnections: Bool = false) -> UInt16? {
         let descriptor = socket(AF_INET, Int32(type.rawValue), 0)
         defer { close(descriptor) }
+        // A server's port is free for the next server while connections of the last one wait for their end.
+        var isReused: Int32 = besideOldConnections ? 1 : 0
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isReused, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian

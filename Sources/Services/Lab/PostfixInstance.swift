@@ -65,6 +65,9 @@ public final class PostfixInstance: Sendable {
         self.process = process
     }
 
+    /// The root of its process tree: a shell, with the master process and the services below it.
+    public var processIdentifier: Int32 { self.process.processIdentifier }
+
     /// Ends it and its services.
     public func stop() async { await self.process.stop() }
 

@@ -42,7 +42,7 @@ public struct SMTPDialog: ~Copyable {
         _ body: (inout SMTPDialog) async throws -> Value
     ) async throws -> Value {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(5))
             .connect(host: address, port: Int(port)) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -100,10 +100,17 @@ public struct SMTPDialog: ~Copyable {
         try self.expect(220, ready)
         let context = try TLSClientContext()
         let channel = self.channel
+        let outcome = channel.eventLoop.makePromise(of: Void.self)
         try await channel.eventLoop.submit {
-            let handler = try TLSHandler.client(context, .encrypt(serverName: serverName))
-            try channel.pipeline.syncOperations.addHandler(handler, position: .first)
+            // The outcome is awaited, since nothing may be written before it.
+            do {
+                let tls = try TLSHandler.client(context, .encrypt(serverName: serverName))
+                try channel.pipeline.syncOperations.addHandlers([tls, HandshakeOutcome(outcome)], position: .first)
+            } catch {
+                outcome.fail(error)
+            }
         }.get()
+        try await outcome.futureResult.get()
     }
 
     /// MAIL, RCPT and DATA; returns the first reply that is a refusal, or the one to the final dot.
@@ -163,5 +170,30 @@ extension String {
         var rest = self[...]
         while let last = rest.last, condition(last) { rest.removeLast() }
         return String(rest)
+    }
+}
+
+/// Tells a promise how the handshake ended.
+private final class HandshakeOutcome: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let promise: EventLoopPromise<Void>
+
+    init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event as? TLSEvent {
+        case .clientHandshake(.failed(let failure, _)): self.promise.fail(failure)
+        case .clientHandshake: self.promise.succeed()
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.promise.fail(LabFailure("the server closed the connection in the handshake"))
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.promise.fail(LabFailure("the connection ended in the handshake"))
     }
 }

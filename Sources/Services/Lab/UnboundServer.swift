@@ -58,6 +58,9 @@ public final class UnboundServer: Sendable {
         self.process = process
     }
 
+    /// The process id, for `/proc`.
+    public var processIdentifier: Int32 { self.process.processIdentifier }
+
     /// Ends it.
     public func stop() async { await self.process.stop() }
 }

@@ -13,7 +13,7 @@ public struct Listener: Hashable, Sendable {
 }
 
 /// A chain and its key, both PEM, and the SNI names for which they are shown.
-public struct Certificate: Hashable, Sendable {
+public struct CertificateFiles: Hashable, Sendable {
     public var certificate = ""
     public var key = ""
     /// Empty means the names in the certificate.

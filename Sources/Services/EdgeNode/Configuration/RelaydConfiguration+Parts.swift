@@ -79,6 +79,7 @@ extension RelaydConfiguration {
             case .encrypt: .encrypt
             case .ignore: .ignore
             }
+        policy.ownNames = Set(self.smtp.listeners.map { self.hostName(of: $0) } + [self.node.name])
         return policy
     }
 

@@ -33,7 +33,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxMessageSize = ByteCount.mebibytes(50)
         public var maxRecipients = 1000
         public var maxCommandLine = ByteCount(2048)
-        public var maxTextLine = ByteCount(998)
+        public var maxTextLine = ByteCount(65_536)
         public var maxErrors = 20
         public var maxNoops = 100
         public var commandTimeout = Duration.seconds(300)
@@ -42,7 +42,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
     }
 
     public struct TLS: Hashable, Sendable {
-        public var certificates: [Certificate] = []
+        public var certificates: [CertificateFiles] = []
     }
 
     public struct Database: Hashable, Sendable {

@@ -47,6 +47,9 @@ final class ConnectionLimiter: Sendable {
         }
     }
 
+    /// Whether nobody is admitted any more.
+    var isDraining: Bool { self.state.withLock { $0.isDraining } }
+
     /// Admits nobody any more.
     func drain() { self.state.withLock { $0.isDraining = true } }
 }

@@ -7,13 +7,17 @@ import Telemetry
 /// One client connection: carries bytes to `SMTPServerSession` and does what it says.
 ///
 /// Nothing is read while the session waits for its owner or while content waits to be staged, so the memory of a
-/// connection is bounded by one read, one command line and two chunks of content, whatever SIZE allows.
+/// connection is bounded by one read, one command line and two chunks of content, whatever SIZE allows. Nothing is read
+/// either while the client does not take our replies, which bounds those.
 final class InboundConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     /// The node drains: end as soon as no message is under way.
     struct Drain {}
+
+    /// How long a client may take to read the last reply.
+    static let closingTime = Duration.seconds(10)
 
     private let environment: InboundEnvironment
     private let client: IPAddress
@@ -23,6 +27,8 @@ final class InboundConnection: ChannelInboundHandler {
     private var content: [UInt8] = []
     private var message: IncomingMessage?
     private var timer: DeadlineTimer?
+    private var progress = ClientProgress()
+    private var hasGreeted = false
     private var isReading = false
     private var isWaiting = false
     private var isClosing = false
@@ -76,13 +82,20 @@ final class InboundConnection: ChannelInboundHandler {
         context.fireChannelReadComplete()
     }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        let isHeldUp = self.hasGreeted && !self.isWaiting && !self.isReading
+        if context.channel.isWritable, isHeldUp { self.process(context) }
+        context.fireChannelWritabilityChanged()
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case TLSEvent.serverHandshake(let outcome): self.handshakeEnded(outcome, context)
         case TLSEvent.closedByPeer, TLSEvent.truncated: context.close(promise: nil)
         case is Drain:
             self.isDraining = true
-            if !self.isWaiting { self.process(context) }
+            // Before the greeting there is nobody to tell: it brings the end with it.
+            if !self.isWaiting, self.hasGreeted { self.process(context) }
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -95,6 +108,8 @@ final class InboundConnection: ChannelInboundHandler {
     // MARK: - The loop
 
     private func greet(_ context: ChannelHandlerContext) {
+        guard !self.hasGreeted else { return }
+        self.hasGreeted = true
         self.session.greet().serialise(into: &self.replies)
         self.process(context)
     }
@@ -102,8 +117,11 @@ final class InboundConnection: ChannelInboundHandler {
     /// Steps the session until it needs input, waits for an answer, or is over.
     private func process(_ context: ChannelHandlerContext) {
         while !self.isClosing {
+            let wait = self.session.waitingFor
             let step = self.session.receive(self.input.readableBytesUInt8Span, content: &self.content)
             self.input.moveReaderIndex(forwardBy: step.consumed)
+            self.progress.stepped(step, during: wait)
+            if wait == .data { self.environment.metrics.smtpdReceivedBytes.increment(by: step.consumed) }
             guard self.perform(step.action, context) else { break }
         }
         if !self.isClosing { self.armTimer() }
@@ -142,27 +160,29 @@ final class InboundConnection: ChannelInboundHandler {
             return self.finishDraining(context)
         }
         if self.stageContent(context) { return }
-        guard !self.isReading else { return }
+        // Who does not take replies is asked for no more commands; `channelWritabilityChanged` goes on.
+        guard !self.isReading, context.channel.isWritable else { return }
         self.isReading = true
         context.read()
     }
 
     private func armTimer() {
-        let wait = self.session.waitingFor
-        if let limit = self.environment.timeouts.duration(of: wait), !self.isWaiting {
-            self.timer?.arm(limit)
-        } else {
-            self.timer?.disarm()
+        let wait = self.isWaiting ? .owner : self.session.waitingFor
+        switch self.progress.deadline(of: wait, limit: self.environment.timeouts.duration(of: wait)) {
+        case .unchanged: ()
+        case .move(let limit): self.timer?.arm(limit)
+        case .none: self.timer?.disarm()
         }
     }
 
     private func deadlinePassed(_ context: ChannelHandlerContext) {
-        guard !self.isClosing else { return }
+        // The last reply was not taken in time.
+        guard !self.isClosing else { return context.close(promise: nil) }
         self.environment.metrics.smtpdRejects.increment(.timeout)
         if let start = self.handshakeStart {
             // There is no channel to say anything on: the client expects TLS.
             self.environment.metrics.smtpdTLSHandshakes.increment(.timeout, .none, .full)
-            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(NIODeadline.now() - start))
+            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(context.eventLoop.now - start))
             self.isClosing = true
             context.close(promise: nil)
             return
@@ -184,7 +204,7 @@ final class InboundConnection: ChannelInboundHandler {
 
     private func close(_ reply: SMTPReply, _ context: ChannelHandlerContext) {
         self.isClosing = true
-        self.timer?.disarm()
+        self.timer?.arm(Self.closingTime)
         self.count(reply)
         reply.serialise(into: &self.replies)
         let bytes = ByteBuffer(bytes: self.replies)
@@ -213,14 +233,14 @@ final class InboundConnection: ChannelInboundHandler {
             self.isClosing = true
             return context.close(promise: nil)
         }
-        self.handshakeStart = .now()
+        self.handshakeStart = context.eventLoop.now
         // The TLS handler reads for itself now; this handler is fed again once the handshake is done.
         context.read()
     }
 
     private func handshakeEnded(_ outcome: TLSServerOutcome, _ context: ChannelHandlerContext) {
         if let start = self.handshakeStart {
-            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(NIODeadline.now() - start))
+            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(context.eventLoop.now - start))
         }
         self.handshakeStart = nil
         // The reads of the handshake were TLS's own.

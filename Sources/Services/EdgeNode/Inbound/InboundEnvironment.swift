@@ -20,20 +20,24 @@ struct InboundEnvironment: Sendable {
 
 /// Stores what clients send, and says what they are to be told.
 struct MessageIntake: Sendable {
-    let writer: QueueWriter
+    /// Stores a whole message; returns after the COMMIT.
+    let enqueue: @Sendable (AcceptedMessage) async throws(QueueStoreError) -> Void
+    /// Makes a writer for a body that is stored in pieces.
+    let bodyWriter: @Sendable (AcceptedMessage) -> BodyWriter
     let supervisor: TaskSupervisor
     let metrics: RelayMetrics
     let logger: Logger
 
     /// The reply to the end of the data: 250 only after the COMMIT.
     func store(_ message: AcceptedMessage) async -> SMTPReply {
-        let size = message.size
+        let (size, started) = (message.size, ContinuousClock.now)
         do throws(QueueStoreError) {
-            try await self.writer.enqueue(message)
+            try await self.enqueue(message)
         } catch {
             self.metrics.smtpdMessages.increment(.deferred)
             return self.reply(for: error)
         }
+        self.metrics.queueOperationDuration.observe(.enqueue, ContinuousClock.now - started)
         self.metrics.smtpdMessages.increment(.accepted)
         self.metrics.smtpdMessageSize.observe(Double(size))
         self.metrics.queueEnqueued.increment(by: message.entries.count)
@@ -58,6 +62,9 @@ struct MessageIntake: Sendable {
             return SMTPReply(451, status, "Queue is not available, try later")
         }
     }
+
+    /// Nobody is left to whom the message could go.
+    static let noRecipients = SMTPReply(554, EnhancedStatusCode(.permanentFailure, 5, 1), "No valid recipients")
 
     /// The node is over: what it can no longer store is refused for now.
     static let shuttingDown = SMTPReply(

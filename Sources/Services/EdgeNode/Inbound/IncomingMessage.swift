@@ -43,7 +43,7 @@ final class IncomingMessage {
 
     /// Stages what there is; `then` is called on the event loop, with a reply if the message must be refused.
     func stage(on eventLoop: any EventLoop, then: @escaping (SMTPReply?) -> Void) {
-        let stager = self.stager ?? BodyStager(self.intake.writer.bodyWriter(for: self.draft))
+        let stager = self.stager ?? BodyStager(self.intake.bodyWriter(self.draft))
         self.stager = stager
         let chunk = self.takeBuffer()
         let intake = self.intake
@@ -60,6 +60,7 @@ final class IncomingMessage {
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
     func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
         let rest = self.takeBuffer()
+        guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
         let (intake, stager, draft) = (self.intake, self.stager, self.draft)
         self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
             var message = draft
@@ -69,7 +70,7 @@ final class IncomingMessage {
                 } else if rest.count <= QueueLimits.inlineBody {
                     message.body = .inline(rest)
                 } else {
-                    message.body = .staged(try await BodyStager(intake.writer.bodyWriter(for: draft)).finish(rest))
+                    message.body = .staged(try await BodyStager(intake.bodyWriter(draft)).finish(rest))
                 }
             } catch {
                 return intake.reply(for: error)

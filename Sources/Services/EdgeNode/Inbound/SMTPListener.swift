@@ -19,7 +19,7 @@ struct SMTPListener: Sendable {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // The handler asks for each read, and so decides how much of a client is in memory.
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
@@ -46,6 +46,10 @@ struct SMTPListener: Sendable {
             }
             try channel.pipeline.syncOperations.addHandler(
                 InboundConnection(environment: self.environment, client: client))
+            // A drain that began meanwhile may have missed it.
+            if limiter.isDraining {
+                channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain())
+            }
         case .overLimit:
             metrics.smtpdConnectionsTotal.increment(label, .refusedLimit)
             try channel.pipeline.syncOperations.addHandler(RefusingHandler("4.7.0 Too many connections, try later"))

@@ -22,7 +22,8 @@ struct DeliveryAttempt {
         let nextHop = self.environment.nextHop(for: self.entry.key.domain)
         let route = await self.environment.routes.route(to: nextHop)
         guard case .plan(let plan) = route else {
-            let failure = HostFailure(TransportFailure(route) ?? .noUsableRoute, route.explanation)
+            let failure = HostFailure(
+                TransportFailure(route) ?? .noUsableRoute, SafeText.escape(route.explanation))
             let attempt = HostTry(failure: failure, duration: ContinuousClock.now - started)
             return AttemptReport(tries: [attempt], recipients: self.entry.recipients.count)
         }
@@ -38,7 +39,10 @@ struct DeliveryAttempt {
             let requirement: AttemptRequirement
             switch AttemptRequirement.of(host) {
             case .failure(let skipped):
-                tries.append(HostTry(host: host, failure: HostFailure(skipped.reason, host.explanation)))
+                tries.append(
+                    HostTry(
+                        host: host,
+                        failure: HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))))
                 continue
             case .success(let required): requirement = required
             }
@@ -212,27 +216,37 @@ struct BodySource: Sendable {
     }
 }
 
-extension PlannedHost {
-    /// Why the host is skipped, in words.
-    var explanation: String { self.failure?.explanation ?? "" }
+extension RouteFailure {
+    /// What failed, in words.
+    var explanation: String {
+        switch self {
+        case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
+            "\(question.type) \(question.name): \(failure.words)"
+        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
+        case .noAddress(let name): "\(name) has no address"
+        case .routingLoop(let name): "\(name) is this system"
+        }
+    }
 }
 
 extension RouteResult {
-    /// Why there is no plan, in words, where its name alone does not say it.
+    /// Why there is no route, in words.
     fileprivate var explanation: String {
         if case .failed(let failure) = self { failure.explanation } else { "" }
     }
 }
 
-extension RouteFailure {
-    /// Which question failed, and how.
-    fileprivate var explanation: String {
+extension DNSFailure {
+    fileprivate var words: String {
         switch self {
-        case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
-            "\(question.type) \(question.name): \(failure)"
-        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
-        case .noAddress(let name): "\(name) has no address"
-        case .routingLoop(let name): "\(name) is this system"
+        case .bogus(let reason): "bogus, \(reason)"
+        case .serverFailure: "SERVFAIL"
+        case .refused: "REFUSED"
+        case .unexpectedResponse(let code): "response code \(code)"
+        case .timeout: "no answer in time"
+        case .tooManyAliases: "too many aliases"
+        case .malformed(let reason): "malformed, \(reason)"
+        case .resolverUnavailable(let reason): "our resolver: \(reason)"
         }
     }
 }

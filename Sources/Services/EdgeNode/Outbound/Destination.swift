@@ -153,7 +153,7 @@ actor Destination {
     private func deliver(_ entry: QueueEntry, over link: inout OutboundLink?) async {
         let conclusions = AttemptConclusions(environment: self.environment, term: self.term)
         // An attempt that an earlier owner began and did not conclude counts as one that failed.
-        if let open = entry.openAttempt {
+        if let open = entry.interruptedAttempt {
             return await conclusions.record(entry, interrupted: open)
         }
         let attempt = DeliveryAttempt(

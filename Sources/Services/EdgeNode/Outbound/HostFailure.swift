@@ -32,17 +32,24 @@ struct HostFailure: Hashable, Sendable {
         case .bytesBehindSTARTTLS:
             self.init(.protocolViolation, "bytes in clear behind the reply to STARTTLS")
         case .protocolError(let stage):
-            self.init(.protocolViolation, "unexpected reply at \(stage)")
+            // Behind the final dot an unintelligible reply may have been an acceptance.
+            self.init(.protocolViolation, "unexpected reply at \(stage)", isAmbiguous: failure.isAmbiguous)
         case .connectionLost(let stage, let afterFinalDot):
             self.init(.connectionLost, "connection lost at \(stage)", isAmbiguous: afterFinalDot)
         case .abandoned:
-            self.init(.connectionLost, "given up before the final dot: the lease was too short")
+            self.init(.connectionLost, "given up by this node before the final dot")
         }
     }
 
-    /// What a handshake failed for, told record by record where the peer showed a chain.
+    /// What a handshake failed for; where the peer showed a chain that matches nothing, told record by record.
     init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
-        self.init(failure, SafeText.escape(outcome.failure?.text ?? "not authenticated"))
+        var detail = outcome.failure?.text ?? "not authenticated"
+        if case .mustAuthenticate(let authentication) = requirement.tls,
+            case .failed(_, let chain) = outcome, !chain.isEmpty
+        {
+            detail += ": " + DANERefusal.text(authentication, chain: chain, at: .systemNow)
+        }
+        self.init(failure, SafeText.escape(detail))
     }
 
     /// The peer said nothing within the deadline of this stage.

@@ -11,7 +11,7 @@ struct LeaseKeeper: Sendable {
     let health: HealthRegistry
     let metrics: RelayMetrics
     let logger: Logger
-    /// Is told which terms are ours after each round, held ones only.
+    /// Is told which terms are ours after each round that the database answered.
     let changed: @Sendable ([ShardTerm]) async -> Void
 
     /// Enters the node into the list. After a crash this waits until the former run has been forgotten.
@@ -59,10 +59,12 @@ struct LeaseKeeper: Sendable {
             if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }
             try await self.clock.synchronise(with: self.store)
             self.health.set(.database, .passing)
+            // A lease that merely ran out while the database was away is still ours until another takes the shard: its
+            // deliveries under way must be found by us, and not be begun again beside themselves.
+            await self.changed(self.leases.all.map(\.term))
         } catch {
             self.health.set(.database, .failing("\(error)"))
             self.logger.warning("leases not renewed", metadata: ["error": "\(error)"])
         }
-        await self.changed(self.leases.terms())
     }
 }

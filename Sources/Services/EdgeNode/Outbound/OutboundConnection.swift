@@ -39,6 +39,9 @@ final class OutboundConnection: ChannelInboundHandler {
         case failed(HostFailure, decided: [SMTPRecipientOutcome?])
     }
 
+    /// How long the reply to QUIT is waited for: nothing depends on it, and a drain should not either.
+    private static let quitTime = Duration.seconds(2)
+
     private enum Operation {
         case none
         case opening(EventLoopPromise<Opened>)
@@ -58,6 +61,7 @@ final class OutboundConnection: ChannelInboundHandler {
     private var operation: Operation
     private var context: ChannelHandlerContext?
     private var timer: DeadlineTimer?
+    private var armedFor = SMTPTimeouts.ClientWait.nothing
     private var established = Established(label: .none)
 
     /// A connection that says into `opened` what came of it.
@@ -127,6 +131,7 @@ final class OutboundConnection: ChannelInboundHandler {
     func quit() {
         guard self.isReady else { return self.closeChannel() }
         self.perform(self.session.quit())
+        self.timer?.arm(Self.quitTime)
     }
 
     // MARK: - Channel events
@@ -134,7 +139,12 @@ final class OutboundConnection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.timer = DeadlineTimer(on: context.eventLoop) { [unowned self] in self.deadlinePassed() }
-        self.armTimer()
+        if context.channel.isActive { self.armTimer(afterProgress: true) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.armTimer(afterProgress: true)
+        context.fireChannelActive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -172,11 +182,11 @@ final class OutboundConnection: ChannelInboundHandler {
             let step = self.session.receive(self.input.readableBytesUInt8Span)
             self.input.moveReaderIndex(forwardBy: step.consumed)
             self.perform(step.action)
+            self.armTimer(afterProgress: step.isWholeReply)
             if case .needInput = step.action, step.consumed == 0 || self.input.readableBytes == 0 { break }
             if self.session.stage == .handshake || self.session.stage == .finished { break }
         }
         if self.input.readableBytes == 0 { self.input.clear() }
-        self.armTimer()
     }
 
     private func perform(_ action: SMTPClientAction) {
@@ -184,7 +194,7 @@ final class OutboundConnection: ChannelInboundHandler {
         case .needInput: ()
         case .send(let bytes):
             self.context?.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
-            self.armTimer()
+            self.armTimer(afterProgress: true)
         case .startTLS: self.startTLS()
         case .ready: self.ready()
         case .transferContent:
@@ -272,8 +282,12 @@ final class OutboundConnection: ChannelInboundHandler {
 
     // MARK: - Deadlines
 
-    private func armTimer() {
-        if let limit = self.timeouts.duration(of: self.session.waitingFor) {
+    /// Moves the deadline when something else is waited for, or after progress; single bytes are none.
+    private func armTimer(afterProgress hasProgressed: Bool) {
+        let wait = self.session.waitingFor
+        guard hasProgressed || wait != self.armedFor else { return }
+        self.armedFor = wait
+        if let limit = self.timeouts.duration(of: wait) {
             self.timer?.arm(limit)
         } else {
             self.timer?.disarm()

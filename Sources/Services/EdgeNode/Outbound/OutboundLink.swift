@@ -78,7 +78,7 @@ struct Dialer {
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         let (metrics, channels) = (self.environment.metrics, self.environment.channels)
         let connecting = ClientBootstrap(group: self.eventLoop)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(TimeAmount(settings.connectTimeout))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -60,12 +60,12 @@ enum ConfigurationSchema {
 
     private static let tls: [Setting<RelaydConfiguration>] = [
         Key(
-            "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { Certificate() })),
+            "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { CertificateFiles() })),
             "Certificates for STARTTLS: PEM files with the chain and the key. names are the SNI names that choose one; empty means those in the certificate. The first is for all other names."
         )
     ]
 
-    private static let certificate: [Setting<Certificate>] = [
+    private static let certificate: [Setting<CertificateFiles>] = [
         Setting("certificate", \.certificate, .string("path"), isRequired: true, "PEM file of the chain."),
         Setting("key", \.key, .string("path"), isRequired: true, "PEM file of the key."),
         Setting("names", \.names, .list(.domain()), "SNI names."),

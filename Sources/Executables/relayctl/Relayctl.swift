@@ -1,0 +1,13 @@
+import ArgumentParser
+
+@main
+struct Relayctl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "relayctl", abstract: "Administration and diagnosis of the relay.", subcommands: [Demo.self])
+}
+
+/// Exit codes of sysexits.h, as the operators' conventions name them.
+extension ExitCode {
+    /// Something outside that is needed is not there.
+    static let unavailable = ExitCode(69)
+}

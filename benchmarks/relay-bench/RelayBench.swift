@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+struct RelayBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "relay-bench", abstract: "Measure the relay on a small world of its own on loopback.",
+        subcommands: [EndToEnd.self])
+}

@@ -68,6 +68,6 @@ struct Demo: AsyncParsableCommand {
     }
 
     private static func complain(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
 }

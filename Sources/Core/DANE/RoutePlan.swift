@@ -142,3 +142,15 @@ public struct HostStates: Hashable, Sendable {
         self.tlsa = tlsa
     }
 }
+
+extension RouteResult {
+    /// What the look-ups were worth where they led to no host; `nil` where that is not known of any.
+    public var states: HostStates? {
+        switch self {
+        case .nullMX(let state), .noSuchDomain(_, let state): HostStates(mx: LookupState(state))
+        case .failed(.dnssecInvalid(let question, let failure)), .failed(.dnsQueryFailed(let question, let failure)):
+            question.type == .mx ? HostStates(mx: LookupState(failure)) : nil
+        case .plan, .failed: nil
+        }
+    }
+}

@@ -71,8 +71,8 @@ struct AttemptTrace {
             attempt: self.entry.attempts + 1)
         event.mxHost = attempt.host?.name?.text
         event.address = attempt.address.map { "\($0)" }
-        event.dnssec = attempt.host.map {
-            "mx=\($0.states.mx.rawValue) a=\($0.states.address.rawValue) tlsa=\($0.states.tlsa.rawValue)"
+        event.dnssec = (attempt.host?.states ?? attempt.routeStates).map {
+            "mx=\($0.mx.rawValue) a=\($0.address.rawValue) tlsa=\($0.tlsa.rawValue)"
         }
         event.requirement = attempt.host?.requirementLabel
         event.tlsVersion = attempt.established?.info?.version

@@ -24,7 +24,8 @@ struct DeliveryAttempt {
         guard case .plan(let plan) = route else {
             let failure = HostFailure(
                 TransportFailure(route) ?? .noUsableRoute, SafeText.escape(route.explanation))
-            let attempt = HostTry(failure: failure, duration: ContinuousClock.now - started)
+            let attempt = HostTry(
+                routeStates: route.states, failure: failure, duration: ContinuousClock.now - started)
             return AttemptReport(tries: [attempt], recipients: self.entry.recipients.count)
         }
         let tries = await self.tryHosts(of: plan, over: &link)

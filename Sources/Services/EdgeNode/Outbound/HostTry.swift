@@ -9,6 +9,8 @@ import TransportSecurity
 struct HostTry: Sendable {
     /// The host; `nil` where there was no route.
     var host: PlannedHost?
+    /// What the look-ups were worth where they led to no host.
+    var routeStates: HostStates?
     var address: IPAddress?
     /// What the connection proved, where there was one.
     var established: Established?

@@ -141,6 +141,8 @@ let package = Package(
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
-        tests("Integration", ["Lab", "MailModel", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
+        tests(
+            "Integration",
+            ["DANE", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
     ]
 )

@@ -33,7 +33,7 @@ struct ConfigurationLoadingTests {
         let yaml = """
             smtp:
               listeners:
-                - {name: mx, address: "[::1]:2525", hostname: mx.example.org, banner: "ESMTP here: \\"x\\""}
+                - {name: mx, address: "[::1]:2525", hostname: mx.example.org}
               max-message-size: 10MiB
             accepted-domains:
               - {domain: a.example, next-hop: "[2001:db8::1]:2525"}

@@ -53,4 +53,7 @@ public struct PoolStatistics: Hashable, Sendable {
     public var completed = 0
     /// Failures so far.
     public var errors: [PostgresError.Code: Int] = [:]
+
+    /// Nothing yet.
+    public init() {}
 }

@@ -23,7 +23,7 @@ extension DeliveryStatusNotification {
     private func header(boundary: String) -> [String] {
         [
             "Date: \(self.date.headerDate)",
-            "From: Mail Delivery System <postmaster@\(self.reportingMTA)>",
+            "From: Mail Delivery System <\(self.from.map { "\($0)" } ?? "postmaster@\(self.reportingMTA)")>",
             "To: <\(self.sender)>",
             "Message-ID: <\(self.id)@\(self.reportingMTA)>",
             "Subject: Undelivered mail returned to sender",

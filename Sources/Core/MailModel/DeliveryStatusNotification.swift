@@ -40,6 +40,8 @@ public struct DeliveryStatusNotification: Hashable, Sendable {
 
     /// Whom it goes to; the report's own reverse path is null.
     public let sender: Mailbox
+    /// Whom it comes from, as its header says.
+    public let from: Mailbox?
     /// The host that gave up.
     public let reportingMTA: DomainName
     /// When the original message came.
@@ -53,13 +55,15 @@ public struct DeliveryStatusNotification: Hashable, Sendable {
     /// The header section of the original message, as it came.
     public let originalHeader: [UInt8]
 
-    /// A report to `reversePath`; `nil` where that is null or there is nobody to report on.
+    /// A report to `reversePath`; `nil` where that is null or there is nobody to report on. Without `from` it comes from
+    /// the postmaster of the reporting host.
     public init?(
-        to reversePath: ReversePath, reportingMTA: DomainName, arrival: Timestamp, date: Timestamp, id: MessageID,
+        to reversePath: ReversePath, from: Mailbox? = nil, reportingMTA: DomainName, arrival: Timestamp, date: Timestamp, id: MessageID,
         recipients: [Recipient], originalHeader: [UInt8]
     ) {
         guard case .mailbox(let sender) = reversePath, !recipients.isEmpty else { return nil }
         self.sender = sender
+        self.from = from
         self.reportingMTA = reportingMTA
         self.arrival = arrival
         self.date = date

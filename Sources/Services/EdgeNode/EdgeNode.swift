@@ -48,6 +48,9 @@ public struct EdgeNode: Sendable {
         let pool = PostgresPool(self.configuration.poolSettings, logger: self.logger)
         defer { pool.shutDown() }
         let store = try await self.openStore(pool)
+        guard store.shardMap.count == self.configuration.queue.shards else {
+            throw EdgeNodeError("the database has \(store.shardMap.count) shards; set queue.shards to that")
+        }
         let clock = try await DatabaseClock(store: store)
         let group = MultiThreadedEventLoopGroup.singleton
         let services = try self.services(
@@ -85,6 +88,7 @@ public struct EdgeNode: Sendable {
         let deliveries = try self.deliveryEnvironment(parts, policy)
         return [
             self.telemetryServer(parts.health),
+            DatabaseMonitor(pool: parts.pool, metrics: self.metrics),
             ResolverMonitor(
                 resolver: parts.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),
             QueueOwner(
@@ -130,7 +134,8 @@ public struct EdgeNode: Sendable {
         DeliveryEnvironment(
             settings: self.configuration.deliverySettings, policy: policy,
             routes: RouteFinder(resolver: parts.resolver, policy: self.configuration.routePolicy),
-            tls: try TLSClientContext(), store: parts.store, ledger: AttemptLedger(store: parts.store),
+            tls: try TLSClientContext(), store: parts.store, 
+            ledger: AttemptLedger(store: parts.store, metrics: self.metrics),
             leases: LeaseTable(), budget: ConnectionBudget(self.configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: self.metrics, logger: self.logger, clock: parts.clock)
     }

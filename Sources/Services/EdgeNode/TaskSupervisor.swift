@@ -1,34 +1,70 @@
+import Synchronization
+
 /// Gives a parent to work that begins on an event loop.
 ///
 /// A channel handler cannot `await`, and a loose task would outlive its service. The handler submits its work here, and
-/// it runs as a child of `run()`, which returns only when all of it has ended.
+/// it runs as a child of `run()`, which returns only when all of it has ended. Whatever was accepted is run, even when
+/// `run()` is cancelled: somebody waits for its answer.
 final class TaskSupervisor: Sendable {
     typealias Operation = @Sendable () async -> Void
 
-    private let operations: AsyncStream<Operation>
-    private let continuation: AsyncStream<Operation>.Continuation
+    private struct State {
+        var waiting: [Operation] = []
+        var isClosed = false
+        var runner: CheckedContinuation<[Operation], Never>?
+    }
+
+    private let backlog: Int
+    private let state = Mutex(State())
 
     /// - Parameter backlog: how many submissions may wait for `run()` to pick them up; one more is refused.
-    init(backlog: Int) {
-        (self.operations, self.continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(backlog))
-    }
+    init(backlog: Int) { self.backlog = backlog }
 
     /// Starts `operation` as a child of `run()`. `false` when the backlog is full or the supervisor is closed: the
     /// operation will then never run.
     func submit(_ operation: @escaping Operation) -> Bool {
-        if case .enqueued = self.continuation.yield(operation) { return true }
-        return false
+        let (isAccepted, runner) = self.state.withLock { state in
+            guard !state.isClosed, state.waiting.count < self.backlog else {
+                return (false, nil as CheckedContinuation<[Operation], Never>?)
+            }
+            if let runner = state.runner.take() { return (true, runner) }
+            state.waiting.append(operation)
+            return (true, nil)
+        }
+        runner?.resume(returning: [operation])
+        return isAccepted
     }
 
     /// Accepts nothing more; `run()` returns when what was accepted has ended.
-    func close() { self.continuation.finish() }
+    func close() {
+        let runner = self.state.withLock { state in
+            state.isClosed = true
+            return state.runner.take()
+        }
+        runner?.resume(returning: [])
+    }
 
-    /// Runs what is submitted until `close()`.
+    /// Runs what is submitted until `close()`. To be called once.
     func run() async {
         await withDiscardingTaskGroup { group in
-            for await operation in self.operations {
-                group.addTask { await operation() }
+            while true {
+                let operations = await self.next()
+                if operations.isEmpty { break }
+                for operation in operations { group.addTask { await operation() } }
             }
+        }
+    }
+
+    /// What was submitted, as soon as there is something; nothing once all is done.
+    private func next() async -> [Operation] {
+        await withCheckedContinuation { continuation in
+            let operations = self.state.withLock { state -> [Operation]? in
+                if !state.waiting.isEmpty { return exchange(&state.waiting, with: []) }
+                if state.isClosed { return [] }
+                state.runner = continuation
+                return nil
+            }
+            if let operations { continuation.resume(returning: operations) }
         }
     }
 }

@@ -1,5 +1,7 @@
 import DANE
+import DeliveryQueue
 import MailModel
+import PostgresDriver
 import TLSEngine
 import Telemetry
 import TransportSecurity
@@ -30,6 +32,21 @@ extension RejectReason {
     }
 }
 
+extension RetryReason {
+    /// The kind of failure that an entry waits for.
+    init(_ failure: DeliveryFailure?) {
+        switch failure.flatMap({ TransportFailure(rawValue: $0.reason) }) {
+        case .tlsaInvalid, .certificateExpired, .startTLSNotSupported: self = .dane
+        case .dnssecInvalid: self = .dnssec
+        case .dnsQueryFailed: self = .dns
+        case .tlsHandshakeFailed: self = .tls
+        case .remoteReply, .protocolViolation: self = .smtp
+        case .connectionLost, .connectionTimeout, .connectionRefused: self = .connection
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, nil: self = .other
+        }
+    }
+}
+
 extension TLSAUsageLabel {
     /// The label of the usage that decided.
     init(_ usage: TLSARecord.CertificateUsage?) {
@@ -39,6 +56,32 @@ extension TLSAUsageLabel {
         case .pkixEE?: self = .pkixEE
         case .daneTA?: self = .daneTA
         case .daneEE?: self = .daneEE
+        default: self = .other
+        }
+    }
+}
+
+extension TLSASelectorLabel {
+    init(_ selector: TLSARecord.Selector) { self = TLSASelectorLabel(rawValue: "\(selector.rawValue)") ?? .other }
+}
+
+extension TLSAMatchingTypeLabel {
+    init(_ type: TLSARecord.MatchingType) { self = TLSAMatchingTypeLabel(rawValue: "\(type.rawValue)") ?? .other }
+}
+
+extension TLSAUsable {
+    init(_ judgement: TLSAJudgement) { if case .unusable = judgement { self = .unusable } else { self = .usable } }
+}
+
+extension DatabaseErrorClass {
+    /// The class of an error.
+    init(_ code: PostgresError.Code) {
+        switch code {
+        case .cannotConnect, .connectionLost, .ambiguousCommit, .readOnlyServer: self = .connection
+        case .acquireTimeout, .tooManyWaiters, .statementTimeout: self = .timeout
+        case .serializationFailure: self = .serialization
+        case .uniqueViolation, .constraintViolation: self = .constraint
+        case .resources: self = .resources
         default: self = .other
         }
     }

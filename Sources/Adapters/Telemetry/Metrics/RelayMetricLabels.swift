@@ -16,12 +16,6 @@ public enum InboundConnectionResult: String, MetricLabel {
     case refusedDraining = "refused_draining"
 }
 
-/// Commands that are timed; `data` is the data itself, from 354 to the final reply.
-public enum SMTPCommandLabel: String, MetricLabel {
-    public static let labelName = "command"
-    case ehlo, helo, starttls, mail, rcpt, data, rset, noop, vrfy, quit, unknown
-}
-
 /// How a handshake ended.
 public enum TLSHandshakeResult: String, MetricLabel {
     public static let labelName = "result"
@@ -79,21 +73,6 @@ public enum OutboundConnectionResult: String, MetricLabel {
 public enum PeerTrust: String, MetricLabel {
     public static let labelName = "trust"
     case dane, encrypted, none
-}
-
-/// Stages of a delivery attempt.
-public enum SMTPStage: String, MetricLabel {
-    public static let labelName = "stage"
-    case route
-    case connect
-    case greeting
-    case ehlo
-    case starttls
-    case handshake
-    case mail
-    case rcpt
-    case data
-    case finalDot = "final_dot"
 }
 
 /// The outcome of an attempt for one recipient.

@@ -4,7 +4,6 @@ public struct RelayMetrics: Sendable {
     // MARK: Inbound
     public let smtpdConnectionsTotal: Counter<LabelPair<ListenerLabel, InboundConnectionResult>>
     public let smtpdConnections: Gauge<ListenerLabel>
-    public let smtpdCommandDuration: Histogram<SMTPCommandLabel>
     public let smtpdTLSHandshakes: Counter<LabelPair<TLSHandshakeResult, LabelPair<TLSVersionLabel, TLSResumed>>>
     public let smtpdTLSHandshakeDuration: Histogram<NoLabels>
     public let smtpdMessages: Counter<InboundMessageResult>
@@ -16,7 +15,6 @@ public struct RelayMetrics: Sendable {
     public let smtpConnectionsTotal: Counter<OutboundConnectionResult>
     public let smtpConnections: Gauge<NoLabels>
     public let smtpTLSHandshakes: Counter<LabelPair<PeerTrust, TLSVersionLabel>>
-    public let smtpStageDuration: Histogram<SMTPStage>
     public let deliveries: Counter<DeliveryResult>
     public let deliveryLatency: Histogram<NoLabels>
     public let deliveryFailures: Counter<DeliveryFailureCode>
@@ -30,7 +28,6 @@ public struct RelayMetrics: Sendable {
 
     // MARK: DNS
     public let dnsQueries: Counter<LabelPair<DNSTypeLabel, LabelPair<DNSSecurityLabel, DNSResponseLabel>>>
-    public let dnsQueryDuration: Histogram<DNSTypeLabel>
     public let dnsCacheRequests: Counter<LabelPair<DNSCacheLevel, DNSCacheResult>>
     public let dnsCacheEntries: Gauge<NoLabels>
     public let dnsResolverValidating: Gauge<NoLabels>
@@ -38,13 +35,11 @@ public struct RelayMetrics: Sendable {
     // MARK: Queue and database
     public let queueMessages: Gauge<QueueStateLabel>
     public let queueBytes: Gauge<QueueStateLabel>
-    public let queueOldestMessage: Gauge<QueueStateLabel>
     public let queueEnqueued: Counter<NoLabels>
     public let queueOperationDuration: Histogram<QueueOperation>
     public let queueLeaseExpirations: Counter<NoLabels>
     public let queueRetries: Counter<RetryReason>
     public let pgConnections: Gauge<DatabaseConnectionState>
-    public let pgPoolWait: Histogram<NoLabels>
     public let pgErrors: Counter<DatabaseErrorClass>
 
     // MARK: Process
@@ -61,8 +56,6 @@ public struct RelayMetrics: Sendable {
             labels: LabelPair.product(listenerLabels, InboundConnectionResult.allCases))
         self.smtpdConnections = registry.gauge(
             "relayd_smtpd_connections", "Client connections open now.", labels: listenerLabels)
-        self.smtpdCommandDuration = make.seconds(
-            "smtpd_command_duration_seconds", "Time from a whole command line to its reply.")
         self.smtpdTLSHandshakes = make.counter("smtpd_tls_handshakes_total", "TLS handshakes with clients.")
         self.smtpdTLSHandshakeDuration = make.seconds(
             "smtpd_tls_handshake_duration_seconds", "Time from the reply to STARTTLS to the end of the handshake.")
@@ -76,8 +69,6 @@ public struct RelayMetrics: Sendable {
         self.smtpConnections = make.gauge("smtp_connections", "Connections to receiving hosts open now.")
         self.smtpTLSHandshakes = make.counter(
             "smtp_tls_handshakes_total", "TLS handshakes with receiving hosts, by what they proved.")
-        self.smtpStageDuration = make.seconds(
-            "smtp_stage_duration_seconds", "Duration of each stage of a delivery attempt.")
         self.deliveries = make.counter("deliveries_total", "Recipients by the outcome of a delivery attempt.")
         self.deliveryLatency = make.histogram(
             "delivery_latency_seconds", "Time from a message's arrival to its delivery.", .messageLifetime)
@@ -91,7 +82,6 @@ public struct RelayMetrics: Sendable {
         self.tlsaRecords = make.counter("tlsa_records_total", "TLSA records seen, by their parameters.")
 
         self.dnsQueries = make.counter("dns_queries_total", "Answers of the validating resolver.")
-        self.dnsQueryDuration = make.seconds("dns_query_duration_seconds", "Duration of look-ups outside the cache.")
         self.dnsCacheRequests = make.counter("dns_cache_requests_total", "Look-ups in the validated cache.")
         self.dnsCacheEntries = make.gauge("dns_cache_entries", "Answers in the in-memory cache.")
         self.dnsResolverValidating = make.gauge(
@@ -99,14 +89,11 @@ public struct RelayMetrics: Sendable {
 
         self.queueMessages = make.gauge("queue_messages", "Queue entries by state.")
         self.queueBytes = make.gauge("queue_bytes", "Bytes of message data in the queue by state.")
-        self.queueOldestMessage = make.gauge(
-            "queue_oldest_message_timestamp_seconds", "Arrival of the oldest entry in seconds since 1970; 0 if none.")
         self.queueEnqueued = make.counter("queue_enqueued_total", "Queue entries committed.")
         self.queueOperationDuration = make.seconds("queue_operation_duration_seconds", "Duration of queue operations.")
         self.queueLeaseExpirations = make.counter("queue_lease_expirations_total", "Shard leases lost by expiry.")
         self.queueRetries = make.counter("queue_retries_total", "Entries put back for another attempt, by reason.")
         self.pgConnections = make.gauge("pg_connections", "Database connections by state.")
-        self.pgPoolWait = make.seconds("pg_pool_wait_seconds", "Time spent waiting for a database connection.")
         self.pgErrors = make.counter("pg_errors_total", "Database errors by class.")
 
         self.draining = make.gauge("draining", "1 from the signal to stop until the end of the process, else 0.")

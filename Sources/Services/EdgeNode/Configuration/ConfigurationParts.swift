@@ -6,8 +6,6 @@ public struct Listener: Hashable, Sendable {
     public var name = "smtp"
     public var address = Endpoint(.v4(0), 25)
     public var hostName: DomainName?
-    /// The text behind the host name in the greeting.
-    public var banner = "ESMTP"
 
     public init() {}
 }

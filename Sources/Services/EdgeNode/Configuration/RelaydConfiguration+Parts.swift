@@ -61,7 +61,8 @@ extension RelaydConfiguration {
             node: self.node.name, helloName: self.outboundHostName, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
-            messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule)
+            messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
+            reportsFrom: Mailbox(self.dsnFrom))
     }
 
     /// The loader has checked that the waits are positive, so the schedule exists.
@@ -73,13 +74,14 @@ extension RelaydConfiguration {
 
     var routePolicy: RoutePolicy {
         var policy = RoutePolicy()
+        // An MX that is ourselves would send the mail round in circles (RFC 5321 §5.1).
+        policy.ownNames = Set(self.smtp.listeners.map { self.hostName(of: $0) } + [self.node.name])
         policy.insecureMX =
             switch self.delivery.insecureMX {
             case .authenticate: .authenticate
             case .encrypt: .encrypt
             case .ignore: .ignore
             }
-        policy.ownNames = Set(self.smtp.listeners.map { self.hostName(of: $0) } + [self.node.name])
         return policy
     }
 

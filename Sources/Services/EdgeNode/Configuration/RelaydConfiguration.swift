@@ -57,15 +57,12 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var shards = 64
         public var leaseTTL = Duration.seconds(10)
         public var leaseRenewal = Duration.seconds(3)
-        public var maxInFlightMessages = 1000
-        public var maxInFlightBytes = ByteCount.mebibytes(256)
     }
 
     public struct Retry: Hashable, Sendable {
         public var schedule: [Duration] = [.seconds(900), .seconds(900), .seconds(3600)]
         public var lifetime = Duration.seconds(5 * 86_400)
         public var daneLifetime = Duration.seconds(86_400)
-        public var delayNotice = Duration.seconds(4 * 3600)
     }
 
     public struct Delivery: Hashable, Sendable {

@@ -25,10 +25,13 @@ struct AttemptConclusions: Sendable {
             isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil
         ).events
         let reports = await self.reports(on: entry, decision, now: now)
-        await self.commit(
+        let isRecorded = await self.commit(
             Conclusion(
                 entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision), events: events,
-                notifications: reports))
+                notifications: reports),
+            isDelivery: decision.recipients.allSatisfy { $0 == .delivered })
+        // What another owner has concluded, or will, is for its log and its counters.
+        guard isRecorded else { return }
         self.account(entry, report, decision, events: events, reports: reports.count)
     }
 
@@ -50,32 +53,33 @@ struct AttemptConclusions: Sendable {
 
     // MARK: - Committing
 
-    private func commit(_ conclusion: Conclusion) async {
+    /// `false` when it is not for us to record.
+    private func commit(_ conclusion: Conclusion, isDelivery: Bool) async -> Bool {
         var wait = Duration.milliseconds(100)
         while true {
-            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else { return }
+            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else { return true }
             switch error.code {
-            case .entryChanged: return
-            case .staleEpoch: return await self.recordLate(conclusion)
+            case .entryChanged: return false
+            case .staleEpoch: return isDelivery ? await self.recordLate(conclusion) : false
             default: self.environment.logger.error("outcome not recorded yet", metadata: ["error": "\(error)"])
             }
             // Nothing is lost meanwhile; a restart before it is recorded may send what was sent a second time.
-            do { try await Task.sleep(for: wait) } catch { return }
+            do { try await Task.sleep(for: wait) } catch { return false }
             wait = min(wait * 2, .seconds(5))
         }
     }
 
     /// The shard has another owner: a delivery still counts, a failure is the new owner's to find out.
-    private func recordLate(_ conclusion: Conclusion) async {
-        guard case .removed = conclusion.result, conclusion.notifications.isEmpty else { return }
+    private func recordLate(_ conclusion: Conclusion) async -> Bool {
         do throws(QueueStoreError) {
-            guard try await !self.environment.store.recordLateDelivery(conclusion) else { return }
+            guard try await !self.environment.store.recordLateDelivery(conclusion) else { return true }
             self.environment.logger.warning(
                 "delivered, but another node has begun an attempt of its own: a second copy may arrive",
                 metadata: [LogKey.messageID: "\(conclusion.entry.key.message)"])
         } catch {
             self.environment.logger.error("late delivery not recorded", metadata: ["error": "\(error)"])
         }
+        return false
     }
 
     // MARK: - Reports to the sender
@@ -85,7 +89,8 @@ struct AttemptConclusions: Sendable {
         guard !bounced.isEmpty, !entry.sender.isEmpty else { return [] }
         let source = await BodySource.open(entry.key, in: self.environment.store)
         let writer = FailureReport(
-            entry: entry, decision: decision, reportingMTA: self.environment.settings.node, now: now)
+            entry: entry, decision: decision, from: self.environment.settings.reportsFrom,
+            reportingMTA: self.environment.settings.node, now: now)
         return writer.messages(originalHeader: await source.header())
     }
 
@@ -107,6 +112,7 @@ struct AttemptConclusions: Sendable {
             metrics.deliveryLatency.observe(self.environment.clock.now - entry.arrival)
         }
         if reports > 0 { metrics.dsnSent.increment(.failure, by: reports) }
+        if decision.nextAttempt != nil { metrics.queueRetries.increment(RetryReason(decision.waitingBecause)) }
         for attempt in report.tries { self.count(attempt) }
         for event in events {
             if let status = event.status, event.kind == .defer || event.kind == .fail {
@@ -118,6 +124,7 @@ struct AttemptConclusions: Sendable {
 
     private func count(_ attempt: HostTry) {
         let metrics = self.environment.metrics
+        guard !attempt.isWarm else { return }
         if let established = attempt.established {
             let trust: PeerTrust =
                 established.peer != nil ? .dane : (established.info != nil ? .encrypted : .none)

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import QueueStore
+import Telemetry
 
 /// Puts attempts and their outcomes on record, many with one COMMIT.
 struct AttemptLedger: Sendable {
@@ -12,14 +13,18 @@ struct AttemptLedger: Sendable {
         let epoch: Epoch
     }
 
-    init(store: QueueStore) {
+    init(store: QueueStore, metrics: RelayMetrics) {
         self.store = store
         // What waits is bounded by the deliveries in flight, each of which waits for one record.
         self.openings = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
-            await Self.open(items, in: store)
+            let started = ContinuousClock.now
+            defer { metrics.queueOperationDuration.observe(.beginAttempt, ContinuousClock.now - started) }
+            return await Self.open(items, in: store)
         }
         self.conclusions = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
-            await store.conclude(items)
+            let started = ContinuousClock.now
+            defer { metrics.queueOperationDuration.observe(.recordOutcome, ContinuousClock.now - started) }
+            return await store.conclude(items)
         }
     }
 

@@ -65,7 +65,7 @@ struct DeliveryAttempt {
     /// Nobody is left, the message may have been taken, or we may not go on.
     private func isOver(_ tries: [HostTry]) -> Bool {
         self.undecided(after: tries).isEmpty || tries.last?.failure?.isAmbiguous == true
-            || !self.environment.leases.isHeld(self.term)
+            || !self.environment.leases.isHeld(self.term) || Task.isCancelled
     }
 
     // MARK: - One host
@@ -79,9 +79,12 @@ struct DeliveryAttempt {
         let domain = self.entry.key.domain
         if let warm = link, warm.serves(host, requirement, nextHopDomain: domain) {
             attempt.address = warm.address
+            attempt.isWarm = true
             let failure = await self.transact(over: &link, &attempt, undecided)
-            // A connection that went stale while it was idle says nothing about the host: dial anew.
-            guard let failure, failure.failure == .connectionLost, !failure.isAmbiguous, attempt.outcomes.isEmpty
+            // That a connection went stale while it was idle, or that the host has had enough messages over it, says
+            // nothing about the next one: dial anew.
+            guard let failure, !failure.isAmbiguous, attempt.outcomes.isEmpty,
+                self.environment.leases.permitsFinalDot(self.term)
             else {
                 attempt.failure = failure
                 attempt.duration = ContinuousClock.now - started
@@ -91,6 +94,7 @@ struct DeliveryAttempt {
         link?.connection.quit()
         link = nil
         attempt.address = address
+        attempt.isWarm = false
         switch await self.dialer.dial(address, of: host, requirement: requirement, nextHopDomain: domain) {
         case .failed(let failure): attempt.failure = failure
         case .linked(let linked):
@@ -140,7 +144,8 @@ struct DeliveryAttempt {
         case .transferContent: break
         }
         let isWhole = recorded ? await self.transfer(source, over: connection, on: loop) : false
-        let finished = await connection.finish(on: loop) {
+        let refusal = recorded ? (isWhole ? "the lease is too short" : "the content cannot be read") : "not on record"
+        let finished = await connection.finish(on: loop, orBecause: refusal) {
             // Checked in the same turn of the event loop as the dot is written.
             isWhole && recorded && self.environment.leases.permitsFinalDot(self.term)
         }.value
@@ -176,6 +181,14 @@ struct DeliveryAttempt {
 
     private func count(_ host: PlannedHost) {
         let metrics = self.environment.metrics
+        for judged in host.tlsa?.judged ?? [] {
+            let record = judged.record
+            metrics.tlsaRecords[
+                LabelPair(
+                    LabelPair(TLSAUsageLabel(record.usage), TLSASelectorLabel(record.selector)),
+                    LabelPair(TLSAMatchingTypeLabel(record.matchingType), TLSAUsable(judged.judgement)))
+            ].increment()
+        }
         switch host.requirement {
         case .authenticate: metrics.daneDecisions.increment(.authenticate)
         case .encrypt: metrics.daneDecisions.increment(.encrypt)

@@ -22,6 +22,8 @@ struct DeliveryEnvironment: Sendable {
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
         let schedule: RetrySchedule
+        /// The header address of reports to senders.
+        let reportsFrom: Mailbox?
     }
 
     /// Addresses tried in one attempt, over all hosts; an attempt that found none of them open is a failed attempt.

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import NIOCore
 import QueueStore
+import Telemetry
 
 /// All deliveries of one shard to one recipient domain: reads what is due, and works it off over a bounded number of
 /// connections. It ends when nothing is due any more.
@@ -20,13 +21,19 @@ actor Destination {
     private var pending: [QueueEntry] = []
     /// Entries read and not yet concluded, so that a second reading of them is left out.
     private var underWay: Set<EntryKey> = []
+    /// Entries concluded while a reading was under way, which may have seen them still.
+    private var concludedMeanwhile: Set<EntryKey> = []
     private var workers = 0
+    /// Workers that have not taken an entry yet.
+    private var starting = 0
     /// Workers that have a connection and no message.
     private var parked: [(id: Int, resume: CheckedContinuation<QueueEntry?, Never>)] = []
     private var nextParkedID = 0
     private var reading = Reading.due(after: nil)
     private var isWoken = false
+    private var isReading = false
     private var isStopping = false
+    private var hasEnded = false
     private var watcher: CheckedContinuation<Void, Never>?
 
     private enum Reading {
@@ -44,10 +51,12 @@ actor Destination {
 
     // MARK: - Events
 
-    /// Something may have become due.
-    func wake() {
+    /// Something may have become due. `false` when the destination has ended: it will not look any more.
+    func wake() -> Bool {
+        guard !self.hasEnded else { return false }
         self.isWoken = true
         self.changed()
+        return true
     }
 
     /// Takes no further message; those under way are finished.
@@ -67,11 +76,15 @@ actor Destination {
                 if case .due(let cursor) = self.reading, self.pending.count < window {
                     self.isWoken = cursor == nil ? false : self.isWoken
                     await self.read(after: cursor, count: 2 * window)
-                    while self.workers < window, self.workers - self.parked.count < self.pending.count {
+                    // A worker that is busy may be so for long: each entry that waits gets one of its own.
+                    while self.workers < window, self.starting < self.pending.count {
                         self.workers += 1
+                        self.starting += 1
                         group.addTask { await self.work() }
                     }
                 } else if case .finished = self.reading, self.workers == 0, !self.isWoken {
+                    // From here on nobody looks, and nothing is under way: who wakes us may start another.
+                    self.hasEnded = true
                     break
                 } else {
                     await withCheckedContinuation { self.watcher = $0 }
@@ -86,9 +99,17 @@ actor Destination {
     private var mayGoOn: Bool { !self.isStopping && self.environment.leases.isHeld(self.term) }
 
     private func read(after cursor: ClaimCursor?, count: Int) async {
+        self.isReading = true
+        defer {
+            self.isReading = false
+            self.underWay.subtract(self.concludedMeanwhile)
+            self.concludedMeanwhile.removeAll()
+        }
+        let started = ContinuousClock.now
         do throws(QueueStoreError) {
             let claim = try await self.environment.store.claim(
                 self.term, destination: self.domain, after: cursor, maximumCount: count)
+            self.environment.metrics.queueOperationDuration.observe(.claim, ContinuousClock.now - started)
             self.reading = claim.cursor.map { .due(after: $0) } ?? .finished
             for entry in claim.entries where self.underWay.insert(entry.key).inserted { self.hand(entry) }
         } catch {
@@ -111,10 +132,11 @@ actor Destination {
 
     private func work() async {
         await self.environment.budget.acquire()
+        self.starting -= 1
         var link: OutboundLink?
         while let entry = await self.nextEntry(isConnected: link != nil) {
             await self.deliver(entry, over: &link)
-            self.underWay.remove(entry.key)
+            self.concluded(entry.key)
         }
         link?.connection.quit()
         self.environment.budget.release()
@@ -137,6 +159,10 @@ actor Destination {
         }
         defer { timer.cancel() }
         return await withCheckedContinuation { self.parked.append((id, $0)) }
+    }
+
+    private func concluded(_ key: EntryKey) {
+        if self.isReading { self.concludedMeanwhile.insert(key) } else { self.underWay.remove(key) }
     }
 
     private func releaseParked() {

@@ -17,6 +17,8 @@ struct HostTry: Sendable {
     /// What the host answered for single recipients, by their position in the entry.
     var outcomes: [Int: SMTPRecipientOutcome] = [:]
     var duration = Duration.zero
+    /// Over a connection from an earlier message: nothing was negotiated anew.
+    var isWarm = false
 }
 
 /// What one attempt came to, over all hosts.

@@ -14,12 +14,14 @@ struct LeaseKeeper: Sendable {
     /// Is told which terms are ours after each round that the database answered.
     let changed: @Sendable ([ShardTerm]) async -> Void
 
-    /// Enters the node into the list. After a crash this waits until the former run has been forgotten.
-    func register() async {
+    /// Enters the node into the list. After a crash this waits until the former run has been forgotten. `false` when it
+    /// was cancelled before.
+    func register() async -> Bool {
         var isFirst = true
         while !Task.isCancelled {
             do throws(QueueStoreError) {
-                return try await self.store.registerNode()
+                try await self.store.registerNode()
+                return true
             } catch {
                 if isFirst { self.logger.warning("waiting to register", metadata: ["error": "\(error)"]) }
                 isFirst = false
@@ -27,6 +29,7 @@ struct LeaseKeeper: Sendable {
             }
             try? await Task.sleep(for: .milliseconds(500))
         }
+        return false
     }
 
     /// Renews until cancelled.
@@ -50,10 +53,12 @@ struct LeaseKeeper: Sendable {
 
     private func round() async {
         do throws(QueueStoreError) {
-            let before = self.leases.all
-            let kept = before.isEmpty ? [] : try await self.store.renew(before)
+            let known = self.leases.all
+            let started = ContinuousClock.now
+            let kept = known.isEmpty ? [] : try await self.store.renew(known)
+            self.metrics.queueOperationDuration.observe(.renewLease, ContinuousClock.now - started)
             self.leases.replace(kept)
-            self.metrics.queueLeaseExpirations.increment(by: before.count - kept.count)
+            self.metrics.queueLeaseExpirations.increment(by: known.count - kept.count)
             let owned = Set(kept.map(\.shard))
             let missing = self.store.shardMap.shards.filter { !owned.contains($0) }
             if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }

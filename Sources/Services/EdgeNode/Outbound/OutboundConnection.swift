@@ -107,8 +107,11 @@ final class OutboundConnection: ChannelInboundHandler {
         return written.flatMapErrorThrowing { _ in }
     }
 
-    /// Writes the final dot if `isPermitted` says so in this same turn, else gives the connection up.
-    func finish(on eventLoop: any EventLoop, isPermitted: () -> Bool) -> EventLoopFuture<Finished> {
+    /// Writes the final dot if `isPermitted` says so in this same turn, else gives the connection up
+    /// because of `refusal`.
+    func finish(
+        on eventLoop: any EventLoop, orBecause refusal: String, isPermitted: () -> Bool
+    ) -> EventLoopFuture<Finished> {
         let promise = eventLoop.makePromise(of: Finished.self)
         switch self.operation {
         case .over(let failure):
@@ -118,7 +121,8 @@ final class OutboundConnection: ChannelInboundHandler {
             if isPermitted(), let bytes = self.session.finishData() {
                 self.perform(.send(bytes))
             } else {
-                self.perform(self.session.abandon())
+                _ = self.session.abandon()
+                self.fail(HostFailure(.connectionLost, "given up by this node before the final dot: \(refusal)"))
             }
         }
         return promise.futureResult

@@ -77,7 +77,7 @@ struct Dialer {
             opened: promise)
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         let (metrics, channels) = (self.environment.metrics, self.environment.channels)
-        let connecting = ClientBootstrap(group: self.eventLoop)
+        let bootstrap = ClientBootstrap(group: self.eventLoop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(TimeAmount(settings.connectTimeout))
             .channelInitializer { channel in
@@ -85,7 +85,13 @@ struct Dialer {
                     try channel.pipeline.syncOperations.addHandler(bound.value)
                 }
             }
-            .connect(host: "\(address)", port: Int(port))
+        // An address needs no resolver, and no thread to ask one.
+        let target = Result { try SocketAddress(ipAddress: "\(address)", port: Int(port)) }
+        let connecting: EventLoopFuture<any Channel> =
+            switch target {
+            case .success(let target): bootstrap.connect(to: target)
+            case .failure(let error): self.eventLoop.makeFailedFuture(error)
+            }
         connecting.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel):

@@ -51,7 +51,7 @@ struct QueueOwner: Service {
 
     /// Works until the graceful shutdown begins; then finishes the messages under way and gives the leases back.
     func run() async throws {
-        await cancelWhenGracefulShutdown { await self.keeper.register() }
+        guard await cancelWhenGracefulShutdown({ await self.keeper.register() }) else { return }
         await withTaskGroup { group in
             // Renewal goes on to the very end: without a lease no final dot may be written.
             group.addTask { await self.keeper.run() }
@@ -73,12 +73,12 @@ struct QueueOwner: Service {
             }
             await self.shards.stop()
             self.deliveries.close()
-            // What takes longer is cut off; its attempt is on record, and another owner goes on with it.
-            group.addTask {
-                if await !self.environment.channels.drained(within: self.drainTime) {
-                    self.environment.channels.closeAll()
-                }
-            }
+            group.addTask { try? await Task.sleep(for: self.drainTime) }
+            // Either all deliveries have ended, or the time is up. What takes longer is cut off: its attempt is on
+            // record, and another owner goes on with it.
+            await group.next()
+            group.cancelAll()
+            self.environment.channels.closeAll()
         }
     }
 
@@ -122,10 +122,12 @@ struct QueueOwner: Service {
 
     private func upkeep() async throws(QueueStoreError) {
         let store = self.environment.store
-        for term in self.environment.leases.terms() {
+        // A shutdown waits for no more than the present statement.
+        for term in self.environment.leases.terms() where !Task.isCancelled {
             try await store.promoteDeferred(term)
             try await store.sweepFinished(term.shard)
         }
+        guard !Task.isCancelled else { return }
         try await store.sweepOrphans()
         try await store.rotateReady()
         let summary = try await store.summary()

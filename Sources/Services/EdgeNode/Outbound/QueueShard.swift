@@ -25,13 +25,15 @@ actor QueueShard {
     /// Entries for `domain` may be due: its destination looks, and is started if there is none.
     func due(_ domain: DomainName) async {
         guard !self.isStopping else { return }
-        if let destination = self.destinations[domain] { return await destination.wake() }
+        if let destination = self.destinations[domain], await destination.wake() { return }
+        // Meanwhile the shard may have been stopped, or somebody else may have started the destination.
+        guard !self.isStopping else { return }
         let destination = Destination(
             environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoops.next())
         self.destinations[domain] = destination
         let isStarted = self.supervisor.submit {
             await destination.run()
-            await self.ended(domain)
+            await self.ended(destination, domain)
         }
         // The poll finds it again when there is room.
         if !isStarted { self.destinations[domain] = nil }
@@ -43,5 +45,7 @@ actor QueueShard {
         for destination in self.destinations.values { await destination.stop() }
     }
 
-    private func ended(_ domain: DomainName) { self.destinations[domain] = nil }
+    private func ended(_ destination: Destination, _ domain: DomainName) {
+        if self.destinations[domain] === destination { self.destinations[domain] = nil }
+    }
 }

@@ -45,7 +45,7 @@ enum ConfigurationSchema {
             "Time for one whole command, however slowly it comes (RFC 5321 asks for 5m)."),
         Key(
             "smtp.data-timeout", \.smtp.dataTimeout, .duration(second...hour),
-            "Time without progress within message data."),
+            "Time over which message data must come at 500 bytes a second or more, on the average."),
         Key(
             "smtp.handshake-timeout", \.smtp.handshakeTimeout, .duration(second...hour),
             "Time for a TLS handshake with a client."),
@@ -55,7 +55,6 @@ enum ConfigurationSchema {
         Setting("name", \.name, .string("short name"), "Label of its metrics."),
         Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
         Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
-        Setting("banner", \.banner, .string(), "Text behind the name in the greeting."),
     ]
 
     private static let tls: [Setting<RelaydConfiguration>] = [
@@ -106,19 +105,13 @@ enum ConfigurationSchema {
     private static let queue: [Setting<RelaydConfiguration>] = [
         Key(
             "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
-            "Shards of the queue; fixed when the database is made."),
+            "Shards of the queue, as fixed by relayd migrate; with another number the node does not start."),
         Key(
             "queue.lease-ttl", \.queue.leaseTTL, .duration(second...hour),
             "Life of a shard's lease without renewal, by the database's clock."),
         Key(
             "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
             "Interval of renewal; at most half of lease-ttl."),
-        Key(
-            "queue.max-in-flight-messages", \.queue.maxInFlightMessages, .integer(1...1_000_000),
-            "Queue entries in memory at once."),
-        Key(
-            "queue.max-in-flight-bytes", \.queue.maxInFlightBytes, .size(.mebibytes(1)...ByteCount(1 << 40)),
-            "Bytes of message data in memory at once."),
     ]
 
     private static let retry: [Setting<RelaydConfiguration>] = [
@@ -131,9 +124,6 @@ enum ConfigurationSchema {
         Key(
             "retry.dane-lifetime", \.retry.daneLifetime, .duration(second...(day * 30)),
             "The same, if its last attempt failed for DANE or DNSSEC."),
-        Key(
-            "retry.delay-notice", \.retry.delayNotice, .duration(second...(day * 30)),
-            "A sender who asked for it is told of a delay after this time."),
     ]
 
     private static let delivery: [Setting<RelaydConfiguration>] = [

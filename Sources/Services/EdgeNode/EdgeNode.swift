@@ -134,7 +134,7 @@ public struct EdgeNode: Sendable {
         DeliveryEnvironment(
             settings: self.configuration.deliverySettings, policy: policy,
             routes: RouteFinder(resolver: parts.resolver, policy: self.configuration.routePolicy),
-            tls: try TLSClientContext(), store: parts.store, 
+            tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics),
             leases: LeaseTable(), budget: ConnectionBudget(self.configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: self.metrics, logger: self.logger, clock: parts.clock)

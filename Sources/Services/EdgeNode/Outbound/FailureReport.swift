@@ -37,7 +37,8 @@ struct FailureReport {
         let id = MessageID(milliseconds: UInt64(max(0, self.now.microseconds / 1000)), using: &generator)
         let boundary = "=_\(MessageID(high: generator.next(), low: generator.next()))"
         let report = DeliveryStatusNotification(
-            to: .mailbox(sender), from: self.from, reportingMTA: self.reportingMTA, arrival: self.entry.arrival, date: self.now, id: id,
+            to: .mailbox(sender), from: self.from, reportingMTA: self.reportingMTA, arrival: self.entry.arrival,
+            date: self.now, id: id,
             recipients: recipients, originalHeader: header)
         guard let bytes = report?.bytes(boundary: boundary) else { return [] }
         guard bytes.count > QueueLimits.inlineBody else {

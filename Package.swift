@@ -146,6 +146,8 @@ let package = Package(
                 "Telemetry", "TransportSecurity", nioCore, nioEmbedded, logging,
             ]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
-        tests("Integration", ["Lab", "MailModel", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
+        tests(
+            "Integration",
+            ["DANE", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
     ]
 )

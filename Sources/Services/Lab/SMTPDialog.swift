@@ -75,6 +75,11 @@ public struct SMTPDialog: ~Copyable {
         try await self.outbound.write(ByteBuffer(string: text))
     }
 
+    /// Sends bytes as they are, whatever they hold; no reply is read.
+    public mutating func send(_ bytes: [UInt8]) async throws {
+        try await self.outbound.write(ByteBuffer(bytes: bytes))
+    }
+
     /// EHLO; fails unless it is answered 250.
     @discardableResult
     public mutating func hello(_ name: String = "client.test") async throws -> Reply {
@@ -85,6 +90,12 @@ public struct SMTPDialog: ~Copyable {
 
     /// STARTTLS, the handshake (any certificate will do) and EHLO again.
     public mutating func startTLS(serverName: DomainName? = nil) async throws {
+        try await self.secure(serverName: serverName)
+        try await self.hello()
+    }
+
+    /// STARTTLS and the handshake; nothing is said after it.
+    public mutating func secure(serverName: DomainName? = nil) async throws {
         let ready = try await self.say("STARTTLS")
         try self.expect(220, ready)
         let context = try TLSClientContext()
@@ -100,7 +111,6 @@ public struct SMTPDialog: ~Copyable {
             }
         }.get()
         try await outcome.futureResult.get()
-        try await self.hello()
     }
 
     /// MAIL, RCPT and DATA; returns the first reply that is a refusal, or the one to the final dot.

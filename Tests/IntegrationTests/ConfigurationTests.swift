@@ -1,0 +1,62 @@
+import Foundation
+import Lab
+import Testing
+
+@Suite("relayd and its configuration", .timeLimit(.minutes(1)))
+struct ConfigurationTests {
+    /// Runs relayd to its end.
+    private func relayd(
+        _ arguments: [String], in folder: URL
+    ) async throws -> (status: Int32, output: String) {
+        let log = folder.appending(path: "output-\(UUID().uuidString)")
+        let child = try await ChildProcess(RelaydProcess.besideThisProgram().path, arguments, log: log)
+        guard await child.ended(within: .seconds(30)) else {
+            await child.stop()
+            throw LabFailure("relayd \(arguments) goes on: \(child.lastOutput())")
+        }
+        return (child.terminationStatus ?? -1, String(decoding: try Data(contentsOf: log), as: UTF8.self))
+    }
+
+    @Test("An unknown key fails the start with 78, naming file, line and the nearest key", arguments: [["run"], []])
+    func unknownKey(_ command: [String]) async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "relayd.yaml")
+            try Data("node:\n  name: relay.test\nqueue:\n  shard: 4\n".utf8).write(to: file)
+            let (status, output) = try await self.relayd(command + ["--config", file.path], in: folder)
+            #expect(status == 78)
+            #expect(output.contains("\(file.path):4: queue.shard: unknown key; did you mean queue.shards?"))
+        }
+    }
+
+    @Test("`config check` says what is wrong, all of it at once, or that all is well")
+    func check() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "relayd.yaml")
+            try Data("queue:\n  lease-ttl: soon\nretry:\n  schedul: [1s]\n".utf8).write(to: file)
+            let bad = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(bad.status == 78)
+            #expect(bad.output.contains("\(file.path):2: queue.lease-ttl: "))
+            #expect(bad.output.contains("\(file.path):4: retry.schedul: unknown key; did you mean retry.schedule?"))
+
+            try Data("queue:\n  lease-ttl: 20s\n".utf8).write(to: file)
+            let good = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(good.status == 0, "\(good.output)")
+        }
+    }
+
+    @Test("What `config defaults` prints loads back as it is")
+    func defaults() async throws {
+        try await withTemporaryFolder { folder in
+            let printed = try await self.relayd(["config", "defaults"], in: folder)
+            #expect(printed.status == 0)
+            #expect(printed.output.contains("lease-ttl: 10s"))
+            let file = folder.appending(path: "relayd.yaml")
+            try Data(printed.output.utf8).write(to: file)
+            let check = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(check.status == 0, "\(check.output)")
+            let shown = try await self.relayd(["config", "show", "--config", file.path], in: folder)
+            #expect(shown.status == 0)
+            #expect(shown.output.contains("lease-ttl: 10s"))
+        }
+    }
+}

@@ -140,7 +140,12 @@ let package = Package(
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
-        tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
+        tests(
+            "EdgeNode",
+            [
+                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine",
+                "Telemetry", "TransportSecurity", nioCore, nioEmbedded, logging,
+            ]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
         tests(
             "Integration",

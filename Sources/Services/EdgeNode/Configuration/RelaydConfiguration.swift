@@ -69,7 +69,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var hostName: DomainName?
         public var port: UInt16 = 25
         public var maxConnections = 200
-        public var maxConnectionsPerDestination = 10
+        public var maxConnectionsPerDestination = 20
         public var messagesPerConnection = 100
         public var insecureMX = InsecureMXPolicy.authenticate
         public var connectTimeout = Duration.seconds(30)

@@ -1,13 +1,10 @@
 public import DeliveryQueue
 import MailModel
 public import PostgresDriver
-import Synchronization
 
 /// Stores accepted messages, many with one COMMIT.
 ///
-/// A commit begins when none is in flight, without a timer: what arrives meanwhile becomes the next batch. The caller who
-/// finds a free place commits for itself; when it is done, it hands the place to one of those who wait, who commits for
-/// all of them. So there is no task of the writer's own, and nothing is left behind when callers end.
+/// Who commits, and with whom, is decided by `GroupCommit`; this type says what a commit is, and what follows when it fails.
 public final class QueueWriter: Sendable {
     /// The limits of one writer.
     public struct Limits: Sendable {
@@ -30,10 +27,7 @@ public final class QueueWriter: Sendable {
 
     private let pool: PostgresPool
     private let map: ShardMap
-    private let node: String
-    private let limits: Limits
-    private let committed: @Sendable ([DueEntry]) -> Void
-    private let state: Mutex<WriterState>
+    private let commits: GroupCommit<AcceptedMessage, Result<Void, QueueStoreError>>
 
     /// A writer.
     ///
@@ -48,10 +42,9 @@ public final class QueueWriter: Sendable {
     ) {
         self.pool = pool
         self.map = map
-        self.node = node
-        self.limits = limits
-        self.committed = committed
-        self.state = Mutex(WriterState(limits: limits))
+        let transaction = EnqueueTransaction(
+            pool: pool, map: map, node: node, repetitions: limits.repetitions, committed: committed)
+        self.commits = GroupCommit(limits: limits.group, cost: { $0.inlineSize }) { await transaction.commit($0) }
     }
 
     /// Stores a message with all its entries. Returns after the COMMIT, and only then is it accepted.
@@ -62,14 +55,10 @@ public final class QueueWriter: Sendable {
         if case .inline(let bytes) = message.body {
             precondition(bytes.count <= QueueLimits.inlineBody, "larger bodies are staged")
         }
-        switch await self.join(message) {
-        case .done(let result): try result.get()
-        case .lead(let batch, own: let own):
-            let results = await self.commit(batch.map(\.message))
-            for (waiter, result) in zip(batch, results) { waiter.continuation?.resume(returning: .done(result)) }
-            self.passOn()
-            try results[own].get()
+        guard let result = await self.commits.submit(message) else {
+            throw QueueStoreError(.overloaded, "too many messages wait to be stored")
         }
+        try result.get()
     }
 
     /// A writer for a large body, whose chunks go to the shards that the message will go to.
@@ -77,25 +66,36 @@ public final class QueueWriter: Sendable {
         BodyWriter(pool: self.pool, message: message.id, shards: message.shards(in: self.map))
     }
 
-    /// What waits and what is in flight, for metrics.
-    public var waitingCount: Int { self.state.withLock { $0.waiting.count } }
+    /// How many messages wait, for metrics.
+    public var waitingCount: Int { self.commits.waitingCount }
+}
 
-    private func join(_ message: AcceptedMessage) async -> WriterState.Turn {
-        await withCheckedContinuation { continuation in
-            let turn = self.state.withLock { $0.join(.init(message: message, continuation: continuation)) }
-            if let turn { continuation.resume(returning: turn) }
-        }
+extension QueueWriter.Limits {
+    fileprivate var group: GroupCommit<AcceptedMessage, Result<Void, QueueStoreError>>.Limits {
+        .init(
+            batchCount: self.batchCount, batchCost: self.batchBytes, inFlight: self.commitsInFlight,
+            waitingCount: self.waitingCount, waitingCost: self.waitingBytes)
     }
+}
 
-    /// Gives this caller's place to the first of those who wait.
-    private func passOn() {
-        guard let (leader, batch) = self.state.withLock({ $0.passOn() }) else { return }
-        leader.resume(returning: .lead(batch, own: 0))
+extension AcceptedMessage {
+    /// The bytes of content in memory.
+    fileprivate var inlineSize: Int {
+        if case .inline(let bytes) = self.body { bytes.count } else { 0 }
     }
+}
+
+/// How one batch of messages is stored.
+private struct EnqueueTransaction: Sendable {
+    let pool: PostgresPool
+    let map: ShardMap
+    let node: String
+    let repetitions: Int
+    let committed: @Sendable ([DueEntry]) -> Void
 
     /// Commits all in one transaction; if the database refuses that, each by itself, so that one bad message does not
     /// take others with it.
-    private func commit(_ messages: [AcceptedMessage]) async -> [Result<Void, QueueStoreError>] {
+    func commit(_ messages: [AcceptedMessage]) async -> [Result<Void, QueueStoreError>] {
         let whole = await self.transact(messages)
         guard case .failure(let error) = whole, messages.count > 1, error.mayBeOneMessagesFault else {
             return messages.map { _ in whole }
@@ -110,14 +110,14 @@ public final class QueueWriter: Sendable {
         let batch = EnqueueBatch(messages, map: self.map, node: self.node)
         let statement = batch.statement
         var wasAmbiguous = false
-        for repetition in 0...self.limits.repetitions {
+        for repetition in 0...self.repetitions {
             do throws(PostgresError) {
                 try await self.pool.pipeline([statement])
                 self.committed(batch.due)
                 return .success(())
             } catch {
                 wasAmbiguous = wasAmbiguous || error.code == .ambiguousCommit
-                guard repetition < self.limits.repetitions, error.mayBeRepeatedIdempotently else {
+                guard repetition < self.repetitions, error.mayBeRepeatedIdempotently else {
                     // Once uncertain, later failures do not make it certain that nothing is stored.
                     return .failure(
                         wasAmbiguous

@@ -1,0 +1,89 @@
+import QueueStore
+import Synchronization
+import Testing
+
+@Suite("Many callers, few batches", .timeLimit(.minutes(1)))
+struct GroupCommitTests {
+    @Test("What comes while a batch is under way becomes the next, in order, and each caller gets its own output")
+    func batches() async {
+        let work = HeldWork()
+        let outputs = await work.run(limits: .init(batchCount: 3, inFlight: 1, waitingCount: 10), items: 0..<6)
+        #expect(outputs == (0..<6).map { $0 * 10 })
+        #expect(work.batches == [[0], [1, 2, 3], [4, 5]])
+    }
+
+    @Test("A batch ends before the item that costs too much, and a dearer one is a batch by itself")
+    func cost() async {
+        let work = HeldWork()
+        let limits = HeldWork.Group.Limits(batchCount: 10, batchCost: 5, inFlight: 1, waitingCount: 10)
+        _ = await work.run(limits: limits, items: 0..<8)
+        #expect(work.batches == [[0], [1, 2], [3], [4], [5], [6], [7]])
+    }
+
+    @Test("The item beyond the count that may wait is refused at once")
+    func tooMany() async {
+        let work = HeldWork()
+        let outputs = await work.run(limits: .init(batchCount: 10, inFlight: 1, waitingCount: 2), items: 0..<5)
+        #expect(outputs == [0, 10, 20, nil, nil])
+    }
+
+    @Test("An item that would make the waiting cost too much is refused, and a cheaper one is not")
+    func tooDear() async {
+        let work = HeldWork()
+        let limits = HeldWork.Group.Limits(batchCount: 10, inFlight: 1, waitingCount: 10, waitingCost: 4)
+        #expect(await work.run(limits: limits, items: [0, 3, 2, 1]) == [0, 30, nil, 10])
+    }
+
+    @Test("A place that was handed over becomes free when nobody waits")
+    func reuse() async {
+        let work = HeldWork()
+        let group = work.group(.init(batchCount: 10, inFlight: 1, waitingCount: 0))
+        work.release()
+        #expect(await group.submit(1) == 10)
+        #expect(await group.submit(2) == 20)
+    }
+}
+
+/// Work that stands still until all callers of a test have come. An item costs what it is, and comes out tenfold.
+private final class HeldWork: Sendable {
+    typealias Group = GroupCommit<Int, Int>
+
+    private let state = Mutex((batches: [[Int]](), isReleased: false))
+
+    var batches: [[Int]] { self.state.withLock { $0.batches } }
+
+    func release() { self.state.withLock { $0.isReleased = true } }
+
+    func group(_ limits: Group.Limits) -> Group {
+        Group(limits: limits, cost: { $0 }) { items in
+            self.state.withLock { $0.batches.append(items) }
+            while !self.state.withLock({ $0.isReleased }) { try? await Task.sleep(for: .milliseconds(1)) }
+            return items.map { $0 * 10 }
+        }
+    }
+
+    /// Submits one item after the other has its place; the outputs in the order of the items.
+    func run(limits: Group.Limits, items: some Sequence<Int> & Sendable) async -> [Int?] {
+        let group = self.group(limits)
+        let settled = Mutex(0)
+        return await withTaskGroup(of: (Int, Int?).self) { tasks in
+            var count = 0
+            for (position, item) in items.enumerated() {
+                tasks.addTask {
+                    let output = await group.submit(item)
+                    settled.withLock { $0 += 1 }
+                    return (position, output)
+                }
+                count += 1
+                // It leads, waits or was refused before the next comes.
+                while self.batches.count + group.waitingCount + settled.withLock({ $0 }) < count {
+                    try? await Task.sleep(for: .milliseconds(1))
+                }
+            }
+            self.release()
+            var outputs = [Int?](repeating: nil, count: count)
+            for await (position, output) in tasks { outputs[position] = output }
+            return outputs
+        }
+    }
+}

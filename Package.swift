@@ -43,7 +43,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: strict)
 }
 
-func systemLibrary(_ name: String, pkgConfig: String, debianPackage: String) -> Target {
+func systemLibrary(_ name: String, pkgConfig: String?, debianPackage: String) -> Target {
     .systemLibrary(
         name: name, path: "Sources/CLibraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
 }
@@ -85,7 +85,8 @@ let package = Package(
     targets: [
         // C libraries: module maps and static-inline shims, no policy.
         systemLibrary("COpenSSL", pkgConfig: "openssl", debianPackage: "libssl-dev"),
-        systemLibrary("CUnbound", pkgConfig: "libunbound", debianPackage: "libunbound-dev"),
+        // Its pkg-config file asks for that of libevent, which Debian's package does not bring; the default paths will do.
+        systemLibrary("CUnbound", pkgConfig: nil, debianPackage: "libunbound-dev"),
         systemLibrary("CPostgres", pkgConfig: "libpq", debianPackage: "libpq-dev"),
         systemLibrary("CIDN2", pkgConfig: "libidn2", debianPackage: "libidn2-dev"),
 
@@ -139,7 +140,12 @@ let package = Package(
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
-        tests("EdgeNode", ["DANE", "EdgeNode", "MailModel", "SMTPProtocol", "TransportSecurity"]),
+        tests(
+            "EdgeNode",
+            [
+                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine",
+                "Telemetry", "TransportSecurity", nioCore, nioEmbedded, logging,
+            ]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
         tests(
             "Integration",

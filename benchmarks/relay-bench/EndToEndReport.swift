@@ -42,7 +42,7 @@ struct EndToEndReport: Sendable {
     }
 
     private static func range(_ spread: Spread) -> String {
-        "\(spread.median) (\(spread.lowest)–\(spread.highest))"
+        "\(spread.median) (\(spread.lowest) to \(spread.highest))"
     }
 
     private static func aligned(_ rows: [[String]]) -> [String] {
@@ -55,14 +55,14 @@ struct EndToEndReport: Sendable {
 
 /// The median of the rounds, and the ends.
 struct Spread: Encodable, Sendable {
-    let lowest: Double
-    let median: Double
-    let highest: Double
+    let lowest: Int
+    let median: Int
+    let highest: Int
 
-    init(_ values: [Double], digits: Int = 0) {
-        let sorted = values.sorted()
-        self.lowest = (sorted.first ?? 0).rounded(to: digits)
-        self.highest = (sorted.last ?? 0).rounded(to: digits)
-        self.median = sorted.isEmpty ? 0 : sorted[sorted.count / 2].rounded(to: digits)
+    init(_ values: [Double]) {
+        let sorted = values.map { Int($0.rounded()) }.sorted()
+        self.lowest = sorted.first ?? 0
+        self.highest = sorted.last ?? 0
+        self.median = sorted.isEmpty ? 0 : sorted[sorted.count / 2]
     }
 }

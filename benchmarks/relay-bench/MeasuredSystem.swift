@@ -24,7 +24,7 @@ struct MeasuredSystem: Sendable {
         }
         let id = try await lab.submit(to: "probe@\(Bench.domain)")
         let trace = try await lab.wait(for: id) { $0.contains { $0.kind == .send } }
-        let inbound = trace.first { $0.kind == .receive }?.reason ?? trace.first { $0.kind == .receive }?.reply ?? ""
+        let inbound = trace.first { $0.kind == .receive }?.reply ?? ""
         guard let sent = trace.first(where: { $0.kind == .send }), sent.authentication == .dane else {
             throw LabFailure("relayd did not verify its peer by DANE: \(trace)")
         }

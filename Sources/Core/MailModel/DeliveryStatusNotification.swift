@@ -58,7 +58,8 @@ public struct DeliveryStatusNotification: Hashable, Sendable {
     /// A report to `reversePath`; `nil` where that is null or there is nobody to report on. Without `from` it comes from
     /// the postmaster of the reporting host.
     public init?(
-        to reversePath: ReversePath, from: Mailbox? = nil, reportingMTA: DomainName, arrival: Timestamp, date: Timestamp, id: MessageID,
+        to reversePath: ReversePath, from: Mailbox? = nil, reportingMTA: DomainName, arrival: Timestamp,
+        date: Timestamp, id: MessageID,
         recipients: [Recipient], originalHeader: [UInt8]
     ) {
         guard case .mailbox(let sender) = reversePath, !recipients.isEmpty else { return nil }

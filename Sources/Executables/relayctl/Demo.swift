@@ -18,7 +18,7 @@ struct Demo: AsyncParsableCommand {
     @Flag(name: .long, help: "End after the story, with 0 if all went as it must and 1 if not.")
     var exit = false
 
-    @Option(name: .long, help: "Keep all files in this folder, which must be new or empty.")
+    @Option(name: .long, help: ArgumentHelp("Keep all files in this folder, new or empty.", valueName: "dir"))
     var keep: String?
 
     @Option(name: .long, help: "Port on which the relay takes mail; 2525 if that is free, else another.")
@@ -33,8 +33,10 @@ struct Demo: AsyncParsableCommand {
         let isGood = try await Interruption.whileWatching { interruption in
             do {
                 return try await self.show(printer, interruption)
-            } catch let failure as LabFailure {
-                printer.failed("the demo could not be set up", [failure.description])
+            } catch let code as ExitCode {
+                throw code
+            } catch {
+                printer.failed("the demo could not go on", "\(error)".split(separator: "\n").map { String($0) })
                 return false
             }
         }
@@ -43,6 +45,9 @@ struct Demo: AsyncParsableCommand {
 
     /// Sets everything up, tells the story and waits, if wanted; whether all went as it must.
     private func show(_ printer: DemoPrinter, _ interruption: Interruption) async throws -> Bool {
+        if let port, !Ports.isFree(port) {
+            throw LabFailure("port \(port) cannot be used: it is taken, or it is below 1024 and takes root")
+        }
         let folder = try self.keep.map { try LabFolder.kept($0) } ?? LabFolder.temporary()
         var options = LabRelayOptions()
         options.durability = .durable
@@ -53,7 +58,7 @@ struct Demo: AsyncParsableCommand {
         interruption.remove(folder)
         return try await LabRelay.with(DemoStory.domains, options) { lab in
             var story = DemoStory(lab: lab, printer: printer)
-            guard try await story.tell(until: { interruption.isRequested }) else { return false }
+            guard try await story.tell(until: { interruption.isRequested }) else { throw ExitCode.interrupted }
             if !self.exit, !interruption.isRequested {
                 DemoFarewell(lab: lab).print(printer)
                 await interruption.wait()
@@ -63,6 +68,6 @@ struct Demo: AsyncParsableCommand {
     }
 
     private static func complain(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
 }

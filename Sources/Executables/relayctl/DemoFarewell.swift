@@ -19,7 +19,8 @@ struct DemoFarewell {
 
             Try:  swaks --server \(smtp) -tls --from alice@alpha.test --to bob@bravo.test
                   curl -s \(web)/metrics | grep dane
-                  psql "\(database)" -c "SELECT at, kind, domain, status, reason, tls_match FROM relay.trace ORDER BY at"
+                  psql "\(database)" \\
+                       -c "SELECT at, kind, domain, status, reason, tls_match FROM relay.trace ORDER BY at"
 
             Ctrl-C ends it\(self.lab.folder.isKept ? "; the files stay." : " and removes everything.")
             """)

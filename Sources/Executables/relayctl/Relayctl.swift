@@ -10,4 +10,6 @@ struct Relayctl: AsyncParsableCommand {
 extension ExitCode {
     /// Something outside that is needed is not there.
     static let unavailable = ExitCode(69)
+    /// Ended by Ctrl-C, as shells count it.
+    static let interrupted = ExitCode(130)
 }

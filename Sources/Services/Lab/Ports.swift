@@ -1,14 +1,26 @@
 import Glibc
+import Synchronization
 
 /// Loopback ports for the lab's servers.
 public enum Ports {
-    /// A TCP port on 127.0.0.1 that was free just now, also for UDP. The kernel does not hand it out again soon.
+    /// Below the ports that Linux gives to outgoing connections and to whoever asks for port 0 (from 32768), and above the
+    /// ones that well-known services have.
+    private static let range: ClosedRange<UInt16> = 20_000...32_700
+
+    private static let given = Mutex<Set<UInt16>>([])
+
+    /// A TCP port on 127.0.0.1 that was free just now, also for UDP, and was not given to another caller in this process.
+    ///
+    /// Nothing holds it, but since the kernel does not hand it out either, only another lab could take it.
     public static func unused() -> UInt16 {
-        for _ in 0..<100 {
-            guard let port = Self.bind(SOCK_STREAM, port: 0), Self.bind(SOCK_DGRAM, port: port) != nil else { continue }
+        for _ in 0..<1000 {
+            let port = UInt16.random(in: Self.range)
+            guard Self.bind(SOCK_STREAM, port: port) != nil, Self.bind(SOCK_DGRAM, port: port) != nil,
+                Self.given.withLock({ $0.insert(port).inserted })
+            else { continue }
             return port
         }
-        preconditionFailure("no free loopback port in a hundred tries")
+        preconditionFailure("no free loopback port in a thousand tries")
     }
 
     /// Whether a TCP port of 127.0.0.1 can be bound now.

@@ -1,0 +1,71 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import SMTPProtocol
+import Testing
+import TransportSecurity
+
+@testable import EdgeNode
+
+/// What one attempt comes to, over all of its hosts.
+@Suite("Attempt report")
+struct AttemptReportTests {
+    private static let refused = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
+    private static let busy = SMTPReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
+    private static let ok = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
+
+    private func status(_ outcome: RecipientOutcome) -> String {
+        if case .failed(let failure) = outcome { "\(failure.status) \(failure.reason)" } else { "delivered" }
+    }
+
+    @Test("hostile-input 20: accepted, deferred and refused recipients keep an outcome each")
+    func outcomesPerRecipient() {
+        var attempt = HostTry()
+        attempt.outcomes = [0: .accepted(Self.ok), 1: .deferred(Self.busy), 2: .refused(Self.refused)]
+        let report = AttemptReport(tries: [attempt], recipients: 3)
+        #expect(
+            report.outcomes.map(self.status) == ["delivered", "4.2.1 remote-reply", "5.1.1 remote-reply"])
+    }
+
+    @Test("What one host decided stands; the rest gets what the next host says")
+    func secondHost() {
+        var first = HostTry(failure: HostFailure(.connectionLost))
+        first.outcomes = [0: .refused(Self.refused)]
+        var second = HostTry()
+        second.outcomes = [1: .accepted(Self.ok)]
+        let report = AttemptReport(tries: [first, second], recipients: 2)
+        #expect(report.outcomes.map(self.status) == ["5.1.1 remote-reply", "delivered"])
+    }
+
+    @Test(
+        "Rule 24: of all hosts' failures, a DANE or DNSSEC verdict is told before a connection failure",
+        arguments: [
+            ([TransportFailure.connectionRefused, .tlsaInvalid], "4.7.323 tlsa-invalid"),
+            ([.connectionTimeout, .dnssecInvalid, .connectionRefused], "4.7.324 dnssec-invalid"),
+            ([.startTLSNotSupported, .connectionLost], "4.7.321 starttls-not-supported"),
+            ([.connectionTimeout], "4.4.1 connection-timeout"),
+        ] as [([TransportFailure], String)])
+    func mostTelling(failures: [TransportFailure], told: String) {
+        let report = AttemptReport(tries: failures.map { HostTry(failure: HostFailure($0)) }, recipients: 1)
+        #expect(report.outcomes.map(self.status) == [told])
+    }
+
+    @Test("A host that refuses for good bounces nothing while another may yet take the message")
+    func permanentBesideTransient() {
+        let greeting = HostFailure(.greetingRefused(Self.refused))
+        let both = AttemptReport(
+            tries: [HostTry(failure: greeting), HostTry(failure: HostFailure(.connectionRefused))], recipients: 1)
+        #expect(both.outcomes.map(self.status) == ["4.4.1 connection-refused"])
+        let alone = AttemptReport(tries: [HostTry(failure: greeting)], recipients: 1)
+        #expect(alone.outcomes.map(self.status) == ["5.1.1 remote-reply"])
+    }
+
+    @Test("An attempt is ambiguous when the reply to one of its dots was lost")
+    func ambiguity() {
+        let lost = HostFailure(.connectionLost(.finalDot, afterFinalDot: true))
+        #expect(AttemptReport(tries: [HostTry(failure: lost)], recipients: 1).isAmbiguous)
+        #expect(!AttemptReport(tries: [HostTry(failure: HostFailure(.connectionLost))], recipients: 1).isAmbiguous)
+        #expect(HostFailure(.protocolError(.finalDot)).isAmbiguous)
+        #expect(!HostFailure(.protocolError(.mail)).isAmbiguous)
+    }
+}

@@ -1,0 +1,170 @@
+import Logging
+public import MailModel
+import NIOCore
+import NIOEmbedded
+import QueueStore
+import SMTPProtocol
+import Synchronization
+import TLSEngine
+import Telemetry
+
+@testable import EdgeNode
+
+extension DomainName: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) {
+        guard let name = DomainName(text) else { preconditionFailure("a test has a bad name: \(text)") }
+        self = name
+    }
+}
+
+extension Mailbox: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) {
+        guard let mailbox = Mailbox(text) else { preconditionFailure("a test has a bad mailbox: \(text)") }
+        self = mailbox
+    }
+}
+
+/// A registry's worth of metrics for one test.
+func testMetrics() -> RelayMetrics {
+    RelayMetrics(in: MetricsRegistry(), listeners: ["smtp"], version: "test", revision: "test")
+}
+
+/// Where messages go in tests of the inbound half; each waits for the test's answer if it wants that.
+final class TestStore: Sendable {
+    let stored = Mutex<[AcceptedMessage]>([])
+    private let gate: AsyncStream<QueueStoreError?>
+    private let opener: AsyncStream<QueueStoreError?>.Continuation
+    private let isGated: Bool
+
+    init(isGated: Bool) {
+        self.isGated = isGated
+        (self.gate, self.opener) = AsyncStream.makeStream()
+    }
+
+    /// Answers the message that waits, or the next one.
+    func answer(_ error: QueueStoreError? = nil) { self.opener.yield(error) }
+
+    func enqueue(_ message: AcceptedMessage) async throws(QueueStoreError) {
+        if self.isGated {
+            for await error in self.gate {
+                if let error { throw error }
+                break
+            }
+        }
+        self.stored.withLock { $0.append(message) }
+    }
+}
+
+/// Counts how often the handler asks for bytes.
+private final class ReadCounter: ChannelOutboundHandler, Sendable {
+    typealias OutboundIn = ByteBuffer
+    let count = Mutex(0)
+
+    func read(context: ChannelHandlerContext) {
+        self.count.withLock { $0 += 1 }
+        context.read()
+    }
+}
+
+/// A client of the inbound half without sockets, on a clock that the test moves.
+struct InboundClient {
+    let channel = NIOAsyncTestingChannel()
+    let store: TestStore
+    private let reads = ReadCounter()
+
+    /// Runs `body` with a client that has connected, and ends everything after it.
+    static func with(
+        address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
+        limits: SMTPServerLimits = SMTPServerLimits(), _ body: (InboundClient) async throws -> Void
+    ) async throws {
+        let supervisor = TaskSupervisor(backlog: 8)
+        let store = TestStore(isGated: isStoreGated)
+        let client = InboundClient(store: store)
+        let metrics = testMetrics()
+        let intake = MessageIntake(
+            enqueue: { message async throws(QueueStoreError) in try await store.enqueue(message) },
+            bodyWriter: { _ in preconditionFailure("no test here sends a large message") }, supervisor: supervisor,
+            metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let environment = InboundEnvironment(
+            session: .init(hostName: "relay.test", offersSTARTTLS: true, limits: limits), timeouts: SMTPTimeouts(),
+            policy: InboundPolicy(
+                acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
+                postmaster: "postmaster@bravo.test"),
+            certificates: certificates, intake: intake, metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
+        try await withThrowingTaskGroup { group in
+            group.addTask { await supervisor.run() }
+            try await client.connect(environment, address)
+            let result: Result<Void, any Error>
+            do { result = .success(try await body(client)) } catch { result = .failure(error) }
+            if client.channel.isActive { try await client.channel.close() }
+            supervisor.close()
+            try await group.waitForAll()
+            try result.get()
+        }
+    }
+
+    private init(store: TestStore) { self.store = store }
+
+    private func connect(_ environment: InboundEnvironment, _ address: IPAddress) async throws {
+        let (channel, reads) = (self.channel, self.reads)
+        try await channel.testingEventLoop.executeInContext {
+            try channel.pipeline.syncOperations.addHandlers([
+                reads, InboundConnection(environment: environment, client: address),
+            ])
+        }
+        try await channel.connect(to: SocketAddress(unixDomainSocketPath: "/client"))
+    }
+
+    /// Sends bytes as one segment.
+    func send(_ text: String) async throws { try await self.channel.writeInbound(ByteBuffer(string: text)) }
+
+    /// Sends bytes one by one.
+    func sendSlowly(_ text: String) async throws {
+        for byte in text.utf8 { try await self.channel.writeInbound(ByteBuffer(bytes: [byte])) }
+    }
+
+    /// What has come since the last question: the code of each line.
+    func codes() async throws -> [String] {
+        var text = ""
+        while let buffer = try await self.channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        return text.split(separator: "\r\n").map { String($0.prefix(3)) }
+    }
+
+    /// As `codes`, waiting for the store, which answers from a thread of its own.
+    func codesWhenStored() async throws -> [String] {
+        let text = String(buffer: try await self.channel.waitForOutboundWrite(as: ByteBuffer.self))
+        return [String(text.prefix(3))]
+    }
+
+    /// Greeting and EHLO done, and their replies read.
+    func hello() async throws {
+        try await self.send("EHLO client.test\r\n")
+        _ = try await self.codes()
+    }
+
+    /// A transaction up to the 354.
+    func beginData() async throws {
+        try await self.hello()
+        try await self.send("MAIL FROM:<alice@alpha.test>\r\nRCPT TO:<bob@bravo.test>\r\nDATA\r\n")
+        _ = try await self.codes()
+    }
+
+    func advance(_ seconds: Int64) async { await self.channel.testingEventLoop.advanceTime(by: .seconds(seconds)) }
+
+    /// Tells the handler whether the client takes bytes.
+    func setWritable(_ isWritable: Bool) async throws {
+        let channel = self.channel
+        channel.isWritable = isWritable
+        try await channel.testingEventLoop.executeInContext { channel.pipeline.fireChannelWritabilityChanged() }
+    }
+
+    func drain() async throws {
+        let channel = self.channel
+        try await channel.testingEventLoop.executeInContext {
+            channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain())
+        }
+    }
+
+    var readCount: Int { self.reads.count.withLock { $0 } }
+    var isOpen: Bool { self.channel.isActive }
+}

@@ -1,0 +1,209 @@
+import NIOCore
+import NIOEmbedded
+import SMTPProtocol
+import Testing
+import TransportSecurity
+
+@testable import EdgeNode
+
+/// The handler between the socket and the client session: every operation is answered once, whatever the server does.
+@Suite("Outbound connection", .timeLimit(.minutes(1)))
+struct OutboundConnectionTests {
+    @Test("A message goes over, and the connection is ready for the next")
+    func delivered() throws {
+        let server = try ScriptedServer.transferring()
+        _ = server.connection.write(Array("Hello\r\n".utf8), on: server.channel.eventLoop)
+        server.finish()
+        #expect(try server.heard() == ["Hello", "."])
+        try server.say("250 OK")
+        #expect(server.outcomes?.count == 1)
+        #expect(server.connection.isReady)
+    }
+
+    // MARK: Opening
+
+    @Test(
+        "hostile-input 18: a bad greeting is a failure of this host; 5yz is permanent there",
+        arguments: [
+            ("bogus", TransportFailure.protocolViolation, false), ("2200 x", .protocolViolation, false),
+            ("521 no", .remoteReply, true), ("421 later", .remoteReply, false), ("554 no", .remoteReply, true),
+        ])
+    func greeting(line: String, failure: TransportFailure, isPermanent: Bool) throws {
+        let server = try ScriptedServer()
+        try server.say(line)
+        #expect(server.openingFailure?.failure == failure)
+        #expect(server.openingFailure?.isPermanent == isPermanent)
+        #expect(!server.channel.isActive)
+    }
+
+    @Test("hostile-input 19: bytes behind the 220 of STARTTLS end the connection")
+    func bytesBehindSTARTTLS() throws {
+        let server = try ScriptedServer(.mustEncrypt)
+        try server.say("220 mx")
+        try server.say("250-mx", "250 STARTTLS")
+        try server.say("220 go", "250 injected")
+        #expect(server.openingFailure?.failure == .protocolViolation)
+        #expect(!server.channel.isActive)
+    }
+
+    @Test("Rule 25: where TLS is owed, a host without STARTTLS is a failure", arguments: ["none", "454 no", "502 no"])
+    func noSTARTTLS(answer: String) throws {
+        let server = try ScriptedServer(.mustEncrypt)
+        try server.say("220 mx")
+        if answer == "none" {
+            try server.say("250 mx")
+        } else {
+            try server.say("250-mx", "250 STARTTLS")
+            try server.say(answer)
+        }
+        #expect(server.openingFailure?.failure == .startTLSNotSupported)
+        #expect(!server.isReady)
+    }
+
+    @Test(
+        "Rule 28: a handshake that nothing owes is retried in clear; one that is owed never is",
+        arguments: [true, false])
+    func handshakeFails(isOwed: Bool) throws {
+        let server = try ScriptedServer(isOwed ? .mustEncrypt : .opportunistic)
+        try server.say("220 mx")
+        try server.say("250-mx", "250 STARTTLS")
+        try server.say("220 go")
+        try? server.say("this is not TLS")
+        if isOwed {
+            #expect(server.openingFailure?.failure == .tlsHandshakeFailed)
+        } else {
+            guard case .retryInClear = server.opened else {
+                Issue.record("\(String(describing: server.opened))")
+                return
+            }
+        }
+        #expect(!server.channel.isActive)
+    }
+
+    // MARK: The connection ends
+
+    @Test("A server that hangs up before it greets is a lost connection")
+    func hangsUpAtGreeting() throws {
+        let server = try ScriptedServer()
+        server.hangUp()
+        #expect(server.openingFailure?.failure == .connectionLost)
+    }
+
+    @Test(
+        "hostile-input 21: the connection's end before the dot is certain, after it ambiguous",
+        arguments: [false, true])
+    func hangsUp(afterDot: Bool) throws {
+        let server = try ScriptedServer.transferring()
+        if afterDot {
+            server.finish()
+            server.hangUp()
+        } else {
+            server.hangUp()
+            server.finish()
+        }
+        #expect(server.finishingFailure?.failure == .connectionLost)
+        #expect(server.finishingFailure?.isAmbiguous == afterDot)
+    }
+
+    @Test("A reply to the dot that makes no sense is ambiguous", arguments: ["354 what", "xyz"])
+    func nonsenseAfterDot(line: String) throws {
+        let server = try ScriptedServer.transferring()
+        server.finish()
+        try server.say(line)
+        #expect(server.finishingFailure?.isAmbiguous == true)
+    }
+
+    @Test("hostile-input 20: 250 before the final dot is a protocol error, and delivers nothing")
+    func earlyAcceptance() throws {
+        let server = try ScriptedServer.transferring()
+        try server.say("250 OK")
+        server.finish()
+        #expect(server.finishingFailure?.failure == .protocolViolation)
+        #expect(server.finishingFailure?.isAmbiguous == false)
+    }
+
+    @Test("421 in the envelope ends the message; what was refused before stands")
+    func closingInEnvelope() throws {
+        let server = try ScriptedServer.ready()
+        server.begin("bob@bravo.test", "eve@bravo.test")
+        try server.say("250 OK", "550 no", "421 bye")
+        #expect(server.beginningFailure?.failure == .remoteReply)
+        guard case .failed(_, let decided) = server.begun else { return }
+        #expect(decided.map { $0 != nil } == [true, false])
+    }
+
+    @Test("hostile-input 20: 421 behind the 250 harms nothing, and the connection is not used again")
+    func closingAfterAcceptance() throws {
+        let server = try ScriptedServer.transferring()
+        server.finish()
+        try server.say("250 OK", "421 bye")
+        #expect(server.outcomes?.count == 1)
+        #expect(!server.connection.isReady)
+        server.begin("bob@bravo.test")
+        #expect(server.beginningFailure != nil)
+    }
+
+    // MARK: Silence
+
+    @Test("A server that greets byte by byte is given up at the deadline")
+    func slowGreeting() throws {
+        let server = try ScriptedServer()
+        for _ in 0..<5 {
+            server.wait(59)
+            try server.channel.writeInbound(ByteBuffer(string: "2"))
+        }
+        #expect(server.opened == nil)
+        server.wait(6)
+        #expect(server.openingFailure?.failure == .connectionTimeout)
+    }
+
+    @Test("Each reply to RCPT moves the deadline")
+    func steadyReplies() throws {
+        let server = try ScriptedServer.ready()
+        server.begin("bob@bravo.test", "eve@bravo.test")
+        for line in ["250 OK", "250 OK", "250 OK", "354 Go"] {
+            server.wait(119)
+            try server.say(line)
+        }
+        #expect(server.waitsForContent)
+    }
+
+    @Test("Silence in the envelope is a lost connection; after the dot it is ambiguous", arguments: [false, true])
+    func silence(afterDot: Bool) throws {
+        if afterDot {
+            let server = try ScriptedServer.transferring()
+            server.finish()
+            server.wait(599)
+            #expect(server.finished == nil)
+            server.wait(2)
+            #expect(server.finishingFailure?.isAmbiguous == true)
+        } else {
+            let server = try ScriptedServer.ready()
+            server.begin("bob@bravo.test")
+            server.wait(301)
+            #expect(server.beginningFailure?.failure == .connectionLost)
+            #expect(server.beginningFailure?.isAmbiguous == false)
+        }
+    }
+
+    @Test("Nobody waits long for the reply to QUIT")
+    func silenceAfterQuit() throws {
+        let server = try ScriptedServer.ready()
+        server.connection.quit()
+        #expect(try server.heard() == ["QUIT"])
+        server.wait(3)
+        #expect(!server.channel.isActive)
+    }
+
+    // MARK: The gate
+
+    @Test("Without permission the dot is not written, and the connection is closed")
+    func dotIsRefused() throws {
+        let server = try ScriptedServer.transferring()
+        server.finish(isPermitted: false)
+        #expect(try server.heard().isEmpty)
+        #expect(!server.channel.isActive)
+        #expect(server.finishingFailure?.isAmbiguous == false)
+        #expect(server.finishingFailure?.detail.contains("the lease is too short") == true)
+    }
+}

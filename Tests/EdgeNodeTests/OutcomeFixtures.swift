@@ -1,0 +1,34 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import SMTPProtocol
+import TransportSecurity
+
+@testable import EdgeNode
+@testable import QueueStore
+
+extension QueueEntry {
+    /// An entry of alice's for so many recipients at bravo.test, which arrived at second 0.
+    static func of(
+        _ recipients: [String] = ["bob@bravo.test"], sender: String = "alice@alpha.test", attempts: Int = 0
+    ) -> QueueEntry {
+        QueueEntry(
+            key: EntryKey(shard: Shard(rawValue: 0), message: MessageID(high: 1, low: 2), domain: "bravo.test"),
+            sender: sender, attributes: MessageAttributes(), size: 100, arrival: Timestamp(seconds: 0),
+            nextAttempt: Timestamp(seconds: 0), attempts: attempts,
+            recipients: recipients.map { QueueRecipient(address: $0) }, isDelayNotified: false, lastStatus: nil,
+            lastReason: nil, openAttempt: nil)
+    }
+
+    /// What becomes of it after an attempt that came to `report`.
+    func decision(_ report: AttemptReport, atSecond second: Int64 = 60) -> EntryDecision {
+        EntryDecision(
+            report.outcomes, schedule: .standard, attempts: self.attempts + 1, arrival: self.arrival,
+            now: Timestamp(seconds: second))
+    }
+}
+
+extension SMTPReply {
+    static let accepted = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
+    static let unknownUser = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
+}

@@ -1,0 +1,85 @@
+import DANE
+import MailModel
+import NIOCore
+import NIOEmbedded
+import SMTPProtocol
+import TLSEngine
+import TransportSecurity
+
+@testable import EdgeNode
+
+/// A receiving host that says what the test lets it say, to our outbound connection, without sockets and on a clock that
+/// the test moves.
+final class ScriptedServer {
+    let channel = EmbeddedChannel()
+    let connection: OutboundConnection
+    private(set) var opened: OutboundConnection.Opened?
+    private(set) var begun: OutboundConnection.Begun?
+    private(set) var finished: OutboundConnection.Finished?
+
+    init(_ tls: AttemptRequirement.TLS = .opportunistic) throws {
+        let promise = self.channel.eventLoop.makePromise(of: OutboundConnection.Opened.self)
+        self.connection = OutboundConnection(
+            requirement: AttemptRequirement(tls: tls, serverName: "mx.bravo.test"),
+            tls: OutboundTLS(context: try TLSClientContext(), isForbidden: false), helloName: "relay.test",
+            timeouts: SMTPTimeouts(), opened: promise)
+        promise.futureResult.assumeIsolated().whenSuccess { self.opened = $0 }
+        try self.channel.pipeline.syncOperations.addHandler(self.connection)
+        try self.channel.connect(to: SocketAddress(unixDomainSocketPath: "/server")).wait()
+    }
+
+    /// Says these lines in one segment.
+    func say(_ lines: String...) throws {
+        try self.channel.writeInbound(ByteBuffer(string: lines.map { "\($0)\r\n" }.joined()))
+    }
+
+    /// What the client has said since the last question, line by line.
+    func heard() throws -> [String] {
+        var text = ""
+        while let buffer = try self.channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        return text.split(separator: "\r\n").map(String.init)
+    }
+
+    /// Silence for so long.
+    func wait(_ seconds: Int64) { self.channel.embeddedEventLoop.advanceTime(by: .seconds(seconds)) }
+
+    /// Ends the connection.
+    func hangUp() { self.channel.close(promise: nil) }
+
+    /// A connection that is ready for mail.
+    static func ready() throws -> ScriptedServer {
+        let server = try ScriptedServer()
+        try server.say("220 mx.bravo.test")
+        try server.say("250-mx.bravo.test", "250 PIPELINING")
+        _ = try server.heard()
+        return server
+    }
+
+    /// A connection whose message waits for its content.
+    static func transferring() throws -> ScriptedServer {
+        let server = try Self.ready()
+        server.begin("bob@bravo.test")
+        try server.say("250 OK", "250 OK", "354 Go")
+        _ = try server.heard()
+        return server
+    }
+
+    func begin(_ recipients: Mailbox...) {
+        let message = SMTPClientMessage(
+            reversePath: .mailbox("alice@alpha.test"), recipients: recipients.map { .mailbox($0) }, body: .sevenBit,
+            size: 100)
+        self.connection.begin(message, on: self.channel.eventLoop).assumeIsolated().whenSuccess { self.begun = $0 }
+    }
+
+    func finish(isPermitted: Bool = true) {
+        self.connection.finish(on: self.channel.eventLoop, orBecause: "the lease is too short") { isPermitted }
+            .assumeIsolated().whenSuccess { self.finished = $0 }
+    }
+
+    var openingFailure: HostFailure? { if case .failed(let failure) = self.opened { failure } else { nil } }
+    var finishingFailure: HostFailure? { if case .failed(let failure, _) = self.finished { failure } else { nil } }
+    var beginningFailure: HostFailure? { if case .failed(let failure, _) = self.begun { failure } else { nil } }
+    var isReady: Bool { if case .ready = self.opened { true } else { false } }
+    var waitsForContent: Bool { if case .transferContent = self.begun { true } else { false } }
+    var outcomes: [SMTPRecipientOutcome]? { if case .done(let outcomes) = self.finished { outcomes } else { nil } }
+}

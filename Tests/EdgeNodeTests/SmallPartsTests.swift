@@ -1,0 +1,157 @@
+import DeliveryQueue
+import MailModel
+import NIOCore
+import NIOEmbedded
+import QueueStore
+import SMTPProtocol
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import EdgeNode
+
+/// The parts that connections and deliveries share.
+@Suite("Small parts", .timeLimit(.minutes(1)))
+struct SmallPartsTests {
+    // MARK: TaskSupervisor
+
+    @Test("run() returns only when everything that was accepted has ended; then nothing is accepted")
+    func supervisorRunsAll() async {
+        let supervisor = TaskSupervisor(backlog: 10)
+        let count = Mutex(0)
+        let increment: TaskSupervisor.Operation = { count.withLock { $0 += 1 } }
+        #expect(supervisor.submit(increment))
+        async let running: Void = supervisor.run()
+        #expect(supervisor.submit(increment))
+        supervisor.close()
+        await running
+        #expect(count.withLock { $0 } == 2)
+        #expect(!supervisor.submit(increment))
+    }
+
+    @Test("What was accepted is run even when run() is cancelled")
+    func supervisorIsCancelled() async {
+        let supervisor = TaskSupervisor(backlog: 10)
+        let isDone = Mutex(false)
+        await withTaskGroup { group in
+            group.addTask { await supervisor.run() }
+            group.cancelAll()
+            #expect(supervisor.submit { isDone.withLock { $0 = true } })
+            supervisor.close()
+        }
+        #expect(isDone.withLock { $0 })
+    }
+
+    @Test("Beyond the backlog a submission is refused")
+    func supervisorBacklog() {
+        let supervisor = TaskSupervisor(backlog: 1)
+        #expect(supervisor.submit {})
+        #expect(!supervisor.submit {})
+    }
+
+    // MARK: ConnectionLimiter
+
+    @Test("hostile-input 15: connections over the limit of one address, or of all, are refused until one closes")
+    func limiter() {
+        let limiter = ConnectionLimiter(limits: .init(total: 3, perAddress: 2))
+        let (one, two) = (IPAddress.v4(1), IPAddress.v4(2))
+        #expect(limiter.admit(one) == .admitted)
+        #expect(limiter.admit(one) == .admitted)
+        #expect(limiter.admit(one) == .overLimit)
+        #expect(limiter.admit(two) == .admitted)
+        #expect(limiter.admit(two) == .overLimit)
+        limiter.closed(one)
+        #expect(limiter.admit(two) == .admitted)
+        limiter.drain()
+        limiter.closed(two)
+        #expect(limiter.admit(two) == .draining)
+    }
+
+    // MARK: ConnectionBudget
+
+    @Test("Nobody has more connections than the budget; what is given back goes to who waits")
+    func budget() async {
+        let budget = ConnectionBudget(2)
+        let tally = Tally()
+        await withTaskGroup { group in
+            for _ in 0..<20 {
+                group.addTask {
+                    await budget.acquire()
+                    tally.enter()
+                    await Task.yield()
+                    tally.leave()
+                    budget.release()
+                }
+            }
+        }
+        #expect((1...2).contains(tally.most))
+        #expect(tally.present == 0)
+    }
+
+    /// Counts who is inside.
+    private final class Tally: Sendable {
+        private let state = Mutex((present: 0, most: 0))
+        func enter() { self.state.withLock { $0 = ($0.present + 1, max($0.most, $0.present + 1)) } }
+        func leave() { self.state.withLock { $0.present -= 1 } }
+        var present: Int { self.state.withLock { $0.present } }
+        var most: Int { self.state.withLock { $0.most } }
+    }
+
+    // MARK: ChannelRegistry
+
+    @Test("A registry forgets what closes, and closes what is left")
+    func registry() async throws {
+        let registry = ChannelRegistry()
+        let (first, second) = (NIOAsyncTestingChannel(), NIOAsyncTestingChannel())
+        registry.add(first)
+        registry.add(second)
+        #expect(registry.all.count == 2)
+        try await first.close()
+        await first.testingEventLoop.run()
+        #expect(registry.all.count == 1)
+        #expect(await !registry.drained(within: .milliseconds(1)))
+        registry.closeAll()
+        await second.testingEventLoop.run()
+        #expect(await registry.drained(within: .seconds(5)))
+    }
+
+    // MARK: LeaseTable
+
+    @Test("A lease of another term is none; the final dot needs time to spare")
+    func leases() {
+        let start = MonotonicInstant(nanoseconds: 1_000_000_000)
+        let table = LeaseTable()
+        let lease = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 7), sentAt: start)
+        table.replace([lease])
+        let other = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 8), sentAt: start)
+        #expect(table.isHeld(lease.term, at: start + .seconds(9)))
+        #expect(!table.isHeld(other.term, at: start))
+        #expect(table.permitsFinalDot(lease.term, at: start + .seconds(8)))
+        #expect(!table.permitsFinalDot(lease.term, at: start + .milliseconds(8001)))
+        #expect(!table.isHeld(lease.term, at: start + .seconds(10)))
+        #expect(table.terms(at: start + .seconds(10)).isEmpty)
+    }
+
+    // MARK: DeadlineTimer
+
+    @Test("A deadline that was moved is met at its new time, and once")
+    func timer() {
+        let loop = EmbeddedEventLoop()
+        var expiries = 0
+        let timer = DeadlineTimer(on: loop) { expiries += 1 }
+        timer.arm(.seconds(10))
+        loop.advanceTime(by: .seconds(5))
+        timer.arm(.seconds(10))
+        loop.advanceTime(by: .seconds(9))
+        #expect(expiries == 0)
+        timer.arm(.milliseconds(10))
+        loop.advanceTime(by: .seconds(1))
+        #expect(expiries == 1)
+        loop.advanceTime(by: .seconds(100))
+        #expect(expiries == 1)
+        timer.arm(.seconds(1))
+        timer.disarm()
+        loop.advanceTime(by: .seconds(2))
+        #expect(expiries == 1)
+    }
+}

@@ -7,7 +7,9 @@ import Testing
 struct DrainTests {
     @Test("SIGTERM: DATA under way ends with 250, idle clients get 421 4.3.2, leases are released, the status is 0")
     func drains() async throws {
-        try await LabRelay.with([.dane("bravo.test")]) { lab in
+        var options = LabRelayOptions()
+        options.settings = ["queue.lease-ttl": "60s"]
+        try await LabRelay.with([.dane("bravo.test")], options) { lab in
             let process = try #require(lab.relayd.processIdentifier)
             try await SMTPDialog.with(port: lab.smtpPort) { busy in
                 try await self.begin(&busy)
@@ -28,8 +30,8 @@ struct DrainTests {
             try await self.waitForEnd(of: lab.relayd)
             #expect(lab.relayd.terminationStatus == 0)
 
-            // Its name and its leases would be held for ten seconds more, had it not given them back.
-            try await lab.relayd.start(within: .seconds(6))
+            // Its name and its leases would be held for a minute, had it not given them back.
+            try await lab.relayd.start(within: .seconds(25))
             let server = lab.peer("bravo.test").server
             #expect(await server.wait { $0.received.contains { $0.text.hasSuffix("half of it\r\nthe rest\r\n") } })
             #expect(server.messageCount == 1)

@@ -8,10 +8,11 @@ struct FailureTests {
     @Test("A pool with no free connection gives an error at the deadline, not a hang (hostile-input 35)")
     func acquireDeadline() async throws {
         try await withPool {
-            $0.acquireTimeout = .seconds(1)
+            // Long enough for the first connection to be made on a busy machine, which counts as acquiring too.
+            $0.acquireTimeout = .seconds(4)
         } _: { pool in
             _ = try await pool.backend()
-            async let long = pool.query(Statement("SELECT pg_sleep(3)"))
+            async let long = pool.query(Statement("SELECT pg_sleep(7)"))
             try await pool.until { $0.busy == 1 }
             let error = await failure { _ = try await pool.backend() }
             #expect(error?.code == .acquireTimeout)

@@ -48,7 +48,7 @@ struct GroupCommitTests {
 private final class HeldWork: Sendable {
     typealias Group = GroupCommit<Int, Int>
 
-    private let state = Mutex((batches: [[Int]](), isReleased: false))
+    private let state = Mutex((batches: [[Int]](), settled: 0, isReleased: false))
 
     var batches: [[Int]] { self.state.withLock { $0.batches } }
 
@@ -65,18 +65,17 @@ private final class HeldWork: Sendable {
     /// Submits one item after the other has its place; the outputs in the order of the items.
     func run(limits: Group.Limits, items: some Sequence<Int> & Sendable) async -> [Int?] {
         let group = self.group(limits)
-        let settled = Mutex(0)
         return await withTaskGroup(of: (Int, Int?).self) { tasks in
             var count = 0
             for (position, item) in items.enumerated() {
                 tasks.addTask {
                     let output = await group.submit(item)
-                    settled.withLock { $0 += 1 }
+                    self.state.withLock { $0.settled += 1 }
                     return (position, output)
                 }
                 count += 1
                 // It leads, waits or was refused before the next comes.
-                while self.batches.count + group.waitingCount + settled.withLock({ $0 }) < count {
+                while self.state.withLock({ $0.batches.count + $0.settled }) + group.waitingCount < count {
                     try? await Task.sleep(for: .milliseconds(1))
                 }
             }

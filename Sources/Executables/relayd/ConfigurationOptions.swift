@@ -29,6 +29,7 @@ struct ConfigurationOptions: ParsableArguments {
 /// Messages go to standard error, data to standard output.
 enum Terminal {
     static func complain(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        // Whoever closed standard error does not want to read it.
+        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
 }

@@ -66,7 +66,7 @@ struct DeliveryAttempt {
     /// Nobody is left, the message may have been taken, or we may not go on.
     private func isOver(_ tries: [HostTry]) -> Bool {
         self.undecided(after: tries).isEmpty || tries.last?.failure?.isAmbiguous == true
-            || !self.environment.leases.isHeld(self.term) || Task.isCancelled
+            || tries.last?.isUnrecorded == true || !self.environment.leases.isHeld(self.term) || Task.isCancelled
     }
 
     // MARK: - One host
@@ -115,6 +115,7 @@ struct DeliveryAttempt {
         current.messages += 1
         link = current
         let result = await self.send(over: current.connection, undecided)
+        attempt.isUnrecorded = !result.isOnRecord
         for (position, outcome) in zip(undecided, result.outcomes) { attempt.outcomes[position] = outcome }
         if !current.connection.isReady || current.messages >= self.environment.settings.messagesPerConnection {
             current.connection.quit()
@@ -126,6 +127,7 @@ struct DeliveryAttempt {
     private struct Sent {
         var outcomes: [SMTPRecipientOutcome?]
         var failure: HostFailure?
+        var isOnRecord = true
     }
 
     private func send(over connection: OutboundConnection, _ undecided: [Int]) async -> Sent {
@@ -138,17 +140,21 @@ struct DeliveryAttempt {
         async let body = BodySource.open(self.entry.key, in: self.environment.store)
         let begun = await connection.begin(message, on: loop).value
         let (source, recorded) = await (body, isOnRecord)
+        guard recorded else {
+            connection.quit()
+            return Sent(outcomes: [], failure: HostFailure(.connectionLost, "not on record"), isOnRecord: false)
+        }
         switch begun {
         case .done(let outcomes): return Sent(outcomes: outcomes)
         case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
         case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
         case .transferContent: break
         }
-        let isWhole = recorded ? await self.transfer(source, over: connection, on: loop) : false
-        let refusal = recorded ? (isWhole ? "the lease is too short" : "the content cannot be read") : "not on record"
+        let isWhole = await self.transfer(source, over: connection, on: loop)
+        let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
         let finished = await connection.finish(on: loop, orBecause: refusal) {
             // Checked in the same turn of the event loop as the dot is written.
-            isWhole && recorded && self.environment.leases.permitsFinalDot(self.term)
+            isWhole && self.environment.leases.permitsFinalDot(self.term)
         }.value
         switch finished {
         case .done(let outcomes): return Sent(outcomes: outcomes)

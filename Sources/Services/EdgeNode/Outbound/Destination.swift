@@ -186,6 +186,7 @@ actor Destination {
             environment: self.environment, entry: entry, term: self.term,
             dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop))
         let report = await attempt.run(over: &link)
+        guard !report.isVoid else { return }
         // Without the lease nothing was sent, or its outcome is recorded as a late delivery.
         await conclusions.record(entry, report)
     }

@@ -21,6 +21,8 @@ struct HostTry: Sendable {
     var duration = Duration.zero
     /// Over a connection from an earlier message: nothing was negotiated anew.
     var isWarm = false
+    /// The attempt could not be put on record, so the message was not sent.
+    var isUnrecorded = false
 }
 
 /// What one attempt came to, over all hosts.
@@ -29,6 +31,9 @@ struct AttemptReport: Sendable {
     var tries: [HostTry]
     /// One for each recipient of the entry.
     let outcomes: [RecipientOutcome]
+    /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
+    /// sent and nothing is concluded; whoever owns the entry finds it again.
+    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) }
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 

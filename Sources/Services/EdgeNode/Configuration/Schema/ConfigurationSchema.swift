@@ -107,8 +107,8 @@ enum ConfigurationSchema {
             "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
             "Shards of the queue, as fixed by relayd migrate; with another number the node does not start."),
         Key(
-            "queue.lease-ttl", \.queue.leaseTTL, .duration(second...hour),
-            "Life of a shard's lease without renewal, by the database's clock."),
+            "queue.lease-ttl", \.queue.leaseTTL, .duration(.seconds(5)...hour),
+            "Life of a shard's lease without renewal, by the database's clock. 2s of it must be left to end a message."),
         Key(
             "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
             "Interval of renewal; at most half of lease-ttl."),

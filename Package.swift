@@ -88,6 +88,8 @@ let package = Package(
         // Its pkg-config file asks for that of libevent, which Debian's package does not bring; the default paths will do.
         systemLibrary("CUnbound", pkgConfig: nil, debianPackage: "libunbound-dev"),
         systemLibrary("CPostgres", pkgConfig: "libpq", debianPackage: "libpq-dev"),
+        // The control channel will stand on it; so far only its place is kept, and a test that it can be used.
+        systemLibrary("CNGHTTP2", pkgConfig: "libnghttp2", debianPackage: "libnghttp2-dev"),
         systemLibrary("CIDN2", pkgConfig: "libidn2", debianPackage: "libidn2-dev"),
 
         // Core
@@ -129,6 +131,7 @@ let package = Package(
         benchmark("relay-bench", ["Lab", "QueueStore", "TLSEngine", argumentParser]),
 
         // Tests
+        tests("CLibraries", ["CIDN2", "CNGHTTP2", "COpenSSL", "CPostgres", "CUnbound"]),
         tests("MailModel", ["MailModel"]),
         tests("SMTPProtocol", ["MailModel", "SMTPProtocol"]),
         tests("DANE", ["DANE", "MailModel"]),

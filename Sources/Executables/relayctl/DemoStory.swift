@@ -153,7 +153,7 @@ struct DemoStory {
         var leaks: [String] = []
         for scene in Self.heldBack {
             let server = self.lab.peer(scene.domain).server
-            seen.append("mx.\(scene.domain): \(server.connectionCount) connections, \(server.messageCount) messages")
+            seen.append("mx.\(scene.domain): connections \(server.connectionCount), messages \(server.messageCount)")
             let told = server.commands.filter { line in
                 ["MAIL", "RCPT", "DATA"].contains { line.uppercased().hasPrefix($0) }
             }

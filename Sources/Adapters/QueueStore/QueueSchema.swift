@@ -31,6 +31,7 @@ enum QueueSchema {
             size int8 NOT NULL, body bytea, chunks int4 NOT NULL, remaining int4 NOT NULL, finished_at timestamptz,
             PRIMARY KEY (shard, message_id)
         ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+        CREATE INDEX message_finished ON relay.message (shard, finished_at) WHERE finished_at IS NOT NULL;
         -- Bodies are not worth compressing again and again; they are read whole.
         ALTER TABLE relay.message ALTER body SET STORAGE EXTERNAL;
 

@@ -5,7 +5,7 @@ extension QueueStore {
     /// Enters this node into the list. Throws `duplicateNode` while another run of the same name was seen within the
     /// time to live of a lease: after a crash, try again until that has passed.
     public func registerNode() async throws(QueueStoreError) {
-        let results = try await self.pool.idempotently([
+        let results = try await self.leasePool.idempotently([
             Statement(
                 """
                 INSERT INTO relay.node AS n (name, incarnation, seen_at) VALUES ($1, $2, clock_timestamp())
@@ -25,7 +25,7 @@ extension QueueStore {
     public func acquireLeases(_ shards: [Shard]) async throws(QueueStoreError) -> [Lease] {
         let sentAt = MonotonicInstant.now
         // When its answer was lost, repeating it finds the shards taken by ourselves, and takes them again.
-        let results = try await self.pool.idempotently([
+        let results = try await self.leasePool.idempotently([
             Statement(
                 """
                 WITH free AS (
@@ -45,7 +45,7 @@ extension QueueStore {
     /// Renews leases in place. A lease that is lost is taken out of the array: stop all work on its shard at once.
     public func renew(_ leases: [Lease]) async throws(QueueStoreError) -> [Lease] {
         let sentAt = MonotonicInstant.now
-        let results = try await self.pool.idempotently([
+        let results = try await self.leasePool.idempotently([
             Statement("UPDATE relay.node SET seen_at = clock_timestamp() WHERE incarnation = $1", self.incarnation),
             Statement(
                 """
@@ -65,7 +65,7 @@ extension QueueStore {
 
     /// Gives leases back, so that others need not wait for them to run out. Their epochs stay as they are.
     public func release(_ leases: [Lease]) async throws(QueueStoreError) {
-        try await self.pool.idempotently([
+        try await self.leasePool.idempotently([
             Statement(
                 """
                 UPDATE relay.shard_lease l SET owner = NULL, incarnation = NULL, expires_at = NULL
@@ -77,7 +77,7 @@ extension QueueStore {
 
     /// Takes this node out of the list, so that the next run need not wait.
     public func unregisterNode() async throws(QueueStoreError) {
-        try await self.pool.idempotently([
+        try await self.leasePool.idempotently([
             Statement("UPDATE relay.node SET seen_at = '-infinity' WHERE incarnation = $1", self.incarnation)
         ])
     }

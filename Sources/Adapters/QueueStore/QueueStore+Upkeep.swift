@@ -151,15 +151,14 @@ extension QueueStore {
     public func sweepFinished(
         _ shard: Shard, olderThan age: Duration = .seconds(3600), limit: Int = 10_000
     ) async throws(QueueStoreError) -> Int {
-        // The id begins with the time at which the node made it, so old messages lie together in the index; that only
-        // narrows the search, and the database's clock decides.
+        // A partial index holds the finished messages alone, the earliest first.
         let results = try await self.pool.idempotently([
             Statement(
                 """
                 DELETE FROM relay.message m USING (
                     SELECT message_id FROM relay.message WHERE shard = $1
                         AND finished_at < clock_timestamp() - $2 * interval '1 microsecond'
-                    ORDER BY message_id LIMIT $3) AS old
+                    ORDER BY finished_at LIMIT $3) AS old
                 WHERE m.shard = $1 AND m.message_id = old.message_id
                 """, shard.rawValue, age.storedMicroseconds, Int64(limit))
         ])

@@ -10,6 +10,8 @@ public import PostgresDriver
 public final class QueueStore: Sendable {
     /// The connections.
     public let pool: PostgresPool
+    /// The connections of lease renewal, so that it never waits behind mail.
+    let leasePool: PostgresPool
     /// This node's name, unique among running nodes.
     public let node: String
     /// Which shard a message's entry goes to.
@@ -36,11 +38,15 @@ public final class QueueStore: Sendable {
 
     /// Opens the queue of a database that has been migrated; reads how many shards it has.
     ///
-    /// - Parameter fanout: of hot domains; the same on every node.
+    /// - Parameters:
+    ///   - leasePool: for leases and the clock alone; a small one of its own keeps a busy node from losing its shards.
+    ///   - fanout: of hot domains; the same on every node.
     public init(
-        pool: PostgresPool, node: String, fanout: [DomainName: Int] = [:], terms: LeaseTerms = LeaseTerms()
+        pool: PostgresPool, leasePool: PostgresPool? = nil, node: String, fanout: [DomainName: Int] = [:],
+        terms: LeaseTerms = LeaseTerms()
     ) async throws(QueueStoreError) {
         self.pool = pool
+        self.leasePool = leasePool ?? pool
         self.node = node
         self.terms = terms
         var generator = SystemRandomNumberGenerator()
@@ -62,7 +68,7 @@ public final class QueueStore: Sendable {
 
     /// The database's clock, which decides what is due and what has expired.
     public func databaseTime() async throws(QueueStoreError) -> Timestamp {
-        let results = try await self.pool.idempotently([Statement("SELECT clock_timestamp()")])
+        let results = try await self.leasePool.idempotently([Statement("SELECT clock_timestamp()")])
         return Timestamp(try Self.only(results[0]).value(0))
     }
 

@@ -47,7 +47,9 @@ public struct EdgeNode: Sendable {
         self.logger.notice("starting", metadata: ["resolver": "\(resolver.startupDescription)"])
         let pool = PostgresPool(self.configuration.poolSettings, logger: self.logger)
         defer { pool.shutDown() }
-        let store = try await self.openStore(pool)
+        let leasePool = PostgresPool(self.configuration.leasePoolSettings, logger: self.logger)
+        defer { leasePool.shutDown() }
+        let store = try await self.openStore(pool, leasePool: leasePool)
         guard store.shardMap.count == self.configuration.queue.shards else {
             throw EdgeNodeError("the database has \(store.shardMap.count) shards; set queue.shards to that")
         }
@@ -149,11 +151,12 @@ public struct EdgeNode: Sendable {
     }
 
     /// Waits for the database, so that a node may be started before it.
-    private func openStore(_ pool: PostgresPool) async throws -> QueueStore {
+    private func openStore(_ pool: PostgresPool, leasePool: PostgresPool) async throws -> QueueStore {
         while true {
             do throws(QueueStoreError) {
                 return try await QueueStore(
-                    pool: pool, node: self.configuration.node.name.text, terms: self.configuration.leaseTerms)
+                    pool: pool, leasePool: leasePool, node: self.configuration.node.name.text,
+                    terms: self.configuration.leaseTerms)
             } catch {
                 guard let cause = error.cause, Self.isOutOfReach(cause) else { throw error }
                 self.logger.error("waiting for the database", metadata: ["error": "\(error)"])

@@ -99,6 +99,16 @@ extension RelaydConfiguration {
         return settings
     }
 
+    /// One connection of its own for lease renewal, whose answers are of no use after a renewal interval.
+    var leasePoolSettings: PoolSettings {
+        var settings = self.poolSettings
+        settings.size = 1
+        settings.acquireTimeout = min(settings.acquireTimeout, self.queue.leaseRenewal)
+        settings.statementTimeout = min(settings.statementTimeout, self.queue.leaseRenewal)
+        settings.applicationName = "relayd \(self.node.name) leases"
+        return settings
+    }
+
     var resolverSettings: SecureResolverSettings {
         var settings = SecureResolverSettings()
         settings.trustAnchors = self.resolver.trustAnchorFiles.map { .file($0) }

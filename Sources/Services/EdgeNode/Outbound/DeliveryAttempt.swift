@@ -47,7 +47,7 @@ struct DeliveryAttempt {
                 continue
             case .success(let required): requirement = required
             }
-            for address in host.addresses where addressesLeft > 0 {
+            for address in host.addressesToTry where addressesLeft > 0 {
                 addressesLeft -= 1
                 let attempt = await self.tryAddress(
                     address, of: host, requirement, undecided: self.undecided(after: tries), over: &link)
@@ -84,7 +84,7 @@ struct DeliveryAttempt {
             let failure = await self.transact(over: &link, &attempt, undecided)
             // That a connection went stale while it was idle, or that the host has had enough messages over it, says
             // nothing about the next one: dial anew.
-            guard let failure, !failure.isAmbiguous, attempt.outcomes.isEmpty,
+            guard let failure, !failure.isAmbiguous, attempt.outcomes.isEmpty, !attempt.isUnrecorded,
                 self.environment.leases.permitsFinalDot(self.term)
             else {
                 attempt.failure = failure
@@ -96,6 +96,8 @@ struct DeliveryAttempt {
         link = nil
         attempt.address = address
         attempt.isWarm = false
+        // What the old connection proved says nothing of the new one.
+        attempt.established = nil
         switch await self.dialer.dial(address, of: host, requirement: requirement, nextHopDomain: domain) {
         case .failed(let failure): attempt.failure = failure
         case .linked(let linked):
@@ -151,11 +153,17 @@ struct DeliveryAttempt {
         case .transferContent: break
         }
         let isWhole = await self.transfer(source, over: connection, on: loop)
+        var isLeaseTooShort = false
         let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
         let finished = await connection.finish(on: loop, orBecause: refusal) {
             // Checked in the same turn of the event loop as the dot is written.
-            isWhole && self.environment.leases.permitsFinalDot(self.term)
+            isLeaseTooShort = !self.environment.leases.permitsFinalDot(self.term)
+            return isWhole && !isLeaseTooShort
         }.value
+        // The fault is ours, and nothing was sent: the message is not put off for it.
+        guard !isLeaseTooShort else {
+            return Sent(outcomes: [], failure: HostFailure(.connectionLost, refusal), isOnRecord: false)
+        }
         switch finished {
         case .done(let outcomes): return Sent(outcomes: outcomes)
         case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
@@ -234,6 +242,22 @@ struct BodySource: Sendable {
             return .unreadable
         }
     }
+}
+
+extension PlannedHost {
+    /// The addresses of this host that one attempt may try: both families by turns, so that a family that cannot be
+    /// reached from here does not use up what is allowed.
+    var addressesToTry: [IPAddress] {
+        let (v6, v4) = (self.addresses.filter(\.isIPv6), self.addresses.filter { !$0.isIPv6 })
+        let byTurns = (0..<max(v6.count, v4.count)).flatMap { index in
+            [v6, v4].compactMap { index < $0.count ? $0[index] : nil }
+        }
+        return Array(byTurns.prefix(DeliveryEnvironment.addressesPerHost))
+    }
+}
+
+extension IPAddress {
+    fileprivate var isIPv6: Bool { if case .v6 = self { true } else { false } }
 }
 
 extension RouteFailure {

@@ -27,7 +27,9 @@ struct DeliveryEnvironment: Sendable {
     }
 
     /// Addresses tried in one attempt, over all hosts; an attempt that found none of them open is a failed attempt.
-    static let addressesPerAttempt = 10
+    static let addressesPerAttempt = 20
+    /// Addresses tried of one host, so that those behind it get their turn.
+    static let addressesPerHost = 4
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 

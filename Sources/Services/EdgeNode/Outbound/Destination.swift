@@ -71,7 +71,12 @@ actor Destination {
     func run() async {
         let window = self.environment.settings.connectionsPerDestination
         await withDiscardingTaskGroup { group in
-            while self.mayGoOn {
+            while !self.isStopping {
+                // A lease that ran out may still be renewed: the poll wakes us then. One that is lost stops us.
+                guard self.mayGoOn else {
+                    await withCheckedContinuation { self.watcher = $0 }
+                    continue
+                }
                 if self.isWoken, case .finished = self.reading { self.reading = .due(after: nil) }
                 if case .due(let cursor) = self.reading, self.pending.count < window {
                     self.isWoken = cursor == nil ? false : self.isWoken

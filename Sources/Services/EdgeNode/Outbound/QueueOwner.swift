@@ -68,6 +68,7 @@ struct QueueOwner: Service {
                 await withTaskGroup { chores in
                     chores.addTask { await self.poll() }
                     chores.addTask { await self.followHints() }
+                    chores.addTask { await self.promote() }
                     chores.addTask { await self.keepInShape() }
                 }
             }
@@ -109,28 +110,48 @@ struct QueueOwner: Service {
 
     // MARK: - Upkeep
 
-    private func keepInShape() async {
+    /// Brings deferred entries back, all that are due soon, however many one domain has.
+    private func promote() async {
+        let store = self.environment.store
         while !Task.isCancelled {
-            do throws(QueueStoreError) {
-                try await self.upkeep()
-            } catch {
-                self.environment.logger.warning("upkeep failed", metadata: ["error": "\(error)"])
+            for term in self.environment.leases.terms() {
+                await self.chore("bringing deferred entries back") { () throws(QueueStoreError) in
+                    let page = 1000
+                    while try await store.promoteDeferred(term, limit: page) == page, !Task.isCancelled {}
+                }
             }
             try? await Task.sleep(for: Self.upkeepInterval)
         }
     }
 
-    private func upkeep() async throws(QueueStoreError) {
+    private func keepInShape() async {
         let store = self.environment.store
-        // A shutdown waits for no more than the present statement.
-        for term in self.environment.leases.terms() where !Task.isCancelled {
-            try await store.promoteDeferred(term)
-            try await store.sweepFinished(term.shard)
+        while !Task.isCancelled {
+            for term in self.environment.leases.terms() {
+                await self.chore("sweeping finished messages") { () throws(QueueStoreError) in
+                    try await store.sweepFinished(term.shard)
+                }
+            }
+            await self.chore("sweeping orphans") { () throws(QueueStoreError) in try await store.sweepOrphans() }
+            await self.chore("rotating partitions") { () throws(QueueStoreError) in try await store.rotateReady() }
+            await self.chore("summing up", self.publishSummary)
+            try? await Task.sleep(for: Self.upkeepInterval)
         }
+    }
+
+    /// Does one piece of upkeep; what fails is tried again in the next round, and holds nothing else up. A shutdown waits
+    /// for no more than the present statement.
+    private func chore(_ name: String, _ body: () async throws(QueueStoreError) -> Void) async {
         guard !Task.isCancelled else { return }
-        try await store.sweepOrphans()
-        try await store.rotateReady()
-        let summary = try await store.summary()
+        do throws(QueueStoreError) {
+            try await body()
+        } catch {
+            self.environment.logger.warning("upkeep failed", metadata: ["chore": "\(name)", "error": "\(error)"])
+        }
+    }
+
+    private func publishSummary() async throws(QueueStoreError) {
+        let summary = try await self.environment.store.summary()
         self.environment.metrics.queueMessages.set(.ready, to: summary.ready.entries)
         self.environment.metrics.queueMessages.set(.deferred, to: summary.deferred.entries)
         self.environment.metrics.queueBytes.set(.ready, to: summary.ready.bytes)

@@ -24,9 +24,12 @@ actor QueueShard {
 
     /// Entries for `domain` may be due: its destination looks, and is started if there is none.
     func due(_ domain: DomainName) async {
-        guard !self.isStopping else { return }
-        if let destination = self.destinations[domain], await destination.wake() { return }
-        // Meanwhile the shard may have been stopped, or somebody else may have started the destination.
+        // One that has ended is replaced; meanwhile the shard may have been stopped, or somebody else, to whom it said
+        // the same, may have put another in its place.
+        while !self.isStopping, let destination = self.destinations[domain] {
+            if await destination.wake() { return }
+            self.ended(destination, domain)
+        }
         guard !self.isStopping else { return }
         let destination = Destination(
             environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoops.next())

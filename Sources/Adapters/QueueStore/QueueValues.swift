@@ -37,6 +37,18 @@ public struct MessageAttributes: Hashable, Sendable, Codable {
 
     /// Nothing special.
     public init() {}
+
+    /// Reads what this or an older program stored: what it did not know is as if it had not been given.
+    public init(from decoder: any Decoder) throws {
+        let stored = try decoder.container(keyedBy: CodingKeys.self)
+        self.isEightBit = try stored.decodeIfPresent(Bool.self, forKey: .isEightBit) ?? false
+        self.isSMTPUTF8 = try stored.decodeIfPresent(Bool.self, forKey: .isSMTPUTF8) ?? false
+        self.requiresTLS = try stored.decodeIfPresent(Bool.self, forKey: .requiresTLS) ?? false
+        self.dsnReturn = try stored.decodeIfPresent(String.self, forKey: .dsnReturn)
+        self.envelopeID = try stored.decodeIfPresent(String.self, forKey: .envelopeID)
+        self.clientAddress = try stored.decodeIfPresent(String.self, forKey: .clientAddress)
+        self.clientName = try stored.decodeIfPresent(String.self, forKey: .clientName)
+    }
 }
 
 /// The mail of one message for one recipient domain.

@@ -91,7 +91,10 @@ struct PostfixTests {
     }
 
     @Test(
-        "Postfix with dane-only verifies our listener by its TLSA record, and the relay hands the mail to the next hop")
+        "Postfix with dane-only verifies our listener by its TLSA record, and the relay hands the mail to the next hop",
+        .disabled(
+            if: PostfixInstance.unavailableWithResolver != nil,
+            "\(PostfixInstance.unavailableWithResolver?.description ?? "")"))
     func postfixSends() async throws {
         try await withTemporaryFolder { folder in
             let address = try #require(LoopbackAddress.unused(port: 25))

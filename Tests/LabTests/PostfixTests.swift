@@ -30,7 +30,10 @@ struct PostfixTests {
     }
 
     @Test(
-        "Postfix relays by DANE to a peer whose TLSA record at _25._tcp matches, and holds mail for one that does not")
+        "Postfix relays by DANE to a peer whose TLSA record at _25._tcp matches, and holds mail for one that does not",
+        .disabled(
+            if: PostfixInstance.unavailableWithResolver != nil,
+            "\(PostfixInstance.unavailableWithResolver?.description ?? "")"))
     func sendsByDANE() async throws {
         try await withTemporaryFolder { folder in
             let address = try #require(LoopbackAddress.unused(port: 25))

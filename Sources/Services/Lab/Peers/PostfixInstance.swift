@@ -11,11 +11,14 @@ public final class PostfixInstance: Sendable {
         case needsRoot
         /// Debian's package `postfix` is missing.
         case notInstalled
+        /// A resolver of its own takes a mount namespace, and a container's root often may not make one.
+        case needsMountNamespace
 
         public var description: String {
             switch self {
             case .needsRoot: "a private Postfix takes root, and this process is not root"
             case .notInstalled: "the Debian package postfix is not installed"
+            case .needsMountNamespace: "a Postfix with its own resolver takes CAP_SYS_ADMIN, for a mount namespace"
             }
         }
     }
@@ -27,6 +30,22 @@ public final class PostfixInstance: Sendable {
     public static var unavailable: Unavailable? {
         guard FileManager.default.isExecutableFile(atPath: "\(Self.programs)/master") else { return .notInstalled }
         return geteuid() == 0 ? nil : .needsRoot
+    }
+
+    /// What stands in the way of running one that asks a resolver of its own.
+    public static var unavailableWithResolver: Unavailable? {
+        if let unavailable = Self.unavailable { return unavailable }
+        return Self.mayMakeMountNamespace ? nil : .needsMountNamespace
+    }
+
+    private static var mayMakeMountNamespace: Bool {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        guard let digits = line?.split(whereSeparator: \.isWhitespace).last,
+            let capabilities = UInt64(digits, radix: 16)
+        else { return false }
+        // CAP_SYS_ADMIN is number 21 of capabilities(7).
+        return capabilities & (1 << 21) != 0
     }
 
     /// Where it listens.
@@ -42,14 +61,15 @@ public final class PostfixInstance: Sendable {
     public static func start(
         _ configuration: PostfixConfiguration, in directory: URL
     ) async throws -> PostfixInstance {
-        if let unavailable = Self.unavailable { throw unavailable }
+        let hasOwnResolver = configuration.resolverAddress != nil
+        if let unavailable = hasOwnResolver ? Self.unavailableWithResolver : Self.unavailable { throw unavailable }
         let port = configuration.port == 0 ? Ports.unused() : configuration.port
         try Self.lay(out: configuration, in: directory, port: port)
         let settings = directory.appending(path: "etc").path
         // This makes the queue's folders, with the owners that Postfix wants.
         try await ChildProcess.run("postfix", ["-c", settings, "check"])
         let process = try await Self.launchMaster(
-            in: directory, hasOwnResolver: configuration.resolverAddress != nil)
+            in: directory, hasOwnResolver: hasOwnResolver)
         let instance = PostfixInstance(
             address: configuration.address, port: port, folder: directory, process: process)
         try await process.ready(within: .seconds(10), "postfix") {

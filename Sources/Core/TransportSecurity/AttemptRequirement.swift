@@ -51,9 +51,6 @@ public struct AttemptRequirement: Hashable, Sendable {
         self.trust = trust
         self.tlsaIdentity = tlsaIdentity
     }
-
-    /// Which TLS versions and suites are good enough (rule 21).
-    public var strictness: TLSStrictness { self.tls == .opportunistic ? .lenient : .owed }
 }
 
 /// The host must not be connected to.
@@ -63,14 +60,6 @@ public struct HostSkipped: Error, Hashable {
 
     /// The host must not be connected to, for this reason.
     public init(reason: TransportFailure) { self.reason = reason }
-}
-
-/// How strict a handshake is.
-public enum TLSStrictness: Hashable, Sendable {
-    /// TLS 1.2 or later, with AEAD or CBC-SHA2 suites.
-    case owed
-    /// Whatever both sides can do, for unauthenticated TLS beats cleartext.
-    case lenient
 }
 
 /// How a delivery was protected: `auth=dane|tls|none` in logs and traces.

@@ -225,6 +225,17 @@ import Testing
         }
     }
 
+    @Test("Refused bytes count towards the end of patience too", arguments: ["\n", "\r", "\0", ".\r\n.x"])
+    func floodOfFaults(_ piece: String) throws {
+        var limits = SMTPServerLimits()
+        limits.messageBytes = 1000
+        limits.discardedMessageBytes = 1000
+        var talk = try ServerConversation(limits: limits)
+        talk.openMessage(.whole)
+        for _ in 0..<30 { talk.send(String(repeating: piece, count: 100), .whole) }
+        #expect(talk.transcript.last == "closed")
+    }
+
     @Test("Without a valid recipient DATA is refused, and a decision is awaited before anything else runs")
     func noRecipient() throws {
         var talk = try ServerConversation()

@@ -47,6 +47,9 @@ extension SMTPClientSession {
         case .permanentNegative where isExtended && self.tls == nil && self.requirement != .required:
             // A host from before extensions (§3.2). Where TLS is owed HELO is of no use, because it cannot offer it.
             return self.sendHello(isExtended: false)
+        case .permanentNegative where self.requirement == .required && self.tls == nil:
+            // Said in clear, so anybody may have said it: the host offers no TLS that can be had now, and no more.
+            return self.fail(.startTLSNotSupported(reply))
         case .transientNegative, .permanentNegative:
             return self.fail(reply.code == 421 ? .serviceClosing(reply, at: .hello) : .helloRefused(reply))
         case .positiveIntermediate:

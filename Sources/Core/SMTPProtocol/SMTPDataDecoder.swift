@@ -34,6 +34,8 @@ public struct SMTPDataDecoder: Hashable, Sendable {
 
     /// The bytes of content so far, dots removed, counted on after a fault too.
     public private(set) var size = 0
+    /// The bytes read so far, of whatever kind: bytes that are refused are no content, and yet must come to an end.
+    public private(set) var consumed = 0
     /// The first fault, after which no more content is put out.
     public private(set) var fault: Fault?
 
@@ -47,6 +49,7 @@ public struct SMTPDataDecoder: Hashable, Sendable {
     public mutating func decode(_ input: Span<UInt8>, into output: inout [UInt8]) -> (consumed: Int, isEnd: Bool) {
         input.withUnsafeBufferPointer { bytes in
             var index = 0
+            defer { self.consumed += index }
             while index < bytes.count {
                 if self.position == .inLine {
                     // Most bytes pass here, a whole run at a time.

@@ -66,6 +66,10 @@ struct MessageIntake: Sendable {
     /// Nobody is left to whom the message could go.
     static let noRecipients = SMTPReply(554, EnhancedStatusCode(.permanentFailure, 5, 1), "No valid recipients")
 
+    /// The message has been through so many hosts that it goes in circles.
+    static let routingLoop = SMTPReply(
+        554, EnhancedStatusCode(.permanentFailure, 4, 6), "Too many Received fields: the message is in a loop")
+
     /// The node is over: what it can no longer store is refused for now.
     static let shuttingDown = SMTPReply(
         451, EnhancedStatusCode(.persistentTransientFailure, 3, 2), "Service is shutting down, try later")

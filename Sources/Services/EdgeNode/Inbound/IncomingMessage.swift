@@ -12,6 +12,7 @@ final class IncomingMessage {
     private let draft: AcceptedMessage
     private var buffer: [UInt8]
     private var stager: BodyStager?
+    private var received = ReceivedFieldCounter()
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
@@ -36,6 +37,7 @@ final class IncomingMessage {
 
     /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
     func append(_ content: inout [UInt8]) -> Bool {
+        self.received.consume(content)
         self.buffer.append(contentsOf: content)
         content.removeAll(keepingCapacity: true)
         return self.buffer.count > QueueLimits.inlineBody
@@ -59,6 +61,7 @@ final class IncomingMessage {
 
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
     func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
+        guard !self.received.isLoop else { return then(MessageIntake.routingLoop) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
         let (intake, stager, draft) = (self.intake, self.stager, self.draft)

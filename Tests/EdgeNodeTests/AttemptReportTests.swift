@@ -50,14 +50,28 @@ struct AttemptReportTests {
         #expect(report.outcomes.map(self.status) == [told])
     }
 
-    @Test("A host that refuses for good bounces nothing while another may yet take the message")
-    func permanentBesideTransient() {
-        let greeting = HostFailure(.greetingRefused(Self.refused))
-        let both = AttemptReport(
-            tries: [HostTry(failure: greeting), HostTry(failure: HostFailure(.connectionRefused))], recipients: 1)
-        #expect(both.outcomes.map(self.status) == ["4.4.1 connection-refused"])
-        let alone = AttemptReport(tries: [HostTry(failure: greeting)], recipients: 1)
-        #expect(alone.outcomes.map(self.status) == ["5.1.1 remote-reply"])
+    @Test(
+        "hostile-input 18: what refuses the host's service, which may be forged in clear, bounces no message",
+        arguments: [
+            SMTPClientFailure.greetingRefused(refused), .helloRefused(refused), .serviceClosing(refused, at: .ready),
+        ])
+    func serviceRefusal(_ refusal: SMTPClientFailure) {
+        let failure = HostFailure(refusal)
+        let alone = AttemptReport(tries: [HostTry(failure: failure)], recipients: 1)
+        #expect(alone.outcomes.map(self.status) == ["4.1.1 remote-reply"])
+        #expect(failure.detail.contains("No such user"), "the host's own words are told")
+        var second = HostTry()
+        second.outcomes = [0: .accepted(Self.ok)]
+        let next = AttemptReport(tries: [HostTry(failure: failure), second], recipients: 1)
+        #expect(next.outcomes.map(self.status) == ["delivered"])
+    }
+
+    @Test("A refusal of the recipient bounces at once")
+    func recipientRefusal() {
+        var attempt = HostTry()
+        attempt.outcomes = [0: .refused(Self.refused)]
+        let report = AttemptReport(tries: [attempt], recipients: 1)
+        #expect(report.outcomes.map(self.status) == ["5.1.1 remote-reply"])
     }
 
     @Test("An attempt is ambiguous when the reply to one of its dots was lost")

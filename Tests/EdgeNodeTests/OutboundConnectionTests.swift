@@ -1,3 +1,4 @@
+import DeliveryQueue
 import NIOCore
 import NIOEmbedded
 import SMTPProtocol
@@ -23,16 +24,18 @@ struct OutboundConnectionTests {
     // MARK: Opening
 
     @Test(
-        "hostile-input 18: a bad greeting is a failure of this host; 5yz is permanent there",
+        "hostile-input 18: a bad greeting is a failure of this host, and never of the message",
         arguments: [
-            ("bogus", TransportFailure.protocolViolation, false), ("2200 x", .protocolViolation, false),
-            ("521 no", .remoteReply, true), ("421 later", .remoteReply, false), ("554 no", .remoteReply, true),
+            ("bogus", TransportFailure.protocolViolation, "4.5.0"), ("2200 x", .protocolViolation, "4.5.0"),
+            ("521 no", .remoteReply, "4.0.0"), ("421 later", .remoteReply, "4.0.0"),
+            ("554 5.7.1 no", .remoteReply, "4.7.1"),
         ])
-    func greeting(line: String, failure: TransportFailure, isPermanent: Bool) throws {
+    func greeting(line: String, failure: TransportFailure, status: String) throws {
         let server = try ScriptedServer()
         try server.say(line)
         #expect(server.openingFailure?.failure == failure)
-        #expect(server.openingFailure?.isPermanent == isPermanent)
+        #expect(server.openingFailure?.isPermanent == false)
+        #expect(server.openingFailure.map { "\($0.deliveryFailure(host: nil).status)" } == status)
         #expect(!server.channel.isActive)
     }
 

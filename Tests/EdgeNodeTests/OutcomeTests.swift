@@ -3,10 +3,12 @@ import DeliveryQueue
 import MailModel
 import QueueStore
 import SMTPProtocol
+import Telemetry
 import Testing
 import TransportSecurity
 
 @testable import EdgeNode
+@testable import TLSEngine
 
 /// What traces and reports tell of an attempt.
 @Suite("Traces and reports of an attempt")
@@ -15,7 +17,7 @@ struct OutcomeTests {
         let report = AttemptReport(tries: tries, recipients: entry.recipients.count)
         return AttemptTrace(
             entry: entry, report: report, decision: entry.decision(report), node: "relay.test", isTransfer: isTransfer
-        ).events
+        ).lines.map(\.event)
     }
 
     @Test("Recipients with the same fate and reply share a row; others have their own")
@@ -41,6 +43,59 @@ struct OutcomeTests {
         #expect(events.map(\.kind) == [.defer, .defer])
         #expect(events.map(\.reason) == ["connection-refused", "tlsa-invalid"])
         #expect(events.allSatisfy { $0.nextAttempt == Timestamp(seconds: 60 + 900) })
+    }
+
+    private let agreed = TLSConnectionInfo(
+        version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", cipherBits: 256, keyExchangeGroup: nil, serverName: nil,
+        resumed: false, peerChain: [])
+
+    @Test("The row of a host refused after its handshake says what TLS it spoke, and that nothing was proven")
+    func refusedHandshake() {
+        let failure = HostFailure(.tlsaInvalid, connection: self.agreed)
+        let events = self.events(.of(), [HostTry(address: .loopback, failure: failure)])
+        #expect(events.map(\.authentication) == [TraceEvent.Authentication.none])
+        #expect(events.map(\.tlsVersion) == ["TLSv1.3"])
+        #expect(events.map(\.cipher) == ["TLS_AES_256_GCM_SHA384"])
+    }
+
+    @Test("Where no host was tried there is nothing to say of authentication")
+    func noHost() {
+        #expect(self.events(.of(), [HostTry(failure: HostFailure(.dnssecInvalid))]).map(\.authentication) == [nil])
+    }
+
+    @Test("What an earlier connection proved is not told of the one dialled in its place")
+    func staleConnection() {
+        var attempt = HostTry(address: .loopback)
+        attempt.isWarm = true
+        attempt.established = Established(label: .dane)
+        attempt.isWarm = false
+        attempt.failure = HostFailure(.tlsaInvalid)
+        #expect(self.events(.of(), [attempt]).map(\.authentication) == [TraceEvent.Authentication.none])
+        #expect(DANEVerificationResult(attempt) == DANEVerificationResult(rawValue: "tlsa-invalid"))
+    }
+
+    @Test("The log line has the code of the peer's reply, where there was one")
+    func replyCode() {
+        var attempt = HostTry(address: .loopback, failure: HostFailure(.greetingRefused(.unknownUser)))
+        attempt.outcomes = [0: .accepted(.accepted)]
+        let silent = HostTry(address: .loopback, failure: HostFailure(.connectionLost))
+        let entry = QueueEntry.of(["a@bravo.test", "b@bravo.test"])
+        let report = AttemptReport(tries: [attempt, silent], recipients: 2)
+        let lines = AttemptTrace(
+            entry: entry, report: report, decision: entry.decision(report), node: "relay.test", isTransfer: false
+        ).lines
+        let logged = lines.map { $0.event.logMetadata(of: entry, replyCode: $0.replyCode)["code"].map { "\($0)" } }
+        #expect(logged == ["250", "550", nil])
+    }
+
+    @Test("RFC 6698 §2.2: the record that matched is told whole")
+    func wholeRecord() {
+        let record = TLSARecord(
+            usage: .daneEE, selector: .spki, matchingType: .sha512, associationData: Array(repeating: 0xAB, count: 64))
+        #expect(record.presentation == "3 1 2 " + String(repeating: "ab", count: 64))
+        let full = TLSARecord(
+            usage: .daneTA, selector: .cert, matchingType: .full, associationData: Array(repeating: 0xAB, count: 65))
+        #expect(full.presentation == "2 0 0 " + String(repeating: "ab", count: 64) + "...")
     }
 
     // MARK: Reports to senders

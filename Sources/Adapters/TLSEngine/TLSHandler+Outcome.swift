@@ -9,9 +9,10 @@ extension TLSHandler {
         case .client(.encrypt), .client(.opportunistic):
             return .success(.clientHandshake(.encrypted(self.connection.info(isServer: false))))
         case .client(.authenticate(let authentication)):
+            let info = self.connection.info(isServer: false)
             return self.connection.verdict(authentication).map { peer in
-                .clientHandshake(.verified(peer, self.connection.info(isServer: false)))
-            }
+                .clientHandshake(.verified(peer, info))
+            }.mapError { TLSFailure($0.reason, $0.text, connection: info) }
         }
     }
 

@@ -91,11 +91,14 @@ public struct TLSFailure: Error, Hashable, Sendable {
     public let reason: Reason
     /// One line for people; safe to log.
     public let text: String
+    /// What was agreed upon, where the handshake was complete before the peer was refused.
+    public let connection: TLSConnectionInfo?
 
     /// A failure for this reason.
-    public init(_ reason: Reason, _ text: String) {
+    public init(_ reason: Reason, _ text: String, connection: TLSConnectionInfo? = nil) {
         self.reason = reason
         self.text = text
+        self.connection = connection
     }
 }
 

@@ -77,10 +77,17 @@ public struct TLSARecord: Hashable, Sendable {
 extension TLSARecord: CustomStringConvertible {
     /// The numbers and the first bytes of the data, such as `3 1 1 8c1f09...`, in ASCII since replies and reports quote it.
     public var description: String {
-        let digits = self.associationData.prefix(8).map { byte in
+        self.presentation(dataLimit: 8)
+    }
+
+    /// The record as it is published (RFC 6698 §2.2), for traces: whole for any digest, and the first 64 bytes of longer data.
+    public var presentation: String { self.presentation(dataLimit: 64) }
+
+    private func presentation(dataLimit: Int) -> String {
+        let digits = self.associationData.prefix(dataLimit).map { byte in
             String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
         }
-        let ellipsis = self.associationData.count > 8 ? "..." : ""
+        let ellipsis = self.associationData.count > dataLimit ? "..." : ""
         let numbers = [self.usage.rawValue, self.selector.rawValue, self.matchingType.rawValue].map(String.init)
         return "\(numbers.joined(separator: " ")) \(digits.joined())\(ellipsis)"
     }

@@ -2,10 +2,7 @@
 public enum LogKey {
     public static let event = "event"
     public static let node = "node"
-    public static let sessionID = "session_id"
     public static let messageID = "message_id"
-    public static let queueID = "queue_id"
-    public static let traceID = "trace_id"
     public static let senderDomain = "sender_domain"
     public static let recipientDomain = "rcpt_domain"
     public static let mxHost = "mx_host"

@@ -90,10 +90,11 @@ extension DatabaseErrorClass {
 extension DANEVerificationResult {
     /// The verdict on a host that owed authentication; `nil` where it never came to that.
     init?(_ attempt: HostTry) {
-        if attempt.established?.peer != nil {
-            self = .verified
-        } else if let failure = attempt.failure?.failure, let result = Self(rawValue: failure.name) {
+        // A failure speaks first: whatever was proven before it is not the verdict on this host.
+        if let failure = attempt.failure?.failure, let result = Self(rawValue: failure.name) {
             self = result
+        } else if attempt.established?.peer != nil {
+            self = .verified
         } else {
             return nil
         }

@@ -20,19 +20,20 @@ struct AttemptConclusions: Sendable {
         let decision = EntryDecision(
             report.outcomes, schedule: self.environment.settings.schedule, attempts: entry.attempts + 1,
             arrival: entry.arrival, now: now)
-        let events = AttemptTrace(
+        let lines = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
             isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil
-        ).events
+        ).lines
         let reports = await self.reports(on: entry, decision, now: now)
         let isRecorded = await self.commit(
             Conclusion(
-                entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision), events: events,
+                entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision),
+                events: lines.map(\.event),
                 notifications: reports),
             isDelivery: decision.recipients.allSatisfy { $0 == .delivered })
         // What another owner has concluded, or will, is for its log and its counters.
         guard isRecorded else { return }
-        self.account(entry, report, decision, events: events, reports: reports.count)
+        self.account(entry, report, decision, lines: lines, reports: reports.count)
     }
 
     /// Records that an earlier owner began an attempt whose outcome nobody knows. It counts as failed and takes the next
@@ -97,7 +98,8 @@ struct AttemptConclusions: Sendable {
     // MARK: - Counting
 
     private func account(
-        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, events: [TraceEvent], reports: Int
+        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, lines: [AttemptTrace.Line],
+        reports: Int
     ) {
         let metrics = self.environment.metrics
         for recipient in decision.recipients {
@@ -114,11 +116,13 @@ struct AttemptConclusions: Sendable {
         if reports > 0 { metrics.dsnSent.increment(.failure, by: reports) }
         if decision.nextAttempt != nil { metrics.queueRetries.increment(RetryReason(decision.waitingBecause)) }
         for attempt in report.tries { self.count(attempt) }
-        for event in events {
+        for line in lines {
+            let event = line.event
             if let status = event.status, event.kind == .defer || event.kind == .fail {
                 metrics.deliveryFailures.increment(DeliveryFailureCode(enhancedStatusCode: "\(status)"))
             }
-            self.environment.logger.info("\(event.kind.rawValue)", metadata: event.logMetadata(of: entry))
+            self.environment.logger.info(
+                "\(event.kind.rawValue)", metadata: event.logMetadata(of: entry, replyCode: line.replyCode))
         }
     }
 
@@ -130,6 +134,9 @@ struct AttemptConclusions: Sendable {
                 established.peer != nil ? .dane : (established.info != nil ? .encrypted : .none)
             metrics.smtpTLSHandshakes.increment(
                 trust, established.info.map { TLSVersionLabel($0.version) } ?? .none)
+        } else if let refused = attempt.failure?.connection {
+            // The handshake was completed, and nothing was proven by it.
+            metrics.smtpTLSHandshakes.increment(.none, TLSVersionLabel(refused.version))
         }
         guard case .authenticate? = attempt.host?.requirement else { return }
         guard let verdict = DANEVerificationResult(attempt) else { return }

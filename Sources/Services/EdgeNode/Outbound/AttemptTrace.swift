@@ -17,16 +17,26 @@ struct AttemptTrace {
     /// The domain is one that we accept mail for: a delivery is a transfer to its next hop.
     let isTransfer: Bool
 
-    var events: [TraceEvent] {
+    /// One row, and the code of the peer's reply, which stands by itself in the log line.
+    struct Line {
+        let event: TraceEvent
+        let replyCode: Int?
+    }
+
+    /// In the order in which the hosts were tried.
+    var lines: [Line] {
         self.report.tries.flatMap { attempt in
-            var events = self.answers(of: attempt)
-            if let failure = attempt.failure { events.append(self.failed(attempt, failure)) }
-            return events
+            var lines = self.answers(of: attempt)
+            if let failure = attempt.failure {
+                lines.append(
+                    Line(event: self.failed(attempt, failure), replyCode: failure.reply.map { Int($0.code) }))
+            }
+            return lines
         }
     }
 
     /// What a host answered for single recipients: one row for those with the same fate and the same reply.
-    private func answers(of attempt: HostTry) -> [TraceEvent] {
+    private func answers(of attempt: HostTry) -> [Line] {
         var groups: [(reply: SMTPReply, kind: TraceEvent.Kind, recipients: [Int])] = []
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
             let (reply, kind) = (outcome.reply, self.kind(ofRecipient: index))
@@ -41,7 +51,7 @@ struct AttemptTrace {
             event.reply = "\(group.reply)"
             event.status = EnhancedStatusCode(of: group.reply)
             if !group.reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
-            return event
+            return Line(event: event, replyCode: Int(group.reply.code))
         }
     }
 
@@ -75,10 +85,10 @@ struct AttemptTrace {
             "mx=\($0.mx.rawValue) a=\($0.address.rawValue) tlsa=\($0.tlsa.rawValue)"
         }
         event.requirement = attempt.host?.requirementLabel
-        event.tlsVersion = attempt.established?.info?.version
-        event.cipher = attempt.established?.info?.cipher
-        event.tlsMatch = attempt.established?.peer.map { "\($0.matched)" }
-        event.authentication = attempt.established.flatMap { .init(rawValue: $0.label.rawValue) }
+        event.tlsVersion = attempt.tlsConnection?.version
+        event.cipher = attempt.tlsConnection?.cipher
+        event.tlsMatch = attempt.established?.peer?.matched.presentation
+        event.authentication = attempt.authentication.flatMap { .init(rawValue: $0.rawValue) }
         event.duration = attempt.duration
         if kind == .defer { event.nextAttempt = self.decision.nextAttempt }
         return event
@@ -115,8 +125,8 @@ extension TraceEvent {
         return failure != .remoteReply && !failure.isPermanent
     }
 
-    /// The event as metadata of a log line; whole addresses stay out of logs.
-    func logMetadata(of entry: QueueEntry) -> Logger.Metadata {
+    /// The event as metadata of a log line, with the code of the peer's reply; whole addresses stay out of logs.
+    func logMetadata(of entry: QueueEntry, replyCode: Int?) -> Logger.Metadata {
         let name: LogEventName =
             switch self.kind {
             case .receive: .reception
@@ -133,7 +143,8 @@ extension TraceEvent {
             (LogKey.mxHost, self.mxHost), (LogKey.mxAddress, self.address), (LogKey.dnssec, self.dnssec),
             (LogKey.daneResult, self.requirement), (LogKey.tlsVersion, self.tlsVersion), (LogKey.cipher, self.cipher),
             (LogKey.tlsa, self.tlsMatch), (LogKey.reason, self.reason), (LogKey.reply, self.reply),
-            (LogKey.enhanced, self.status.map { "\($0)" }), (LogKey.authentication, self.authentication?.rawValue),
+            (LogKey.code, replyCode.map(String.init)), (LogKey.enhanced, self.status.map { "\($0)" }),
+            (LogKey.authentication, self.authentication?.rawValue),
             (LogKey.durationMilliseconds, self.duration.map { "\($0.wholeMicroseconds / 1000)" }),
         ]
         for case (let key, let value?) in optional { metadata[key] = "\(value)" }

@@ -12,21 +12,31 @@ struct HostFailure: Hashable, Sendable {
     let detail: String
     /// The peer's reply, where there was one.
     let reply: SMTPReply?
+    /// The reply refused this host's service, not the message: whatever its code, the next host, or this one later, may
+    /// take the message. It may have been forged in clear, so it must never bounce mail.
+    let isServiceRefusal: Bool
     /// The final dot was written and its reply never came: the host may have taken the message.
     let isAmbiguous: Bool
+    /// What was agreed upon in a handshake that was completed and then refused.
+    let connection: TLSConnectionInfo?
 
-    init(_ failure: TransportFailure, _ detail: String = "", reply: SMTPReply? = nil, isAmbiguous: Bool = false) {
+    init(
+        _ failure: TransportFailure, _ detail: String = "", reply: SMTPReply? = nil, isServiceRefusal: Bool = false,
+        isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil
+    ) {
         self.failure = failure
         self.detail = detail
         self.reply = reply
+        self.isServiceRefusal = isServiceRefusal
         self.isAmbiguous = isAmbiguous
+        self.connection = connection
     }
 
     /// What the SMTP session gave up for.
     init(_ failure: SMTPClientFailure) {
         switch failure {
         case .greetingRefused(let reply), .helloRefused(let reply), .serviceClosing(let reply, _):
-            self.init(.remoteReply, "\(reply)", reply: reply)
+            self.init(.remoteReply, "\(reply)", reply: reply, isServiceRefusal: true)
         case .startTLSNotSupported(let reply):
             self.init(.startTLSNotSupported, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", reply: reply)
         case .bytesBehindSTARTTLS:
@@ -49,7 +59,7 @@ struct HostFailure: Hashable, Sendable {
         {
             detail += ": " + DANERefusal.text(authentication, chain: chain, at: .systemNow)
         }
-        self.init(failure, SafeText.escape(detail))
+        self.init(failure, SafeText.escape(detail), connection: outcome.failure?.connection)
     }
 
     /// The peer said nothing within the deadline of this stage.
@@ -62,15 +72,21 @@ struct HostFailure: Hashable, Sendable {
         }
     }
 
-    /// Whether this host will never take the message.
+    /// Whether this message is refused for good.
     var isPermanent: Bool {
-        self.failure == .remoteReply ? self.reply?.isPermanent ?? false : self.failure.isPermanent
+        guard self.failure == .remoteReply else { return self.failure.isPermanent }
+        return !self.isServiceRefusal && self.reply?.isPermanent ?? false
     }
 
     /// The failure as the queue keeps it and reports tell it.
     func deliveryFailure(host: String?) -> DeliveryFailure {
         var status = self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus
-        if self.failure == .remoteReply, let reply { status = EnhancedStatusCode(of: reply) }
+        if self.failure == .remoteReply, let reply {
+            let told = EnhancedStatusCode(of: reply)
+            status =
+                self.isServiceRefusal
+                ? EnhancedStatusCode(.persistentTransientFailure, told.subject, told.detail) : told
+        }
         let text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"
         return DeliveryFailure(
             failureClass: self.failure.isSecurityFailure ? .security : .general, status: status,

@@ -14,13 +14,22 @@ struct HostTry: Sendable {
     var address: IPAddress?
     /// What the connection proved, where there was one.
     var established: Established?
+    /// What TLS was agreed upon, even if the host was then refused.
+    var tlsConnection: TLSConnectionInfo? { self.established?.info ?? self.failure?.connection }
+    /// How the host proved itself; `nil` where none was tried.
+    var authentication: AuthenticationLabel? {
+        self.established?.label ?? (self.address == nil ? nil : AuthenticationLabel.none)
+    }
     /// Why the host did not take the message as a whole.
     var failure: HostFailure?
     /// What the host answered for single recipients, by their position in the entry.
     var outcomes: [Int: SMTPRecipientOutcome] = [:]
     var duration = Duration.zero
     /// Over a connection from an earlier message: nothing was negotiated anew.
-    var isWarm = false
+    var isWarm = false {
+        // What an earlier connection proved says nothing about the one that is dialled in its place.
+        didSet { if !self.isWarm { self.established = nil } }
+    }
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
 }

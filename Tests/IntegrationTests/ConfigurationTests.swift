@@ -1,5 +1,6 @@
 import Foundation
 import Lab
+import TLSEngine
 import Testing
 
 @Suite("relayd and its configuration", .timeLimit(.minutes(1)))
@@ -41,6 +42,31 @@ struct ConfigurationTests {
             try Data("queue:\n  lease-ttl: 20s\n".utf8).write(to: file)
             let good = try await self.relayd(["config", "check", "--config", file.path], in: folder)
             #expect(good.status == 0, "\(good.output)")
+        }
+    }
+
+    @Test(
+        "Files that a start refuses are refused by `config check` too, with 78 (hostile-input 41)",
+        arguments: [["config", "check"], ["run"]])
+    func files(_ command: [String]) async throws {
+        try await withTemporaryFolder { folder in
+            let leaf = try TestPKI(now: .now).leaf("mx.example")
+            let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
+            try Data(leaf.chainPEM.utf8).write(to: chain)
+            try Data(leaf.key.pem.utf8).write(to: key)
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: key.path)
+            let file = folder.appending(path: "relayd.yaml")
+            let yaml = """
+                tls:
+                  certificates: [{certificate: "\(chain.path)", key: "\(key.path)"}]
+                resolver:
+                  trust-anchor-files: [/absent/root.key]
+                """
+            try Data(yaml.utf8).write(to: file)
+            let (status, output) = try await self.relayd(command + ["--config", file.path], in: folder)
+            #expect(status == 78)
+            #expect(output.contains("\(file.path):2: tls.certificates[0]: \(key.path): others can read"))
+            #expect(output.contains("\(file.path):4: resolver.trust-anchor-files[0]: /absent/root.key: cannot be read"))
         }
     }
 

@@ -19,12 +19,19 @@ struct Config: AsyncParsableCommand {
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check the configuration; exit 78 and say what is wrong if it is not good.")
+            abstract: "Check the configuration and the files it names; exit 78 and say what is wrong if it is not good."
+        )
 
         @OptionGroup var options: ConfigurationOptions
 
         func run() async throws {
-            _ = try self.options.load()
+            let loaded = try self.options.load()
+            do {
+                try await EdgeNode.checkFiles(of: loaded)
+            } catch {
+                Terminal.complain("\(error)")
+                throw error is ConfigurationError ? ExitCode.configuration : .failure
+            }
             Terminal.complain("The configuration is good.")
         }
     }

@@ -9,7 +9,8 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run() async throws {
-        let configuration = try self.options.load().configuration
+        let loaded = try self.options.load()
+        let configuration = loaded.configuration
         let registry = MetricsRegistry()
         let metrics = RelayMetrics(
             in: registry, listeners: configuration.smtp.listeners.map(\.name), version: Version.number,
@@ -17,9 +18,13 @@ struct Run: AsyncParsableCommand {
         let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics) }
         let logger = Logger(label: "relayd")
-        let node = EdgeNode(configuration: configuration, metrics: metrics, registry: registry, logger: logger)
+        let node = EdgeNode(loaded, metrics: metrics, registry: registry, logger: logger)
         do {
             try await node.run()
+        } catch let error as ConfigurationError {
+            // Told as the faults of the file itself are.
+            Terminal.complain("\(error)")
+            throw ExitCode.configuration
         } catch {
             logger.critical("the node ended", metadata: ["error": "\(error)"])
             throw ExitCode.failure

@@ -18,47 +18,48 @@ import UnixSignals
 /// Shutdown goes against the order of the services: clients first, then deliveries, then telemetry, so that what an
 /// earlier service needs is there until it has ended.
 public struct EdgeNode: Sendable {
-    private let configuration: RelaydConfiguration
+    private let loaded: LoadedConfiguration
     private let metrics: RelayMetrics
     private let registry: MetricsRegistry
     private let logger: Logger
 
     /// A node that will run by these settings. `metrics` are those that log lines are counted in, too.
-    public init(
-        configuration: RelaydConfiguration, metrics: RelayMetrics, registry: MetricsRegistry, logger: Logger
-    ) {
-        self.configuration = configuration
+    public init(_ loaded: LoadedConfiguration, metrics: RelayMetrics, registry: MetricsRegistry, logger: Logger) {
+        self.loaded = loaded
         self.metrics = metrics
         self.registry = registry
         var logger = logger
-        logger[metadataKey: LogKey.node] = "\(configuration.node.name)"
+        logger[metadataKey: LogKey.node] = "\(loaded.configuration.node.name)"
         self.logger = logger
     }
 
-    /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails.
+    private var configuration: RelaydConfiguration { self.loaded.configuration }
+
+    /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails: a `ConfigurationError` if the settings
+    /// are to blame.
     public func run() async throws {
         let health = HealthRegistry()
-        let certificates = try self.certificates()
+        let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
         // Those that are configured were loaded, or the start has failed by now.
         health.set(.certificate, .passing)
-        if certificates == nil { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
-        let resolver = try await SecureResolver(
-            settings: self.configuration.resolverSettings, logger: self.logger, now: { .systemNow })
-        self.logger.notice("starting", metadata: ["resolver": "\(resolver.startupDescription)"])
+        if files.certificates == nil { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
+        self.logger.notice("starting", metadata: ["resolver": "\(files.resolver.startupDescription)"])
         let pool = PostgresPool(self.configuration.poolSettings, logger: self.logger)
         defer { pool.shutDown() }
         let leasePool = PostgresPool(self.configuration.leasePoolSettings, logger: self.logger)
         defer { leasePool.shutDown() }
         let store = try await self.openStore(pool, leasePool: leasePool)
         guard store.shardMap.count == self.configuration.queue.shards else {
-            throw EdgeNodeError("the database has \(store.shardMap.count) shards; set queue.shards to that")
+            throw ConfigurationError(problems: [
+                self.loaded.problem(with: "queue.shards", "the database has \(store.shardMap.count) shards")
+            ])
         }
         let clock = try await DatabaseClock(store: store)
         let group = MultiThreadedEventLoopGroup.singleton
         let services = try self.services(
             Parts(
-                health: health, certificates: certificates, resolver: resolver, pool: pool, store: store, clock: clock,
-                group: group))
+                health: health, certificates: files.certificates, resolver: files.resolver, pool: pool, store: store,
+                clock: clock, group: group))
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
@@ -140,14 +141,6 @@ public struct EdgeNode: Sendable {
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics),
             leases: LeaseTable(), budget: ConnectionBudget(self.configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: self.metrics, logger: self.logger, clock: parts.clock)
-    }
-
-    private func certificates() throws -> ServerCertificateStore? {
-        let certificates = try self.configuration.tls.certificates.map {
-            try ServerCertificate(
-                chainFile: $0.certificate, keyFile: $0.key, names: $0.names.isEmpty ? nil : $0.names, now: .systemNow)
-        }
-        return certificates.isEmpty ? nil : try ServerCertificateStore(certificates)
     }
 
     /// Waits for the database, so that a node may be started before it.

@@ -1,0 +1,98 @@
+import Foundation
+import Logging
+import MailModel
+import SecureResolver
+import TLSEngine
+
+/// What a node makes of the files that its settings name, before it touches network or database.
+///
+/// A start and `config check` both come through here, so that the one cannot call good what the other refuses.
+struct ConfiguredFiles: Sendable {
+    /// `nil` when no certificate is configured.
+    let certificates: ServerCertificateStore?
+    let resolver: SecureResolver
+
+    /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
+    init(_ loaded: LoadedConfiguration, logger: Logger) async throws {
+        var problems = Self.unreadableFiles(loaded)
+        let certificates = Self.certificates(loaded, &problems)
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+        self.certificates = try Self.store(certificates, loaded)
+        self.resolver = try await Self.resolver(loaded, logger)
+    }
+
+    /// Files whose content libunbound judges are looked at here first, each for itself, so that every one is named.
+    private static func unreadableFiles(_ loaded: LoadedConfiguration) -> [ConfigurationProblem] {
+        let resolver = loaded.configuration.resolver
+        let anchors = resolver.trustAnchorFiles.enumerated().map { index, path in
+            ("resolver.trust-anchor-files", "[\(index)]", path)
+        }
+        let hints = [resolver.rootHints].compactMap(\.self).map { ("resolver.root-hints", "", $0) }
+        return (anchors + hints).compactMap { key, index, path in
+            FileManager.default.isReadableFile(atPath: path)
+                ? nil : loaded.problem(with: key, element: index, "\(path): cannot be read")
+        }
+    }
+
+    private static func certificates(
+        _ loaded: LoadedConfiguration, _ problems: inout [ConfigurationProblem]
+    ) -> [ServerCertificate] {
+        var certificates: [ServerCertificate] = []
+        for (index, files) in loaded.configuration.tls.certificates.enumerated() {
+            do {
+                certificates.append(
+                    try ServerCertificate(
+                        chainFile: files.certificate, keyFile: files.key,
+                        names: files.names.isEmpty ? nil : files.names, now: .systemNow))
+            } catch {
+                problems.append(
+                    loaded.problem(with: "tls.certificates", element: "[\(index)]", error.message))
+            }
+        }
+        return certificates
+    }
+
+    private static func store(
+        _ certificates: [ServerCertificate], _ loaded: LoadedConfiguration
+    ) throws(ConfigurationError) -> ServerCertificateStore? {
+        guard !certificates.isEmpty else { return nil }
+        do {
+            return try ServerCertificateStore(certificates)
+        } catch {
+            throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
+        }
+    }
+
+    private static func resolver(_ loaded: LoadedConfiguration, _ logger: Logger) async throws -> SecureResolver {
+        do {
+            return try await SecureResolver(
+                settings: loaded.configuration.resolverSettings, logger: logger, now: { .systemNow })
+        } catch {
+            switch error.code {
+            case .invalidTrustAnchor:
+                throw ConfigurationError(problems: [
+                    loaded.problem(with: "resolver.trust-anchor-files", error.description)
+                ])
+            case .invalidSettings:
+                throw ConfigurationError(problems: [loaded.problem(with: "resolver", error.description)])
+            case .libraryFailure:
+                throw error
+            }
+        }
+    }
+}
+
+extension LoadedConfiguration {
+    /// A problem with the value of this key, placed where the value came from.
+    func problem(with key: String, element: String = "", _ message: String) -> ConfigurationProblem {
+        ConfigurationProblem(self.sources[key] ?? .defaults, key + element, message)
+    }
+}
+
+extension EdgeNode {
+    /// Loads the files that the settings name, as a start would, and throws a `ConfigurationError` if one is not good.
+    public static func checkFiles(of loaded: LoadedConfiguration) async throws {
+        // The resolver tells that it has started, which is of no interest to a check.
+        _ = try await ConfiguredFiles(loaded, logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
+    }
+}

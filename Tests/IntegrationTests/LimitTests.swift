@@ -13,13 +13,18 @@ struct LimitTests {
         try await LabRelay.with([], options) { lab in
             try await SMTPDialog.with(port: lab.smtpPort) { smtp in
                 try await smtp.hello()
-                let start = ContinuousClock.now
-                for byte in "NOOP a long word" where ContinuousClock.now - start < .milliseconds(1600) {
-                    try await smtp.send(String(byte))
-                    try await Task.sleep(for: .milliseconds(200))
+                // Were each byte to move the deadline, this client could go on for ever. That a 421 is said is tested on
+                // the handler; here the bytes behind it may reset the connection before it is read.
+                var isClosed = false
+                for _ in 0..<100 where !isClosed {
+                    do {
+                        try await smtp.send("x")
+                        try await Task.sleep(for: .milliseconds(200))
+                    } catch {
+                        isClosed = true
+                    }
                 }
-                #expect(try await smtp.readReply().code == 421)
-                #expect(ContinuousClock.now - start < .seconds(10), "each byte moved the deadline")
+                #expect(isClosed, "each byte moved the deadline")
             }
             try await SMTPDialog.with(port: lab.smtpPort) { smtp in
                 try await smtp.hello()

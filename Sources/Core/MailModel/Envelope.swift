@@ -33,7 +33,7 @@ public struct Envelope: Hashable, Sendable {
     /// The client's introduction.
     public var hello: Hello
 
-    // ENVID, RET, NOTIFY and ORCPT (RFC 3461), SMTPUTF8 and REQUIRETLS stand here when their issues come.
+    // ENVID, RET, NOTIFY and ORCPT (RFC 3461), SMTPUTF8 and REQUIRETLS are not supported yet; they belong here.
 
     /// An envelope.
     public init(

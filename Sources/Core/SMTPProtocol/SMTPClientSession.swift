@@ -171,7 +171,7 @@ public struct SMTPClientSession: Hashable, Sendable {
 
     private func localRefusal(of message: SMTPClientMessage) -> SMTPReply? {
         if message.body == .eightBitMIME, !self.capabilities.eightBitMIME {
-            // Re-encoding (RFC 6152 §3) comes with its own issue; 8-bit text is never sent where it was not offered.
+            // Re-encoding (RFC 6152 §3) is not supported yet; 8-bit text is never sent where it was not offered.
             let status = EnhancedStatusCode(.permanentFailure, 6, 3)
             return SMTPReply(554, status, "The next host does not take 8-bit text")
         }

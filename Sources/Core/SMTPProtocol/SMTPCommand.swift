@@ -26,7 +26,7 @@ enum SMTPCommand: Hashable, Sendable {
         case internationalAddress
     }
 
-    /// Verbs that are SMTP's but have no place here yet; BDAT and AUTH come with their own issues.
+    /// Verbs that are SMTP's but have no place here yet; BDAT and AUTH are not supported yet.
     private static let otherVerbs: Set<String> = [
         "AUTH", "BDAT", "EXPN", "HELP", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD",
     ]

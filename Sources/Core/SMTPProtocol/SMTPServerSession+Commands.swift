@@ -115,7 +115,7 @@ extension SMTPServerSession {
         case ("SIZE", nil), ("BODY", nil):
             return SMTPServerReplies.badArgument
         default:
-            // AUTH, RET, ENVID, SMTPUTF8 and REQUIRETLS are read here when their issues come.
+            // AUTH, RET, ENVID, SMTPUTF8 and REQUIRETLS are not supported yet; they are read here.
             return SMTPServerReplies.unknownParameter
         }
         return nil

@@ -160,7 +160,7 @@ public struct SMTPServerSession: Hashable, Sendable {
             isRefused ? decoder.decode(input, into: &dropped) : decoder.decode(input, into: &content)
         guard isEnd else {
             let limit = self.configuration.limits.messageBytes + self.configuration.limits.discardedMessageBytes
-            if decoder.consumed > limit {
+            if decoder.fault != nil, decoder.consumed > limit {
                 self.state = .closed
                 return SMTPServerStep(consumed, .discardMessageAndClose(SMTPServerReplies.tooLarge))
             }

@@ -66,7 +66,8 @@ final class ScriptedServer {
 
     func begin(_ recipients: Mailbox...) {
         let message = SMTPClientMessage(
-            reversePath: .mailbox("alice@alpha.test"), recipients: recipients.map { .mailbox($0) }, body: .sevenBit,
+            reversePath: .mailbox("alice@alpha.test"), recipients: recipients.map { EnvelopeRecipient(.mailbox($0)) },
+            body: .sevenBit,
             size: 100)
         self.connection.begin(message, on: self.channel.eventLoop).assumeIsolated().whenSuccess { self.begun = $0 }
     }

@@ -152,7 +152,7 @@ struct ClientConversation {
     }
 
     mutating func begin(to names: String..., body: Envelope.BodyType = .sevenBit, size: Int = 10) throws {
-        let recipients = try names.map { try #require(ForwardPath("<\($0)@mx.test>")) }
+        let recipients = try names.map { EnvelopeRecipient(try #require(ForwardPath("<\($0)@mx.test>"))) }
         let sender = try #require(ReversePath("<s@relay.test>"))
         self.act(
             self.session.begin(

@@ -11,7 +11,7 @@ import Testing
         talk.send("Subject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n", feeding)
         #expect(talk.transcript == ["250", "221", "closed"])
         #expect(talk.messages == ["Subject: x\r\n\r\n.dot\r\n"])
-        #expect(talk.envelopes.first?.recipients.map(\.description) == ["<b@relay.test>"])
+        #expect(talk.envelopes.first?.recipients.map(\.path.description) == ["<b@relay.test>"])
     }
 
     @Test("EHLO lists what works, and STARTTLS only before TLS (RFC 3207 §4.2)")

@@ -18,11 +18,29 @@ public struct QueueRecipient: Hashable, Sendable, Codable {
     }
 }
 
+extension QueueRecipient {
+    /// A recipient as it is stored; `nil` for the bare postmaster, which has no address.
+    public init?(_ recipient: EnvelopeRecipient) {
+        guard let mailbox = recipient.path.mailbox else { return nil }
+        self.init(
+            address: "\(mailbox)", notify: recipient.notify.map { "\($0)" },
+            originalRecipient: recipient.originalRecipient.map { "\($0)" })
+    }
+
+    /// The recipient again; `nil` when what is stored is no address.
+    public var envelopeRecipient: EnvelopeRecipient? {
+        guard let mailbox = Mailbox(self.address) else { return nil }
+        return EnvelopeRecipient(
+            .mailbox(mailbox), notify: self.notify.flatMap { NotifyConditions($0) },
+            originalRecipient: self.originalRecipient.flatMap { OriginalRecipient($0) })
+    }
+}
+
 /// What came with MAIL FROM, and who brought the message.
 public struct MessageAttributes: Hashable, Sendable, Codable {
-    /// BODY=8BITMIME (RFC 6152).
+    /// The content holds eight-bit text, or was declared so (RFC 6152).
     public var isEightBit = false
-    /// SMTPUTF8 (RFC 6531).
+    /// The header section holds UTF-8, and needs a host with SMTPUTF8 (RFC 6531).
     public var isSMTPUTF8 = false
     /// REQUIRETLS (RFC 8689).
     public var requiresTLS = false

@@ -25,19 +25,26 @@ public struct Envelope: Hashable, Sendable {
     /// Where failures go.
     public var reversePath: ReversePath
     /// The recipients accepted so far, in order.
-    public var recipients: [ForwardPath]
+    public var recipients: [EnvelopeRecipient]
     /// 7BIT or 8BITMIME.
     public var body: BodyType
+    /// SMTPUTF8 was declared: addresses and header fields may hold UTF-8 (RFC 6531 §3.4).
+    public var isInternational = false
+    /// RET=, where declared.
+    public var returnContent: ReturnContent?
+    /// ENVID= (RFC 3461 §4.4), decoded, where declared; at most 100 bytes on the wire.
+    public var envelopeID: String?
     /// SIZE= in bytes (RFC 1870), where declared.
     public var declaredSize: Int?
     /// The client's introduction.
     public var hello: Hello
 
-    // ENVID, RET, NOTIFY and ORCPT (RFC 3461), SMTPUTF8 and REQUIRETLS are not supported yet; they belong here.
+    // REQUIRETLS (RFC 8689) is not supported yet; it belongs here.
 
     /// An envelope.
     public init(
-        reversePath: ReversePath, recipients: [ForwardPath] = [], body: BodyType = .sevenBit, declaredSize: Int? = nil,
+        reversePath: ReversePath, recipients: [EnvelopeRecipient] = [], body: BodyType = .sevenBit,
+        declaredSize: Int? = nil,
         hello: Hello
     ) {
         self.reversePath = reversePath

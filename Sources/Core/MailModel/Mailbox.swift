@@ -15,15 +15,15 @@ public struct Mailbox: Hashable, Sendable {
     /// them (VERP, SRS) need more.
     public static let maximumLocalPartLength = 255
 
-    /// The local part without its quoting: 1 to 255 printable ASCII bytes or spaces.
+    /// The local part without its quoting: 1 to 255 bytes of printable ASCII, spaces, or UTF-8 beyond ASCII (RFC 6531 §3.3).
     public let localPart: String
     /// The domain or address literal.
     public let domain: Domain
 
-    /// A mailbox from its parts; `nil` when the local part is empty, too long or not printable ASCII.
+    /// A mailbox from its parts; `nil` when the local part is empty, too long or holds a control character.
     public init?(localPart: String, domain: Domain) {
         guard (1...Self.maximumLocalPartLength).contains(localPart.utf8.count),
-            localPart.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+            localPart.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
         else { return nil }
         self.localPart = localPart
         self.domain = domain
@@ -36,6 +36,10 @@ public struct Mailbox: Hashable, Sendable {
         guard let mailbox = scanner.mailbox(), scanner.isAtEnd else { return nil }
         self = mailbox
     }
+
+    /// Whether the local part holds more than ASCII, so that only a host with SMTPUTF8 can take it. The domain never does:
+    /// it is kept in A-labels.
+    public var isInternational: Bool { !self.localPart.utf8.allSatisfy { $0 < 0x80 } }
 
     /// The domain name, or `nil` for an address literal.
     public var domainName: DomainName? {

@@ -49,19 +49,19 @@ struct PathScanner {
     private mutating func dotString() -> String? {
         let text = self.takeWhile { Self.isAtomText($0) || $0 == UInt8(ascii: ".") }
         let atoms = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        return atoms.allSatisfy { !$0.isEmpty } ? String(decoding: text, as: UTF8.self) : nil
+        return atoms.allSatisfy { !$0.isEmpty } ? String(validating: text, as: UTF8.self) : nil
     }
 
     private mutating func quotedString() -> String? {
         guard self.take("\"") else { return nil }
         var text: [UInt8] = []
         while var byte = self.rest.popFirst() {
-            if byte == UInt8(ascii: "\"") { return String(decoding: text, as: UTF8.self) }
+            if byte == UInt8(ascii: "\"") { return String(validating: text, as: UTF8.self) }
             if byte == UInt8(ascii: "\\") {
                 guard let escaped = self.rest.popFirst() else { return nil }
                 byte = escaped
             }
-            guard (0x20...0x7e).contains(byte) else { return nil }
+            guard byte >= 0x20, byte != 0x7f else { return nil }
             text.append(byte)
         }
         return nil
@@ -85,9 +85,9 @@ struct PathScanner {
         return taken
     }
 
-    /// `atext` (RFC 5322 §3.2.3).
+    /// `atext` (RFC 5322 §3.2.3), with UTF-8 beyond ASCII (RFC 6531 §3.3).
     static func isAtomText(_ byte: UInt8) -> Bool {
-        self.isLetterOrDigit(byte) || "!#$%&'*+-/=?^_`{|}~".utf8.contains(byte)
+        self.isLetterOrDigit(byte) || byte >= 0x80 || "!#$%&'*+-/=?^_`{|}~".utf8.contains(byte)
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -71,7 +71,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private func text(of command: Command) -> String {
         switch command {
         case .reset: return "RSET"
-        case .recipient(let index): return "RCPT TO:\(self.message.recipients[index])"
+        case .recipient(let index): return "RCPT TO:\(self.message.recipients[index].path)"
         case .data: return "DATA"
         case .mail:
             let size = self.capabilities.size ? " SIZE=\(self.message.size)" : ""

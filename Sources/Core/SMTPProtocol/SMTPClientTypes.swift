@@ -48,14 +48,22 @@ public struct SMTPClientMessage: Hashable, Sendable {
     /// The reverse path.
     public let reversePath: ReversePath
     /// The recipients, in the order of the outcomes; at most a hundred should go into one transaction.
-    public let recipients: [ForwardPath]
+    public let recipients: [EnvelopeRecipient]
     /// What the content needs.
     public let body: Envelope.BodyType
     /// The bytes of the content as stored.
     public let size: Int
+    /// Whether the header section holds UTF-8 and so needs SMTPUTF8, whatever the addresses (RFC 6531 §3.4).
+    public var hasInternationalHeader = false
+    /// RET=, for hosts with DSN.
+    public var returnContent: ReturnContent?
+    /// ENVID=, decoded, for hosts with DSN.
+    public var envelopeID: String?
 
     /// A message.
-    public init(reversePath: ReversePath, recipients: [ForwardPath], body: Envelope.BodyType, size: Int) {
+    public init(
+        reversePath: ReversePath, recipients: [EnvelopeRecipient], body: Envelope.BodyType, size: Int
+    ) {
         self.reversePath = reversePath
         self.recipients = recipients
         self.body = body

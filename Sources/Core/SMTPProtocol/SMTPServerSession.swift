@@ -107,7 +107,7 @@ public struct SMTPServerSession: Hashable, Sendable {
         self.state = .commands
         switch decision {
         case .accept:
-            self.envelope?.recipients.append(path)
+            self.envelope?.recipients.append(EnvelopeRecipient(path))
             return .reply(SMTPServerReplies.recipientOK)
         case .refuse(let reply):
             return self.answer(reply)

@@ -19,21 +19,21 @@ final class InboundConnection: ChannelInboundHandler {
     /// How long a client may take to read the last reply.
     static let closingTime = Duration.seconds(10)
 
-    private let environment: InboundEnvironment
-    private let client: IPAddress
-    private var session: SMTPServerSession
+    let environment: InboundEnvironment
+    let client: IPAddress
+    var session: SMTPServerSession
     private var input = ByteBuffer()
-    private var replies: [UInt8] = []
-    private var content: [UInt8] = []
-    private var message: IncomingMessage?
+    var replies: [UInt8] = []
+    var content: [UInt8] = []
+    var message: IncomingMessage?
     private var timer: DeadlineTimer?
     private var progress = ClientProgress()
     private var hasGreeted = false
-    private var isReading = false
-    private var isWaiting = false
-    private var isClosing = false
+    var isReading = false
+    var isWaiting = false
+    var isClosing = false
     private var isDraining = false
-    private var handshakeStart: NIODeadline?
+    var handshakeStart: NIODeadline?
 
     init(environment: InboundEnvironment, client: IPAddress) {
         self.environment = environment
@@ -115,7 +115,7 @@ final class InboundConnection: ChannelInboundHandler {
     }
 
     /// Steps the session until it needs input, waits for an answer, or is over.
-    private func process(_ context: ChannelHandlerContext) {
+    func process(_ context: ChannelHandlerContext) {
         while !self.isClosing {
             let wait = self.session.waitingFor
             let step = self.session.receive(self.input.readableBytesUInt8Span, content: &self.content)
@@ -128,7 +128,7 @@ final class InboundConnection: ChannelInboundHandler {
     }
 
     /// Does one action. `false` when the loop must stop: more bytes, an answer, or the end have to come first.
-    private func perform(_ action: SMTPServerAction, _ context: ChannelHandlerContext) -> Bool {
+    func perform(_ action: SMTPServerAction, _ context: ChannelHandlerContext) -> Bool {
         switch action {
         case .reply(let reply):
             self.count(reply)
@@ -196,7 +196,7 @@ final class InboundConnection: ChannelInboundHandler {
 
     // MARK: - Writing
 
-    private func flush(_ context: ChannelHandlerContext) {
+    func flush(_ context: ChannelHandlerContext) {
         guard !self.replies.isEmpty else { return }
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.replies)), promise: nil)
         self.replies.removeAll(keepingCapacity: true)
@@ -218,100 +218,6 @@ final class InboundConnection: ChannelInboundHandler {
     private func count(_ reply: SMTPReply) {
         guard let reason = RejectReason(reply) else { return }
         self.environment.metrics.smtpdRejects.increment(reason)
-    }
-
-    // MARK: - TLS
-
-    private func startTLS(_ reply: SMTPReply, _ context: ChannelHandlerContext) {
-        guard let certificates = self.environment.certificates else { return context.close(promise: nil) }
-        reply.serialise(into: &self.replies)
-        self.flush(context)
-        do {
-            let handler = try TLSHandler.server(certificates)
-            try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
-        } catch {
-            self.isClosing = true
-            return context.close(promise: nil)
-        }
-        self.handshakeStart = context.eventLoop.now
-        // The TLS handler reads for itself now; this handler is fed again once the handshake is done.
-        context.read()
-    }
-
-    private func handshakeEnded(_ outcome: TLSServerOutcome, _ context: ChannelHandlerContext) {
-        if let start = self.handshakeStart {
-            self.environment.metrics.smtpdTLSHandshakeDuration.observe(Duration(context.eventLoop.now - start))
-        }
-        self.handshakeStart = nil
-        // The reads of the handshake were TLS's own.
-        self.isReading = false
-        switch outcome {
-        case .encrypted(let info):
-            self.environment.metrics.smtpdTLSHandshakes.increment(
-                .success, TLSVersionLabel(info.version), info.resumed ? .resumed : .full)
-            self.session.tlsEstablished(TLSInfo(version: info.version, cipher: info.cipher))
-            self.process(context)
-        case .failed:
-            self.environment.metrics.smtpdTLSHandshakes.increment(.failure, .none, .full)
-            self.isClosing = true
-        }
-    }
-
-    // MARK: - Messages
-
-    private func decide(_ path: ForwardPath) -> SMTPServerAction {
-        switch self.environment.policy.admit(path, from: self.client) {
-        case .success: self.session.recipientDecided(.accept)
-        case .failure(let refusal): self.session.recipientDecided(.refuse(refusal.reply))
-        }
-    }
-
-    private func beginData(_ envelope: Envelope, _ reply: SMTPReply, _ context: ChannelHandlerContext) {
-        let recipients = envelope.recipients.compactMap {
-            try? self.environment.policy.admit($0, from: self.client).get()
-        }
-        self.message = IncomingMessage(
-            envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
-            environment: self.environment)
-        reply.serialise(into: &self.replies)
-        self.flush(context)
-    }
-
-    /// Hands a full chunk of content on. `true` when reading must wait for it.
-    private func stageContent(_ context: ChannelHandlerContext) -> Bool {
-        guard let message = self.message else { return false }
-        let isFull = message.append(&self.content)
-        guard isFull else { return false }
-        self.isWaiting = true
-        let bound = context.loopBound
-        message.stage(on: context.eventLoop) { refusal in
-            self.isWaiting = false
-            if let refusal { self.session.refuseRestOfMessage(refusal) }
-            if !self.isClosing { self.process(bound.value) }
-        }
-        return true
-    }
-
-    private func store(_ context: ChannelHandlerContext) {
-        self.flush(context)
-        guard let message = self.message else { return context.close(promise: nil) }
-        self.message = nil
-        _ = message.append(&self.content)
-        self.isWaiting = true
-        let bound = context.loopBound
-        message.store(on: context.eventLoop) { reply in
-            self.isWaiting = false
-            guard !self.isClosing else { return }
-            if self.perform(self.session.messageStored(reply), bound.value) { self.process(bound.value) }
-        }
-    }
-
-    private func dropMessage(_ result: InboundMessageResult) {
-        self.content.removeAll()
-        guard let message = self.message else { return }
-        self.message = nil
-        self.environment.metrics.smtpdMessages.increment(result)
-        message.abandon()
     }
 }
 

@@ -187,7 +187,7 @@ struct DeliveryAttempt {
 
     private func message(to undecided: [Int]) -> SMTPClientMessage? {
         guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
-        let recipients = undecided.compactMap { Mailbox(self.entry.recipients[$0].address).map(ForwardPath.mailbox) }
+        let recipients = undecided.compactMap { self.entry.recipients[$0].envelopeRecipient }
         guard recipients.count == undecided.count else { return nil }
         return SMTPClientMessage(
             reversePath: reversePath, recipients: recipients,
@@ -209,88 +209,6 @@ struct DeliveryAttempt {
         case .encrypt: metrics.daneDecisions.increment(.encrypt)
         case .opportunistic: metrics.daneDecisions.increment(.opportunistic)
         case .unavailable: metrics.daneDecisions.increment(.unavailable)
-        }
-    }
-}
-
-/// The content of an entry, read one chunk ahead of the connection.
-struct BodySource: Sendable {
-    enum Piece: Sendable {
-        case chunk([UInt8])
-        case end
-        case unreadable
-    }
-
-    private var reader: BodyReader
-    private var first: Piece?
-
-    /// Reads the first chunk.
-    static func open(_ key: EntryKey, in store: QueueStore) async -> BodySource {
-        var source = BodySource(reader: store.body(of: key), first: nil)
-        source.first = await source.next()
-        return source
-    }
-
-    mutating func next() async -> Piece {
-        if let first = self.first {
-            self.first = nil
-            return first
-        }
-        do throws(QueueStoreError) {
-            return try await self.reader.next().map(Piece.chunk) ?? .end
-        } catch {
-            return .unreadable
-        }
-    }
-}
-
-extension PlannedHost {
-    /// The addresses of this host that one attempt may try: both families by turns, so that a family that cannot be
-    /// reached from here does not use up what is allowed.
-    var addressesToTry: [IPAddress] {
-        let (v6, v4) = (self.addresses.filter(\.isIPv6), self.addresses.filter { !$0.isIPv6 })
-        let byTurns = (0..<max(v6.count, v4.count)).flatMap { index in
-            [v6, v4].compactMap { index < $0.count ? $0[index] : nil }
-        }
-        return Array(byTurns.prefix(DeliveryEnvironment.addressesPerHost))
-    }
-}
-
-extension IPAddress {
-    fileprivate var isIPv6: Bool { if case .v6 = self { true } else { false } }
-}
-
-extension RouteFailure {
-    /// What failed, in words.
-    var explanation: String {
-        switch self {
-        case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
-            "\(question.type) \(question.name): \(failure.words)"
-        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
-        case .noAddress(let name): "\(name) has no address"
-        case .routingLoop(let name): "\(name) is this system"
-        }
-    }
-}
-
-extension RouteResult {
-    /// Why there is no route, in words.
-    fileprivate var explanation: String {
-        if case .failed(let failure) = self { failure.explanation } else { "" }
-    }
-}
-
-extension DNSFailure {
-    fileprivate var words: String {
-        switch self {
-        case .bogus(let reason): "bogus, \(reason)"
-        case .serverFailure: "SERVFAIL"
-        case .refused: "REFUSED"
-        case .unexpectedResponse(let code): "response code \(code)"
-        case .timeout: "no answer in time"
-        case .tooManyAliases: "too many aliases"
-        case .malformed(let reason): "malformed, \(reason)"
-        case .resolverUnavailable(let reason): "our resolver: \(reason)"
         }
     }
 }

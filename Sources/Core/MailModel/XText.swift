@@ -1,0 +1,42 @@
+/// The encoding of ENVID and ORCPT values on the wire (RFC 3461 §4): printable ASCII but `+` and `=`, all else as `+HH`.
+public enum XText {
+    /// Decodes a value; `nil` where it is malformed, empty, or stands for anything but printable ASCII and spaces, such
+    /// as `+00`: what is decoded here is shown in reports.
+    public static func decode(_ text: some StringProtocol) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "+"):
+                guard let high = rest.popFirst().flatMap(Self.digit), let low = rest.popFirst().flatMap(Self.digit)
+                else { return nil }
+                bytes.append(high << 4 | low)
+            case UInt8(ascii: "="): return nil
+            case 0x21...0x7e: bytes.append(byte)
+            default: return nil
+            }
+        }
+        guard !bytes.isEmpty, bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Encodes a value for the wire.
+    public static func encode(_ text: some StringProtocol) -> String {
+        text.utf8.reduce(into: "") { encoded, byte in
+            switch byte {
+            case UInt8(ascii: "+"), UInt8(ascii: "="), ...0x20, 0x7f...:
+                encoded += (byte < 16 ? "+0" : "+") + String(byte, radix: 16, uppercase: true)
+            default: encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            }
+        }
+    }
+
+    /// Upper case only, as the grammar has it.
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import MailModel
+import NIOCore
+import SMTPProtocol
+import Telemetry
+
+extension InboundConnection {
+    func decide(_ path: ForwardPath) -> SMTPServerAction {
+        switch self.environment.policy.admit(path, from: self.client) {
+        case .success: self.session.recipientDecided(.accept)
+        case .failure(let refusal): self.session.recipientDecided(.refuse(refusal.reply))
+        }
+    }
+
+    func beginData(_ envelope: Envelope, _ reply: SMTPReply, _ context: ChannelHandlerContext) {
+        let recipients = envelope.recipients.compactMap {
+            try? self.environment.policy.admit($0.path, from: self.client).get()
+        }
+        self.message = IncomingMessage(
+            envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
+            environment: self.environment)
+        reply.serialise(into: &self.replies)
+        self.flush(context)
+    }
+
+    /// Hands a full chunk of content on. `true` when reading must wait for it.
+    func stageContent(_ context: ChannelHandlerContext) -> Bool {
+        guard let message = self.message else { return false }
+        let isFull = message.append(&self.content)
+        guard isFull else { return false }
+        self.isWaiting = true
+        let bound = context.loopBound
+        message.stage(on: context.eventLoop) { refusal in
+            self.isWaiting = false
+            if let refusal { self.session.refuseRestOfMessage(refusal) }
+            if !self.isClosing { self.process(bound.value) }
+        }
+        return true
+    }
+
+    func store(_ context: ChannelHandlerContext) {
+        self.flush(context)
+        guard let message = self.message else { return context.close(promise: nil) }
+        self.message = nil
+        _ = message.append(&self.content)
+        self.isWaiting = true
+        let bound = context.loopBound
+        message.store(on: context.eventLoop) { reply in
+            self.isWaiting = false
+            guard !self.isClosing else { return }
+            if self.perform(self.session.messageStored(reply), bound.value) { self.process(bound.value) }
+        }
+    }
+
+    func dropMessage(_ result: InboundMessageResult) {
+        self.content.removeAll()
+        guard let message = self.message else { return }
+        self.message = nil
+        self.environment.metrics.smtpdMessages.increment(result)
+        message.abandon()
+    }
+}

@@ -1,0 +1,36 @@
+import DANE
+
+extension RouteFailure {
+    /// What failed, in words.
+    var explanation: String {
+        switch self {
+        case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
+            "\(question.type) \(question.name): \(failure.words)"
+        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
+        case .noAddress(let name): "\(name) has no address"
+        case .routingLoop(let name): "\(name) is this system"
+        }
+    }
+}
+
+extension RouteResult {
+    /// Why there is no route, in words.
+    var explanation: String {
+        if case .failed(let failure) = self { failure.explanation } else { "" }
+    }
+}
+
+extension DNSFailure {
+    fileprivate var words: String {
+        switch self {
+        case .bogus(let reason): "bogus, \(reason)"
+        case .serverFailure: "SERVFAIL"
+        case .refused: "REFUSED"
+        case .unexpectedResponse(let code): "response code \(code)"
+        case .timeout: "no answer in time"
+        case .tooManyAliases: "too many aliases"
+        case .malformed(let reason): "malformed, \(reason)"
+        case .resolverUnavailable(let reason): "our resolver: \(reason)"
+        }
+    }
+}

@@ -138,7 +138,7 @@ struct PostfixTests {
 
     private func sendsByDANE(_ postfix: PostfixInstance, through lab: LabRelay) async throws {
         try await postfix.submit(
-            from: "alice@alpha.test", to: ["bob@ours.test"], message: "Subject: by Postfix\n\nHello\n")
+            from: "alice@alpha.test", to: ["bob@ours.test"], message: "Subject: by Postfix\n\nHello\n".utf8)
         #expect(await postfix.logLine(containing: "Verified TLS connection established to relay.test") != nil)
         let sent = try #require(
             await postfix.logLine(containing: "queued as"), "\(postfix.logLines(containing: "postfix"))")

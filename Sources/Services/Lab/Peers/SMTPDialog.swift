@@ -1,6 +1,7 @@
 public import MailModel
 import NIOCore
 import NIOPosix
+import SMTPProtocol
 import TLSEngine
 
 /// A conversation with an SMTP server, line by line, as a submitting client or a test leads it.
@@ -123,7 +124,7 @@ public struct SMTPDialog: ~Copyable {
         }
         let goAhead = try await self.say("DATA")
         guard goAhead.code == 354 else { return goAhead }
-        try await self.send(Self.stuffed(message))
+        try await self.send(Self.stuffed(Array(message.utf8)))
         return try await self.readReply()
     }
 
@@ -159,9 +160,12 @@ public struct SMTPDialog: ~Copyable {
     }
 
     /// With CR LF at the end of each line, dots doubled (RFC 5321 §4.5.2), and the final dot.
-    private static func stuffed(_ message: String) -> String {
-        let lines = message.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        return lines.map { $0.hasPrefix(".") ? ".\($0)\r\n" : "\($0)\r\n" }.joined() + ".\r\n"
+    static func stuffed(_ message: [UInt8]) -> [UInt8] {
+        var encoder = SMTPDataEncoder()
+        var bytes: [UInt8] = []
+        encoder.encode(message.span, into: &bytes)
+        encoder.finish(into: &bytes)
+        return bytes
     }
 }
 

@@ -16,6 +16,7 @@ public struct SMTPClientSession: Hashable, Sendable {
         case hello(isExtended: Bool)
         case startTLS, handshake, ready
         case transaction(SMTPClientTransaction)
+        case verification(SMTPClientVerification)
         case reset, quit, finished
     }
 
@@ -52,6 +53,7 @@ public struct SMTPClientSession: Hashable, Sendable {
         case .handshake: .handshake
         case .ready: .ready
         case .transaction(let transaction): transaction.stage
+        case .verification(let verification): verification.stage
         case .reset: .reset
         case .quit: .quit
         case .finished: .finished
@@ -108,6 +110,16 @@ public struct SMTPClientSession: Hashable, Sendable {
         let bytes = transaction.nextCommands()
         self.state = .transaction(transaction)
         return .send(bytes)
+    }
+
+    /// Asks whether the server takes a recipient, without sending it anything. Only in `.ready`; the answer is
+    /// `.messageDone` with one outcome, in which a refusal of the null sender counts as "not now".
+    public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
+        guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
+        self.recipientOutcomes = [nil]
+        let verification = SMTPClientVerification(of: recipient, resetFirst: self.needsReset)
+        self.state = .verification(verification)
+        return .send(verification.command)
     }
 
     /// Appends content in its wire form to `output`; only after `.transferContent`.

@@ -29,7 +29,7 @@ public final class EximServer: MailServer {
         try host.write(chain, to: "tls/chain.pem")
         try host.makeFolder("etc/exim4")
         try host.write(Self.configuration(settings, folder.path), to: "etc/exim4/exim4.conf")
-        let process = try await host.launch(UnpackedPeer.exim.program, ["-bdf", "-q10s"])
+        let process = try await host.launch(.exim, ["-bdf", "-q10s"])
         let server = EximServer(settings, folder, process)
         try await process.ready(within: .seconds(10), "exim") {
             !server.logLines(containing: "daemon started").isEmpty
@@ -48,7 +48,7 @@ public final class EximServer: MailServer {
 
     private static func configuration(_ settings: MailServerSettings, _ folder: String) -> String {
         """
-        exim_path = \(UnpackedPeer.exim.program.path)
+        exim_path = \(UnpackedPeer.exim.program)
         primary_hostname = \(settings.hostName)
         local_interfaces = <; [\(settings.address)]:\(settings.port)
         pid_file_path = /run/exim.pid

@@ -27,16 +27,8 @@ extension MailServer {
     ) async throws {
         try await SMTPDialog.with(address: self.address, port: self.port) { smtp in
             try await smtp.hello()
-            let lines =
-                ["MAIL FROM:<\(reversePath)> \(parameters.mail)"]
-                + recipients.map { "RCPT TO:<\($0)> \(parameters.recipient)" } + ["DATA"]
-            for line in lines {
-                let reply = try await smtp.say(line.hasSuffix(" ") ? String(line.dropLast()) : line)
-                guard reply.code < 400 else { throw LabFailure("\(line): \(reply)") }
-            }
-            try await smtp.send(SMTPDialog.stuffed(Array(message)))
-            let last = try await smtp.readReply()
-            guard last.code == 250 else { throw LabFailure("not taken: \(last)") }
+            let reply = try await smtp.submit(from: reversePath, to: recipients, message, parameters: parameters)
+            guard reply.code == 250 else { throw LabFailure("not taken: \(reply)") }
             try await smtp.say("QUIT")
         }
     }

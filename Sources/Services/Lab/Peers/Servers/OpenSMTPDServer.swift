@@ -27,7 +27,10 @@ public final class OpenSMTPDServer: MailServer {
         try host.makeFolder("var/spool/smtpd", mode: 0o711)
         try host.write(Self.configuration(settings, folder.path), to: "etc/smtpd.conf")
         try host.write("\(settings.hostName)\n", to: "etc/mailname")
-        let process = try await host.launch(UnpackedPeer.openSMTPD.program, ["-d", "-F", "-v"])
+        // In its own file, since the configuration has a meaning of its own for "$" and quotes.
+        try host.write(
+            "cd '\(folder.path)/mail' && file=$(mktemp tmp/XXXXXX) && cat > $file && mv $file new/\n", to: "store")
+        let process = try await host.launch(.openSMTPD, ["-d", "-F", "-v"])
         let server = OpenSMTPDServer(settings, folder, process)
         try await process.ready(within: .seconds(10), "smtpd") {
             await (try? SMTPDialog.with(address: settings.address, port: settings.port) { try await $0.hello() }) != nil
@@ -49,7 +52,7 @@ public final class OpenSMTPDServer: MailServer {
         pki peer cert "\(settings.identity.chainFile.path)"
         pki peer key "\(settings.identity.keyFile.path)"
         listen on \(settings.address) port \(settings.port) tls pki peer hostname \(settings.hostName)
-        action "store" mda "cd \(folder)/mail && f=$(mktemp tmp/XXXXXX) && cat > $f && mv $f new/" user nobody
+        action "store" mda "/bin/sh \(folder)/store" virtual { "@" = nobody }
         action "send" relay helo \(settings.hostName)
         match from any for domain { \(settings.acceptedDomains.joined(separator: ", ")) } action "store"
         match from any for any action "send"

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 extension PostfixInstance {
     /// One message in the queue, as `postqueue -j` tells it.

@@ -32,7 +32,7 @@ struct PrivateHost {
     /// Makes the folders of a host below `folder`, which must exist.
     init(in folder: URL, accounts: [Account], resolverAddress: String) throws {
         self.folder = folder
-        for path in ["", "etc/ssl/certs", "run", "var/lib", "var/log", "var/spool", "var/tmp", "mail", "log"] {
+        for path in ["", "etc/ssl/certs", "run/peer", "var/lib", "var/log", "var/spool", "var/tmp", "mail", "log"] {
             try self.makeFolder(path)
         }
         try FileManager.default.createSymbolicLink(
@@ -67,16 +67,19 @@ struct PrivateHost {
         try Data(text.utf8).write(to: self.folder.appending(path: path))
     }
 
-    /// Starts a server that stays in the foreground.
+    /// Starts a server that stays in the foreground; on the host its files are below `UnpackedPeer.home`.
     ///
     /// It switches accounts, at which the kernel forgets its parent-death signal; the shell above it keeps the signal and
     /// passes a SIGTERM on.
-    func launch(_ program: URL, _ arguments: [String]) async throws(ChildProcess.Failure) -> ChildProcess {
-        let mounts = ["etc", "run", "var"].map { "mount --bind \"$0/\($0)\" /\($0) || exit 1; " }
+    func launch(_ peer: UnpackedPeer, _ arguments: [String]) async throws(ChildProcess.Failure) -> ChildProcess {
+        let mounts =
+            ["etc", "run", "var"].map { #""$0/\#($0)" /\#($0)"# }
+            + [#""$1" \#(UnpackedPeer.home)"#] + (peer.hasHelpers ? [#""$1/libexec" /usr/libexec"#] : [])
         let script =
-            mounts.joined() + #"trap 'kill "$server"; wait "$server"; exit 0' TERM; "$@" & server=$!; wait "$server""#
+            mounts.map { "mount --bind \($0) || exit 1; " }.joined()
+            + #"shift; trap 'kill "$server"; wait "$server"; exit 0' TERM; "$@" & server=$!; wait "$server""#
+        let words = ["sh", "-c", script, self.folder.path, peer.folder.path, peer.program] + arguments
         return try await ChildProcess(
-            "unshare", ["--mount", "sh", "-c", script, self.folder.path, program.path] + arguments,
-            log: self.folder.appending(path: "log/console"))
+            "unshare", ["--mount"] + words, log: self.folder.appending(path: "log/console"))
     }
 }

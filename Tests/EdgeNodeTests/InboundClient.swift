@@ -75,7 +75,8 @@ struct InboundClient {
     /// Runs `body` with a client that has connected, and ends everything after it.
     static func with(
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
-        limits: SMTPServerLimits = SMTPServerLimits(), _ body: (InboundClient) async throws -> Void
+        limits: SMTPServerLimits = SMTPServerLimits(), patience: ClientPatience = ClientPatience(),
+        _ body: (InboundClient) async throws -> Void
     ) async throws {
         let supervisor = TaskSupervisor(backlog: 8)
         let store = TestStore(isGated: isStoreGated)
@@ -87,6 +88,7 @@ struct InboundClient {
             metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let environment = InboundEnvironment(
             session: .init(hostName: "relay.test", offersSTARTTLS: true, limits: limits), timeouts: SMTPTimeouts(),
+            patience: patience,
             policy: InboundPolicy(
                 acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
                 postmaster: "postmaster@bravo.test"),

@@ -38,6 +38,7 @@ public struct EdgeNode: Sendable {
     /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails: a `ConfigurationError` if the settings
     /// are to blame.
     public func run() async throws {
+        try self.checkDescriptors()
         let health = HealthRegistry()
         let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
         // Those that are configured were loaded, or the start has failed by now.
@@ -67,6 +68,17 @@ public struct EdgeNode: Sendable {
         health.started()
         try await serviceGroup.run()
         self.logger.notice("stopped")
+    }
+
+    /// A node that runs out of descriptors under load would fail its deliveries and its database first.
+    private func checkDescriptors() throws(ConfigurationError) {
+        let (needed, allowed) = (self.configuration.descriptorsNeeded, DescriptorLimit.raise())
+        guard needed > allowed else { return }
+        throw ConfigurationError(problems: [
+            self.loaded.problem(
+                with: "smtp.max-connections",
+                "with delivery.max-connections this takes \(needed) file descriptors, and the system allows \(allowed)")
+        ])
     }
 
     /// What the services are made of.
@@ -123,9 +135,11 @@ public struct EdgeNode: Sendable {
                 settings: listener,
                 environment: InboundEnvironment(
                     session: self.configuration.session(of: listener, hasTLS: parts.certificates != nil),
-                    timeouts: self.configuration.serverTimeouts, policy: policy, certificates: parts.certificates,
+                    timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
+                    policy: policy, certificates: parts.certificates,
                     intake: intake, metrics: self.metrics, now: { .systemNow }),
-                limiter: limiter, clients: clients, group: parts.group, logger: self.logger)
+                limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
+                logger: self.logger)
         }
         return InboundService(
             listeners: listeners, limiter: limiter, clients: clients, intake: supervisor, health: parts.health,

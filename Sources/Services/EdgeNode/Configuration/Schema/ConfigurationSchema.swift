@@ -15,13 +15,32 @@ enum ConfigurationSchema {
         Key("node.name", \.node.name, .domain(), "Name of this node: in greetings, EHLO, trace fields and logs."),
         Key(
             "smtp.listeners", \.smtp.listeners, .list(.object(listener, make: { Listener() }), atLeast: 1),
-            "Addresses that take SMTP connections. hostname is the node's name unless given."),
+            "Addresses that take SMTP connections. hostname is the node's name unless given; with proxy-protocol only smtp.proxy-networks may connect, with a header of version 2."
+        ),
         Key(
             "smtp.max-connections", \.smtp.maxConnections, .integer(1...1_000_000),
-            "Open connections of all clients; more are answered 421."),
+            "Open connections of all clients; more are answered 421 4.3.2. Each takes a file descriptor."),
         Key(
             "smtp.max-connections-per-address", \.smtp.maxConnectionsPerAddress, .integer(1...1_000_000),
-            "Open connections of one client address; more are answered 421."),
+            "Open connections of one client address; more are answered 421 4.7.0."),
+        Key(
+            "smtp.max-connection-rate", \.smtp.maxConnectionRate, .integer(0...1_000_000),
+            "New connections of one client address in a minute; more are answered 421 4.7.0. 0 is no limit."),
+        Key(
+            "smtp.client-prefix-ipv4", \.smtp.clientPrefixIPv4, .integer(8...32),
+            "Clients whose IPv4 addresses have so many leading bits in common count as one address."),
+        Key(
+            "smtp.client-prefix-ipv6", \.smtp.clientPrefixIPv6, .integer(16...128),
+            "The same for IPv6."),
+        Key(
+            "smtp.proxy-networks", \.smtp.proxyNetworks, .list(.network()),
+            "Proxies that listeners with proxy-protocol believe; connections from elsewhere are closed without a word."),
+        Key(
+            "smtp.proxy-timeout", \.smtp.proxyTimeout, .duration(second...hour),
+            "Time for a proxy's header; then the connection is closed without a word."),
+        Key(
+            "smtp.greeting-delay", \.smtp.greetingDelay, .duration(.zero...(second * 60)),
+            "Time between connection and greeting; a client that talks in it is answered 554. 0s turns this off."),
         Key(
             "smtp.max-message-size", \.smtp.maxMessageSize, .size(ByteCount(65_536)...ByteCount(1 << 30)),
             "Largest message, announced as SIZE; larger ones are answered 552."),
@@ -45,16 +64,25 @@ enum ConfigurationSchema {
             "Time for one whole command, however slowly it comes (RFC 5321 asks for 5m)."),
         Key(
             "smtp.data-timeout", \.smtp.dataTimeout, .duration(second...hour),
-            "Time over which message data must come at 500 bytes a second or more, on the average."),
+            "Time over which message data must keep smtp.min-data-rate, on the average; then 421."),
+        Key(
+            "smtp.min-data-rate", \.smtp.minDataRate, .size(ByteCount(1)...ByteCount(1 << 20)),
+            "Bytes of message data a second that a client must keep up over smtp.data-timeout; slower ones are answered 421."
+        ),
         Key(
             "smtp.handshake-timeout", \.smtp.handshakeTimeout, .duration(second...hour),
-            "Time for a TLS handshake with a client."),
+            "Time for a TLS handshake with a client; then the connection is closed."),
+        Key(
+            "smtp.session-lifetime", \.smtp.sessionLifetime, .duration(second...(day * 30)),
+            "Time for one connection, whatever it is used for; then 421."),
     ]
 
     private static let listener: [Setting<Listener>] = [
         Setting("name", \.name, .string("short name"), "Label of its metrics."),
         Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
         Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
+        Setting(
+            "proxy-protocol", \.proxyProtocol, .boolean(), "Whether connections begin with a PROXY protocol v2 header."),
     ]
 
     private static let tls: [Setting<RelaydConfiguration>] = [
@@ -217,6 +245,9 @@ extension ConfigurationSchema {
         let listeners = configuration.smtp.listeners.map(\.name)
         if Set(listeners).count < listeners.count {
             found.append(("smtp.listeners", "two listeners have the same name"))
+        }
+        if configuration.smtp.listeners.contains(where: \.proxyProtocol), configuration.smtp.proxyNetworks.isEmpty {
+            found.append(("smtp.proxy-networks", "must not be empty where a listener has proxy-protocol"))
         }
         let domains = configuration.acceptedDomains.map(\.domain)
         if let twice = domains.first(where: { domain in domains.filter { $0 == domain }.count > 1 }) {

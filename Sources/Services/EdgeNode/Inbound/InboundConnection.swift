@@ -134,6 +134,8 @@ final class InboundConnection: ChannelInboundHandler {
             if wait == .data { self.environment.metrics.smtpdReceivedBytes.increment(by: step.consumed) }
             guard self.perform(step.action, context) else { break }
         }
+        // What was read is not kept: most connections wait most of the time.
+        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
         // Until the greeting the timer is that of its delay.
         if !self.isClosing, self.hasGreeted { self.armTimer(context) }
     }
@@ -210,7 +212,7 @@ final class InboundConnection: ChannelInboundHandler {
     func flush(_ context: ChannelHandlerContext) {
         guard !self.replies.isEmpty else { return }
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.replies)), promise: nil)
-        self.replies.removeAll(keepingCapacity: true)
+        self.replies = []
     }
 
     private func close(_ reply: SMTPReply, _ context: ChannelHandlerContext) {

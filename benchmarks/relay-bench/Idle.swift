@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Glibc
 import Lab
+import OperatingSystem
 
 struct Idle: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,11 +31,7 @@ struct Idle: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-
+        _ = FileDescriptorLimit.raise()
         var options = LabRelayOptions()
         let total = self.connections + self.slow
         options.settings = [
@@ -70,7 +66,7 @@ struct Idle: AsyncParsableCommand {
             (\(memory >> 20) MiB without, \(memoryWithFleet >> 20) MiB with them)
             whole message, alone        p50 \(alone.atQuantile(0.5)) ms, p99 \(alone.atQuantile(0.99)) ms
             whole message, beside them  p50 \(beside.atQuantile(0.5)) ms, p99 \(beside.atQuantile(0.99)) ms
-            descriptors left            \(left)
+            descriptors left            \(max(0, left))
             """
     }
 

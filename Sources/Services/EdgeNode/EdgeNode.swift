@@ -3,6 +3,7 @@ import DeliveryQueue
 public import Logging
 import MailModel
 import NIOPosix
+import OperatingSystem
 import PostgresDriver
 import QueueStore
 import SMTPProtocol
@@ -44,6 +45,7 @@ public struct EdgeNode: Sendable {
     /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails: a `ConfigurationError` if the settings
     /// are to blame.
     public func run() async throws {
+        MemoryAllocator.returnMemoryEarly(mapping: Int32(QueueLimits.inlineBody))
         try self.checkDescriptors()
         // Trapped from the start on: until then a SIGHUP would end the process.
         let reloads = await UnixSignalsSequence(trapping: .sighup)
@@ -80,7 +82,7 @@ public struct EdgeNode: Sendable {
 
     /// A node that runs out of descriptors under load would fail its deliveries and its database first.
     private func checkDescriptors() throws(ConfigurationError) {
-        let (needed, allowed) = (self.configuration.descriptorsNeeded, DescriptorLimit.raise())
+        let (needed, allowed) = (self.configuration.descriptorsNeeded, FileDescriptorLimit.raise())
         guard needed > allowed else { return }
         throw ConfigurationError(problems: [
             self.loaded.problem(

@@ -52,6 +52,13 @@ extension RelaydConfiguration {
         TrustedProxies(networks: self.smtp.proxyNetworks, headerTime: self.smtp.proxyTimeout)
     }
 
+    /// The most descriptors that a node with these settings opens. Beside those that settings count there are listeners,
+    /// event loops, files, the resolver's sockets, and those of HTTP.
+    var descriptorsNeeded: Int {
+        self.smtp.maxConnections + ConnectionLimiter.Limits.refusals + self.delivery.maxConnections
+            + 2 * self.database.poolSize + 512
+    }
+
     /// What a client may take its time over, beside the waits of the protocol.
     var patience: ClientPatience {
         ClientPatience(

@@ -31,6 +31,11 @@ struct SMTPListener: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // The handler asks for each read, and so decides how much of a client is in memory.
             .childChannelOption(.autoRead, value: false)
+            // One read is what it gets, of at most two records of TLS. The buffers of more would stay with the channel.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2048, maximum: 32_768)
+            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.initialise(channel) }
             }

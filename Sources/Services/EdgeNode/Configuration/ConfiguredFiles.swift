@@ -16,6 +16,11 @@ struct ConfiguredFiles: Sendable {
     init(_ loaded: LoadedConfiguration, logger: Logger) async throws {
         var problems = Self.unreadableFiles(loaded)
         let certificates = Self.certificates(loaded, &problems)
+        for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
+            guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
+            problems.append(
+                loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = try Self.store(certificates, loaded)
         self.resolver = try await Self.resolver(loaded, logger)

@@ -47,7 +47,7 @@ struct OutcomeTests {
 
     private let agreed = TLSConnectionInfo(
         version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", cipherBits: 256, keyExchangeGroup: nil, serverName: nil,
-        resumed: false, peerChain: [])
+        resumed: false, peerChain: [], client: nil)
 
     @Test("The row of a host refused after its handshake says what TLS it spoke, and that nothing was proven")
     func refusedHandshake() {
@@ -63,13 +63,9 @@ struct OutcomeTests {
         #expect(self.events(.of(), [HostTry(failure: HostFailure(.dnssecInvalid))]).map(\.authentication) == [nil])
     }
 
-    @Test("What an earlier connection proved is not told of the one dialled in its place")
-    func staleConnection() {
-        var attempt = HostTry(address: .loopback)
-        attempt.isWarm = true
-        attempt.established = Established(label: .dane)
-        attempt.isWarm = false
-        attempt.failure = HostFailure(.tlsaInvalid)
+    @Test("A host that was refused in the handshake proved nothing")
+    func refusedHost() {
+        let attempt = HostTry(address: .loopback, failure: HostFailure(.tlsaInvalid))
         #expect(self.events(.of(), [attempt]).map(\.authentication) == [TraceEvent.Authentication.none])
         #expect(DANEVerificationResult(attempt) == DANEVerificationResult(rawValue: "tlsa-invalid"))
     }

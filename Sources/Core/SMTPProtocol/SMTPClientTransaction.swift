@@ -30,15 +30,20 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private var unsent: ArraySlice<Command>
     private var unanswered: ArraySlice<Command> = []
     private var mailRefusal: SMTPReply?
+    private var hasRecipient = false
     private var phase = Phase.envelope
     private(set) var outcomes: [SMTPRecipientOutcome?]
 
-    /// `resetFirst` clears what an earlier, unfinished transaction left on the server.
-    init(message: SMTPClientMessage, capabilities: SMTPServerCapabilities, resetFirst: Bool) {
+    /// Recipients that have an outcome are left out. `resetFirst` clears what an earlier, unfinished transaction left on
+    /// the server.
+    init(
+        message: SMTPClientMessage, capabilities: SMTPServerCapabilities, outcomes: [SMTPRecipientOutcome?],
+        resetFirst: Bool
+    ) {
         self.message = message
         self.capabilities = capabilities
-        self.outcomes = Array(repeating: nil, count: message.recipients.count)
-        let recipients = message.recipients.indices.map(Command.recipient)
+        self.outcomes = outcomes
+        let recipients = outcomes.indices.filter { outcomes[$0] == nil }.map(Command.recipient)
         self.unsent = ((resetFirst ? [.reset] : []) + [.mail] + recipients + [.data])[...]
     }
 
@@ -71,12 +76,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private func text(of command: Command) -> String {
         switch command {
         case .reset: return "RSET"
-        case .recipient(let index): return "RCPT TO:\(self.message.recipients[index].path)"
+        case .recipient(let index): return self.message.recipientCommand(index, for: self.capabilities)
         case .data: return "DATA"
-        case .mail:
-            let size = self.capabilities.size ? " SIZE=\(self.message.size)" : ""
-            let body = self.message.body == .eightBitMIME ? " BODY=8BITMIME" : ""
-            return "MAIL FROM:\(self.message.reversePath)\(size)\(body)"
+        case .mail: return self.message.mailCommand(for: self.capabilities)
         }
     }
 
@@ -129,16 +131,25 @@ struct SMTPClientTransaction: Hashable, Sendable {
             }
         case .recipient(let index):
             guard reply.severity != .positiveIntermediate else { return .protocolError }
-            // 251 and 252 are acceptances too. A refused MAIL has decided already.
-            if self.mailRefusal == nil, !reply.isPositiveCompletion {
-                self.outcomes[index] = SMTPRecipientOutcome(negative: reply)
-            }
+            // A refused MAIL has decided already.
+            if self.mailRefusal == nil { self.recipientAnswered(index, reply) }
             if self.unsent.first == .data, self.isAllDecided { self.unsent = [] }
         case .data:
             return self.dataAnswered(reply)
         }
         if !self.unanswered.isEmpty { return .needInput }
         return self.unsent.isEmpty ? self.done() : .send(self.nextCommands())
+    }
+
+    private mutating func recipientAnswered(_ index: Int, _ reply: SMTPReply) {
+        // 251 and 252 are acceptances too.
+        if reply.isPositiveCompletion {
+            self.hasRecipient = true
+        } else {
+            self.outcomes[index] =
+                self.hasRecipient && reply.meansTooManyRecipients
+                ? .surplus(reply) : SMTPRecipientOutcome(negative: reply)
+        }
     }
 
     private mutating func dataAnswered(_ reply: SMTPReply) -> Event {
@@ -161,7 +172,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
         guard reply.severity != .positiveIntermediate else { return .protocolError }
         self.leavesServerMidway = false
         if !isEmpty {
-            self.decideRest(reply.isPositiveCompletion ? .accepted(reply) : SMTPRecipientOutcome(negative: reply))
+            self.decideRest(
+                reply.isPositiveCompletion
+                    ? .accepted(reply, supportsDSN: self.capabilities.dsn) : SMTPRecipientOutcome(negative: reply))
         }
         return self.done()
     }
@@ -172,5 +185,19 @@ struct SMTPClientTransaction: Hashable, Sendable {
         self.outcomes = self.outcomes.map { $0 ?? outcome }
     }
 
-    private func done() -> Event { .done(self.outcomes.compactMap { $0 }) }
+    /// Where nobody got the message, another transaction for the surplus would fare no better.
+    private func done() -> Event {
+        let outcomes = self.outcomes.compactMap { $0 }
+        let isDelivered = outcomes.contains { if case .accepted = $0 { true } else { false } }
+        return .done(isDelivered ? outcomes : outcomes.map(\.withoutSurplus))
+    }
+}
+
+extension SMTPReply {
+    /// 452, or 552 from hosts of old, to RCPT (RFC 5321 §4.5.3.1.10). A host that means a full mailbox or disk may say so by
+    /// its status; one that says nothing is asked once more.
+    fileprivate var meansTooManyRecipients: Bool {
+        guard self.code == 452 || self.code == 552 else { return false }
+        return self.enhancedStatus.map { $0.subject == 5 && $0.detail == 3 } ?? true
+    }
 }

@@ -15,11 +15,15 @@ struct ConfiguredFiles: Sendable {
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     init(_ loaded: LoadedConfiguration, logger: Logger) async throws {
         var problems = Self.unreadableFiles(loaded)
-        let certificates = Self.certificates(loaded, &problems)
+        var certificates: [ServerCertificate] = []
+        do {
+            certificates = try Self.certificates(loaded)
+        } catch {
+            problems += error.problems
+        }
         for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
             guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
-            problems.append(
-                loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
+            problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = try Self.store(certificates, loaded)
@@ -39,10 +43,10 @@ struct ConfiguredFiles: Sendable {
         }
     }
 
-    private static func certificates(
-        _ loaded: LoadedConfiguration, _ problems: inout [ConfigurationProblem]
-    ) -> [ServerCertificate] {
+    /// Loads all certificates with their keys, or names each that is not good.
+    static func certificates(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> [ServerCertificate] {
         var certificates: [ServerCertificate] = []
+        var problems: [ConfigurationProblem] = []
         for (index, files) in loaded.configuration.tls.certificates.enumerated() {
             do {
                 certificates.append(
@@ -54,6 +58,7 @@ struct ConfiguredFiles: Sendable {
                     loaded.problem(with: "tls.certificates", element: "[\(index)]", error.message))
             }
         }
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return certificates
     }
 

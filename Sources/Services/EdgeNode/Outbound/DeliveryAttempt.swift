@@ -22,8 +22,8 @@ struct DeliveryAttempt {
     private var site = ReceivingSite.hosts([])
     /// The site's rate allows this message; it is asked once.
     private var isWithinRate = false
-    /// The attempt is on record; it is put there once.
-    private var isOnRecord = false
+    /// Puts the attempt on record once, over however many connections it is made.
+    private var transfer: MessageTransfer
 
     init(
         environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, dialer: Dialer, customer: SiteCustomer
@@ -33,6 +33,8 @@ struct DeliveryAttempt {
         self.term = term
         self.dialer = dialer
         self.customer = customer
+        self.transfer = MessageTransfer(
+            environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)
     }
 
     /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
@@ -95,7 +97,9 @@ struct DeliveryAttempt {
             for address in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
                 guard self.addressesLeft > 0, !self.isOver else { break }
                 self.addressesLeft -= 1
-                if let end = await self.tryAddress(address, of: host, requirement, over: &link) { return end }
+                repeat {
+                    if let end = await self.tryAddress(address, of: host, requirement, over: &link) { return end }
+                } while self.tries.last?.isCutShort == true && !self.isOver
             }
             return nil
         }
@@ -191,92 +195,15 @@ struct DeliveryAttempt {
         guard var current = link else { return HostFailure(.connectionLost) }
         let undecided = self.undecided
         attempt.established = current.established
-        current.messages += 1
+        let sent = await self.transfer.send(over: &current, to: undecided)
+        attempt.isUnrecorded = sent.isVoid
+        attempt.isCutShort = sent.isCutShort
+        for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
         link = current
-        let result = await self.send(over: current.connection, undecided)
-        attempt.isUnrecorded = !result.isOnRecord
-        for (position, outcome) in zip(undecided, result.outcomes) { attempt.outcomes[position] = outcome }
-        if !current.connection.isReady || current.messages >= self.environment.settings.messagesPerConnection {
+        if !current.connection.isReady || current.isUsedUp(self.environment.settings) {
             current.connection.quit()
             link = nil
         }
-        return result.failure
-    }
-
-    private struct Sent {
-        var outcomes: [SMTPRecipientOutcome?]
-        var failure: HostFailure?
-        var isOnRecord = true
-    }
-
-    private mutating func send(over connection: OutboundConnection, _ undecided: [Int]) async -> Sent {
-        let loop = self.dialer.eventLoop
-        guard let message = self.message(to: undecided) else {
-            return Sent(outcomes: [], failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
-        }
-        // The database is asked while the peer reads the envelope.
-        let beginning = connection.begin(message, on: loop)
-        let source = await self.prepare()
-        let begun = await beginning.value
-        guard self.isOnRecord else {
-            connection.quit()
-            return Sent(outcomes: [], failure: HostFailure(.connectionLost, "not on record"), isOnRecord: false)
-        }
-        switch begun {
-        case .done(let outcomes): return Sent(outcomes: outcomes)
-        case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
-        case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
-        case .transferContent: break
-        }
-        let isWhole = await self.transfer(source, over: connection, on: loop)
-        var isLeaseTooShort = false
-        let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
-        let finished = await connection.finish(on: loop, orBecause: refusal) {
-            // Checked in the same turn of the event loop as the dot is written.
-            isLeaseTooShort = !self.environment.leases.permitsFinalDot(self.term)
-            return isWhole && !isLeaseTooShort
-        }.value
-        // The fault is ours, and nothing was sent: the message is not put off for it.
-        guard !isLeaseTooShort else {
-            return Sent(outcomes: [], failure: HostFailure(.connectionLost, refusal), isOnRecord: false)
-        }
-        switch finished {
-        case .done(let outcomes): return Sent(outcomes: outcomes)
-        case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
-        case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
-        }
-    }
-
-    /// Puts the attempt on record, and reads the first of the content.
-    private mutating func prepare() async -> BodySource {
-        guard !self.isOnRecord else { return await BodySource.open(self.entry.key, in: self.environment.store) }
-        let (ledger, entry, epoch) = (self.environment.ledger, self.entry, self.term.epoch)
-        async let isOpened = ledger.open(entry, epoch: epoch)
-        let source = await BodySource.open(entry.key, in: self.environment.store)
-        self.isOnRecord = await isOpened
-        return source
-    }
-
-    /// Writes the whole content; `false` when it cannot be read.
-    private func transfer(
-        _ source: BodySource, over connection: OutboundConnection, on loop: any EventLoop
-    ) async -> Bool {
-        var source = source
-        while true {
-            switch await source.next() {
-            case .chunk(let bytes): _ = await connection.write(bytes, on: loop).value
-            case .end: return true
-            case .unreadable: return false
-            }
-        }
-    }
-
-    private func message(to undecided: [Int]) -> SMTPClientMessage? {
-        guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
-        let recipients = undecided.compactMap { self.entry.recipients[$0].envelopeRecipient }
-        guard recipients.count == undecided.count else { return nil }
-        return SMTPClientMessage(
-            reversePath: reversePath, recipients: recipients,
-            body: self.entry.attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
+        return sent.failure
     }
 }

@@ -27,12 +27,11 @@ struct HostTry: Sendable {
     var outcomes: [Int: SMTPRecipientOutcome] = [:]
     var duration = Duration.zero
     /// Over a connection from an earlier message: nothing was negotiated anew.
-    var isWarm = false {
-        // What an earlier connection proved says nothing about the one that is dialled in its place.
-        didSet { if !self.isWarm { self.established = nil } }
-    }
+    var isWarm = false
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
+    /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
+    var isCutShort = false
     /// Our own resolver could not look it up.
     var isOurResolvers = false
 }
@@ -54,8 +53,9 @@ struct AttemptReport: Sendable {
     /// One for each recipient of the entry.
     let outcomes: [RecipientOutcome]
     /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
-    /// sent and nothing is concluded; whoever owns the entry finds it again.
-    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) }
+    /// sent and nothing is concluded; whoever owns the entry finds it again. What a host has decided of some recipients
+    /// before is concluded.
+    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) && self.tries.allSatisfy(\.outcomes.isEmpty) }
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 
@@ -99,7 +99,7 @@ extension RecipientOutcome {
     init(_ outcome: SMTPRecipientOutcome, host: String?) {
         switch outcome {
         case .accepted: self = .delivered
-        case .deferred(let reply), .refused(let reply):
+        case .deferred(let reply), .refused(let reply), .surplus(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }
     }

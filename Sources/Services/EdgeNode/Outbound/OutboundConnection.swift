@@ -81,6 +81,9 @@ final class OutboundConnection: ChannelInboundHandler {
         if case .none = self.operation { self.session.stage == .ready } else { false }
     }
 
+    /// What the host offers and limits, once the connection is ready.
+    var capabilities: SMTPServerCapabilities { self.session.capabilities }
+
     // MARK: - Operations
 
     /// Offers the envelope.
@@ -91,6 +94,18 @@ final class OutboundConnection: ChannelInboundHandler {
         } else {
             self.operation = .beginning(promise)
             self.perform(self.session.begin(message))
+        }
+        return promise.futureResult
+    }
+
+    /// Asks whether the server takes a recipient; nothing is sent to it.
+    func verify(_ recipient: ForwardPath, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
+        let promise = eventLoop.makePromise(of: Begun.self)
+        if case .over(let failure) = self.operation {
+            promise.succeed(.failed(failure, decided: []))
+        } else {
+            self.operation = .beginning(promise)
+            self.perform(self.session.verify(recipient))
         }
         return promise.futureResult
     }

@@ -3,6 +3,7 @@ import DeliveryQueue
 import MailModel
 import NIOCore
 import NIOPosix
+import SMTPProtocol
 import TLSEngine
 import Telemetry
 import TransportSecurity
@@ -15,8 +16,13 @@ struct OutboundLink {
     let warmth: WarmConnection
     /// Its place at the site, given back when the connection is closed.
     let place: SitePlace
-    /// Messages sent over it so far.
+    /// Transactions so far.
     var messages = 0
+
+    /// Whether it has carried as many transactions as we or the host allow (MAILMAX, RFC 9422 §4.1).
+    func isUsedUp(_ settings: DeliveryEnvironment.Settings) -> Bool {
+        self.messages >= min(settings.messagesPerConnection, self.connection.capabilities.maximumTransactions ?? .max)
+    }
 
     /// Whether it may carry the next message to this host (rules 26 and 27).
     func serves(_ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName?) -> Bool {

@@ -178,11 +178,13 @@ struct ClientConversation {
         self.written = []
     }
 
-    mutating func begin(to names: String..., body: Envelope.BodyType = .sevenBit, size: Int = 10) throws {
+    mutating func begin(
+        to names: String..., from sender: String = "s@relay.test", body: Envelope.BodyType = .sevenBit, size: Int = 10
+    ) throws {
         let recipients = try names.map { EnvelopeRecipient(try #require(ForwardPath("<\($0)@mx.test>"))) }
-        let sender = try #require(ReversePath("<s@relay.test>"))
-        self.act(
-            self.session.begin(
-                SMTPClientMessage(reversePath: sender, recipients: recipients, body: body, size: size)))
+        let path = try #require(ReversePath("<\(sender)>"))
+        self.begin(SMTPClientMessage(reversePath: path, recipients: recipients, body: body, size: size))
     }
+
+    mutating func begin(_ message: SMTPClientMessage) { self.act(self.session.begin(message)) }
 }

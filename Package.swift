@@ -123,8 +123,8 @@ let package = Package(
         service(
             "Lab",
             [
-                "DANE", "MailModel", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine", nioCore, nioPosix,
-                logging,
+                "DANE", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine",
+                nioCore, nioPosix, logging,
             ]),
 
         // Executables
@@ -136,7 +136,7 @@ let package = Package(
             ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
 
         // Benchmarks
-        benchmark("relay-bench", ["Lab", "OperatingSystem", "QueueStore", "TLSEngine", argumentParser]),
+        benchmark("relay-bench", ["Lab", "QueueStore", "TLSEngine", argumentParser]),
 
         // Tests
         tests("CLibraries", ["CIDN2", "CNGHTTP2", "COpenSSL", "CPostgres", "CUnbound"]),

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Lab
-import OperatingSystem
 
 struct Idle: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,7 +30,6 @@ struct Idle: AsyncParsableCommand {
     }
 
     func run() async throws {
-        _ = FileDescriptorLimit.raise()
         var options = LabRelayOptions()
         let total = self.connections + self.slow
         options.settings = [

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import OperatingSystem
 import Synchronization
 import TLSEngine
 
@@ -42,8 +43,9 @@ public final class IdleFleet: Sendable {
         self.tls = tls
     }
 
-    /// Opens all connections; fails if one of them is refused.
+    /// Opens all connections, for which this process takes all descriptors that it may have; fails if one is refused.
     public static func open(_ plan: Plan) async throws -> IdleFleet {
+        _ = FileDescriptorLimit.raise()
         let fleet = IdleFleet(plan, try TLSClientContext())
         do {
             try await withThrowingTaskGroup(of: Void.self) { tasks in

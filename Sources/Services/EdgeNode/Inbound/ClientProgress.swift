@@ -40,6 +40,8 @@ struct ClientProgress {
 
     /// What becomes of the deadline now that the session waits for `wait`, no longer than `limit`.
     mutating func deadline(of wait: SMTPTimeouts.ServerWait, limit: Duration?) -> Deadline {
+        // While a chunk is stored the client's time goes on: else one chunk in a long while would do.
+        if wait == .owner, self.wait == .data { return .unchanged }
         let isOther = wait != self.wait
         let mayMove = isOther || self.hasStepped || (wait == .data && self.isFast(limit))
         self.wait = wait

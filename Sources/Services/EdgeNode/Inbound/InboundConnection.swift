@@ -191,6 +191,11 @@ final class InboundConnection: ChannelInboundHandler {
 
     private func deadlinePassed(_ context: ChannelHandlerContext) {
         guard self.hasGreeted else { return self.greet(context) }
+        // Whoever waits for us is not late.
+        guard !self.isWaiting else {
+            self.timer?.arm(self.environment.timeouts.dataBlock)
+            return
+        }
         self.environment.metrics.smtpdRejects.increment(.timeout)
         if let start = self.handshakeStart {
             // There is no channel to say anything on: the client expects TLS.

@@ -44,7 +44,9 @@ struct ResourceTests {
         "Twenty large messages at once pass through, in and out, without standing in memory", arguments: [true, false])
     func largeBodies(isEncrypted: Bool) async throws {
         var options = LabRelayOptions()
-        options.settings = ["database.acquire-timeout": "60s", "database.statement-timeout": "60s"]
+        options.settings = [
+            "database.acquire-timeout": "30s", "database.statement-timeout": "30s", "queue.lease-ttl": "60s",
+        ]
         var domain = LabDomain.dane("bravo.test")
         domain.retention = .messageIDs
         try await LabRelay.with([domain], options) { lab in

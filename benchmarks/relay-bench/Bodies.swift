@@ -18,7 +18,9 @@ struct Bodies: AsyncParsableCommand {
         var domain = LabDomain.dane(Bench.domain)
         domain.retention = .messageIDs
         var options = LabRelayOptions()
-        options.settings = ["database.statement-timeout": "60s", "database.acquire-timeout": "60s"]
+        options.settings = [
+            "database.acquire-timeout": "30s", "database.statement-timeout": "30s", "queue.lease-ttl": "60s",
+        ]
         let report = try await LabRelay.with([domain], options) { try await self.measure($0) }
         print(report)
     }

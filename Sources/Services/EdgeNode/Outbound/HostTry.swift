@@ -32,6 +32,10 @@ struct HostTry: Sendable {
     }
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
+    /// The host offered DSN and was told what the sender wants to hear (RFC 3461 §5.2.1).
+    var takesOverReports = false
+    /// The host by its name, or as an address literal where it has none.
+    var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
 }
 
 /// What one attempt came to, over all hosts.
@@ -54,7 +58,7 @@ struct AttemptReport: Sendable {
         self.outcomes = (0..<recipients).map { index in
             for attempt in tries {
                 guard let outcome = attempt.outcomes[index] else { continue }
-                return RecipientOutcome(outcome, host: attempt.host?.name?.text)
+                return RecipientOutcome(outcome, host: attempt.hostText, takesOverReports: attempt.takesOverReports)
             }
             return .failed(telling)
         }
@@ -69,15 +73,19 @@ struct AttemptReport: Sendable {
         guard let (attempt, failure) = candidates.first(where: { $0.1.failure == name }) else {
             return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
         }
-        return failure.deliveryFailure(host: attempt.host?.name?.text ?? attempt.address.map { "[\($0)]" })
+        return failure.deliveryFailure(host: attempt.hostText)
     }
 }
 
 extension RecipientOutcome {
     /// A host's answer for one recipient.
-    init(_ outcome: SMTPRecipientOutcome, host: String?) {
+    init(_ outcome: SMTPRecipientOutcome, host: String?, takesOverReports: Bool) {
         switch outcome {
-        case .accepted: self = .delivered
+        case .accepted(let reply):
+            self = .delivered(
+                Acceptance(
+                    host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
+                    takesOverReports: takesOverReports))
         case .deferred(let reply), .refused(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }

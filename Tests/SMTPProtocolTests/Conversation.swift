@@ -12,7 +12,7 @@ enum Feeding: CaseIterable {
 
 func hostName(_ text: String) throws -> DomainName { try #require(DomainName(text)) }
 
-/// A server session with an owner that accepts every recipient and stores every message.
+/// A server session with an owner that accepts every recipient, stores every message, and judges credentials as told.
 struct ServerConversation {
     var session: SMTPServerSession
     /// What the client saw: the code of each reply, `TLS` for a handshake, `closed` at the end.
@@ -21,14 +21,21 @@ struct ServerConversation {
     var messages: [String] = []
     var envelopes: [Envelope] = []
     var refusesRecipients = false
+    /// What the owner was asked to judge.
+    var credentials: [SASLCredentials] = []
+    var decision = SASLDecision.accepted(identity: "alice")
     private var content: [UInt8] = []
     private var pending: [UInt8] = []
     private(set) var isClosed = false
     private(set) var largestContent = 0
 
-    init(limits: SMTPServerLimits = SMTPServerLimits(), greets: Bool = true) throws {
-        self.session = SMTPServerSession(
-            configuration: .init(hostName: try hostName("mx.relay.test"), offersSTARTTLS: true, limits: limits))
+    init(
+        limits: SMTPServerLimits = SMTPServerLimits(), greets: Bool = true, offersAuthentication: Bool = false
+    ) throws {
+        var configuration = SMTPServerSession.Configuration(
+            hostName: try hostName("mx.relay.test"), offersSTARTTLS: true, limits: limits)
+        configuration.offersAuthentication = offersAuthentication
+        self.session = SMTPServerSession(configuration: configuration)
         if greets { _ = self.session.greet() }
     }
 
@@ -68,6 +75,9 @@ struct ServerConversation {
         case .decideRecipient:
             let refusal = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
             return self.act(self.session.recipientDecided(self.refusesRecipients ? .refuse(refusal) : .accept))
+        case .authenticate(let credentials):
+            self.credentials.append(credentials)
+            return self.act(self.session.authenticationDecided(self.decision))
         case .beginData(_, let reply):
             self.transcript.append("\(reply.code)")
         case .messageEnded(let envelope, let size):
@@ -151,11 +161,13 @@ struct ClientConversation {
         self.written = []
     }
 
-    mutating func begin(to names: String..., body: Envelope.BodyType = .sevenBit, size: Int = 10) throws {
+    mutating func begin(
+        to names: String..., from sender: String = "s@relay.test", body: Envelope.BodyType = .sevenBit, size: Int = 10
+    ) throws {
         let recipients = try names.map { EnvelopeRecipient(try #require(ForwardPath("<\($0)@mx.test>"))) }
-        let sender = try #require(ReversePath("<s@relay.test>"))
-        self.act(
-            self.session.begin(
-                SMTPClientMessage(reversePath: sender, recipients: recipients, body: body, size: size)))
+        let path = try #require(ReversePath("<\(sender)>"))
+        self.begin(SMTPClientMessage(reversePath: path, recipients: recipients, body: body, size: size))
     }
+
+    mutating func begin(_ message: SMTPClientMessage) { self.act(self.session.begin(message)) }
 }

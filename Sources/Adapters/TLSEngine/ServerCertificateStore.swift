@@ -5,6 +5,7 @@ import Synchronization
 /// All connections of a listener share one store. A handshake uses the certificates that were current when it began.
 public final class ServerCertificateStore: Sendable {
     private let protocols: ApplicationProtocols
+    private let clients: RecognisedClients?
     private let current: Mutex<ServerContexts>
 
     /// A store of these certificates.
@@ -13,20 +14,25 @@ public final class ServerCertificateStore: Sendable {
     /// client can verify; of two of a kind the earlier counts). Without SNI, or with an unknown name, the set of the first
     /// certificate is the answer.
     ///
-    /// - Parameter applicationProtocols: ALPN names accepted, in order of preference; a client that offers only others is
-    ///   refused, one that offers none is welcome.
+    /// - Parameters:
+    ///   - applicationProtocols: ALPN names accepted, in order of preference; a client that offers only others is refused,
+    ///     one that offers none is welcome.
+    ///   - clients: the clients to recognise by their certificates. Without this no client is asked for one; with it each
+    ///     is asked, and those without, or with one that is not recognised, are served all the same.
     public init(
-        _ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"]
+        _ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"],
+        clients: RecognisedClients? = nil
     )
         throws(TLSConfigurationError)
     {
         self.protocols = ApplicationProtocols(applicationProtocols)
-        self.current = Mutex(try ServerContexts(certificates, protocols: self.protocols))
+        self.clients = clients
+        self.current = Mutex(try ServerContexts(certificates, protocols: self.protocols, clients: clients))
     }
 
     /// Replaces all certificates at once. When this throws, the old ones stay.
     public func replace(_ certificates: [ServerCertificate]) throws(TLSConfigurationError) {
-        let next = try ServerContexts(certificates, protocols: self.protocols)
+        let next = try ServerContexts(certificates, protocols: self.protocols, clients: self.clients)
         self.current.withLock { $0 = next }
     }
 

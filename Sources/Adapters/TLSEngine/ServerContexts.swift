@@ -5,8 +5,12 @@ import COpenSSL
     /// For clients without SNI, or with an unknown name.
     let standard: TLSContext
     private let byName: [String: TLSContext]
+    /// The clients that are recognised by their certificates; `nil` where none is asked for.
+    let clients: RecognisedClients?
 
-    init(_ certificates: [ServerCertificate], protocols: ApplicationProtocols) throws(TLSConfigurationError) {
+    init(
+        _ certificates: [ServerCertificate], protocols: ApplicationProtocols, clients: RecognisedClients?
+    ) throws(TLSConfigurationError) {
         guard let first = certificates.first else {
             throw TLSConfigurationError(.noCertificates, "a TLS server needs at least one certificate")
         }
@@ -15,15 +19,17 @@ import COpenSSL
         var byName: [String: TLSContext] = [:]
         for (name, indices) in Self.answers(certificates) {
             if shared[indices] == nil {
-                shared[indices] = try TLSContext(server: indices.map { certificates[$0] }, protocols: protocols)
+                shared[indices] = try TLSContext(
+                    server: indices.map { certificates[$0] }, protocols: protocols, clients: clients)
             }
             byName[name] = shared[indices]
         }
         self.byName = byName
+        self.clients = clients
         if let name = first.names.first, let context = byName[name] {
             self.standard = context
         } else {
-            self.standard = try TLSContext(server: [first], protocols: protocols)
+            self.standard = try TLSContext(server: [first], protocols: protocols, clients: clients)
         }
         self.standard.selectByName(self)
     }

@@ -154,7 +154,17 @@ import NIOCore
             serverName: unsafe text(SSL_get_servername(self.connection, TLSEXT_NAMETYPE_host_name))
                 .flatMap { DomainName($0) },
             resumed: unsafe SSL_session_reused(self.connection) == 1,
-            peerChain: self.peerChain(isServer: isServer))
+            peerChain: self.peerChain(isServer: isServer), client: isServer ? self.authenticatedClient() : nil)
+    }
+
+    /// The client, if its certificate is one of those that our contexts recognise. A resumed session brings the certificate
+    /// and the verdict of the handshake that it began with (RFC 5077 §4, RFC 8446 §2.2).
+    private func authenticatedClient() -> AuthenticatedClient? {
+        guard let clients = (self.keptAlive as? ServerContexts)?.clients,
+            let own = unsafe SSL_get0_peer_certificate(self.connection)
+        else { return nil }
+        let isVerified = unsafe SSL_get_verify_result(self.connection) == Int(X509_V_OK)
+        return unsafe clients.recognise(PeerCertificate(reading: own), isIssuedByAuthority: isVerified)
     }
 }
 

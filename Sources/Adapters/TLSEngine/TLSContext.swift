@@ -50,8 +50,11 @@ enum TLSStrictness {
         }
     }
 
-    /// A context for servers that presents these certificates, one of each kind of key.
-    init(server certificates: [ServerCertificate], protocols: ApplicationProtocols) throws(TLSConfigurationError) {
+    /// A context for servers that presents these certificates, one of each kind of key, and asks clients for theirs if it
+    /// is told whom to recognise.
+    init(
+        server certificates: [ServerCertificate], protocols: ApplicationProtocols, clients: RecognisedClients?
+    ) throws(TLSConfigurationError) {
         unsafe self.context = try Self.make(TLS_server_method(), .server)
         self.protocols = protocols
         for certificate in certificates { try self.use(certificate) }
@@ -61,6 +64,7 @@ enum TLSStrictness {
             { _, chosen, length, offered, count, argument in
                 unsafe ApplicationProtocols.select(chosen, length, offered, count, argument)
             }, Unmanaged.passUnretained(protocols).toOpaque())
+        if let clients { try self.recognise(clients) }
     }
 
     deinit { unsafe SSL_CTX_free(self.context) }
@@ -135,6 +139,29 @@ enum TLSStrictness {
         guard used else { throw Self.failure("certificate \(certificate.chain[0].value.subject)") }
     }
 
+    /// Asks for a certificate, takes none as well, and never ends a handshake over one: what it proves is read afterwards.
+    private func recognise(_ clients: RecognisedClients) throws(TLSConfigurationError) {
+        OpenSSLErrors.clear()
+        let store = unsafe SSL_CTX_get_cert_store(self.context)
+        // An issuing authority may be named without the root above it.
+        unsafe _ = X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        for authority in clients.authorities {
+            // OpenSSL takes references of its own; the names are what clients choose their certificate by.
+            let isAdded = authority.with {
+                unsafe X509_STORE_add_cert(store, $0) == 1 && SSL_CTX_add_client_CA(self.context, $0) == 1
+            }
+            guard isAdded else { throw Self.failure("authority \(authority.value.subject)") }
+        }
+        let mark = clients.sessionContext
+        // A session that another rule made is not resumed, because it keeps that rule's verdict.
+        guard unsafe SSL_CTX_set_session_id_context(self.context, mark, UInt32(mark.count)) == 1 else {
+            throw Self.failure("session context")
+        }
+        unsafe SSL_CTX_set_verify_depth(self.context, TLSLimits.chainDepth)
+        unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe judgeClient(store) }, nil)
+        unsafe SSL_CTX_set_verify(self.context, SSL_VERIFY_PEER, nil)
+    }
+
     private static func failure(_ what: String) -> TLSConfigurationError {
         TLSConfigurationError(.refused, "OpenSSL refuses the \(what): \(OpenSSLErrors.drainText())")
     }
@@ -147,4 +174,14 @@ enum TLSStrictness {
         return 0
     }
     return unsafe X509_verify_cert(store)
+}
+
+/// Verifies a client's chain and lets the handshake go on: the verdict stays with the session, and resuming it keeps it.
+@unsafe private func judgeClient(_ store: OpaquePointer?) -> Int32 {
+    let isGood = unsafe verifyBounded(store) == 1
+    if !isGood, unsafe X509_STORE_CTX_get_error(store) == X509_V_OK {
+        // Failing without a reason is our own trouble, and must not be read as success.
+        unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED)
+    }
+    return 1
 }

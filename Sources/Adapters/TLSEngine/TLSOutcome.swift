@@ -57,6 +57,8 @@ public struct TLSConnectionInfo: Hashable, Sendable {
     public let resumed: Bool
     /// What the peer presented, its own certificate first. Empty for a peer without certificates.
     public let peerChain: [PeerCertificate]
+    /// The client that its certificate proved, where the server recognises any.
+    public let client: AuthenticatedClient?
 }
 
 /// Why a handshake or a connection failed: a reason to act upon, and a text for people.

@@ -19,6 +19,9 @@ public enum ReversePath: Hashable, Sendable {
         guard scanner.sourceRoute() != nil, let mailbox = scanner.mailbox(), scanner.take(">") else { return nil }
         return (.mailbox(mailbox), scanner.remainder)
     }
+
+    /// Whether only a host with SMTPUTF8 can be told it.
+    public var isInternational: Bool { if case .mailbox(let mailbox) = self { mailbox.isInternational } else { false } }
 }
 
 /// Where a message goes: the argument of RCPT TO (RFC 5321 §4.1.1.3).
@@ -56,6 +59,9 @@ public enum ForwardPath: Hashable, Sendable {
         case .mailbox(let mailbox), .sourceRouted(let mailbox, _): mailbox
         }
     }
+
+    /// Whether only a host with SMTPUTF8 can be told it.
+    public var isInternational: Bool { self.mailbox?.isInternational ?? false }
 }
 
 extension ReversePath: CustomStringConvertible {

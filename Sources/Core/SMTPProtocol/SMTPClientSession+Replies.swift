@@ -14,6 +14,8 @@ extension SMTPClientSession {
             return self.fail(reply.code == 421 ? .serviceClosing(reply, at: .ready) : .protocolError(.ready))
         case .transaction(let transaction):
             return self.transactionAnswered(reply, transaction)
+        case .verification(let verification):
+            return self.verificationAnswered(reply, verification)
         case .reset:
             if reply.code == 421 { return self.fail(.serviceClosing(reply, at: .reset)) }
             guard reply.code == 250 else { return self.fail(.protocolError(.reset)) }
@@ -108,5 +110,28 @@ extension SMTPClientSession {
             self.state = .ready
             return .messageDone(outcomes)
         }
+    }
+
+    private mutating func verificationAnswered(
+        _ reply: SMTPReply, _ verification: SMTPClientVerification
+    ) -> SMTPClientAction {
+        var verification = verification
+        let stage = verification.stage
+        let event = verification.received(reply)
+        self.state = .verification(verification)
+        switch event {
+        case .send(let bytes): return .send(bytes)
+        case .protocolError: return self.fail(.protocolError(stage))
+        case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
+        case .done(let outcome): return self.verified(outcome, leavesServerMidway: true)
+        case .senderRefused(let reply): return self.verified(.deferred(reply), leavesServerMidway: false)
+        }
+    }
+
+    private mutating func verified(_ outcome: SMTPRecipientOutcome, leavesServerMidway: Bool) -> SMTPClientAction {
+        self.recipientOutcomes = [outcome]
+        self.needsReset = leavesServerMidway
+        self.state = .ready
+        return .messageDone([outcome])
     }
 }

@@ -16,6 +16,7 @@ public struct SMTPClientSession: Hashable, Sendable {
         case hello(isExtended: Bool)
         case startTLS, handshake, ready
         case transaction(SMTPClientTransaction)
+        case verification(SMTPClientVerification)
         case reset, quit, finished
     }
 
@@ -52,6 +53,7 @@ public struct SMTPClientSession: Hashable, Sendable {
         case .handshake: .handshake
         case .ready: .ready
         case .transaction(let transaction): transaction.stage
+        case .verification(let verification): verification.stage
         case .reset: .reset
         case .quit: .quit
         case .finished: .finished
@@ -98,18 +100,26 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// Begins a transaction. Only in `.ready`; the action is `.send`, or `.messageDone` where the server cannot take it.
     public mutating func begin(_ message: SMTPClientMessage) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        self.recipientOutcomes = Array(repeating: nil, count: message.recipients.count)
-        if let refusal = self.localRefusal(of: message) {
-            let outcomes = message.recipients.map { _ in SMTPRecipientOutcome.refused(refusal) }
-            self.recipientOutcomes = outcomes
-            return .messageDone(outcomes)
-        }
+        self.recipientOutcomes = message.localRefusals(for: self.capabilities)
+        let outcomes = self.recipientOutcomes.compactMap { $0 }
+        guard outcomes.count < message.recipients.count else { return .messageDone(outcomes) }
         var transaction = SMTPClientTransaction(
-            message: message, capabilities: self.capabilities, resetFirst: self.needsReset)
+            message: message, capabilities: self.capabilities, outcomes: self.recipientOutcomes,
+            resetFirst: self.needsReset)
         self.needsReset = false
         let bytes = transaction.nextCommands()
         self.state = .transaction(transaction)
         return .send(bytes)
+    }
+
+    /// Asks whether the server takes a recipient, without sending it anything. Only in `.ready`; the answer is
+    /// `.messageDone` with one outcome, in which a refusal of the null sender counts as "not now".
+    public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
+        guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
+        self.recipientOutcomes = [nil]
+        let verification = SMTPClientVerification(of: recipient, resetFirst: self.needsReset)
+        self.state = .verification(verification)
+        return .send(verification.command)
     }
 
     /// Appends content in its wire form to `output`; only after `.transferContent`.
@@ -167,18 +177,5 @@ public struct SMTPClientSession: Hashable, Sendable {
     mutating func fail(_ failure: SMTPClientFailure) -> SMTPClientAction {
         self.state = .finished
         return .failed(failure)
-    }
-
-    private func localRefusal(of message: SMTPClientMessage) -> SMTPReply? {
-        if message.body == .eightBitMIME, !self.capabilities.eightBitMIME {
-            // Re-encoding (RFC 6152 §3) is not supported yet; 8-bit text is never sent where it was not offered.
-            let status = EnhancedStatusCode(.permanentFailure, 6, 3)
-            return SMTPReply(554, status, "The next host does not take 8-bit text")
-        }
-        if let limit = self.capabilities.maximumSize, message.size > limit {
-            let status = EnhancedStatusCode(.permanentFailure, 3, 4)
-            return SMTPReply(552, status, "The next host takes at most \(limit) bytes")
-        }
-        return nil
     }
 }

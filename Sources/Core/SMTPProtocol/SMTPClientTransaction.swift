@@ -33,12 +33,16 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private var phase = Phase.envelope
     private(set) var outcomes: [SMTPRecipientOutcome?]
 
-    /// `resetFirst` clears what an earlier, unfinished transaction left on the server.
-    init(message: SMTPClientMessage, capabilities: SMTPServerCapabilities, resetFirst: Bool) {
+    /// Recipients that have an outcome are left out. `resetFirst` clears what an earlier, unfinished transaction left on
+    /// the server.
+    init(
+        message: SMTPClientMessage, capabilities: SMTPServerCapabilities, outcomes: [SMTPRecipientOutcome?],
+        resetFirst: Bool
+    ) {
         self.message = message
         self.capabilities = capabilities
-        self.outcomes = Array(repeating: nil, count: message.recipients.count)
-        let recipients = message.recipients.indices.map(Command.recipient)
+        self.outcomes = outcomes
+        let recipients = outcomes.indices.filter { outcomes[$0] == nil }.map(Command.recipient)
         self.unsent = ((resetFirst ? [.reset] : []) + [.mail] + recipients + [.data])[...]
     }
 
@@ -71,12 +75,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private func text(of command: Command) -> String {
         switch command {
         case .reset: return "RSET"
-        case .recipient(let index): return "RCPT TO:\(self.message.recipients[index].path)"
+        case .recipient(let index): return self.message.recipientCommand(index, for: self.capabilities)
         case .data: return "DATA"
-        case .mail:
-            let size = self.capabilities.size ? " SIZE=\(self.message.size)" : ""
-            let body = self.message.body == .eightBitMIME ? " BODY=8BITMIME" : ""
-            return "MAIL FROM:\(self.message.reversePath)\(size)\(body)"
+        case .mail: return self.message.mailCommand(for: self.capabilities)
         }
     }
 
@@ -161,7 +162,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
         guard reply.severity != .positiveIntermediate else { return .protocolError }
         self.leavesServerMidway = false
         if !isEmpty {
-            self.decideRest(reply.isPositiveCompletion ? .accepted(reply) : SMTPRecipientOutcome(negative: reply))
+            self.decideRest(
+                reply.isPositiveCompletion
+                    ? .accepted(reply, supportsDSN: self.capabilities.dsn) : SMTPRecipientOutcome(negative: reply))
         }
         return self.done()
     }

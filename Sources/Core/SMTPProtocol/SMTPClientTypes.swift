@@ -10,39 +10,6 @@ public enum SMTPClientTLSRequirement: Hashable, Sendable {
     case none
 }
 
-/// What a server's EHLO reply offers (RFC 5321 §4.1.1.1).
-public struct SMTPServerCapabilities: Hashable, Sendable {
-    /// RFC 2920.
-    public var pipelining = false
-    /// RFC 3207.
-    public var startTLS = false
-    /// RFC 6152.
-    public var eightBitMIME = false
-    /// RFC 1870.
-    public var size = false
-    /// The most bytes in a message, where the server says so.
-    public var maximumSize: Int?
-
-    /// Nothing, as after HELO.
-    public init() {}
-
-    init(ehlo reply: SMTPReply) {
-        for line in reply.lines.dropFirst() {
-            let words = line.split(separator: " ")
-            switch words.first?.uppercased() {
-            case "PIPELINING": self.pipelining = true
-            case "STARTTLS": self.startTLS = true
-            case "8BITMIME": self.eightBitMIME = true
-            case "SIZE":
-                self.size = true
-                // Zero means that there is no fixed limit (RFC 1870 §4).
-                if words.count > 1, let limit = Int(words[1]), limit > 0 { self.maximumSize = limit }
-            default: break
-            }
-        }
-    }
-}
-
 /// One message for one transaction; the content itself stays with the owner.
 public struct SMTPClientMessage: Hashable, Sendable {
     /// The reverse path.
@@ -73,8 +40,9 @@ public struct SMTPClientMessage: Hashable, Sendable {
 
 /// What became of one recipient.
 public enum SMTPRecipientOutcome: Hashable, Sendable {
-    /// The server answers for it; this is its reply to the final dot.
-    case accepted(SMTPReply)
+    /// The server answers for it; this is its reply to the end of the content. `supportsDSN`: it was told what the sender
+    /// wants to hear, and reports from here on (RFC 3461 §5.2.1); else that is up to us (§5.2.2).
+    case accepted(SMTPReply, supportsDSN: Bool = false)
     /// Not now.
     case deferred(SMTPReply)
     /// Not at all.

@@ -4,6 +4,8 @@ internal import MailModel
 enum SMTPCommand: Hashable, Sendable {
     case hello(Envelope.Hello)
     case startTLS
+    /// The mechanism in upper case, and the initial response as it came.
+    case authenticate(mechanism: String, initialResponse: ArraySlice<UInt8>?)
     case mail(ReversePath, parameters: [Parameter])
     case recipient(ForwardPath, parameters: [Parameter])
     case data, reset, noop, verify, quit
@@ -26,9 +28,9 @@ enum SMTPCommand: Hashable, Sendable {
         case internationalAddress
     }
 
-    /// Verbs that are SMTP's but have no place here yet; BDAT and AUTH are not supported yet.
+    /// Verbs that are SMTP's but have no place here yet; BDAT is not supported yet.
     private static let otherVerbs: Set<String> = [
-        "AUTH", "BDAT", "EXPN", "HELP", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD",
+        "BDAT", "EXPN", "HELP", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD",
     ]
 
     /// Parses one line without its CRLF.
@@ -46,6 +48,7 @@ enum SMTPCommand: Hashable, Sendable {
             return .success(.hello(Envelope.Hello(name: text, isExtended: verb == "EHLO")))
         case "MAIL": return isClean ? Self.mail(argument) : .failure(.badArgument)
         case "RCPT": return isClean ? Self.recipient(argument) : .failure(.badArgument)
+        case "AUTH": return isClean ? Self.authenticate(argument) : .failure(.badArgument)
         case "NOOP": return .success(.noop)
         case "VRFY": return argument.isEmpty ? .failure(.badArgument) : .success(.verify)
         case "STARTTLS": return Self.bare(.startTLS, argument)
@@ -58,6 +61,16 @@ enum SMTPCommand: Hashable, Sendable {
 
     private static func bare(_ command: SMTPCommand, _ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
         argument.isEmpty ? .success(command) : .failure(.badArgument)
+    }
+
+    /// `sasl-mech [SP initial-response]` (RFC 4954 §8).
+    private static func authenticate(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
+        let words = argument.split(separator: UInt8(ascii: " "))
+        guard let mechanism = words.first, words.count <= 2 else { return .failure(.badArgument) }
+        return .success(
+            .authenticate(
+                mechanism: String(decoding: mechanism, as: UTF8.self).uppercased(),
+                initialResponse: words.count == 2 ? words[1] : nil))
     }
 
     private static func mail(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {

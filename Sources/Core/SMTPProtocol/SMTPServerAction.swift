@@ -16,6 +16,8 @@ public enum SMTPServerAction: Hashable, Sendable {
     case startTLS(SMTPReply)
     /// Say whether this recipient may be added: `recipientDecided`. The envelope holds those before it.
     case decideRecipient(ForwardPath, Envelope)
+    /// Say what these are worth: `authenticationDecided`. They are for nothing else, and in no log.
+    case authenticate(SASLCredentials)
     /// Write and flush this 354; content follows in the output of `receive`.
     case beginData(Envelope, SMTPReply)
     /// The message is whole, its last content in the output: store it and say `messageStored`.

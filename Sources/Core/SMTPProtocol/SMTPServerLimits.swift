@@ -6,6 +6,11 @@ public struct SMTPServerLimits: Hashable, Sendable {
     public var discardedLineBytes = 64 * 1024
     /// Recipients in one message; the next is answered 452 (RFC 5321 §4.5.3.1.10).
     public var recipients = 1000
+    /// Bytes in a line of an AUTH exchange with CRLF (RFC 4954 §4 finds 12,288 sufficient); a longer one is answered 500,
+    /// and the exchange is over.
+    public var authenticationLineBytes = 12_288
+    /// Refused credentials in one connection; with the last comes 421, and the connection is closed.
+    public var authenticationFailures = 3
     /// Commands answered 5yz in one connection; with the last comes 421, and the connection is closed.
     public var errors = 20
     /// NOOP, RSET, VRFY, EHLO and HELO since the last accepted message; then 421, and the connection is closed.

@@ -35,6 +35,7 @@ extension SMTPServerSession {
         switch command {
         case .hello(let hello): self.introduce(hello)
         case .startTLS: self.startTLS(hasMoreInput: hasMoreInput)
+        case .authenticate(let mechanism, let response): self.authenticate(mechanism, response)
         case .mail(let path, let parameters): self.mail(path, parameters)
         case .recipient(let path, let parameters): self.recipient(path, parameters)
         case .data: self.data(hasMoreInput: hasMoreInput)
@@ -69,6 +70,9 @@ extension SMTPServerSession {
     private var extensions: [String] {
         var lines = ["\(self.configuration.hostName)", "PIPELINING", "SIZE \(self.configuration.limits.messageBytes)"]
         if self.configuration.offersSTARTTLS, self.tls == nil { lines.append("STARTTLS") }
+        if self.configuration.offersAuthentication, self.tls != nil {
+            lines.append("AUTH " + SASLExchange.Mechanism.allCases.map(\.rawValue).joined(separator: " "))
+        }
         return lines + ["8BITMIME", "ENHANCEDSTATUSCODES"]
     }
 
@@ -144,7 +148,7 @@ extension SMTPServerSession {
     }
 
     /// A command that brings no mail nearer: done while the client stays within its number of them.
-    private mutating func idle(
+    mutating func idle(
         _ reply: SMTPReply, _ effect: (inout SMTPServerSession) -> Void = { _ in }
     ) -> SMTPServerAction {
         self.idleCount += 1

@@ -9,6 +9,7 @@ public import MailModel
 /// ```
 /// unopened ─ greet ─▶ commands ─ RCPT ─▶ decidingRecipient ─ recipientDecided ─▶ commands
 ///                     │  ▲  │  └─ STARTTLS ─▶ handshaking ─ tlsEstablished ─▶ commands, everything forgotten
+///                     │  ├──┼─ AUTH ─▶ authenticating ─▶ decidingCredentials ─ authenticationDecided ─▶ commands
 ///                     │  │  └─ DATA ─▶ receiving ─ CRLF.CRLF ─▶ storing ─┐
 ///                     │  └──────────────────────────────── messageStored ┘
 ///                     └─ QUIT, a limit, a violation ─▶ closed
@@ -20,6 +21,8 @@ public struct SMTPServerSession: Hashable, Sendable {
         public var hostName: DomainName
         /// Whether STARTTLS is offered.
         public var offersSTARTTLS: Bool
+        /// Whether AUTH is offered, once there is TLS; the owner then answers `.authenticate`.
+        public var offersAuthentication = false
         /// The limits.
         public var limits: SMTPServerLimits
 
@@ -35,6 +38,8 @@ public struct SMTPServerSession: Hashable, Sendable {
         case unopened, commands
         case decidingRecipient(ForwardPath)
         case handshaking
+        case authenticating(Authentication)
+        case decidingCredentials
         case receiving(SMTPDataDecoder, refusal: SMTPReply?)
         case storing
         case closed
@@ -46,6 +51,7 @@ public struct SMTPServerSession: Hashable, Sendable {
     var sawCommand = false
     var errorCount = 0
     var idleCount = 0
+    var authenticationFailures = 0
 
     /// The client's introduction; forgotten at STARTTLS.
     public internal(set) var hello: Envelope.Hello?
@@ -53,6 +59,8 @@ public struct SMTPServerSession: Hashable, Sendable {
     public internal(set) var envelope: Envelope?
     /// The TLS session, once there is one.
     public internal(set) var tls: TLSInfo?
+    /// Who the client has proved to be by AUTH.
+    public internal(set) var authenticatedIdentity: String?
 
     /// A session on a new connection.
     public init(configuration: Configuration) {
@@ -64,10 +72,10 @@ public struct SMTPServerSession: Hashable, Sendable {
     /// What the session waits for now; see `SMTPTimeouts`.
     public var waitingFor: SMTPTimeouts.ServerWait {
         switch self.state {
-        case .commands: .command
+        case .commands, .authenticating: .command
         case .handshaking: .handshake
         case .receiving: .data
-        case .unopened, .decidingRecipient, .storing: .owner
+        case .unopened, .decidingRecipient, .decidingCredentials, .storing: .owner
         case .closed: .nothing
         }
     }
@@ -94,7 +102,9 @@ public struct SMTPServerSession: Hashable, Sendable {
             // The state holds no copy while the decoder changes.
             self.state = .closed
             return self.receiveContent(input, decoder, refusal, &content)
-        case .decidingRecipient, .handshaking, .storing:
+        case .authenticating(let authentication):
+            return self.receiveResponse(input, authentication)
+        case .decidingRecipient, .decidingCredentials, .handshaking, .storing:
             return SMTPServerStep(0, .waitForOwner)
         case .closed:
             return SMTPServerStep(input.count, .needInput)
@@ -120,6 +130,7 @@ public struct SMTPServerSession: Hashable, Sendable {
         self.state = .commands
         self.tls = info
         self.hello = nil
+        self.authenticatedIdentity = nil
         self.resetTransaction()
     }
 

@@ -38,7 +38,7 @@ final class InboundConnection: ChannelInboundHandler {
     init(environment: InboundEnvironment, client: IPAddress) {
         self.environment = environment
         self.client = client
-        self.session = SMTPServerSession(configuration: environment.session)
+        self.session = SMTPServerSession(configuration: environment.sessionConfiguration)
     }
 
     // MARK: - Channel events
@@ -136,6 +136,7 @@ final class InboundConnection: ChannelInboundHandler {
             return true
         case .decideRecipient(let path, _):
             return self.perform(self.decide(path), context)
+        case .authenticate(let credentials): self.authenticate(credentials, context)
         case .beginData(let envelope, let reply):
             self.beginData(envelope, reply, context)
             return true

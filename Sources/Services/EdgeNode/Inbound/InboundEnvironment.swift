@@ -7,7 +7,7 @@ import Telemetry
 
 /// What all connections of one listener share.
 struct InboundEnvironment: Sendable {
-    /// The name of this node in trace fields, and what each session is told.
+    /// The name of this node in trace fields, and what its settings say of sessions.
     let session: SMTPServerSession.Configuration
     let timeouts: SMTPTimeouts
     let policy: InboundPolicy
@@ -16,6 +16,15 @@ struct InboundEnvironment: Sendable {
     let intake: MessageIntake
     let metrics: RelayMetrics
     let now: @Sendable () -> Timestamp
+    /// Says what credentials of a client at this address are worth; without it AUTH is not offered.
+    var authenticator: (@Sendable (SASLCredentials, IPAddress) async -> SASLDecision)?
+
+    /// What each session is told.
+    var sessionConfiguration: SMTPServerSession.Configuration {
+        var configuration = self.session
+        configuration.offersAuthentication = self.authenticator != nil
+        return configuration
+    }
 }
 
 /// Stores what clients send, and says what they are to be told.

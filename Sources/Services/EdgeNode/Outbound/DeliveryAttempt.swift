@@ -189,9 +189,14 @@ struct DeliveryAttempt {
         guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
         let recipients = undecided.compactMap { self.entry.recipients[$0].envelopeRecipient }
         guard recipients.count == undecided.count else { return nil }
-        return SMTPClientMessage(
+        let attributes = self.entry.attributes
+        var message = SMTPClientMessage(
             reversePath: reversePath, recipients: recipients,
-            body: self.entry.attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
+            body: attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
+        message.hasInternationalHeader = attributes.isSMTPUTF8
+        message.returnContent = attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) }
+        message.envelopeID = attributes.envelopeID
+        return message
     }
 
     private func count(_ host: PlannedHost) {

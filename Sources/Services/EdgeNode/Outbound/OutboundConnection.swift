@@ -95,6 +95,18 @@ final class OutboundConnection: ChannelInboundHandler {
         return promise.futureResult
     }
 
+    /// Asks whether the server takes a recipient; nothing is sent to it.
+    func verify(_ recipient: ForwardPath, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
+        let promise = eventLoop.makePromise(of: Begun.self)
+        if case .over(let failure) = self.operation {
+            promise.succeed(.failed(failure, decided: []))
+        } else {
+            self.operation = .beginning(promise)
+            self.perform(self.session.verify(recipient))
+        }
+        return promise.futureResult
+    }
+
     /// Writes content; done when the transport has taken it, and without effect once the connection has failed, which
     /// `finish` then tells.
     func write(_ content: [UInt8], on eventLoop: any EventLoop) -> EventLoopFuture<Void> {

@@ -1,0 +1,65 @@
+import MailModel
+import Testing
+
+@testable import SMTPProtocol
+
+/// Asking a server whether it takes a recipient, which sends it nothing.
+@Suite struct SMTPClientVerificationTests {
+    private func asked(_ feeding: Feeding = .whole) throws -> ClientConversation {
+        var talk = try ClientConversation(.none, feeding)
+        talk.getReady("PIPELINING")
+        let path = try #require(ForwardPath("<bob@mx.test>"))
+        talk.act(talk.session.verify(path))
+        return talk
+    }
+
+    @Test("MAIL from the null path, RCPT, and no DATA: the reply to RCPT is the answer", arguments: Feeding.allCases)
+    func answered(_ feeding: Feeding) throws {
+        for (reply, isAccepted) in [("250 ok", true), ("252 perhaps", true), ("550 5.1.1 no such user", false)] {
+            var talk = try self.asked(feeding)
+            talk.server("250 ok\r\n")
+            talk.server("\(reply)\r\n")
+            #expect(talk.written == ["MAIL FROM:<>", "RCPT TO:<bob@mx.test>"])
+            guard let outcome = talk.outcomes?.first else {
+                Issue.record("no outcome of \(reply)")
+                continue
+            }
+            if case .accepted = outcome { #expect(isAccepted) } else { #expect(!isAccepted) }
+        }
+    }
+
+    @Test("A refused null sender says nothing about the recipient, whatever its code")
+    func senderRefused() throws {
+        var talk = try self.asked()
+        talk.server("550 5.7.1 no bounces here\r\n")
+        #expect(
+            talk.outcomes == [
+                .deferred(SMTPReply(550, EnhancedStatusCode(.permanentFailure, 7, 1), "no bounces here"))
+            ])
+        #expect(talk.session.stage == .ready)
+    }
+
+    @Test("What the question leaves behind is cleared before the next one")
+    func clearedAfterwards() throws {
+        var talk = try self.asked()
+        talk.server("250 ok\r\n")
+        talk.server("450 4.2.0 later\r\n")
+        let path = try #require(ForwardPath("<eve@mx.test>"))
+        talk.act(talk.session.verify(path))
+        talk.server("250 reset\r\n")
+        talk.server("250 ok\r\n")
+        talk.server("250 ok\r\n")
+        #expect(
+            talk.written == [
+                "MAIL FROM:<>", "RCPT TO:<bob@mx.test>", "RSET", "MAIL FROM:<>", "RCPT TO:<eve@mx.test>",
+            ])
+    }
+
+    @Test("421 and a reply that is none end the connection", arguments: ["421 4.3.2 closing", "354 go on"])
+    func ended(_ reply: String) throws {
+        var talk = try self.asked()
+        talk.server("\(reply)\r\n")
+        #expect(talk.failure != nil)
+        #expect(talk.outcomes == nil)
+    }
+}

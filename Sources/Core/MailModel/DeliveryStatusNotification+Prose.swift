@@ -25,7 +25,7 @@ extension DeliveryStatusNotification {
         case .failed:
             [
                 "Your message could not be delivered to the recipients below, and is not tried",
-                "again. What went wrong, and what the other side said, stands with each.",
+                "again. The reason stands with each of them.",
             ]
         case .delayed:
             [
@@ -57,11 +57,10 @@ extension DeliveryStatusNotification {
 }
 
 extension DeliveryStatusNotification.Recipient {
-    /// Code, host and words, such as `Code 5.1.1, host mx.example.org said: 550 5.1.1 No such user`.
+    /// Code, host and words, such as `Code 5.1.1, host mx.example.org: 550 5.1.1 No such user`.
     fileprivate var quotation: String {
         let host = self.remoteMTA.map { ", host \($0)" } ?? ""
-        let verb = if case .reply = self.diagnostic, !host.isEmpty { " said" } else { "" }
-        return "Code \(self.status)\(host)\(verb): \(self.safeDiagnostic)"
+        return "Code \(self.status)\(host): \(self.safeDiagnostic)"
     }
 }
 

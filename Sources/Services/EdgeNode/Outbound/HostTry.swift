@@ -32,8 +32,6 @@ struct HostTry: Sendable {
     }
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
-    /// The host offered DSN and was told what the sender wants to hear (RFC 3461 §5.2.1).
-    var takesOverReports = false
     /// The host by its name, or as an address literal where it has none.
     var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
 }
@@ -58,7 +56,7 @@ struct AttemptReport: Sendable {
         self.outcomes = (0..<recipients).map { index in
             for attempt in tries {
                 guard let outcome = attempt.outcomes[index] else { continue }
-                return RecipientOutcome(outcome, host: attempt.hostText, takesOverReports: attempt.takesOverReports)
+                return RecipientOutcome(outcome, host: attempt.hostText)
             }
             return .failed(telling)
         }
@@ -79,13 +77,13 @@ struct AttemptReport: Sendable {
 
 extension RecipientOutcome {
     /// A host's answer for one recipient.
-    init(_ outcome: SMTPRecipientOutcome, host: String?, takesOverReports: Bool) {
+    init(_ outcome: SMTPRecipientOutcome, host: String?) {
         switch outcome {
-        case .accepted(let reply):
+        case .accepted(let reply, let supportsDSN):
             self = .delivered(
                 Acceptance(
                     host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
-                    takesOverReports: takesOverReports))
+                    takesOverReports: supportsDSN))
         case .deferred(let reply), .refused(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }

@@ -34,6 +34,8 @@ struct HostTry: Sendable {
     var isUnrecorded = false
     /// The host by its name, or as an address literal where it has none.
     var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
+    /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
+    var isCutShort = false
 }
 
 /// What one attempt came to, over all hosts.
@@ -43,8 +45,9 @@ struct AttemptReport: Sendable {
     /// One for each recipient of the entry.
     let outcomes: [RecipientOutcome]
     /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
-    /// sent and nothing is concluded; whoever owns the entry finds it again.
-    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) }
+    /// sent and nothing is concluded; whoever owns the entry finds it again. What a host has decided of some recipients
+    /// before is concluded.
+    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) && self.tries.allSatisfy(\.outcomes.isEmpty) }
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 
@@ -84,7 +87,7 @@ extension RecipientOutcome {
                 Acceptance(
                     host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
                     takesOverReports: supportsDSN))
-        case .deferred(let reply), .refused(let reply):
+        case .deferred(let reply), .refused(let reply), .surplus(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }
     }

@@ -17,8 +17,8 @@ struct DeliveryEnvironment: Sendable {
         let helloName: DomainName
         /// The port of hosts found by MX.
         let port: UInt16
-        let connectTimeout: Duration
-        let timeouts: SMTPTimeouts
+        var connectTimeout: Duration
+        var timeouts: SMTPTimeouts
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
         let schedule: RetrySchedule
@@ -33,7 +33,7 @@ struct DeliveryEnvironment: Sendable {
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 
-    let settings: Settings
+    var settings: Settings
     let policy: InboundPolicy
     let routes: RouteFinder
     let tls: TLSClientContext
@@ -42,7 +42,7 @@ struct DeliveryEnvironment: Sendable {
     let leases: LeaseTable
     let budget: ConnectionBudget
     /// The connections to receiving hosts.
-    let channels: ChannelRegistry
+    var channels: ChannelRegistry
     let metrics: RelayMetrics
     let logger: Logger
     let clock: DatabaseClock

@@ -50,7 +50,7 @@ actor RecipientProbe {
         switch outcome {
         case .accepted: return .exists
         case .refused(let reply): return .unknown(Self.refusal(reply))
-        case .deferred: return .unsure
+        case .deferred, .surplus: return .unsure
         }
     }
 

@@ -28,6 +28,10 @@ struct ConfiguredFiles: Sendable {
         let clients = Self.recognisedClients(loaded, &problems)
         self.users = Self.users(loaded, &problems)
         self.recipientLists = Self.recipientLists(loaded, &problems)
+        for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
+            guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
+            problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = try Self.store(certificates, clients, loaded)
         self.resolver = try await Self.resolver(loaded, logger)

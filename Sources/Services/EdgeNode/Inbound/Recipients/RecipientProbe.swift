@@ -22,29 +22,74 @@ actor RecipientProbe {
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
 
-    /// Asks; when the task is cancelled no further host is tried.
+    /// Asks; when the task is cancelled no further host is tried, and no place is waited for.
     func ask(_ address: CallAheadAddress) async -> CallAheadVerdict {
+        let customer = SiteCustomer(on: self.eventLoop)
+        let sites = self.environment.sites
+        return await withTaskCancellationHandler {
+            await self.ask(address, customer)
+        } onCancel: {
+            sites.withdraw(customer)
+        }
+    }
+
+    private func ask(_ address: CallAheadAddress, _ customer: SiteCustomer) async -> CallAheadVerdict {
         let nextHop = self.environment.nextHop(for: address.domain)
-        guard case .plan(let plan) = await self.environment.routes.route(to: nextHop) else { return .unsure }
-        var addressesLeft = DeliveryEnvironment.addressesPerAttempt
-        for host in plan.hosts {
-            guard case .success(let requirement) = AttemptRequirement.of(host) else { continue }
-            for target in host.addressesToTry where addressesLeft > 0 && !Task.isCancelled {
+        guard case .success(var route) = await self.environment.routes.route(to: nextHop) else { return .unsure }
+        let site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
+        var (addressesLeft, lookUpsLeft) = (
+            DeliveryEnvironment.addressesPerAttempt, DeliveryEnvironment.failedLookUpsPerAttempt
+        )
+        while lookUpsLeft > 0, !Task.isCancelled, let next = await route.next() {
+            guard case .success(let host) = next, case .success(let requirement) = AttemptRequirement.of(host) else {
+                lookUpsLeft -= 1
+                continue
+            }
+            for target in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
+                guard addressesLeft > 0, !Task.isCancelled else { return .unsure }
                 addressesLeft -= 1
-                if let verdict = await self.ask(address, at: target, of: host, requirement) { return verdict }
+                let question = Question(address: address, host: host, requirement: requirement, target: target)
+                if let verdict = await self.ask(question, at: site, customer) { return verdict }
             }
         }
         return .unsure
     }
 
-    /// The verdict of one host; `nil` when it did not get as far as that.
+    /// One address of one host, and what is asked there.
+    private struct Question {
+        let address: CallAheadAddress
+        let host: PlannedHost
+        let requirement: AttemptRequirement
+        let target: IPAddress
+    }
+
+    /// The verdict of one host; `nil` when it did not get as far as that. Its places are shared with deliveries.
     private func ask(
-        _ address: CallAheadAddress, at target: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement
+        _ question: Question, at site: ReceivingSite, _ customer: SiteCustomer
     ) async -> CallAheadVerdict? {
-        let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
-        let dialled = await dialer.dial(target, of: host, requirement: requirement, nextHopDomain: address.domain)
-        guard case .linked(let link) = dialled else { return nil }
-        let answer = await link.connection.verify(.mailbox(address.mailbox), on: self.eventLoop).value
+        let (host, requirement, domain) = (question.host, question.requirement, question.address.domain)
+        while !Task.isCancelled {
+            let opened = await self.environment.sites.open(
+                site, by: self.environment.egress.ways(to: question.target), for: customer, isPatient: true,
+                whenFull: self.environment.links.close(idleAt:))
+            switch opened {
+            // A connection of a delivery has a delivery's deadlines: it does not serve here.
+            case .link: continue
+            case .full, .withdrawn: return nil
+            case .place(let place):
+                let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
+                let dialled = await dialer.dial(
+                    question.target, of: host, requirement: requirement, nextHopDomain: domain, in: place)
+                guard case .linked(let link) = dialled else { return nil }
+                return await self.ask(question, over: link)
+            }
+        }
+        return nil
+    }
+
+    private func ask(_ question: Question, over link: OutboundLink) async -> CallAheadVerdict? {
+        let path = ForwardPath.mailbox(question.address.mailbox)
+        let answer = await link.connection.verify(path, on: self.eventLoop).value
         link.connection.quit()
         guard case .done(let outcomes)? = answer, let outcome = outcomes.first else { return nil }
         switch outcome {

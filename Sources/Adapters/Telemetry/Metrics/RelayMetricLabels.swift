@@ -65,6 +65,7 @@ public enum RejectReason: String, MetricLabel {
     case badLineEnding = "bad_line_ending"
     case relayDenied = "relay_denied"
     case unknownRecipient = "unknown_recipient"
+    case authentication
     case size
     case recipients
     case errors

@@ -23,6 +23,7 @@ extension RejectReason {
         case (500...502, _, _), (555, _, _): self = .syntax
         case (552, _, _): self = .size
         case (_, 7, 1): self = .relayDenied
+        case (535, _, _), (538, _, _), (454, 7, 0): self = .authentication
         case (452, 5, 3): self = .recipients
         case (452, 3, 1): self = .storage
         case (_, 1, 1): self = .unknownRecipient

@@ -1,4 +1,5 @@
 import DANE
+import DeliveryQueue
 import MailModel
 import NIOCore
 import SMTPProtocol

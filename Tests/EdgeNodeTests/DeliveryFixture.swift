@@ -80,7 +80,7 @@ struct DeliveryFixture {
         let table = LeaseTable()
         table.replace(self.leases)
         self.environment = DeliveryEnvironment(
-            settings: configuration.deliverySettings, policy: try configuration.inboundPolicy(),
+            settings: configuration.deliverySettings, policy: try configuration.inboundPolicy([:]),
             routes: RouteFinder(resolver: resolver, policy: configuration.routePolicy(interfaces: [])),
             tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
             leases: table, egress: configuration.egress, sites: sites, links: SiteLinks(sites: sites),

@@ -75,7 +75,9 @@ struct InboundClient {
     /// Runs `body` with a client that has connected, and ends everything after it.
     static func with(
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
-        limits: SMTPServerLimits = SMTPServerLimits(), _ body: (InboundClient) async throws -> Void
+        isSecured: Bool = false, domainConversion: DomainNameConversion = .none,
+        limits: SMTPServerLimits = SMTPServerLimits(), configure: (inout InboundEnvironment) -> Void = { _ in },
+        _ body: (InboundClient) async throws -> Void
     ) async throws {
         let supervisor = TaskSupervisor(backlog: 8)
         let store = TestStore(isGated: isStoreGated)
@@ -85,15 +87,18 @@ struct InboundClient {
             enqueue: { message async throws(QueueStoreError) in try await store.enqueue(message) },
             bodyWriter: { _ in preconditionFailure("no test here sends a large message") }, supervisor: supervisor,
             metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let environment = InboundEnvironment(
-            session: .init(hostName: "relay.test", offersSTARTTLS: true, limits: limits), timeouts: SMTPTimeouts(),
+        var environment = InboundEnvironment(
+            session: .init(
+                hostName: "relay.test", offersSTARTTLS: true, limits: limits, domainConversion: domainConversion),
+            timeouts: SMTPTimeouts(),
             policy: InboundPolicy(
                 acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
                 postmaster: "postmaster@bravo.test"),
             certificates: certificates, intake: intake, metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
+        configure(&environment)
         try await withThrowingTaskGroup { group in
             group.addTask { await supervisor.run() }
-            try await client.connect(environment, address)
+            try await client.connect(environment, address, isSecured: isSecured)
             let result: Result<Void, any Error>
             do { result = .success(try await body(client)) } catch { result = .failure(error) }
             if client.channel.isActive { try await client.channel.close() }
@@ -105,12 +110,13 @@ struct InboundClient {
 
     private init(store: TestStore) { self.store = store }
 
-    private func connect(_ environment: InboundEnvironment, _ address: IPAddress) async throws {
+    /// - Parameter isSecured: the session takes the client for one that has done STARTTLS.
+    private func connect(_ environment: InboundEnvironment, _ address: IPAddress, isSecured: Bool) async throws {
         let (channel, reads) = (self.channel, self.reads)
         try await channel.testingEventLoop.executeInContext {
-            try channel.pipeline.syncOperations.addHandlers([
-                reads, InboundConnection(environment: environment, client: address),
-            ])
+            let connection = InboundConnection(environment: environment, client: address)
+            if isSecured { connection.session.pretendTLS() }
+            try channel.pipeline.syncOperations.addHandlers([reads, connection])
         }
         try await channel.connect(to: SocketAddress(unixDomainSocketPath: "/client"))
     }
@@ -133,7 +139,7 @@ struct InboundClient {
     /// As `codes`, waiting for the store, which answers from a thread of its own.
     func codesWhenStored() async throws -> [String] {
         let text = String(buffer: try await self.channel.waitForOutboundWrite(as: ByteBuffer.self))
-        return [String(text.prefix(3))]
+        return text.split(separator: "\r\n").map { String($0.prefix(3)) }
     }
 
     /// Greeting and EHLO done, and their replies read.
@@ -167,4 +173,16 @@ struct InboundClient {
 
     var readCount: Int { self.reads.count.withLock { $0 } }
     var isOpen: Bool { self.channel.isActive }
+}
+
+extension SMTPServerSession {
+    /// As if the client had done STARTTLS.
+    fileprivate mutating func pretendTLS() {
+        _ = self.greet()
+        var content: [UInt8] = []
+        for line in ["EHLO client.test\r\n", "STARTTLS\r\n"] {
+            _ = self.receive(Array(line.utf8).span, content: &content)
+        }
+        self.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256"))
+    }
 }

@@ -52,6 +52,7 @@ public enum RejectReason: String, MetricLabel {
     case badSequence = "bad_sequence"
     case badLineEnding = "bad_line_ending"
     case relayDenied = "relay_denied"
+    case authentication
     case unknownRecipient = "unknown_recipient"
     case size
     case recipients

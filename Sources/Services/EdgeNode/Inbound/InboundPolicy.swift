@@ -48,4 +48,7 @@ struct InboundPolicy: Sendable {
 struct AdmittedRecipient: Hashable, Sendable {
     let path: ForwardPath
     let domain: DomainName
+    /// What the sender asked to be told of it.
+    var notify: NotifyConditions?
+    var originalRecipient: OriginalRecipient?
 }

@@ -12,23 +12,30 @@ final class IncomingMessage {
     private let draft: AcceptedMessage
     private var buffer: [UInt8]
     private var stager: BodyStager?
-    private var received = ReceivedFieldCounter()
+    private var survey: ContentSurvey
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
-        environment: InboundEnvironment
+        isAuthenticated: Bool, environment: InboundEnvironment
     ) {
         let now = environment.now()
         var generator = SystemRandomNumberGenerator()
         let id = MessageID(milliseconds: UInt64(max(0, now.microseconds / 1000)), using: &generator)
         let received = ReceivedField(
-            hello: envelope.hello, clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
+            hello: envelope.hello,
+            transmission: TransmissionProtocol(
+                isExtended: envelope.hello.isExtended, isInternational: envelope.isInternational,
+                isSecured: tls != nil, isAuthenticated: isAuthenticated),
+            clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
         var attributes = MessageAttributes()
         attributes.isEightBit = envelope.body == .eightBitMIME
+        attributes.dsnReturn = envelope.returnContent?.rawValue
+        attributes.envelopeID = envelope.envelopeID
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
         self.intake = environment.intake
         self.buffer = received.bytes
+        self.survey = ContentSurvey(receivedFieldLimit: environment.session.limits.receivedFields)
         self.draft = AcceptedMessage(
             id: id, sender: envelope.reversePath.storedText, attributes: attributes,
             entries: Self.entries(of: recipients), body: .inline([]),
@@ -37,7 +44,7 @@ final class IncomingMessage {
 
     /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
     func append(_ content: inout [UInt8]) -> Bool {
-        self.received.consume(content)
+        self.survey.consume(content)
         self.buffer.append(contentsOf: content)
         content.removeAll(keepingCapacity: true)
         return self.buffer.count > QueueLimits.inlineBody
@@ -61,10 +68,10 @@ final class IncomingMessage {
 
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
     func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
-        guard !self.received.isLoop else { return then(MessageIntake.routingLoop) }
+        guard !self.survey.receivedFields.isLoop else { return then(MessageIntake.routingLoop) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
-        let (intake, stager, draft) = (self.intake, self.stager, self.draft)
+        let (intake, stager, draft) = (self.intake, self.stager, self.surveyed)
         self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
             var message = draft
             do throws(QueueStoreError) {
@@ -84,6 +91,15 @@ final class IncomingMessage {
 
     /// The message is not wanted any more. Staged chunks are swept later.
     func abandon() { self.buffer = [] }
+
+    /// The message with what its content turned out to be. A header section in UTF-8 that was not declared is accepted,
+    /// and goes only where SMTPUTF8 is offered, as one that was declared.
+    private var surveyed: AcceptedMessage {
+        var message = self.draft
+        if self.survey.isEightBit { message.attributes.isEightBit = true }
+        message.attributes.isSMTPUTF8 = self.survey.hasInternationalHeader
+        return message
+    }
 
     private func takeBuffer() -> [UInt8] {
         defer { self.buffer = [] }
@@ -105,8 +121,9 @@ final class IncomingMessage {
         var entries: [AcceptedEntry] = []
         var positions: [DomainName: Int] = [:]
         for recipient in recipients {
-            guard let mailbox = recipient.path.mailbox else { continue }
-            let stored = QueueRecipient(address: "\(mailbox)")
+            let request = EnvelopeRecipient(
+                recipient.path, notify: recipient.notify, originalRecipient: recipient.originalRecipient)
+            guard let stored = QueueRecipient(request) else { continue }
             if let position = positions[recipient.domain] {
                 entries[position].recipients.append(stored)
             } else {

@@ -45,6 +45,18 @@ public enum InboundMessageResult: String, MetricLabel {
     case accepted, deferred, rejected, aborted
 }
 
+/// What the credentials of AUTH were worth.
+public enum AuthenticationResult: String, MetricLabel {
+    public static let labelName = "result"
+    case accepted, refused, unavailable
+}
+
+/// What was found out about a recipient by call-ahead, from the cache or anew.
+public enum VerificationResult: String, MetricLabel {
+    public static let labelName = "result"
+    case exists, unknown, unsure
+}
+
 /// Why a command or message was refused.
 public enum RejectReason: String, MetricLabel {
     public static let labelName = "reason"
@@ -52,14 +64,15 @@ public enum RejectReason: String, MetricLabel {
     case badSequence = "bad_sequence"
     case badLineEnding = "bad_line_ending"
     case relayDenied = "relay_denied"
-    case authentication
     case unknownRecipient = "unknown_recipient"
+    case authentication
     case size
     case recipients
     case errors
     case limit
     case timeout
     case queue
+    case storage
     case malformedMessage = "malformed_message"
     case other
 }
@@ -85,7 +98,7 @@ public enum DeliveryResult: String, MetricLabel {
 /// Kinds of delivery status notification.
 public enum DSNType: String, MetricLabel {
     public static let labelName = "type"
-    case failure, delay, success
+    case failure, delay, relayed
 }
 
 /// The requirement of one MX host, as in `DANERequirement`.

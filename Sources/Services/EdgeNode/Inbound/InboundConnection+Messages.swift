@@ -4,16 +4,9 @@ import SMTPProtocol
 import Telemetry
 
 extension InboundConnection {
-    func decide(_ path: ForwardPath) -> SMTPServerAction {
-        switch self.environment.policy.admit(path, from: self.client) {
-        case .success: self.session.recipientDecided(.accept)
-        case .failure(let refusal): self.session.recipientDecided(.refuse(refusal.reply))
-        }
-    }
-
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         let recipients = envelope.recipients.compactMap { recipient -> AdmittedRecipient? in
-            guard var admitted = try? self.environment.policy.admit(recipient.path, from: self.client).get() else {
+            guard var admitted = try? self.environment.policy.admit(recipient.path, from: self.identity).get() else {
                 return nil
             }
             admitted.notify = recipient.notify

@@ -19,6 +19,12 @@ struct InboundEnvironment: Sendable {
     /// Says what credentials of a client at this address are worth; without it AUTH is not offered.
     var authenticator: (@Sendable (SASLCredentials, IPAddress) async -> SASLDecision)?
 
+    /// Asks the next hop of an accepted domain about a recipient.
+    var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
+    /// The refusal of mail of so many bytes, if that is known, while the queue has no room for it.
+    var storageRefusal: @Sendable (Int?) -> SMTPReply? = { _ in nil }
+    var copyBudget = CopyBudget.unlimited
+
     /// What each session is told.
     var sessionConfiguration: SMTPServerSession.Configuration {
         var configuration = self.session

@@ -76,7 +76,8 @@ struct InboundClient {
     static func with(
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
         isSecured: Bool = false, domainConversion: DomainNameConversion = .none,
-        limits: SMTPServerLimits = SMTPServerLimits(), configure: (inout InboundEnvironment) -> Void = { _ in },
+        limits: SMTPServerLimits = SMTPServerLimits(), patience: ClientPatience = ClientPatience(),
+        configure: (inout InboundEnvironment) -> Void = { _ in },
         _ body: (InboundClient) async throws -> Void
     ) async throws {
         let supervisor = TaskSupervisor(backlog: 8)
@@ -90,7 +91,7 @@ struct InboundClient {
         var environment = InboundEnvironment(
             session: .init(
                 hostName: "relay.test", offersSTARTTLS: true, limits: limits, domainConversion: domainConversion),
-            timeouts: SMTPTimeouts(),
+            timeouts: SMTPTimeouts(), patience: patience,
             policy: InboundPolicy(
                 acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
                 postmaster: "postmaster@bravo.test"),

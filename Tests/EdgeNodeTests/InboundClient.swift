@@ -75,6 +75,7 @@ struct InboundClient {
     /// Runs `body` with a client that has connected, and ends everything after it.
     static func with(
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
+        isSecured: Bool = false, domainConversion: DomainNameConversion = .none,
         limits: SMTPServerLimits = SMTPServerLimits(), patience: ClientPatience = ClientPatience(),
         configure: (inout InboundEnvironment) -> Void = { _ in },
         _ body: (InboundClient) async throws -> Void
@@ -88,8 +89,9 @@ struct InboundClient {
             bodyWriter: { _ in preconditionFailure("no test here sends a large message") }, supervisor: supervisor,
             metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         var environment = InboundEnvironment(
-            session: .init(hostName: "relay.test", offersSTARTTLS: true, limits: limits), timeouts: SMTPTimeouts(),
-            patience: patience,
+            session: .init(
+                hostName: "relay.test", offersSTARTTLS: true, limits: limits, domainConversion: domainConversion),
+            timeouts: SMTPTimeouts(), patience: patience,
             policy: InboundPolicy(
                 acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
                 postmaster: "postmaster@bravo.test"),
@@ -97,7 +99,7 @@ struct InboundClient {
         configure(&environment)
         try await withThrowingTaskGroup { group in
             group.addTask { await supervisor.run() }
-            try await client.connect(environment, address)
+            try await client.connect(environment, address, isSecured: isSecured)
             let result: Result<Void, any Error>
             do { result = .success(try await body(client)) } catch { result = .failure(error) }
             if client.channel.isActive { try await client.channel.close() }
@@ -109,12 +111,13 @@ struct InboundClient {
 
     private init(store: TestStore) { self.store = store }
 
-    private func connect(_ environment: InboundEnvironment, _ address: IPAddress) async throws {
+    /// - Parameter isSecured: the session takes the client for one that has done STARTTLS.
+    private func connect(_ environment: InboundEnvironment, _ address: IPAddress, isSecured: Bool) async throws {
         let (channel, reads) = (self.channel, self.reads)
         try await channel.testingEventLoop.executeInContext {
-            try channel.pipeline.syncOperations.addHandlers([
-                reads, InboundConnection(environment: environment, client: address),
-            ])
+            let connection = InboundConnection(environment: environment, client: address)
+            if isSecured { connection.session.pretendTLS() }
+            try channel.pipeline.syncOperations.addHandlers([reads, connection])
         }
         try await channel.connect(to: SocketAddress(unixDomainSocketPath: "/client"))
     }
@@ -137,7 +140,7 @@ struct InboundClient {
     /// As `codes`, waiting for the store, which answers from a thread of its own.
     func codesWhenStored() async throws -> [String] {
         let text = String(buffer: try await self.channel.waitForOutboundWrite(as: ByteBuffer.self))
-        return [String(text.prefix(3))]
+        return text.split(separator: "\r\n").map { String($0.prefix(3)) }
     }
 
     /// Greeting and EHLO done, and their replies read.
@@ -171,4 +174,16 @@ struct InboundClient {
 
     var readCount: Int { self.reads.count.withLock { $0 } }
     var isOpen: Bool { self.channel.isActive }
+}
+
+extension SMTPServerSession {
+    /// As if the client had done STARTTLS.
+    fileprivate mutating func pretendTLS() {
+        _ = self.greet()
+        var content: [UInt8] = []
+        for line in ["EHLO client.test\r\n", "STARTTLS\r\n"] {
+            _ = self.receive(Array(line.utf8).span, content: &content)
+        }
+        self.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256"))
+    }
 }

@@ -123,6 +123,64 @@ struct HostileInputTests {
         #expect(try await SharedLab.lab.receptions(for: "huge@ours.test") == 0)
     }
 
+    @Test("2: the true end split at every byte ends a message, which is queued once", arguments: Transport.allCases)
+    func splitEnd(_ transport: Transport) async throws {
+        let recipient = "split-\(transport)@ours.test"
+        let message = Array("Subject: split\r\n\r\nx\r\n.\r\n".utf8)
+        for rest in 1...4 {
+            try await self.dialog(transport) { smtp in
+                try await smtp.say("MAIL FROM:<a@client.test>")
+                try await smtp.say("RCPT TO:<\(recipient)>")
+                try await smtp.say("DATA")
+                try await smtp.send(Array(message.dropLast(rest)))
+                // Long enough for the first part to be read by itself.
+                try await Task.sleep(for: .milliseconds(50))
+                try await smtp.send(Array(message.suffix(rest)))
+                #expect(try await smtp.readReply().code == 250)
+                #expect(try await smtp.say("NOOP").code == 250)
+            }
+        }
+        #expect(try await SharedLab.lab.receptions(for: recipient) == 4)
+    }
+
+    @Test(
+        "7: a disconnect in the middle of a chunk queues nothing; a message in chunks arrives",
+        arguments: Transport.allCases)
+    func chunks(_ transport: Transport) async throws {
+        let recipient = "chunks-\(transport)@ours.test"
+        let start = "MAIL FROM:<a@client.test>\r\nRCPT TO:<\(recipient)>\r\nBDAT 14\r\nSubject: x\r\n\r\n"
+        for rest in ["BDAT 100 LAST\r\nabc", "BDAT 0 LAST\r\n"] {
+            let replies = rest.hasPrefix("BDAT 0") ? 4 : 3
+            try await self.dialog(transport) { smtp in
+                try await smtp.send(start + rest)
+                for _ in 0..<replies { #expect(try await smtp.readReply().code == 250) }
+            }
+        }
+        #expect(try await SharedLab.lab.receptions(for: recipient) == 1)
+    }
+
+    @Test("14: 50 Received fields are a long way, 51 are a loop: 554 5.4.6")
+    func receivedFields() async throws {
+        for (count, code) in [(50, 250), (51, 554)] {
+            let fields = String(repeating: "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\n", count: count)
+            let reply = try await self.dialog { smtp in
+                try await smtp.submit(from: "a@client.test", to: ["loop@ours.test"], fields + "Subject: x\n\nx")
+            }
+            #expect(reply.code == code)
+            #expect(code == 250 || reply.description.contains("5.4.6"))
+        }
+    }
+
+    @Test("12: a domain in U-labels is the domain of its A-labels, and no way around the policy")
+    func internationalRelay() async throws {
+        try await self.dialog { smtp in
+            #expect(try await smtp.say("MAIL FROM:<jörg@bücher.test>").code == 553)
+            #expect(try await smtp.say("MAIL FROM:<jörg@bücher.test> SMTPUTF8").code == 250)
+            #expect(try await smtp.say("RCPT TO:<bob@bücher.test>").code == 550)
+            #expect(try await smtp.say("RCPT TO:<用户@ours.test>").code == 250)
+        }
+    }
+
     // MARK: STARTTLS
 
     @Test("4: what comes behind STARTTLS in the same segment is never run (RFC 3207 §6)")

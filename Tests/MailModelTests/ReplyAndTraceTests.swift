@@ -29,8 +29,10 @@ import Testing
         func field(_ hello: String, _ tls: TLSInfo?) -> String {
             text(
                 ReceivedField(
-                    hello: .init(name: hello, isExtended: true), clientAddress: .v4(0xc000_0201), by: host, tls: tls,
-                    id: MessageID(high: 0, low: 1), at: Timestamp(seconds: 0)
+                    hello: .init(name: hello, isExtended: true),
+                    transmission: TransmissionProtocol(isExtended: true, isSecured: tls != nil),
+                    clientAddress: .v4(0xc000_0201), by: host, tls: tls, id: MessageID(high: 0, low: 1),
+                    at: Timestamp(seconds: 0)
                 ).bytes)
         }
         #expect(

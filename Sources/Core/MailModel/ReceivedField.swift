@@ -1,7 +1,9 @@
 /// The trace field that a relay puts on top of a message that it accepts (RFC 5321 §4.4).
 public struct ReceivedField: Hashable, Sendable {
-    /// How the client introduced itself; `isExtended` chooses SMTP or ESMTP (RFC 3848).
+    /// How the client introduced itself.
     public let hello: Envelope.Hello
+    /// How the message came.
+    public let transmission: TransmissionProtocol
     /// The client's address.
     public let clientAddress: IPAddress
     /// The name of this host.
@@ -15,9 +17,12 @@ public struct ReceivedField: Hashable, Sendable {
 
     /// A trace field.
     public init(
-        hello: Envelope.Hello, clientAddress: IPAddress, by: DomainName, tls: TLSInfo?, id: MessageID, at: Timestamp
+        hello: Envelope.Hello, transmission: TransmissionProtocol, clientAddress: IPAddress, by: DomainName,
+        tls: TLSInfo?,
+        id: MessageID, at: Timestamp
     ) {
         self.hello = hello
+        self.transmission = transmission
         self.clientAddress = clientAddress
         self.by = by
         self.tls = tls
@@ -27,11 +32,10 @@ public struct ReceivedField: Hashable, Sendable {
 
     /// The whole field, folded, with its CRLF.
     public var bytes: [UInt8] {
-        let with = self.tls == nil ? (self.hello.isExtended ? "ESMTP" : "SMTP") : "ESMTPS"
         var lines = ["Received: from \(self.fromDomain) (\(Mailbox.Domain.literal(self.clientAddress)))"]
         if let tls { lines.append("(using \(Self.comment(tls.version)) with cipher \(Self.comment(tls.cipher)))") }
         // The recipient is left out (no FOR clause): a message may have several, and must not reveal one to another.
-        lines += ["by \(self.by) with \(with) id \(self.id);", self.at.headerDate]
+        lines += ["by \(self.by) with \(self.transmission) id \(self.id);", self.at.headerDate]
         return Array((lines.joined(separator: "\r\n\t") + "\r\n").utf8)
     }
 

@@ -1,47 +1,68 @@
 /// Counts the Received fields of a message as its content passes by, to find mail that goes in circles (RFC 5321 §6.3).
 ///
-/// It keeps a few bytes of state, however long the header section is. Content comes in pieces of any size, with CRLF.
+/// It keeps a few bytes of state, however long the header section or a line in it is. Content comes in pieces of any
+/// size, with CRLF. Blanks before the colon are obsolete (RFC 5322 §4.5) and make no difference.
 public struct ReceivedFieldCounter: Hashable, Sendable {
-    /// The most fields of a message that is not taken for one in a loop; the limit that mail operators are used to.
-    public static let limit = 50
+    private enum Position: Hashable {
+        /// So many bytes of the name have been found since the start of the line.
+        case name(Int)
+        /// The name, and perhaps blanks.
+        case afterName
+        case elsewhere
+    }
 
-    private static let name = Array("received:".utf8)
+    private static let name = Array("received".utf8)
 
+    /// The most fields of a message that is not taken for one in a loop.
+    public let limit: Int
     /// The fields so far.
     public private(set) var count = 0
     private var isInHeader = true
-    private var column = 0
-    private var isMatching = true
+    private var isAtLineStart = true
+    private var position = Position.name(0)
 
     /// Nothing has passed yet.
-    public init() {}
+    public init(limit: Int) { self.limit = limit }
 
     /// Whether the message has been through too many hosts.
-    public var isLoop: Bool { self.count > Self.limit }
+    public var isLoop: Bool { self.count > self.limit }
 
-    /// Takes the next piece of content.
-    public mutating func consume(_ content: some Sequence<UInt8>) {
-        guard self.isInHeader else { return }
+    /// Takes the next piece of content, and says how many of its bytes belong to the header section.
+    @discardableResult
+    public mutating func consume(_ content: some Sequence<UInt8>) -> Int {
+        guard self.isInHeader else { return 0 }
+        var consumed = 0
         for byte in content {
+            consumed += 1
             switch byte {
             case UInt8(ascii: "\r"): continue
-            case UInt8(ascii: "\n") where self.column == 0:
+            case UInt8(ascii: "\n") where self.isAtLineStart:
                 // The empty line: what follows is the body, whatever it looks like.
                 self.isInHeader = false
-                return
+                return consumed
             case UInt8(ascii: "\n"):
-                (self.column, self.isMatching) = (0, true)
-            default: self.take(byte)
+                (self.isAtLineStart, self.position) = (true, .name(0))
+            default:
+                self.isAtLineStart = false
+                self.take(byte)
             }
         }
+        return consumed
     }
 
     private mutating func take(_ byte: UInt8) {
-        if self.isMatching, self.column < Self.name.count {
+        switch self.position {
+        case .name(let length):
             let lower = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte
-            self.isMatching = lower == Self.name[self.column]
-            if self.isMatching, self.column == Self.name.count - 1 { self.count += 1 }
+            guard lower == Self.name[length] else { return self.position = .elsewhere }
+            self.position = length + 1 == Self.name.count ? .afterName : .name(length + 1)
+        case .afterName where byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t"):
+            return
+        case .afterName:
+            if byte == UInt8(ascii: ":") { self.count += 1 }
+            self.position = .elsewhere
+        case .elsewhere:
+            return
         }
-        self.column += 1
     }
 }

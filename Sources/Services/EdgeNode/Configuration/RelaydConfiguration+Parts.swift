@@ -1,5 +1,6 @@
 import DANE
 import DeliveryQueue
+import InternationalDomains
 import MailModel
 import PostgresDriver
 import QueueStore
@@ -13,12 +14,16 @@ extension RelaydConfiguration {
         var limits = SMTPServerLimits()
         limits.commandLineBytes = self.smtp.maxCommandLine.bytes
         limits.recipients = self.smtp.maxRecipients
+        limits.messages = self.smtp.maxMessagesPerConnection
+        limits.receivedFields = self.smtp.maxReceivedFields
+        limits.authenticationFailures = self.smtp.maxAuthenticationFailures
         limits.errors = self.smtp.maxErrors
         limits.idleCommands = self.smtp.maxNoops
         limits.messageBytes = self.smtp.maxMessageSize.bytes
         limits.textLineBytes = self.smtp.maxTextLine.bytes
         return SMTPServerSession.Configuration(
-            hostName: self.hostName(of: listener), offersSTARTTLS: hasTLS, limits: limits)
+            hostName: self.hostName(of: listener), offersSTARTTLS: hasTLS, limits: limits,
+            domainConversion: .libidn2)
     }
 
     var serverTimeouts: SMTPTimeouts {
@@ -236,4 +241,9 @@ extension ConfiguredNextHop {
         case .address(let endpoint): .address(endpoint.address, port: endpoint.port)
         }
     }
+}
+
+extension DomainNameConversion {
+    /// IDNA2008 by the adapter's tables.
+    fileprivate static let libidn2 = DomainNameConversion(identifier: "libidn2") { try? DomainName(unicode: $0) }
 }

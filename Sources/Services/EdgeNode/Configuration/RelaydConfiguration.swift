@@ -40,10 +40,13 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var greetingDelay = Duration.milliseconds(20)
         public var maxMessageSize = ByteCount.mebibytes(50)
         public var maxRecipients = 1000
+        public var maxMessagesPerConnection = 1000
+        public var maxReceivedFields = 50
         public var maxCommandLine = ByteCount(2048)
         public var maxTextLine = ByteCount(65_536)
         public var maxErrors = 20
         public var maxNoops = 100
+        public var maxAuthenticationFailures = 3
         public var commandTimeout = Duration.seconds(300)
         public var dataTimeout = Duration.seconds(180)
         public var minDataRate = ByteCount(500)

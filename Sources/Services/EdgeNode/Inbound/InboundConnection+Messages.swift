@@ -5,12 +5,17 @@ import Telemetry
 
 extension InboundConnection {
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
-        let recipients = envelope.recipients.compactMap {
-            try? self.environment.policy.admit($0.path, from: self.identity).get()
+        let recipients = envelope.recipients.compactMap { recipient -> AdmittedRecipient? in
+            guard var admitted = try? self.environment.policy.admit(recipient.path, from: self.identity).get() else {
+                return nil
+            }
+            admitted.notify = recipient.notify
+            admitted.originalRecipient = recipient.originalRecipient
+            return admitted
         }
         self.message = IncomingMessage(
             envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
-            environment: self.environment)
+            isAuthenticated: self.session.authenticatedIdentity != nil, environment: self.environment)
         guard let reply else { return }
         reply.serialise(into: &self.replies)
         self.flush(context)

@@ -78,6 +78,9 @@ struct InboundPolicy: Sendable {
 struct AdmittedRecipient: Hashable, Sendable {
     let path: ForwardPath
     let domain: DomainName
+    /// What the sender asked to be told of it.
+    var notify: NotifyConditions?
+    var originalRecipient: OriginalRecipient?
     /// It passes only if its domain's next hop would take it.
     var isToBeAsked = false
 }

@@ -12,28 +12,35 @@ final class IncomingMessage {
     private let draft: AcceptedMessage
     private var buffer: [UInt8]
     private var stager: BodyStager?
-    private var received = ReceivedFieldCounter()
+    private var survey: ContentSurvey
     /// The bytes that came, and those that may come.
     private var size = 0
     private let sizeLimit: Int
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
-        environment: InboundEnvironment
+        isAuthenticated: Bool, environment: InboundEnvironment
     ) {
         let now = environment.now()
         var generator = SystemRandomNumberGenerator()
         let id = MessageID(milliseconds: UInt64(max(0, now.microseconds / 1000)), using: &generator)
         let received = ReceivedField(
-            hello: envelope.hello, clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
+            hello: envelope.hello,
+            transmission: TransmissionProtocol(
+                isExtended: envelope.hello.isExtended, isInternational: envelope.isInternational,
+                isSecured: tls != nil, isAuthenticated: isAuthenticated),
+            clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
         var attributes = MessageAttributes()
         attributes.isEightBit = envelope.body == .eightBitMIME
+        attributes.dsnReturn = envelope.returnContent?.rawValue
+        attributes.envelopeID = envelope.envelopeID
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
         let entries = Self.entries(of: recipients)
         self.sizeLimit = environment.copyBudget.messageBytes(forDomains: entries.count)
         self.intake = environment.intake
         self.buffer = received.bytes
+        self.survey = ContentSurvey(receivedFieldLimit: environment.session.limits.receivedFields)
         self.draft = AcceptedMessage(
             id: id, sender: envelope.reversePath.storedText, attributes: attributes,
             entries: entries, body: .inline([]),
@@ -42,7 +49,7 @@ final class IncomingMessage {
 
     /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
     func append(_ content: inout [UInt8]) -> Bool {
-        self.received.consume(content)
+        self.survey.consume(content)
         // In one step, so that the chunks of a large body do not leave their predecessors behind.
         if self.stager != nil { self.buffer.reserveCapacity(QueueLimits.inlineBody + content.count) }
         self.size += content.count
@@ -73,11 +80,11 @@ final class IncomingMessage {
 
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
     func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
-        guard !self.received.isLoop else { return then(MessageIntake.routingLoop) }
+        guard !self.survey.receivedFields.isLoop else { return then(MessageIntake.routingLoop) }
         guard self.size <= self.sizeLimit else { return then(CopyBudget.tooLarge) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
-        let (intake, stager, draft) = (self.intake, self.stager, self.draft)
+        let (intake, stager, draft) = (self.intake, self.stager, self.surveyed)
         self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
             var message = draft
             do throws(QueueStoreError) {
@@ -97,6 +104,15 @@ final class IncomingMessage {
 
     /// The message is not wanted any more. Staged chunks are swept later.
     func abandon() { self.buffer = [] }
+
+    /// The message with what its content turned out to be. A header section in UTF-8 that was not declared is accepted,
+    /// and goes only where SMTPUTF8 is offered, as one that was declared.
+    private var surveyed: AcceptedMessage {
+        var message = self.draft
+        if self.survey.isEightBit { message.attributes.isEightBit = true }
+        message.attributes.isSMTPUTF8 = self.survey.hasInternationalHeader
+        return message
+    }
 
     /// One chunk as the database takes it, so that nothing is copied there; what is beyond it stays.
     private func takeChunk() -> [UInt8] {
@@ -126,8 +142,9 @@ final class IncomingMessage {
         var entries: [AcceptedEntry] = []
         var positions: [DomainName: Int] = [:]
         for recipient in recipients {
-            guard let mailbox = recipient.path.mailbox else { continue }
-            let stored = QueueRecipient(address: "\(mailbox)")
+            let request = EnvelopeRecipient(
+                recipient.path, notify: recipient.notify, originalRecipient: recipient.originalRecipient)
+            guard let stored = QueueRecipient(request) else { continue }
             if let position = positions[recipient.domain] {
                 entries[position].recipients.append(stored)
             } else {

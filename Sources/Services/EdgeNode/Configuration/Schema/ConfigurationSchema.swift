@@ -24,7 +24,13 @@ enum ConfigurationSchema {
             "Largest message, announced as SIZE; larger ones are answered 552."),
         Key(
             "smtp.max-recipients", \.smtp.maxRecipients, .integer(100...100_000),
-            "Recipients of one transaction; more are answered 452."),
+            "Recipients of one transaction, announced as RCPTMAX; more are answered 452."),
+        Key(
+            "smtp.max-messages-per-connection", \.smtp.maxMessagesPerConnection, .integer(1...1_000_000),
+            "MAIL commands of one session, announced as MAILMAX; one more is answered 421 and closed."),
+        Key(
+            "smtp.max-received-fields", \.smtp.maxReceivedFields, .integer(1...1000),
+            "Received fields of a message; one with more is in a loop and answered 554 5.4.6."),
         Key(
             "smtp.max-command-line", \.smtp.maxCommandLine, .size(ByteCount(512)...ByteCount(65_536)),
             "Longest command line, CRLF included; longer ones are answered 500."),
@@ -37,6 +43,9 @@ enum ConfigurationSchema {
         Key(
             "smtp.max-noops", \.smtp.maxNoops, .integer(1...100_000),
             "Commands without effect in one session before it is closed with 421."),
+        Key(
+            "smtp.max-auth-failures", \.smtp.maxAuthenticationFailures, .integer(1...1000),
+            "Refused credentials in one session before it is closed with 421."),
         Key(
             "smtp.command-timeout", \.smtp.commandTimeout, .duration(second...hour),
             "Time for one whole command, however slowly it comes (RFC 5321 asks for 5m)."),

@@ -60,6 +60,7 @@ extension RelaydConfiguration {
         DeliveryEnvironment.Settings(
             node: self.node.name, helloName: self.outboundHostName, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
+            usesChunking: self.delivery.chunking,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
             reportsFrom: Mailbox(self.dsnFrom))

@@ -71,6 +71,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxConnections = 200
         public var maxConnectionsPerDestination = 20
         public var messagesPerConnection = 100
+        public var chunking = true
         public var insecureMX = InsecureMXPolicy.authenticate
         public var connectTimeout = Duration.seconds(30)
         public var greetingTimeout = Duration.seconds(300)

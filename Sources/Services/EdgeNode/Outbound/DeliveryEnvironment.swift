@@ -19,6 +19,8 @@ struct DeliveryEnvironment: Sendable {
         let port: UInt16
         let connectTimeout: Duration
         let timeouts: SMTPTimeouts
+        /// Content goes by BDAT where the host offers that.
+        let usesChunking: Bool
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
         let schedule: RetrySchedule

@@ -36,6 +36,11 @@ extension ValueSyntax {
         }
     }
 
+    /// Yes or no.
+    static func flag() -> ValueSyntax where Value == Bool {
+        .text("true or false", render: { "\($0)" }) { text, _ in Bool(text) }
+    }
+
     /// One of the cases of an enum, by raw value.
     static func choice() -> ValueSyntax
     where Value: CaseIterable & RawRepresentable, Value.RawValue == String {

@@ -41,7 +41,7 @@ extension SMTPClientMessage {
     static let internationalRecipient = Self.notInternational(553, "this recipient's address")
 
     /// UTF-8 is never sent where it was not offered, and no address is ever rewritten (RFC 6531 §3.5).
-    private static func notInternational(_ code: UInt16, _ what: String) -> SMTPReply {
+    static func notInternational(_ code: UInt16, _ what: String) -> SMTPReply {
         SMTPReply(
             code, EnhancedStatusCode(.permanentFailure, 6, 7),
             "The next host does not offer SMTPUTF8, which \(what) needs")
@@ -76,14 +76,7 @@ extension EnvelopeRecipient {
     fileprivate var impliedOriginal: OriginalRecipient? {
         guard let notify = self.notify, notify != .never, let mailbox = self.path.mailbox else { return nil }
         guard mailbox.isInternational else { return OriginalRecipient("rfc822;\(XText.encode("\(mailbox)"))") }
-        // In ASCII, and with nothing left for xtext to encode (RFC 6533 §3), so that it passes hosts of any kind.
-        let escaped = "\(mailbox)".unicodeScalars.reduce(into: "") { text, scalar in
-            if (0x21...0x7e).contains(scalar.value), !"+=\\".unicodeScalars.contains(scalar) {
-                text.unicodeScalars.append(scalar)
-            } else {
-                text += "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
-            }
-        }
-        return OriginalRecipient("utf-8;\(escaped)")
+        // In ASCII, and with nothing left for xtext to encode, so that it passes hosts of any kind.
+        return OriginalRecipient("utf-8;\(EmbeddedUnicode.escape("\(mailbox)"))")
     }
 }

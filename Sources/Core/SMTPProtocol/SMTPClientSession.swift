@@ -119,12 +119,12 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// `.messageDone` with one outcome, in which a refusal of the null sender counts as "not now".
     public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        self.recipientOutcomes = [nil]
         if recipient.isInternational, !self.capabilities.smtpUTF8 {
             let outcome = SMTPRecipientOutcome.refused(SMTPClientMessage.internationalRecipient)
             self.recipientOutcomes = [outcome]
             return .messageDone([outcome])
         }
+        self.recipientOutcomes = [nil]
         let verification = SMTPClientVerification(of: recipient, resetFirst: self.needsReset)
         self.state = .verification(verification)
         return .send(verification.command)

@@ -20,7 +20,8 @@ struct SMTPClientVerification: Hashable, Sendable {
     private let recipient: ForwardPath
     private var step: Step
 
-    /// An international recipient only for a server with SMTPUTF8. `resetFirst` clears what an earlier, unfinished transaction left on the server.
+    /// `resetFirst` clears what an earlier, unfinished transaction left on the server. An international recipient is for
+    /// servers with SMTPUTF8 only.
     init(of recipient: ForwardPath, resetFirst: Bool) {
         self.recipient = recipient
         self.step = resetFirst ? .reset : .mail

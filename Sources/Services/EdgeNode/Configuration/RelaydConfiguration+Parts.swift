@@ -42,41 +42,127 @@ extension RelaydConfiguration {
     }
 
     var connectionLimits: ConnectionLimiter.Limits {
-        ConnectionLimiter.Limits(total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress)
+        ConnectionLimiter.Limits(
+            total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress,
+            perMinute: self.smtp.maxConnectionRate, prefixIPv4: self.smtp.clientPrefixIPv4,
+            prefixIPv6: self.smtp.clientPrefixIPv6)
+    }
+
+    var trustedProxies: TrustedProxies {
+        TrustedProxies(networks: self.smtp.proxyNetworks, headerTime: self.smtp.proxyTimeout)
+    }
+
+    /// The most descriptors that a node with these settings opens. Beside those that settings count there are listeners,
+    /// event loops, files, the resolver's sockets, and those of HTTP.
+    var descriptorsNeeded: Int {
+        self.smtp.maxConnections + ConnectionLimiter.Limits.refusals + self.delivery.maxConnections
+            + 2 * self.database.poolSize + 512
+    }
+
+    /// What a client may take its time over, beside the waits of the protocol.
+    var patience: ClientPatience {
+        ClientPatience(
+            greetingDelay: self.smtp.greetingDelay, leastDataRate: self.smtp.minDataRate.bytes,
+            sessionLifetime: self.smtp.sessionLifetime)
     }
 
     /// Throws when the postmaster's address is none.
-    func inboundPolicy() throws -> InboundPolicy {
-        guard let postmaster = Mailbox(self.postmaster) else {
-            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(self.postmaster)")
+    func inboundPolicy(_ lists: [DomainName: RecipientList]) throws -> InboundPolicy {
+        let postmaster = self.postmaster.flatMap { Mailbox($0) }
+        if let address = self.postmaster, postmaster == nil {
+            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(address)")
         }
         let domains = self.acceptedDomains.map { ($0.domain, $0.nextHop.routed) }
+        var verification = lists.mapValues { InboundPolicy.RecipientVerification.list($0) }
+        for domain in self.acceptedDomains where domain.recipients == .callAhead {
+            verification[domain.domain] = .callAhead
+        }
         return InboundPolicy(
-            acceptedDomains: Dictionary(domains) { first, _ in first }, relayNetworks: self.relayNetworks,
-            postmaster: postmaster)
+            acceptedDomains: Dictionary(domains) { first, _ in first }, verification: verification,
+            relayNetworks: self.relayNetworks, postmaster: postmaster)
+    }
+
+    var authenticatorLimits: Authenticator.Limits {
+        Authenticator.Limits(
+            threads: self.auth.threads, waiting: self.auth.maxWaiting, failures: self.auth.maxFailures,
+            failureWindow: self.auth.failureWindow, cacheTime: self.auth.cacheTime)
+    }
+
+    var callAheadLimits: CallAheadService.Limits {
+        CallAheadService.Limits(
+            deadline: self.callAhead.timeout,
+            table: .init(
+                positiveTime: self.callAhead.positiveCacheTime, negativeTime: self.callAhead.negativeCacheTime,
+                entries: self.callAhead.cacheEntries),
+            connections: self.callAhead.maxConnections,
+            connectionsPerDomain: self.callAhead.maxConnectionsPerDomain,
+            acceptsUnsure: self.callAhead.onFailure == .accept)
+    }
+
+    var storageLimits: StorageLimits {
+        StorageLimits(
+            messages: self.queue.maxMessages, bytes: self.queue.maxBytes.bytes,
+            databaseBytes: self.queue.maxDatabaseSize.bytes)
+    }
+
+    var copyBudget: CopyBudget {
+        CopyBudget(
+            bytes: self.queue.maxCopyBytes.bytes, shards: self.queue.shards,
+            maximumMessageBytes: self.smtp.maxMessageSize.bytes)
     }
 
     var deliverySettings: DeliveryEnvironment.Settings {
         DeliveryEnvironment.Settings(
-            node: self.node.name, helloName: self.outboundHostName, port: self.delivery.port,
+            node: self.node.name, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             usesChunking: self.delivery.chunking,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
-            reportsFrom: Mailbox(self.dsnFrom))
+            reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)
+    }
+
+    var egress: EgressRoutes {
+        let given = self.delivery.sourceAddresses.map {
+            Egress($0.address, helloName: $0.hostName ?? self.outboundHostName)
+        }
+        return EgressRoutes(
+            given, fallback: self.outboundHostName, ipv4First: self.delivery.addressPreference == .ipv4First)
+    }
+
+    var siteLimits: SiteLimits {
+        let usual = SiteLimit(
+            connections: self.delivery.maxConnectionsPerSite, messagesPerMinute: self.delivery.siteRate)
+        let rules = self.delivery.sites.map { rule in
+            SiteLimits.Rule(
+                rule.mx,
+                SiteLimit(
+                    connections: rule.maxConnections ?? usual.connections,
+                    messagesPerMinute: rule.rate ?? usual.messagesPerMinute))
+        }
+        return SiteLimits(usual, rules: rules)
     }
 
     /// The loader has checked that the waits are positive, so the schedule exists.
     var retrySchedule: RetrySchedule {
         RetrySchedule(
-            delays: self.retry.schedule, securityLifetime: self.retry.daneLifetime, lifetime: self.retry.lifetime)
+            delays: self.retry.schedule, securityLifetime: self.retry.daneLifetime, lifetime: self.retry.lifetime,
+            delayNotice: self.retry.delayNotice > .zero ? self.retry.delayNotice : nil)
             ?? .standard
     }
 
-    var routePolicy: RoutePolicy {
+    /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.
+    func routePolicy(interfaces: [IPAddress]) -> RoutePolicy {
         var policy = RoutePolicy()
         // An MX that is ourselves would send the mail round in circles (RFC 5321 §5.1).
         policy.ownNames = Set(self.smtp.listeners.map { self.hostName(of: $0) } + [self.node.name])
+        policy.ownAddresses = self.ownAddresses(interfaces: interfaces)
+        policy.allowsLoopback = self.delivery.allowsLoopback
+        policy.families =
+            switch self.delivery.addressPreference {
+            case .ipv6First, .ipv4First: .both
+            case .ipv6Only: .ipv6
+            case .ipv4Only: .ipv4
+            }
         policy.insecureMX =
             switch self.delivery.insecureMX {
             case .authenticate: .authenticate
@@ -84,6 +170,16 @@ extension RelaydConfiguration {
             case .ignore: .ignore
             }
         return policy
+    }
+
+    /// Where mail comes back to this node: what its listeners listen on, and what the operator adds.
+    private func ownAddresses(interfaces: [IPAddress]) -> Set<IPAddress> {
+        let listening = self.smtp.listeners.flatMap { listener -> [IPAddress] in
+            guard listener.address.address.isUnspecified else { return [listener.address.address] }
+            // A socket on :: takes IPv4 connections too.
+            return listener.address.address.isIPv6 ? interfaces : interfaces.filter { !$0.isIPv6 }
+        }
+        return Set((listening + self.delivery.ownAddresses).map(\.unmapped))
     }
 
     var leaseTerms: LeaseTerms {

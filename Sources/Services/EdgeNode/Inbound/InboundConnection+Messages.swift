@@ -4,20 +4,14 @@ import SMTPProtocol
 import Telemetry
 
 extension InboundConnection {
-    func decide(_ path: ForwardPath) -> SMTPServerAction {
-        switch self.environment.policy.admit(path, from: self.client) {
-        case .success: self.session.recipientDecided(.accept)
-        case .failure(let refusal): self.session.recipientDecided(.refuse(refusal.reply))
-        }
-    }
-
-    func beginData(_ envelope: Envelope, _ reply: SMTPReply, _ context: ChannelHandlerContext) {
+    func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         let recipients = envelope.recipients.compactMap {
-            try? self.environment.policy.admit($0.path, from: self.client).get()
+            try? self.environment.policy.admit($0.path, from: self.identity).get()
         }
         self.message = IncomingMessage(
             envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
             environment: self.environment)
+        guard let reply else { return }
         reply.serialise(into: &self.replies)
         self.flush(context)
     }
@@ -42,6 +36,8 @@ extension InboundConnection {
         guard let message = self.message else { return context.close(promise: nil) }
         self.message = nil
         _ = message.append(&self.content)
+        // A client may idle for long after its message.
+        self.content = []
         self.isWaiting = true
         let bound = context.loopBound
         message.store(on: context.eventLoop) { reply in
@@ -50,6 +46,9 @@ extension InboundConnection {
             if self.perform(self.session.messageStored(reply), bound.value) { self.process(bound.value) }
         }
     }
+
+    /// The session refused the message, or the client gave it up by RSET, EHLO or QUIT.
+    func dropMessage(_ reply: SMTPReply) { self.dropMessage(reply.isPositiveCompletion ? .aborted : .rejected) }
 
     func dropMessage(_ result: InboundMessageResult) {
         self.content.removeAll()

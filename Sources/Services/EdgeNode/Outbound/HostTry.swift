@@ -1,6 +1,7 @@
 import DANE
 import DeliveryQueue
 import MailModel
+import QueueStore
 import SMTPProtocol
 import TLSEngine
 import TransportSecurity
@@ -26,14 +27,25 @@ struct HostTry: Sendable {
     var outcomes: [Int: SMTPRecipientOutcome] = [:]
     var duration = Duration.zero
     /// Over a connection from an earlier message: nothing was negotiated anew.
-    var isWarm = false {
-        // What an earlier connection proved says nothing about the one that is dialled in its place.
-        didSet { if !self.isWarm { self.established = nil } }
-    }
+    var isWarm = false
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
+    /// The host by its name, or as an address literal where it has none.
+    var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
     /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
     var isCutShort = false
+    /// Our own resolver could not look it up.
+    var isOurResolvers = false
+}
+
+extension HostTry {
+    /// There was no host.
+    init(_ reason: NoRoute, duration: Duration) {
+        self.init(
+            routeStates: reason.states,
+            failure: HostFailure(TransportFailure(reason), SafeText.escape(reason.explanation)), duration: duration)
+        if case .failed(let failure) = reason { self.isOurResolvers = failure.isOurResolvers }
+    }
 }
 
 /// What one attempt came to, over all hosts.
@@ -57,10 +69,18 @@ struct AttemptReport: Sendable {
         self.outcomes = (0..<recipients).map { index in
             for attempt in tries {
                 guard let outcome = attempt.outcomes[index] else { continue }
-                return RecipientOutcome(outcome, host: attempt.host?.name?.text)
+                return RecipientOutcome(outcome, host: attempt.hostText)
             }
             return .failed(telling)
         }
+    }
+
+    /// What becomes of an attempt that an earlier owner began and nobody concluded: the message may have been delivered. It
+    /// counts as failed, and takes the next step of the schedule.
+    init(of entry: QueueEntry, interrupted open: OpenAttempt) {
+        let failure = HostFailure(
+            .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
+        self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
     }
 
     private static func mostTelling(_ tries: [HostTry]) -> DeliveryFailure {
@@ -72,7 +92,7 @@ struct AttemptReport: Sendable {
         guard let (attempt, failure) = candidates.first(where: { $0.1.failure == name }) else {
             return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
         }
-        return failure.deliveryFailure(host: attempt.host?.name?.text ?? attempt.address.map { "[\($0)]" })
+        return failure.deliveryFailure(host: attempt.hostText)
     }
 }
 
@@ -80,7 +100,11 @@ extension RecipientOutcome {
     /// A host's answer for one recipient.
     init(_ outcome: SMTPRecipientOutcome, host: String?) {
         switch outcome {
-        case .accepted: self = .delivered
+        case .accepted(let reply, let supportsDSN):
+            self = .delivered(
+                Acceptance(
+                    host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
+                    takesOverReports: supportsDSN))
         case .deferred(let reply), .refused(let reply), .surplus(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }

@@ -1,3 +1,4 @@
+import DeliveryQueue
 import MailModel
 
 /// Every key of the configuration, in the order of `relayd config defaults`.
@@ -5,23 +6,19 @@ enum ConfigurationSchema {
     private typealias Key = Setting<RelaydConfiguration>
 
     static let settings: [Setting<RelaydConfiguration>] =
-        smtp + tls + domains + database + queue + retry + delivery + resolver + operation
+        smtp + connections + tls + auth + domains + callAhead + database + queue + retry + delivery + resolver
+        + operation
 
-    private static let second = Duration.seconds(1)
-    private static let hour = Duration.seconds(3600)
-    private static let day = Duration.seconds(86_400)
+    static let second = Duration.seconds(1)
+    static let hour = Duration.seconds(3600)
+    static let day = Duration.seconds(86_400)
 
     private static let smtp: [Setting<RelaydConfiguration>] = [
         Key("node.name", \.node.name, .domain(), "Name of this node: in greetings, EHLO, trace fields and logs."),
         Key(
             "smtp.listeners", \.smtp.listeners, .list(.object(listener, make: { Listener() }), atLeast: 1),
-            "Addresses that take SMTP connections. hostname is the node's name unless given."),
-        Key(
-            "smtp.max-connections", \.smtp.maxConnections, .integer(1...1_000_000),
-            "Open connections of all clients; more are answered 421."),
-        Key(
-            "smtp.max-connections-per-address", \.smtp.maxConnectionsPerAddress, .integer(1...1_000_000),
-            "Open connections of one client address; more are answered 421."),
+            "Addresses that take SMTP connections. hostname is the node's name unless given; with proxy-protocol only smtp.proxy-networks may connect, with a header of version 2."
+        ),
         Key(
             "smtp.max-message-size", \.smtp.maxMessageSize, .size(ByteCount(65_536)...ByteCount(1 << 30)),
             "Largest message, announced as SIZE; larger ones are answered 552."),
@@ -45,23 +42,37 @@ enum ConfigurationSchema {
             "Time for one whole command, however slowly it comes (RFC 5321 asks for 5m)."),
         Key(
             "smtp.data-timeout", \.smtp.dataTimeout, .duration(second...hour),
-            "Time over which message data must come at 500 bytes a second or more, on the average."),
+            "Time over which message data must keep smtp.min-data-rate, on the average; then 421."),
+        Key(
+            "smtp.min-data-rate", \.smtp.minDataRate, .size(ByteCount(1)...ByteCount(1 << 20)),
+            "Bytes of message data a second that a client must keep up over smtp.data-timeout; slower ones are answered 421."
+        ),
         Key(
             "smtp.handshake-timeout", \.smtp.handshakeTimeout, .duration(second...hour),
-            "Time for a TLS handshake with a client."),
+            "Time for a TLS handshake with a client; then the connection is closed."),
+        Key(
+            "smtp.session-lifetime", \.smtp.sessionLifetime, .duration(second...(day * 30)),
+            "Time for one connection, whatever it is used for; then 421."),
     ]
 
     private static let listener: [Setting<Listener>] = [
         Setting("name", \.name, .string("short name"), "Label of its metrics."),
         Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
         Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
+        Setting(
+            "proxy-protocol", \.proxyProtocol, .boolean(), "Whether connections begin with a PROXY protocol v2 header."),
     ]
 
     private static let tls: [Setting<RelaydConfiguration>] = [
         Key(
             "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { CertificateFiles() })),
             "Certificates for STARTTLS: PEM files with the chain and the key. names are the SNI names that choose one; empty means those in the certificate. The first is for all other names."
-        )
+        ),
+        Key(
+            "tls.client-certificates", \.tls.clientCertificates,
+            .object(clientCertificates, make: { ClientCertificates() }),
+            "Clients that may send to any domain because of their certificates: those issued by an authority of ca-file, and those whose certificate or key has one of the fingerprints."
+        ),
     ]
 
     private static let certificate: [Setting<CertificateFiles>] = [
@@ -74,13 +85,15 @@ enum ConfigurationSchema {
         Key(
             "accepted-domains", \.acceptedDomains,
             .list(.object(acceptedDomain, make: { AcceptedDomain(placeholder) })),
-            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port."),
+            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port. recipients is any, call-ahead (the next hop is asked), or {file: path} with one local part a line; others are answered 550."
+        ),
         Key("relay-networks", \.relayNetworks, .list(.network()), "Clients that may send to any domain."),
     ]
 
     private static let acceptedDomain: [Setting<AcceptedDomain>] = [
         Setting("domain", \.domain, .domain(), isRequired: true, "The domain."),
         Setting("next-hop", \.nextHop, .nextHop(), "Where its mail goes."),
+        Setting("recipients", \.recipients, .recipients(), "Which of its recipients exist."),
     ]
 
     /// Stands in for a required key until that is read.
@@ -102,17 +115,19 @@ enum ConfigurationSchema {
             "Time for one statement."),
     ]
 
-    private static let queue: [Setting<RelaydConfiguration>] = [
-        Key(
-            "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
-            "Shards of the queue, as fixed by relayd migrate; with another number the node does not start."),
-        Key(
-            "queue.lease-ttl", \.queue.leaseTTL, .duration(.seconds(5)...hour),
-            "Life of a shard's lease without renewal, by the database's clock. 2s of it must be left to end a message."),
-        Key(
-            "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
-            "Interval of renewal; at most half of lease-ttl."),
-    ]
+    private static let queue: [Setting<RelaydConfiguration>] =
+        [
+            Key(
+                "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
+                "Shards of the queue, as fixed by relayd migrate; with another number the node does not start."),
+            Key(
+                "queue.lease-ttl", \.queue.leaseTTL, .duration(.seconds(5)...hour),
+                "Life of a shard's lease without renewal, by the database's clock. 2s of it must be left to end a message."
+            ),
+            Key(
+                "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
+                "Interval of renewal; at most half of lease-ttl."),
+        ] + room
 
     private static let retry: [Setting<RelaydConfiguration>] = [
         Key(
@@ -124,18 +139,49 @@ enum ConfigurationSchema {
         Key(
             "retry.dane-lifetime", \.retry.daneLifetime, .duration(second...(day * 30)),
             "The same, if its last attempt failed for DANE or DNSSEC."),
+        Key(
+            "retry.delay-notice", \.retry.delayNotice, .duration(.zero...(day * 30)),
+            "The sender is told once of the first attempt that fails so long after arrival, unless NOTIFY forbids it; 0 is never."
+        ),
     ]
 
     private static let delivery: [Setting<RelaydConfiguration>] = [
         Key(
             "delivery.hostname", \.delivery.hostName, .optional(.domain()), "Name in EHLO; node.name unless given."),
+        Key(
+            "delivery.source-addresses", \.delivery.sourceAddresses,
+            .list(.object(sourceAddress, make: { SourceAddress() })),
+            "Addresses that connections come from, and the name in EHLO for each. Of several of a family that with the fewest connections to the site is taken; of a family without any, the system's choice."
+        ),
+        Key(
+            "delivery.address-preference", \.delivery.addressPreference, .choice(),
+            "Which addresses of a host are tried first; both families take turns, unless it is one of them only."),
+        Key(
+            "delivery.own-addresses", \.delivery.ownAddresses, .list(.address()),
+            "More addresses at which mail comes back to this node, such as those of a load balancer. An MX host at one of them, or at one that smtp.listeners cover, ends a route; if it is the best, mail bounces with 5.4.6."
+        ),
+        Key(
+            "delivery.allow-loopback", \.delivery.allowsLoopback, .flag(),
+            "Whether MX hosts may be on loopback. For tests; otherwise mail for such a domain bounces with 5.4.6."),
         Key("delivery.port", \.delivery.port, .port(), "Port of receiving hosts found by MX."),
         Key(
             "delivery.max-connections", \.delivery.maxConnections, .integer(1...100_000),
             "Open connections to all receiving hosts."),
         Key(
             "delivery.max-connections-per-destination", \.delivery.maxConnectionsPerDestination, .integer(1...10_000),
-            "Open connections for one destination."),
+            "Deliveries for one recipient domain that go on at once, and so its connections."),
+        Key(
+            "delivery.max-connections-per-site", \.delivery.maxConnectionsPerSite, .integer(1...10_000),
+            "Open connections from one of our addresses to one site: all domains with the same MX hosts. More wait in line."
+        ),
+        Key(
+            "delivery.site-rate", \.delivery.siteRate, .integer(0...1_000_000),
+            "Messages a minute from one of our addresses to one site, evenly spread; 0 is no limit. More wait."),
+        Key(
+            "delivery.sites", \.delivery.sites,
+            .list(.object(siteRule, make: { SiteRule(SitePattern(placeholder)) })),
+            "Other limits for some sites. mx is a host or *.domain; all hosts that match are one site, and the first rule counts."
+        ),
         Key(
             "delivery.messages-per-connection", \.delivery.messagesPerConnection, .integer(1...1_000_000),
             "Messages sent on one connection before it is closed."),
@@ -162,6 +208,17 @@ enum ConfigurationSchema {
         Key(
             "delivery.final-dot-timeout", \.delivery.finalDotTimeout, .duration(second...hour),
             "Time for the reply to the end of data."),
+    ]
+
+    private static let sourceAddress: [Setting<SourceAddress>] = [
+        Setting("address", \.address, .address(), isRequired: true, "The address."),
+        Setting("hostname", \.hostName, .optional(.domain()), "Name in EHLO."),
+    ]
+
+    private static let siteRule: [Setting<SiteRule>] = [
+        Setting("mx", \.mx, .sitePattern(), isRequired: true, "MX hosts."),
+        Setting("max-connections", \.maxConnections, .optional(.integer(1...10_000)), "Open connections."),
+        Setting("rate", \.rate, .optional(.integer(0...1_000_000)), "Messages a minute."),
     ]
 
     private static let resolver: [Setting<RelaydConfiguration>] = [
@@ -196,8 +253,13 @@ enum ConfigurationSchema {
             "dsn.from", \.dsn.from, .optional(.mailbox()),
             "From address of delivery reports; mailer-daemon at the node's name unless given."),
         Key(
+            "dsn.max-returned-size", \.dsn.maxReturnedSize, .size(ByteCount(0)...ByteCount(65_536)),
+            "Largest message that a report of failure gives back whole where RET=FULL asks for it; of others the header. A report has at most 64 KiB, or gives back the header only."
+        ),
+        Key(
             "dsn.postmaster", \.dsn.postmaster, .optional(.mailbox()),
-            "Address for the postmaster; postmaster at the node's name unless given."),
+            "Address for mail to the bare <Postmaster>; without it such mail is taken only if the node's name is an accepted domain."
+        ),
         Key(
             "telemetry.address", \.telemetry.address, .endpoint(),
             "Where /metrics, /livez, /readyz and /startupz are served, without TLS."),
@@ -222,10 +284,21 @@ extension ConfigurationSchema {
         if configuration.queue.leaseRenewal * 2 > configuration.queue.leaseTTL {
             found.append(("queue.lease-renewal", "must be at most half of queue.lease-ttl"))
         }
+        // Whoever waits longer than a lease lasts may find the shard with another owner.
+        if configuration.database.acquireTimeout >= configuration.queue.leaseTTL {
+            found.append(("database.acquire-timeout", "must be less than queue.lease-ttl"))
+        }
+        if configuration.database.statementTimeout >= configuration.queue.leaseTTL {
+            found.append(("database.statement-timeout", "must be less than queue.lease-ttl"))
+        }
         let listeners = configuration.smtp.listeners.map(\.name)
         if Set(listeners).count < listeners.count {
             found.append(("smtp.listeners", "two listeners have the same name"))
         }
+        if configuration.smtp.listeners.contains(where: \.proxyProtocol), configuration.smtp.proxyNetworks.isEmpty {
+            found.append(("smtp.proxy-networks", "must not be empty where a listener has proxy-protocol"))
+        }
+        found += Self.policyInconsistencies(in: configuration)
         let domains = configuration.acceptedDomains.map(\.domain)
         if let twice = domains.first(where: { domain in domains.filter { $0 == domain }.count > 1 }) {
             found.append(("accepted-domains", "\(twice) is there twice"))

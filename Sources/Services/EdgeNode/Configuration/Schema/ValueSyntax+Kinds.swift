@@ -1,3 +1,4 @@
+import DeliveryQueue
 import MailModel
 
 extension ValueSyntax {
@@ -6,6 +7,11 @@ extension ValueSyntax {
         .text("whole number, \(range.lowerBound) to \(range.upperBound)", render: { "\($0)" }) { text, _ in
             Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
+    }
+
+    /// `true` or `false`.
+    static func boolean() -> ValueSyntax where Value == Bool {
+        .text("true or false", render: { "\($0)" }) { text, _ in Bool(text) }
     }
 
     /// A power of two within a range.
@@ -69,6 +75,18 @@ extension ValueSyntax {
         }
     }
 
+    /// An address.
+    static func address() -> ValueSyntax where Value == IPAddress {
+        .text("address such as 192.0.2.1 or 2001:db8::1") { text, _ in IPAddress(text) }
+    }
+
+    /// Which MX hosts a rule is about.
+    static func sitePattern() -> ValueSyntax where Value == SitePattern {
+        .text("host, or *.domain for all hosts below it") { text, context in
+            SitePattern(text, domainName: context.domainName)
+        }
+    }
+
     /// A network.
     static func network() -> ValueSyntax where Value == CIDRBlock {
         .text("network such as 192.0.2.0/24, no bits set behind the prefix") { text, _ in CIDRBlock(text) }
@@ -79,6 +97,34 @@ extension ValueSyntax {
         .text("mx, a host or an address, with or without a port") { text, context in
             ConfiguredNextHop(text, domainName: context.domainName)
         }
+    }
+
+    /// Which recipients of an accepted domain exist.
+    static func recipients() -> ValueSyntax where Value == ConfiguredRecipients {
+        let expected = "any, call-ahead or {file: path}"
+        return ValueSyntax(
+            parse: { node, key, _ throws(ConfigurationProblem) in
+                switch node.content {
+                case .mapping(let entries) where entries.count == 1 && entries[0].key == "file":
+                    if let path = entries[0].value.scalar, !path.isEmpty { return .file(path) }
+                default:
+                    if node.scalar == "any" { return .any }
+                    if node.scalar == "call-ahead" { return .callAhead }
+                }
+                throw ConfigurationProblem(node.source, key, "expected \(expected), found \(node.kind)")
+            },
+            render: { value in
+                switch value {
+                case .any: "any"
+                case .callAhead: "call-ahead"
+                case .file(let path): "{file: \(YAMLText.quoted(path))}"
+                }
+            }, expected: expected)
+    }
+
+    /// A fingerprint.
+    static func fingerprint() -> ValueSyntax where Value == SHA256Fingerprint {
+        .text("SHA-256 of a certificate or key, 64 hexadecimal digits") { text, _ in SHA256Fingerprint(text) }
     }
 
     /// The address of a mailbox, `local@domain`.

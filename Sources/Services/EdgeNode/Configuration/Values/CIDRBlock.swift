@@ -43,13 +43,13 @@ extension CIDRBlock: CustomStringConvertible {
 }
 
 extension IPAddress {
-    /// `::ffff:192.0.2.1` as `192.0.2.1` (RFC 4291 §2.5.5.2); every other address as it is. A dual-stack listener sees IPv4
-    /// clients in the mapped form.
-    public var unmapped: IPAddress {
-        guard case .v6(0, let low) = self, low >> 32 == 0xFFFF else { return self }
-        return .v4(UInt32(truncatingIfNeeded: low))
+    /// This address with all bits behind the first `length` cleared.
+    func masked(to length: Int) -> IPAddress {
+        switch self {
+        // Shifting by the whole width gives zero.
+        case .v4(let value): .v4(value & UInt32.max << (32 - length))
+        case .v6(let high, let low):
+            .v6(high & UInt64.max << max(0, 64 - length), low & UInt64.max << min(64, 128 - length))
+        }
     }
-
-    /// 127.0.0.1.
-    public static let loopback = IPAddress.v4(0x7F00_0001)
 }

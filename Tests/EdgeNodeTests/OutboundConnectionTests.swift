@@ -1,4 +1,5 @@
 import DeliveryQueue
+import MailModel
 import NIOCore
 import NIOEmbedded
 import SMTPProtocol
@@ -144,6 +145,90 @@ struct OutboundConnectionTests {
         #expect(!server.connection.isReady)
         server.begin("bob@bravo.test")
         #expect(server.beginningFailure != nil)
+    }
+
+    // MARK: Chunks
+
+    /// Writes a piece; what the server hears of it.
+    private func write(_ piece: String, to server: ScriptedServer) throws -> [String] {
+        _ = server.connection.write(Array(piece.utf8), on: server.channel.eventLoop)
+        return try server.heard()
+    }
+
+    @Test("The last CRLF of the last chunk is the final dot of BDAT: without permission it is not written")
+    func lastChunkIsGated() throws {
+        for isPermitted in [true, false] {
+            let server = try ScriptedServer.chunking(size: 14)
+            #expect(try self.write("12345\r\n", to: server) == ["BDAT 7", "12345"])
+            #expect(try self.write("67890\r\n", to: server) == ["BDAT 7 LAST", "67890"])
+            server.finish(isPermitted: isPermitted)
+            #expect(
+                try server.channel.readOutbound(as: ByteBuffer.self) == (isPermitted ? ByteBuffer(string: "\r\n") : nil)
+            )
+            #expect(server.channel.isActive == isPermitted)
+            guard isPermitted else { continue }
+            try server.say("250 OK", "250 Stored")
+            #expect(server.outcomes == [.accepted(SMTPReply(250, nil, "Stored"))])
+            #expect(server.connection.isReady)
+        }
+    }
+
+    @Test("A chunk refused while content is written: no more is, the refusal is told, and needs no permission")
+    func refusedChunk() throws {
+        let server = try ScriptedServer.chunking(size: 1000)
+        _ = try self.write("12345\r\n", to: server)
+        try server.say("552 5.3.4 no")
+        #expect(!server.connection.takesContent)
+        #expect(try self.write("67890\r\n", to: server).isEmpty)
+        server.finish(isPermitted: false)
+        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
+        #expect(server.connection.isReady)
+    }
+
+    @Test("A refusal stands, even if the server hangs up before it is asked for")
+    func refusedChunkThenHangsUp() throws {
+        let server = try ScriptedServer.chunking(size: 1000)
+        _ = try self.write("12345\r\n", to: server)
+        try server.say("552 5.3.4 no")
+        server.hangUp()
+        server.finish()
+        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
+        #expect(!server.connection.isReady)
+    }
+
+    @Test("The other replies are waited for after a refusal, and no longer than for content", arguments: [true, false])
+    func repliesAfterRefusal(_ doCome: Bool) throws {
+        let server = try ScriptedServer.chunking(size: 1000)
+        for piece in ["12345\r\n", "67890\r\n"] { _ = try self.write(piece, to: server) }
+        try server.say("552 5.3.4 no")
+        server.finish()
+        #expect(server.finished == nil)
+        if doCome { try server.say("503 what?") } else { server.wait(181) }
+        #expect((server.outcomes != nil) == doCome)
+        guard case .failed(let failure, let decided)? = server.finished else { return }
+        #expect(!failure.isAmbiguous && decided.count == 1 && decided.allSatisfy { $0 != nil })
+    }
+
+    @Test("Content that is shorter than the queue says is not ended, and the peer is not to blame")
+    func shortContent() throws {
+        let server = try ScriptedServer.chunking(size: 1000)
+        _ = try self.write("12345\r\n", to: server)
+        server.finish()
+        #expect(server.finishingFailure?.detail.contains("not as long") == true)
+        #expect(!server.channel.isActive)
+    }
+
+    @Test(
+        "hostile-input 21: the connection's end before the last CRLF is certain, after it ambiguous",
+        arguments: [false, true])
+    func hangsUpInChunks(afterEnd: Bool) throws {
+        let server = try ScriptedServer.chunking(size: 7)
+        _ = try self.write("12345\r\n", to: server)
+        if afterEnd { server.finish() }
+        server.hangUp()
+        if !afterEnd { server.finish() }
+        #expect(server.finishingFailure?.failure == .connectionLost)
+        #expect(server.finishingFailure?.isAmbiguous == afterEnd)
     }
 
     // MARK: Silence

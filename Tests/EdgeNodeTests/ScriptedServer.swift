@@ -22,7 +22,7 @@ final class ScriptedServer {
         self.connection = OutboundConnection(
             requirement: AttemptRequirement(tls: tls, serverName: "mx.bravo.test"),
             tls: OutboundTLS(context: try TLSClientContext(), isForbidden: false), helloName: "relay.test",
-            timeouts: SMTPTimeouts(), opened: promise)
+            usesChunking: true, timeouts: SMTPTimeouts(), opened: promise)
         promise.futureResult.assumeIsolated().whenSuccess { self.opened = $0 }
         try self.channel.pipeline.syncOperations.addHandler(self.connection)
         try self.channel.connect(to: SocketAddress(unixDomainSocketPath: "/server")).wait()
@@ -64,11 +64,22 @@ final class ScriptedServer {
         return server
     }
 
-    func begin(_ recipients: Mailbox...) {
+    /// A connection whose message, of so many bytes, goes in chunks.
+    static func chunking(size: Int) throws -> ScriptedServer {
+        let server = try ScriptedServer()
+        try server.say("220 mx.bravo.test")
+        try server.say("250-mx.bravo.test", "250-CHUNKING", "250 PIPELINING")
+        server.begin("bob@bravo.test", size: size)
+        try server.say("250 OK", "250 OK")
+        _ = try server.heard()
+        return server
+    }
+
+    func begin(_ recipients: Mailbox..., size: Int = 100) {
         let message = SMTPClientMessage(
             reversePath: .mailbox("alice@alpha.test"), recipients: recipients.map { EnvelopeRecipient(.mailbox($0)) },
             body: .sevenBit,
-            size: 100)
+            size: size)
         self.connection.begin(message, on: self.channel.eventLoop).assumeIsolated().whenSuccess { self.begun = $0 }
     }
 

@@ -133,8 +133,11 @@ struct ClientConversation {
     var isClosed = false
     let feeding: Feeding
 
-    init(_ requirement: SMTPClientTLSRequirement = .none, _ feeding: Feeding = .whole) throws {
-        self.session = SMTPClientSession(helloName: try hostName("relay.test"), requirement: requirement)
+    init(
+        _ requirement: SMTPClientTLSRequirement = .none, _ feeding: Feeding = .whole, usesChunking: Bool = true
+    ) throws {
+        self.session = SMTPClientSession(
+            helloName: try hostName("relay.test"), requirement: requirement, usesChunking: usesChunking)
         self.feeding = feeding
     }
 
@@ -169,7 +172,9 @@ struct ClientConversation {
     }
 
     /// Gets a clear-text connection to `.ready`, with these extensions offered.
-    mutating func getReady(_ extensions: String...) {
+    mutating func getReady(_ extensions: String...) { self.getReady(extensions) }
+
+    mutating func getReady(_ extensions: [String]) {
         self.server("220 mx.test ESMTP\r\n")
         let lines = ["mx.test"] + extensions
         for (index, line) in lines.enumerated() {

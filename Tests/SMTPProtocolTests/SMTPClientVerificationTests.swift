@@ -72,4 +72,17 @@ import Testing
         #expect(talk.failure != nil)
         #expect(talk.outcomes == nil)
     }
+
+    @Test(
+        "An international recipient is asked for only where the server takes it (RFC 6531 §3.5)",
+        arguments: [true, false])
+    func international(_ isOffered: Bool) throws {
+        var talk = try ClientConversation()
+        talk.getReady(isOffered ? "SMTPUTF8" : "PIPELINING")
+        let path = try #require(ForwardPath("<bøb@mx.test>"))
+        talk.act(talk.session.verify(path))
+        talk.server(isOffered ? "250 ok\r\n" : "")
+        #expect(talk.written == (isOffered ? ["MAIL FROM:<> SMTPUTF8", "RCPT TO:<bøb@mx.test>"] : []))
+        #expect((talk.outcomes == nil) == isOffered)
+    }
 }

@@ -14,7 +14,7 @@ extension SMTPClientMessage {
         let refusal = self.localRefusal(for: capabilities).map { SMTPRecipientOutcome.refused($0) }
         return self.recipients.map { recipient in
             if refusal == nil, !capabilities.smtpUTF8, recipient.path.isInternational {
-                return .refused(Self.notInternational(553, "this recipient's address"))
+                return .refused(Self.internationalRecipient)
             }
             return refusal
         }
@@ -36,6 +36,9 @@ extension SMTPClientMessage {
         }
         return nil
     }
+
+    /// The answer for a recipient whom a host without SMTPUTF8 cannot be told.
+    static let internationalRecipient = Self.notInternational(553, "this recipient's address")
 
     /// UTF-8 is never sent where it was not offered, and no address is ever rewritten (RFC 6531 §3.5).
     static func notInternational(_ code: UInt16, _ what: String) -> SMTPReply {

@@ -16,11 +16,6 @@ extension SMTPClientSession {
             return self.transactionAnswered(reply, transaction)
         case .verification(let verification):
             return self.verificationAnswered(reply, verification)
-        case .reset:
-            if reply.code == 421 { return self.fail(.serviceClosing(reply, at: .reset)) }
-            guard reply.code == 250 else { return self.fail(.protocolError(.reset)) }
-            self.needsReset = false
-            return self.becomeReady()
         case .quit:
             self.state = .finished
             return .closed
@@ -45,6 +40,7 @@ extension SMTPClientSession {
         switch reply.severity {
         case .positiveCompletion:
             self.capabilities = isExtended ? SMTPServerCapabilities(ehlo: reply) : SMTPServerCapabilities()
+            if !self.usesChunking { self.capabilities.chunking = false }
             return self.chooseTLS()
         case .permanentNegative where isExtended && self.tls == nil && self.requirement != .required:
             // A host from before extensions (§3.2). Where TLS is owed HELO is of no use, because it cannot offer it.
@@ -107,7 +103,7 @@ extension SMTPClientSession {
         case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
         case .done(let outcomes):
             self.needsReset = transaction.leavesServerMidway
-            self.state = .ready
+            self.state = transaction.leavesServerMidChunk ? .finished : .ready
             return .messageDone(outcomes)
         }
     }

@@ -9,6 +9,7 @@ public import MailModel
 /// greeting ─220▶ hello ─250▶ startTLS ─220▶ handshake ─ tlsEstablished ─▶ hello ─250▶ ready
 ///                  └─ no TLS wanted or to be had ─────────────────────────────────────▶ │
 ///            ready ─ begin ─▶ transaction (MAIL, RCPT…, DATA) ─354▶ content ─ finishData ─▶ finalDot ─▶ ready
+///                                 or (MAIL, RCPT…) ─250▶ content in chunks
 /// ```
 public struct SMTPClientSession: Hashable, Sendable {
     enum State: Hashable {
@@ -17,11 +18,12 @@ public struct SMTPClientSession: Hashable, Sendable {
         case startTLS, handshake, ready
         case transaction(SMTPClientTransaction)
         case verification(SMTPClientVerification)
-        case reset, quit, finished
+        case quit, finished
     }
 
     let helloName: String
     let requirement: SMTPClientTLSRequirement
+    let usesChunking: Bool
     private var replies: SMTPReplyDecoder
     var state = State.greeting
     /// Whether the server still holds a transaction that came to nothing; the next message begins with RSET then.
@@ -34,13 +36,15 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// The outcomes of the present or last message so far; `nil` where undecided.
     public internal(set) var recipientOutcomes: [SMTPRecipientOutcome?] = []
 
-    /// A session on a new connection, which introduces itself as `helloName`.
+    /// A session on a new connection, which introduces itself as `helloName`. `usesChunking`: content goes by BDAT where the
+    /// host offers that; else by DATA always.
     public init(
-        helloName: DomainName, requirement: SMTPClientTLSRequirement,
+        helloName: DomainName, requirement: SMTPClientTLSRequirement, usesChunking: Bool = true,
         replyLimits: SMTPReplyDecoder.Limits = SMTPReplyDecoder.Limits()
     ) {
         self.helloName = helloName.text
         self.requirement = requirement
+        self.usesChunking = usesChunking
         self.replies = SMTPReplyDecoder(limits: replyLimits)
     }
 
@@ -54,7 +58,6 @@ public struct SMTPClientSession: Hashable, Sendable {
         case .ready: .ready
         case .transaction(let transaction): transaction.stage
         case .verification(let verification): verification.stage
-        case .reset: .reset
         case .quit: .quit
         case .finished: .finished
         }
@@ -116,9 +119,8 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// `.messageDone` with one outcome, in which a refusal of the null sender counts as "not now".
     public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        guard self.capabilities.smtpUTF8 || !recipient.isInternational else {
-            let outcome = SMTPRecipientOutcome.refused(
-                SMTPClientMessage.notInternational(553, "this recipient's address"))
+        if recipient.isInternational, !self.capabilities.smtpUTF8 {
+            let outcome = SMTPRecipientOutcome.refused(SMTPClientMessage.internationalRecipient)
             self.recipientOutcomes = [outcome]
             return .messageDone([outcome])
         }
@@ -126,6 +128,11 @@ public struct SMTPClientSession: Hashable, Sendable {
         let verification = SMTPClientVerification(of: recipient, resetFirst: self.needsReset)
         self.state = .verification(verification)
         return .send(verification.command)
+    }
+
+    /// Whether more content is of any use: not where the server has refused a chunk, or failed.
+    public var takesContent: Bool {
+        if case .transaction(let transaction) = self.state { transaction.takesContent } else { false }
     }
 
     /// Appends content in its wire form to `output`; only after `.transferContent`.
@@ -136,9 +143,11 @@ public struct SMTPClientSession: Hashable, Sendable {
         self.state = .transaction(transaction)
     }
 
-    /// Ends the content: write and flush these bytes, the final dot, in the same turn as the lease was checked.
+    /// Ends the content: write and flush these bytes, the final dot or what ends the last chunk, in the same turn as the
+    /// lease was checked.
     ///
-    /// `nil` when there is no content to end, as when the server has meanwhile failed.
+    /// `nil` when there is no content to end, as when the server has meanwhile refused or failed, or when the content was
+    /// not as long as the message said.
     public mutating func finishData() -> [UInt8]? {
         guard case .transaction(var transaction) = self.state, let bytes = transaction.finish() else { return nil }
         self.state = .transaction(transaction)
@@ -156,13 +165,6 @@ public struct SMTPClientSession: Hashable, Sendable {
         }
         self.state = .quit
         return .send(Array("QUIT\r\n".utf8))
-    }
-
-    /// Clears the server's transaction state; only in `.ready`, where it also shows that the connection lives.
-    public mutating func reset() -> SMTPClientAction {
-        guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        self.state = .reset
-        return .send(Array("RSET\r\n".utf8))
     }
 
     /// The connection ended, or a deadline passed and the owner ended it.

@@ -1,9 +1,13 @@
 internal import MailModel
 
-/// One message on its way through MAIL, RCPT, DATA and the content: a machine inside `SMTPClientSession`.
+/// One message on its way through MAIL, RCPT, DATA or BDAT, and the content: a machine inside `SMTPClientSession`.
 ///
 /// Commands not yet sent and replies not yet received are two queues. With PIPELINING (RFC 2920) the first is emptied
 /// at once, without it one command at a time; the replies are read in the same manner.
+///
+/// Where the host offers CHUNKING and PIPELINING the content goes in chunks. That takes as many round trips as DATA, whose
+/// 354 comes together with the replies to RCPT: chunks are never sent ahead of an accepted recipient, though the RFC allows
+/// it, since the content would often go to nobody. Without PIPELINING each chunk would wait for its reply: DATA is better.
 struct SMTPClientTransaction: Hashable, Sendable {
     enum Command: Hashable {
         case reset, mail, recipient(Int), data
@@ -21,12 +25,14 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private enum Phase: Hashable {
         case envelope
         case content(SMTPDataEncoder)
+        case chunks(SMTPChunkTransfer)
         /// `isEmpty`: the server asked for content that nobody is to get, and got none.
         case finalDot(isEmpty: Bool)
     }
 
     private let message: SMTPClientMessage
     private let capabilities: SMTPServerCapabilities
+    private let usesChunks: Bool
     private var unsent: ArraySlice<Command>
     private var unanswered: ArraySlice<Command> = []
     private var mailRefusal: SMTPReply?
@@ -44,13 +50,17 @@ struct SMTPClientTransaction: Hashable, Sendable {
         self.capabilities = capabilities
         self.outcomes = outcomes
         let recipients = outcomes.indices.filter { outcomes[$0] == nil }.map(Command.recipient)
-        self.unsent = ((resetFirst ? [.reset] : []) + [.mail] + recipients + [.data])[...]
+        self.usesChunks = capabilities.chunking && capabilities.pipelining && message.size > 0
+        self.unsent =
+            ((resetFirst ? [.reset] : []) + [.mail] + recipients + (self.usesChunks ? [] : [.data]))[...]
     }
 
     var stage: SMTPClientStage {
         switch (self.phase, self.unanswered.first) {
         case (.content, _): .content
-        case (.finalDot, _): .finalDot
+        // What is refused already is not at stake any more.
+        case (.chunks(let transfer), _): transfer.isEnded ? .finalDot : .content
+        case (.finalDot(let isEmpty), _): isEmpty ? .data : .finalDot
         case (.envelope, .reset): .reset
         case (.envelope, .mail), (.envelope, nil): .mail
         case (.envelope, .recipient): .recipient
@@ -60,6 +70,17 @@ struct SMTPClientTransaction: Hashable, Sendable {
 
     /// Whether the server holds a transaction that nothing has ended.
     private(set) var leavesServerMidway = false
+    /// Whether the server waits for the rest of a chunk, so that no command can follow.
+    private(set) var leavesServerMidChunk = false
+
+    /// Whether more content is of any use.
+    var takesContent: Bool {
+        switch self.phase {
+        case .content: true
+        case .chunks(let transfer): transfer.refusal == nil
+        case .envelope, .finalDot: false
+        }
+    }
 
     // MARK: - Sending
 
@@ -83,17 +104,30 @@ struct SMTPClientTransaction: Hashable, Sendable {
     }
 
     mutating func encode(_ content: Span<UInt8>, into output: inout [UInt8]) {
-        guard case .content(var encoder) = self.phase else { return }
-        encoder.encode(content, into: &output)
-        self.phase = .content(encoder)
+        switch self.phase {
+        case .content(var encoder):
+            encoder.encode(content, into: &output)
+            self.phase = .content(encoder)
+        case .chunks(var transfer):
+            transfer.encode(content, into: &output)
+            self.phase = .chunks(transfer)
+        case .envelope, .finalDot: ()
+        }
     }
 
     mutating func finish() -> [UInt8]? {
-        guard case .content(var encoder) = self.phase else { return nil }
-        var bytes: [UInt8] = []
-        encoder.finish(into: &bytes)
-        self.phase = .finalDot(isEmpty: false)
-        return bytes
+        switch self.phase {
+        case .content(var encoder):
+            var bytes: [UInt8] = []
+            encoder.finish(into: &bytes)
+            self.phase = .finalDot(isEmpty: false)
+            return bytes
+        case .chunks(var transfer):
+            let bytes = transfer.finish()
+            self.phase = .chunks(transfer)
+            return bytes
+        case .envelope, .finalDot: return nil
+        }
     }
 
     // MARK: - Receiving
@@ -104,13 +138,14 @@ struct SMTPClientTransaction: Hashable, Sendable {
         case .envelope: return self.envelopeAnswered(reply)
         // Before the final dot a server has nothing to say; a 250 would be taken for an acceptance that is none.
         case .content: return .protocolError
+        case .chunks(let transfer): return self.chunkAnswered(reply, transfer)
         case .finalDot(let isEmpty): return self.finalDotAnswered(reply, isEmpty: isEmpty)
         }
     }
 
     /// 421 to the final dot is a plain "not now" for all; earlier, it decides nothing about those still undecided.
     private mutating func closing(_ reply: SMTPReply) -> Event {
-        if case .finalDot = self.phase { self.decideRest(.deferred(reply)) }
+        if self.stage == .finalDot { self.decideRest(.deferred(reply)) }
         return .serviceClosing
     }
 
@@ -138,7 +173,10 @@ struct SMTPClientTransaction: Hashable, Sendable {
             return self.dataAnswered(reply)
         }
         if !self.unanswered.isEmpty { return .needInput }
-        return self.unsent.isEmpty ? self.done() : .send(self.nextCommands())
+        if !self.unsent.isEmpty { return .send(self.nextCommands()) }
+        guard self.usesChunks, !self.isAllDecided else { return self.done() }
+        self.phase = .chunks(SMTPChunkTransfer(size: self.message.size))
+        return .transferContent
     }
 
     private mutating func recipientAnswered(_ index: Int, _ reply: SMTPReply) {
@@ -168,14 +206,36 @@ struct SMTPClientTransaction: Hashable, Sendable {
         return .transferContent
     }
 
+    private mutating func chunkAnswered(_ reply: SMTPReply, _ transfer: SMTPChunkTransfer) -> Event {
+        var transfer = transfer
+        let event = transfer.received(reply)
+        self.phase = .chunks(transfer)
+        // It stands, whatever becomes of the connection.
+        if let refusal = transfer.refusal { self.decideRest(SMTPRecipientOutcome(negative: refusal)) }
+        switch event {
+        case .needInput: return .needInput
+        case .protocolError: return .protocolError
+        case .done(let reply):
+            // After a refused chunk only RSET is sure to end the transaction (RFC 3030 §2).
+            self.leavesServerMidway = !reply.isPositiveCompletion
+            return self.ended(by: reply)
+        case .doneMidChunk(let reply):
+            self.leavesServerMidChunk = true
+            return self.ended(by: reply)
+        }
+    }
+
     private mutating func finalDotAnswered(_ reply: SMTPReply, isEmpty: Bool) -> Event {
         guard reply.severity != .positiveIntermediate else { return .protocolError }
         self.leavesServerMidway = false
-        if !isEmpty {
-            self.decideRest(
-                reply.isPositiveCompletion
-                    ? .accepted(reply, supportsDSN: self.capabilities.dsn) : SMTPRecipientOutcome(negative: reply))
-        }
+        return isEmpty ? self.done() : self.ended(by: reply)
+    }
+
+    /// This reply is for all who were accepted so far.
+    private mutating func ended(by reply: SMTPReply) -> Event {
+        self.decideRest(
+            reply.isPositiveCompletion
+                ? .accepted(reply, supportsDSN: self.capabilities.dsn) : SMTPRecipientOutcome(negative: reply))
         return self.done()
     }
 

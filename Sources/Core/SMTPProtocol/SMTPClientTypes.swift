@@ -104,9 +104,11 @@ public enum SMTPClientAction: Hashable, Sendable {
     case startTLS
     /// A message may begin with `begin`, or `quit`.
     case ready(SMTPServerCapabilities)
-    /// The 354 came: write the content through `encode`, then, if the message may still be sent, `finishData`.
+    /// The 354 came, or a recipient for chunks: write the content through `encode`, then, if the message may still be sent,
+    /// `finishData`.
     case transferContent
-    /// One transaction is over, one outcome for each recipient in order; the next may begin.
+    /// One transaction is over, one outcome for each recipient in order; the next may begin in `.ready`. It may be over
+    /// before the content is: see `takesContent`.
     case messageDone([SMTPRecipientOutcome])
     /// Close the connection. `recipientOutcomes` has what was decided before.
     case failed(SMTPClientFailure)

@@ -120,6 +120,7 @@ extension RelaydConfiguration {
         DeliveryEnvironment.Settings(
             node: self.node.name, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
+            usesChunking: self.delivery.chunking,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
             reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)

@@ -17,6 +17,8 @@ struct DeliveryEnvironment: Sendable {
         let port: UInt16
         var connectTimeout: Duration
         var timeouts: SMTPTimeouts
+        /// Content goes by BDAT where the host offers that.
+        var usesChunking: Bool
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
         let schedule: RetrySchedule

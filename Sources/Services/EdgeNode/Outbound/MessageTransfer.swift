@@ -126,16 +126,17 @@ struct MessageTransfer {
         }
     }
 
-    /// Writes the whole content; `false` when it cannot be read.
+    /// Writes the content, as far as the host wants it; `false` when it cannot be read.
     private func write(_ source: BodySource, to connection: OutboundConnection) async -> Bool {
         var source = source
-        while true {
+        while connection.takesContent {
             switch await source.next() {
             case .chunk(let bytes): _ = await connection.write(bytes, on: self.eventLoop).value
             case .end: return true
             case .unreadable: return false
             }
         }
+        return true
     }
 
     private func message(to positions: ArraySlice<Int>) -> SMTPClientMessage? {

@@ -42,37 +42,40 @@ final class OutboundConnection: ChannelInboundHandler {
     /// How long the reply to QUIT is waited for: nothing depends on it, and a drain should not either.
     private static let quitTime = Duration.seconds(2)
 
-    private enum Operation {
+    enum Operation {
         case none
         case opening(EventLoopPromise<Opened>)
         case beginning(EventLoopPromise<Begun>)
         case transferring
+        /// The server has spoken of the message before all of it was written.
+        case decided([SMTPRecipientOutcome])
         case finishing(EventLoopPromise<Finished>)
         case over(HostFailure)
 
         var isOver: Bool { if case .over = self { true } else { false } }
     }
 
-    private let requirement: AttemptRequirement
-    private let tls: OutboundTLS
-    private let timeouts: SMTPTimeouts
-    private var session: SMTPClientSession
+    let requirement: AttemptRequirement
+    let tls: OutboundTLS
+    let timeouts: SMTPTimeouts
+    var session: SMTPClientSession
     private var input = ByteBuffer()
-    private var operation: Operation
-    private var context: ChannelHandlerContext?
-    private var timer: DeadlineTimer?
+    var operation: Operation
+    var context: ChannelHandlerContext?
+    var timer: DeadlineTimer?
     private var armedFor = SMTPTimeouts.ClientWait.nothing
-    private var established = Established(label: .none)
+    var established = Established(label: .none)
 
     /// A connection that says into `opened` what came of it.
     init(
-        requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, timeouts: SMTPTimeouts,
-        opened: EventLoopPromise<Opened>
+        requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, usesChunking: Bool,
+        timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>
     ) {
         self.requirement = requirement
         self.tls = tls
         self.timeouts = timeouts
-        self.session = SMTPClientSession(helloName: helloName, requirement: tls.sessionRequirement(requirement))
+        self.session = SMTPClientSession(
+            helloName: helloName, requirement: tls.sessionRequirement(requirement), usesChunking: usesChunking)
         self.operation = .opening(opened)
     }
 
@@ -83,65 +86,6 @@ final class OutboundConnection: ChannelInboundHandler {
 
     /// What the host offers and limits, once the connection is ready.
     var capabilities: SMTPServerCapabilities { self.session.capabilities }
-
-    // MARK: - Operations
-
-    /// Offers the envelope.
-    func begin(_ message: SMTPClientMessage, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
-        let promise = eventLoop.makePromise(of: Begun.self)
-        if case .over(let failure) = self.operation {
-            promise.succeed(.failed(failure, decided: []))
-        } else {
-            self.operation = .beginning(promise)
-            self.perform(self.session.begin(message))
-        }
-        return promise.futureResult
-    }
-
-    /// Asks whether the server takes a recipient; nothing is sent to it.
-    func verify(_ recipient: ForwardPath, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
-        let promise = eventLoop.makePromise(of: Begun.self)
-        if case .over(let failure) = self.operation {
-            promise.succeed(.failed(failure, decided: []))
-        } else {
-            self.operation = .beginning(promise)
-            self.perform(self.session.verify(recipient))
-        }
-        return promise.futureResult
-    }
-
-    /// Writes content; done when the transport has taken it, and without effect once the connection has failed, which
-    /// `finish` then tells.
-    func write(_ content: [UInt8], on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
-        guard case .transferring = self.operation, let context else { return eventLoop.makeSucceededVoidFuture() }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(content.count + content.count / 32 + 4)
-        self.session.encode(content.span, into: &bytes)
-        self.timer?.arm(self.timeouts.dataBlock)
-        let written = context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: bytes)))
-        return written.flatMapErrorThrowing { _ in }
-    }
-
-    /// Writes the final dot if `isPermitted` says so in this same turn, else gives the connection up
-    /// because of `refusal`.
-    func finish(
-        on eventLoop: any EventLoop, orBecause refusal: String, isPermitted: () -> Bool
-    ) -> EventLoopFuture<Finished> {
-        let promise = eventLoop.makePromise(of: Finished.self)
-        switch self.operation {
-        case .over(let failure):
-            promise.succeed(.failed(failure, decided: self.session.recipientOutcomes))
-        default:
-            self.operation = .finishing(promise)
-            if isPermitted(), let bytes = self.session.finishData() {
-                self.perform(.send(bytes))
-            } else {
-                _ = self.session.abandon()
-                self.fail(HostFailure(.connectionLost, "given up by this node before the final dot: \(refusal)"))
-            }
-        }
-        return promise.futureResult
-    }
 
     /// There never was a connection.
     func connectingFailed(_ failure: HostFailure) { self.fail(failure) }
@@ -208,7 +152,7 @@ final class OutboundConnection: ChannelInboundHandler {
         if self.input.readableBytes == 0 { self.input.clear() }
     }
 
-    private func perform(_ action: SMTPClientAction) {
+    func perform(_ action: SMTPClientAction) {
         switch action {
         case .needInput: ()
         case .send(let bytes):
@@ -238,20 +182,13 @@ final class OutboundConnection: ChannelInboundHandler {
         promise.succeed(.ready(self.established))
     }
 
-    private func messageDone(_ outcomes: [SMTPRecipientOutcome]) {
-        let operation = self.operation
-        self.operation = .none
-        switch operation {
-        case .beginning(let promise): promise.succeed(.done(outcomes))
-        case .finishing(let promise): promise.succeed(.done(outcomes))
-        case .none, .opening, .transferring, .over: ()
-        }
-    }
-
     /// Ends the connection for this reason, and tells whoever waits.
-    private func fail(_ failure: HostFailure) {
+    func fail(_ failure: HostFailure) {
         let operation = self.operation
+        // What was decided of a message outlives the connection.
+        if case .decided = operation { return self.closeChannel() }
         guard !operation.isOver else { return self.closeChannel() }
+        // Closing may call back: whoever does finds it over.
         self.operation = .over(failure)
         self.closeChannel()
         let decided = self.session.recipientOutcomes
@@ -259,44 +196,13 @@ final class OutboundConnection: ChannelInboundHandler {
         case .opening(let promise): promise.succeed(.failed(failure))
         case .beginning(let promise): promise.succeed(.failed(failure, decided: decided))
         case .finishing(let promise): promise.succeed(.failed(failure, decided: decided))
-        case .none, .transferring, .over: ()
+        case .none, .transferring, .decided, .over: ()
         }
     }
 
-    private func closeChannel() {
+    func closeChannel() {
         self.timer?.disarm()
         self.context?.close(promise: nil)
-    }
-
-    // MARK: - TLS
-
-    private func startTLS() {
-        guard let context else { return }
-        do {
-            let handler = try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
-            try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
-        } catch {
-            self.fail(HostFailure(.tlsHandshakeFailed, "\(error)"))
-        }
-    }
-
-    private func handshakeEnded(_ outcome: TLSClientOutcome) {
-        guard case .opening(let promise) = self.operation else { return }
-        // The verdict stands before the first byte of SMTP is sent over TLS.
-        switch self.requirement.decide(AttemptEvent(outcome)) {
-        case .deliver(let label):
-            self.established = Established(label: label, outcome: outcome)
-            let info = self.established.info
-            self.perform(
-                self.session.tlsEstablished(TLSInfo(version: info?.version ?? "", cipher: info?.cipher ?? "")))
-        case .nextHost(let failure):
-            self.fail(HostFailure(failure, outcome: outcome, requirement: self.requirement))
-        case .retrySameHostInClear:
-            let reason = outcome.failure ?? TLSFailure(.internalError, "no TLS")
-            self.operation = .over(HostFailure(.tlsHandshakeFailed, reason.text))
-            self.closeChannel()
-            promise.succeed(.retryInClear(reason))
-        }
     }
 
     // MARK: - Deadlines

@@ -85,8 +85,8 @@ struct Dialer {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
-            requirement: requirement, tls: tls, helloName: place.egress.helloName, timeouts: settings.timeouts,
-            opened: promise)
+            requirement: requirement, tls: tls, helloName: place.egress.helloName, usesChunking: settings.usesChunking,
+            timeouts: settings.timeouts, opened: promise)
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         let (metrics, channels) = (self.environment.metrics, self.environment.channels)
         var bootstrap = ClientBootstrap(group: self.eventLoop)

@@ -195,6 +195,9 @@ enum ConfigurationSchema {
             "delivery.messages-per-connection", \.delivery.messagesPerConnection, .integer(1...1_000_000),
             "Messages sent on one connection before it is closed."),
         Key(
+            "delivery.chunking", \.delivery.chunking, .flag(),
+            "Send content by BDAT (RFC 3030) to hosts that offer CHUNKING and PIPELINING; DATA otherwise."),
+        Key(
             "delivery.insecure-mx", \.delivery.insecureMX, .choice(),
             "What TLSA records are worth where the MX record is not signed."),
         Key(

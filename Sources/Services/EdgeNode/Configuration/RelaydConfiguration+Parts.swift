@@ -42,18 +42,73 @@ extension RelaydConfiguration {
     }
 
     var connectionLimits: ConnectionLimiter.Limits {
-        ConnectionLimiter.Limits(total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress)
+        ConnectionLimiter.Limits(
+            total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress,
+            perMinute: self.smtp.maxConnectionRate, prefixIPv4: self.smtp.clientPrefixIPv4,
+            prefixIPv6: self.smtp.clientPrefixIPv6)
+    }
+
+    var trustedProxies: TrustedProxies {
+        TrustedProxies(networks: self.smtp.proxyNetworks, headerTime: self.smtp.proxyTimeout)
+    }
+
+    /// The most descriptors that a node with these settings opens. Beside those that settings count there are listeners,
+    /// event loops, files, the resolver's sockets, and those of HTTP.
+    var descriptorsNeeded: Int {
+        self.smtp.maxConnections + ConnectionLimiter.Limits.refusals + self.delivery.maxConnections
+            + 2 * self.database.poolSize + 512
+    }
+
+    /// What a client may take its time over, beside the waits of the protocol.
+    var patience: ClientPatience {
+        ClientPatience(
+            greetingDelay: self.smtp.greetingDelay, leastDataRate: self.smtp.minDataRate.bytes,
+            sessionLifetime: self.smtp.sessionLifetime)
     }
 
     /// Throws when the postmaster's address is none.
-    func inboundPolicy() throws -> InboundPolicy {
-        guard let postmaster = Mailbox(self.postmaster) else {
-            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(self.postmaster)")
+    func inboundPolicy(_ lists: [DomainName: RecipientList]) throws -> InboundPolicy {
+        let postmaster = self.postmaster.flatMap { Mailbox($0) }
+        if let address = self.postmaster, postmaster == nil {
+            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(address)")
         }
         let domains = self.acceptedDomains.map { ($0.domain, $0.nextHop.routed) }
+        var verification = lists.mapValues { InboundPolicy.RecipientVerification.list($0) }
+        for domain in self.acceptedDomains where domain.recipients == .callAhead {
+            verification[domain.domain] = .callAhead
+        }
         return InboundPolicy(
-            acceptedDomains: Dictionary(domains) { first, _ in first }, relayNetworks: self.relayNetworks,
-            postmaster: postmaster)
+            acceptedDomains: Dictionary(domains) { first, _ in first }, verification: verification,
+            relayNetworks: self.relayNetworks, postmaster: postmaster)
+    }
+
+    var authenticatorLimits: Authenticator.Limits {
+        Authenticator.Limits(
+            threads: self.auth.threads, waiting: self.auth.maxWaiting, failures: self.auth.maxFailures,
+            failureWindow: self.auth.failureWindow, cacheTime: self.auth.cacheTime)
+    }
+
+    var callAheadLimits: CallAheadService.Limits {
+        CallAheadService.Limits(
+            deadline: self.callAhead.timeout,
+            table: .init(
+                positiveTime: self.callAhead.positiveCacheTime, negativeTime: self.callAhead.negativeCacheTime,
+                entries: self.callAhead.cacheEntries),
+            connections: self.callAhead.maxConnections,
+            connectionsPerDomain: self.callAhead.maxConnectionsPerDomain,
+            acceptsUnsure: self.callAhead.onFailure == .accept)
+    }
+
+    var storageLimits: StorageLimits {
+        StorageLimits(
+            messages: self.queue.maxMessages, bytes: self.queue.maxBytes.bytes,
+            databaseBytes: self.queue.maxDatabaseSize.bytes)
+    }
+
+    var copyBudget: CopyBudget {
+        CopyBudget(
+            bytes: self.queue.maxCopyBytes.bytes, shards: self.queue.shards,
+            maximumMessageBytes: self.smtp.maxMessageSize.bytes)
     }
 
     var deliverySettings: DeliveryEnvironment.Settings {

@@ -66,13 +66,13 @@ struct PostfixTests {
                 .sendingClient("out.alpha.test", resolverAddress: resolver.address), in: home)
 
             try await postfix.submit(
-                from: "alice@alpha.test", to: ["bob@bravo.test"], message: "Subject: good\n\nHello\n")
+                from: "alice@alpha.test", to: ["bob@bravo.test"], message: "Subject: good\n\nHello\n".utf8)
             #expect(await peer.wait { !$0.received.isEmpty }, "\(postfix.logLines(containing: "postfix"))")
             #expect(peer.received.first?.tls?.serverName?.text == "mx.bravo.test")
             #expect(await postfix.logLine(containing: "Verified TLS connection established to mx.bravo.test") != nil)
 
             try await postfix.submit(
-                from: "alice@alpha.test", to: ["bob@forged.test"], message: "Subject: forged\n\nHello\n")
+                from: "alice@alpha.test", to: ["bob@forged.test"], message: "Subject: forged\n\nHello\n".utf8)
             #expect(await postfix.logLine(containing: "status=deferred (Server certificate not ") != nil)
             #expect(impostor.received.isEmpty)
             #expect(try await postfix.queue().map(\.recipients.first?.address) == ["bob@forged.test"])

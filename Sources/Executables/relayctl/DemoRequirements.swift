@@ -4,6 +4,7 @@ import Foundation
 enum DemoRequirements {
     private static let programs = [
         ("setpriv", "util-linux"), ("knotd", "knot"), ("knotc", "knot"), ("keymgr", "knot"),
+        ("kzonesign", "knot-dnssecutils"),
     ]
 
     /// What to install, in words; `nil` when all is there.

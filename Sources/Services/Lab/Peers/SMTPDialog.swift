@@ -1,6 +1,7 @@
 public import MailModel
 import NIOCore
 import NIOPosix
+import SMTPProtocol
 import TLSEngine
 
 /// A conversation with an SMTP server, line by line, as a submitting client or a test leads it.
@@ -128,17 +129,32 @@ public struct SMTPDialog: ~Copyable {
     }
 
     /// MAIL, RCPT and DATA; returns the first reply that is a refusal, or the one to the final dot.
+    ///
+    /// - Parameters:
+    ///   - message: header and body, with LF or CRLF.
+    ///   - parameters: what to say behind MAIL and behind each RCPT.
     public mutating func submit(
-        from reversePath: String, to recipients: [String], _ message: String
+        from reversePath: String, to recipients: [String], _ message: some Collection<UInt8>,
+        parameters: (mail: String, recipient: String) = ("", "")
     ) async throws -> Reply {
-        for line in ["MAIL FROM:<\(reversePath)>"] + recipients.map({ "RCPT TO:<\($0)>" }) {
-            let reply = try await self.say(line)
+        let commands =
+            [("MAIL FROM:<\(reversePath)>", parameters.mail)]
+            + recipients.map { ("RCPT TO:<\($0)>", parameters.recipient) }
+        for (command, words) in commands {
+            let reply = try await self.say(words.isEmpty ? command : "\(command) \(words)")
             guard reply.code == 250 else { return reply }
         }
         let goAhead = try await self.say("DATA")
         guard goAhead.code == 354 else { return goAhead }
-        try await self.send(Self.stuffed(message))
+        try await self.send(Self.stuffed(Array(message)))
         return try await self.readReply()
+    }
+
+    /// The same for text.
+    public mutating func submit(
+        from reversePath: String, to recipients: [String], _ message: String
+    ) async throws -> Reply {
+        try await self.submit(from: reversePath, to: recipients, message.utf8)
     }
 
     /// Reads one reply.
@@ -173,9 +189,12 @@ public struct SMTPDialog: ~Copyable {
     }
 
     /// With CR LF at the end of each line, dots doubled (RFC 5321 §4.5.2), and the final dot.
-    private static func stuffed(_ message: String) -> String {
-        let lines = message.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        return lines.map { $0.hasPrefix(".") ? ".\($0)\r\n" : "\($0)\r\n" }.joined() + ".\r\n"
+    private static func stuffed(_ message: [UInt8]) -> [UInt8] {
+        var encoder = SMTPDataEncoder()
+        var bytes: [UInt8] = []
+        encoder.encode(message.span, into: &bytes)
+        encoder.finish(into: &bytes)
+        return bytes
     }
 }
 

@@ -4,7 +4,7 @@ public import Foundation
 ///
 /// Its sending side reads `resolv.conf` through libc. So that a test chooses the resolver, the whole instance runs in a
 /// mount namespace in which `/etc/resolv.conf` is a file of ours that names a private validating resolver.
-public final class PostfixInstance: Sendable {
+public final class PostfixInstance: MailServer {
     /// Why there can be no private Postfix here; a test skips with this as its reason.
     public enum Unavailable: Error, Hashable, Sendable, CustomStringConvertible {
         /// Its master process gives each service its own account, which takes root.
@@ -35,17 +35,7 @@ public final class PostfixInstance: Sendable {
     /// What stands in the way of running one that asks a resolver of its own.
     public static var unavailableWithResolver: Unavailable? {
         if let unavailable = Self.unavailable { return unavailable }
-        return Self.mayMakeMountNamespace ? nil : .needsMountNamespace
-    }
-
-    private static var mayMakeMountNamespace: Bool {
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
-        guard let digits = line?.split(whereSeparator: \.isWhitespace).last,
-            let capabilities = UInt64(digits, radix: 16)
-        else { return false }
-        // CAP_SYS_ADMIN is number 21 of capabilities(7).
-        return capabilities & (1 << 21) != 0
+        return PrivateHost.mayMakeMountNamespace ? nil : .needsMountNamespace
     }
 
     /// Where it listens.
@@ -54,6 +44,9 @@ public final class PostfixInstance: Sendable {
     public let port: UInt16
     let folder: URL
     private let process: ChildProcess
+
+    public var logFile: URL { self.folder.appending(path: "log/maillog") }
+    public var inbox: URL { self.folder.appending(path: "mail/inbox/new") }
 
     /// Starts a Postfix below `directory`, which must exist, and waits until it answers.
     ///

@@ -1,0 +1,72 @@
+import Foundation
+import Lab
+import MailModel
+import QueueStore
+import Testing
+
+/// What holds between the relay and any mail server; the suites of `Interop…Tests` say for which.
+extension InteropWorld {
+    /// A message with all that is hard: dots at line starts, the longest line, and Latin-1, eight bits that mean nothing to anybody
+    /// on the way. It has all the fields that a header needs, so that no server adds one between these lines.
+    static func hardMessage(_ id: String) -> [UInt8] {
+        let header = [
+            "Message-ID: <\(id)>", "From: <alice@alpha.test>", "To: <bob@ours.test>",
+            "Date: Mon, 23 Nov 2026 20:00:00 +0000", "Subject: bytes", "",
+        ]
+        let lines =
+            (header + [".", "..two", ".one", String(repeating: "x", count: 998)]).map { Array($0.utf8) }
+            + [[0x47, 0x72, 0xFC, 0xDF, 0x65], [], [0x20], [0x65, 0x6E, 0x64]]
+        return lines.flatMap { $0 + [0x0D, 0x0A] }
+    }
+
+    /// A name that no other test uses.
+    static func newID() -> String { "\(UUID().uuidString.lowercased())@client.test" }
+
+    /// Relay → peer: by DANE, and the very bytes. Gives what the peer stored.
+    func delivers(to peer: Peer, sourceLocation: SourceLocation = #_sourceLocation) async throws -> String {
+        let server = try self.server(peer)
+        let id = Self.newID()
+        let message = Self.hardMessage(id)
+        let reply = try await SMTPDialog.with(port: self.lab.smtpPort) { smtp in
+            try await smtp.hello()
+            try await smtp.startTLS()
+            return try await smtp.submit(
+                from: "alice@alpha.test", to: ["bob@\(peer.domain)"], message, parameters: ("BODY=8BITMIME", ""))
+        }
+        let event = try await self.lab.firstOutcome(of: try #require(reply.messageID, "\(reply)"))
+        #expect(event.kind == .send, "\(event)", sourceLocation: sourceLocation)
+        #expect(event.authentication == .dane, "\(event)", sourceLocation: sourceLocation)
+        #expect(event.tlsMatch?.hasPrefix("3 1 1 ") == true, sourceLocation: sourceLocation)
+        #expect(event.tlsVersion == "TLSv1.3", sourceLocation: sourceLocation)
+        try await self.lab.expectLogged(event, sourceLocation: sourceLocation)
+        let stored = try #require(await server.storedMessage(containing: id), sourceLocation: sourceLocation)
+        let expected = message.filter { $0 != 0x0D }
+        let text = String(decoding: stored, as: UTF8.self)
+        #expect(stored.suffix(expected.count).elementsEqual(expected), "\(text)", sourceLocation: sourceLocation)
+        return text
+    }
+
+    /// Peer → relay → next hop, which takes the very bytes. Gives the relay's reply as the peer logged it.
+    func takes(
+        from peer: Peer, to recipient: String, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> ScriptedMail {
+        let server = try self.server(peer)
+        let id = Self.newID()
+        let message = Self.hardMessage(id)
+        try await server.submit(
+            from: "alice@alpha.test", to: [recipient], message: message, parameters: ("BODY=8BITMIME", ""))
+        let mail = try await self.arrived(id, sourceLocation: sourceLocation)
+        #expect(mail.recipients == [recipient], sourceLocation: sourceLocation)
+        #expect(
+            mail.content.suffix(message.count).elementsEqual(message), "\(mail.text)", sourceLocation: sourceLocation)
+        return mail
+    }
+
+    /// The message with this Message-ID, once it is at the next hop.
+    func arrived(_ id: String, sourceLocation: SourceLocation = #_sourceLocation) async throws -> ScriptedMail {
+        let inner = self.lab.peer("inner.test").server
+        let isThere = await inner.wait(within: .seconds(20)) { $0.received.contains { $0.messageID == "<\(id)>" } }
+        #expect(isThere, "\(id) did not come to the next hop", sourceLocation: sourceLocation)
+        return try #require(inner.received.first { $0.messageID == "<\(id)>" }, sourceLocation: sourceLocation)
+    }
+}

@@ -137,6 +137,36 @@ struct FenceTests {
             }
         }
     }
+
+    @Test(
+        "Of mixed outcomes a former owner records what was delivered, with its report; the rest stays for the new one")
+    func latePartialDelivery() async throws {
+        try await QueueFixture.run { queue in
+            for isRead in [false, true] {
+                let name = domain(isRead ? "read.test" : "unread.test")
+                var message = queue.message(to: [name])
+                let both = ["a", "b"].map { QueueRecipient(address: "\($0)@\(name)") }
+                message.entries = [AcceptedEntry(domain: name, recipients: both)]
+                try await queue.writer.enqueue(message)
+                let entry = try await queue.claimOne(name)
+                let term = try queue.term(name)
+                _ = try await queue.store.openAttempts([(entry, term.epoch)])
+                try await queue.takeOver(entry.key.shard)
+                let newTerm = ShardTerm(shard: term.shard, epoch: Epoch(rawValue: term.epoch.rawValue + 1))
+                let seen = try await queue.store.claim(newTerm, destination: name).entries
+                var late = try queue.delivered(entry)
+                late.notifications = [queue.message(to: [domain("alpha-\(name)")])]
+                #expect(try await queue.store.recordLateDelivery(late, undelivered: [both[1]]))
+                #expect(try await queue.claimOne(domain("alpha-\(name)")).recipients.count == 1)
+                // What the new owner has read before is out of date: it may not be tried.
+                if isRead { #expect(try await queue.store.openAttempts(seen.map { ($0, newTerm.epoch) }).isEmpty) }
+                let left = try await queue.store.claim(newTerm, destination: name).entries
+                #expect(left.map(\.recipients) == [[both[1]]])
+                #expect(left.map(\.interruptedAttempt) == [nil])
+                #expect(try await queue.store.openAttempts(left.map { ($0, newTerm.epoch) }).count == 1)
+            }
+        }
+    }
 }
 
 func driverCode(_ body: () async throws -> Void) async -> PostgresError.Code? {

@@ -138,37 +138,3 @@ struct ConcludeBatch {
         """
     }
 }
-
-/// The statements that record a delivery by a former owner's attempt.
-struct LateDelivery {
-    let statements: [Statement]
-
-    init(key: EntryKey, node: String, epoch: Epoch, attempt: Int, events: [TraceEvent]) {
-        let parameters: [any PostgresEncodable] = [key.shard.rawValue, key.message.uuid, key.domain.text]
-        // The entry is locked first, as by those who open attempts.
-        let locks = ["ready", "deferred"].map { table in
-            Statement(
-                """
-                SELECT FROM relay.\(table) WHERE shard = $1 AND message_id = $2 AND domain = $3 FOR UPDATE
-                """, parameters: parameters)
-        }
-        let closed = Statement(
-            """
-            WITH closed AS (
-                DELETE FROM relay.open_attempt WHERE shard = $1 AND message_id = $2 AND domain = $3 AND node = $4
-                    AND epoch = $5 AND attempt = $6 RETURNING 1)
-            SELECT relay.expect_rows((SELECT count(*) FROM closed), 1, 'RL003')
-            """, parameters: parameters + [node, epoch.rawValue, Int32(clamping: attempt)])
-        let removals = ["deferred", "ready"].map { table in
-            Statement(
-                """
-                WITH gone AS (
-                    DELETE FROM relay.\(table) WHERE shard = $1 AND message_id = $2 AND domain = $3
-                    RETURNING shard, message_id, size
-                ), \(ConcludeBatch.finish(table))
-                SELECT count(*) FROM gone
-                """, parameters: parameters)
-        }
-        self.statements = locks + [closed] + removals + [TraceRows(events.map { (key.shard, $0) }).statement]
-    }
-}

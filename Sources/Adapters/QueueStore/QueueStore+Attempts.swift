@@ -84,13 +84,15 @@ extension QueueStore {
     /// It needs no fence: it holds as long as our attempt is still the entry's latest, which the new owner, too, checks
     /// before each attempt of its own.
     ///
+    /// - Parameters:
+    ///   - conclusion: what was delivered. The entry goes where nobody is left, whatever its result says.
+    ///   - undelivered: the recipients that stay with the entry, for the new owner to try again.
     /// - Returns: whether it was recorded. If not, the new owner has begun an attempt, and a second copy may arrive.
-    public func recordLateDelivery(_ conclusion: Conclusion) async throws(QueueStoreError) -> Bool {
-        let key = conclusion.entry.key
-        let statements = LateDelivery(
-            key: key, node: self.node, epoch: conclusion.epoch, attempt: conclusion.entry.attempts + 1,
-            events: conclusion.events
-        ).statements
+    public func recordLateDelivery(
+        _ conclusion: Conclusion, undelivered: [QueueRecipient] = []
+    ) async throws(QueueStoreError) -> Bool {
+        let statements = LateDelivery(conclusion, undelivered: undelivered, map: self.shardMap, node: self.node)
+            .statements
         do throws(QueueStoreError) {
             try await self.pool.idempotently(statements)
             return true

@@ -1,11 +1,8 @@
-import DANE
 import DeliveryQueue
 import Logging
 import MailModel
 import QueueStore
-import TLSEngine
 import Telemetry
-import TransportSecurity
 
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in
 /// one transaction; then the log lines and counters of what was recorded.
@@ -29,14 +26,17 @@ struct AttemptConclusions: Sendable {
             sender: ReversePath(storedText: entry.sender) ?? .null, schedule: self.environment.settings.schedule,
             arrival: entry.arrival, now: now, isDelayNotified: entry.isDelayNotified)
         let reports = await self.reports(on: entry, plan, now: now)
-        let isRecorded = await self.commit(
-            Conclusion(
-                entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision, plan),
-                events: lines.map(\.event), notifications: reports.flatMap(\.messages)),
-            isDelivery: decision.recipients.allSatisfy(\.isDelivered))
+        let record = AttemptRecord(entry, report, decision, lines: lines, reports: reports)
+        let undelivered = zip(entry.recipients, decision.recipients).filter { !$1.isDelivered }.map(\.0)
         // What another owner has concluded, or will, is for its log and its counters.
-        guard isRecorded else { return }
-        self.account(entry, report, decision, lines: lines, reports: reports)
+        guard
+            let recorded = await self.commit(
+                record, Self.result(of: entry, decision, plan), undelivered: undelivered)
+        else { return }
+        recorded.count(in: self.environment.metrics, at: self.environment.clock.now)
+        for line in recorded.lines {
+            self.environment.logger.info("\(line.event.kind.rawValue)", metadata: line.logMetadata(of: entry))
+        }
     }
 
     private static func result(
@@ -53,33 +53,39 @@ struct AttemptConclusions: Sendable {
 
     // MARK: - Committing
 
-    /// `false` when it is not for us to record.
-    private func commit(_ conclusion: Conclusion, isDelivery: Bool) async -> Bool {
+    /// Has it recorded, and gives what was: all of it, what a former owner may add, or nothing.
+    private func commit(
+        _ record: AttemptRecord, _ result: Conclusion.Result, undelivered: [QueueRecipient]
+    ) async -> AttemptRecord? {
+        let conclusion = record.conclusion(result, epoch: self.term.epoch)
         var wait = Duration.milliseconds(100)
         while true {
-            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else { return true }
+            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else { return record }
             switch error.code {
-            case .entryChanged: return false
-            case .staleEpoch: return isDelivery ? await self.recordLate(conclusion) : false
+            case .entryChanged: return nil
+            case .staleEpoch: return await self.commitLate(record.deliveries, undelivered: undelivered)
             default: self.environment.logger.error("outcome not recorded yet", metadata: ["error": "\(error)"])
             }
             // Nothing is lost meanwhile; a restart before it is recorded may send what was sent a second time.
-            do { try await Task.sleep(for: wait) } catch { return false }
+            do { try await Task.sleep(for: wait) } catch { return nil }
             wait = min(wait * 2, .seconds(5))
         }
     }
 
     /// The shard has another owner: a delivery still counts, a failure is the new owner's to find out.
-    private func recordLate(_ conclusion: Conclusion) async -> Bool {
+    private func commitLate(_ record: AttemptRecord?, undelivered: [QueueRecipient]) async -> AttemptRecord? {
+        guard let record else { return nil }
         do throws(QueueStoreError) {
-            guard try await !self.environment.store.recordLateDelivery(conclusion) else { return true }
+            let conclusion = record.conclusion(.removed, epoch: self.term.epoch)
+            let isRecorded = try await self.environment.store.recordLateDelivery(conclusion, undelivered: undelivered)
+            guard !isRecorded else { return record }
             self.environment.logger.warning(
                 "delivered, but another node has begun an attempt of its own: a second copy may arrive",
-                metadata: [LogKey.messageID: "\(conclusion.entry.key.message)"])
+                metadata: [LogKey.messageID: "\(record.entry.key.message)"])
         } catch {
             self.environment.logger.error("late delivery not recorded", metadata: ["error": "\(error)"])
         }
-        return false
+        return nil
     }
 
     // MARK: - Reports to the sender
@@ -94,54 +100,6 @@ struct AttemptConclusions: Sendable {
             entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now)
         let source = await BodySource.open(entry.key, in: self.environment.store)
         return writer.reports(returning: await source.returned(of: entry, atMost: settings.returnedBytes))
-    }
-
-    // MARK: - Counting
-
-    private func account(
-        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, lines: [AttemptTrace.Line],
-        reports: [NotificationWriter.Reports]
-    ) {
-        let metrics = self.environment.metrics
-        for recipient in decision.recipients {
-            switch recipient {
-            case .delivered: metrics.deliveries.increment(.delivered)
-            case .retry: metrics.deliveries.increment(report.isAmbiguous ? .ambiguous : .deferred)
-            case .bounce(_, .refused): metrics.deliveries.increment(.bounced)
-            case .bounce(_, .expired): metrics.deliveries.increment(.expired)
-            }
-        }
-        if decision.recipients.contains(where: \.isDelivered) {
-            metrics.deliveryLatency.observe(self.environment.clock.now - entry.arrival)
-        }
-        for kind in reports { metrics.dsnSent.increment(DSNType(kind.action), by: kind.messages.count) }
-        if decision.nextAttempt != nil { metrics.queueRetries.increment(RetryReason(decision.waitingBecause)) }
-        for attempt in report.tries { self.count(attempt) }
-        for line in lines {
-            let event = line.event
-            if let status = event.status, event.kind == .defer || event.kind == .fail {
-                metrics.deliveryFailures.increment(DeliveryFailureCode(enhancedStatusCode: "\(status)"))
-            }
-            self.environment.logger.info(
-                "\(event.kind.rawValue)", metadata: line.logMetadata(of: entry))
-        }
-    }
-
-    private func count(_ attempt: HostTry) {
-        let metrics = self.environment.metrics
-        guard !attempt.isWarm else { return }
-        if let established = attempt.established {
-            let trust: PeerTrust =
-                established.peer != nil ? .dane : (established.info != nil ? .encrypted : .none)
-            metrics.smtpTLSHandshakes.increment(
-                trust, established.info.map { TLSVersionLabel($0.version) } ?? .none)
-        } else if let refused = attempt.failure?.connection {
-            // The handshake was completed, and nothing was proven by it.
-            metrics.smtpTLSHandshakes.increment(.none, TLSVersionLabel(refused.version))
-        }
-        guard case .authenticate? = attempt.host?.requirement else { return }
-        guard let verdict = DANEVerificationResult(attempt) else { return }
-        metrics.daneVerifications.increment(TLSAUsageLabel(attempt.established?.peer?.matched.usage), verdict)
     }
 }
 

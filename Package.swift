@@ -157,8 +157,9 @@ let package = Package(
         tests(
             "EdgeNode",
             [
-                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine",
-                "Telemetry", "TransportSecurity", nioCore, nioEmbedded, logging,
+                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SMTPProtocol",
+                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
+                logging,
             ]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(

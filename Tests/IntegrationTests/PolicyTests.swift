@@ -171,13 +171,21 @@ struct PolicyTests {
 /// When the node says "not now".
 @Suite("Room in the running node's queue", .timeLimit(.minutes(2)))
 struct QueueRoomTests {
-    @Test("Over the limit on messages RCPT is answered 452 4.3.1, and counted; the copies of one message have a budget")
+    @Test("Over the limit on messages RCPT is answered 452 4.3.1, and counted; the copies of a message have a budget")
     func limits() async throws {
         var options = LabRelayOptions()
-        options.settings = ["queue.max-messages": "3", "queue.max-copy-bytes": "100KiB"]
+        options.settings = [
+            "queue.max-messages": "3", "queue.max-copy-bytes": "100KiB",
+            "accepted-domains": "[{domain: silent.test, recipients: call-ahead}]",
+            "call-ahead.timeout": "1s", "call-ahead.on-failure": "accept",
+        ]
         // What is queued stays there.
         let busy: [ScriptedRule] = [.on(.everyRecipient, .reply("450 4.2.0 later"))]
-        try await LabRelay.with([.dane("busy.test", rules: busy), .dane("two.test", rules: busy)], options) { lab in
+        let silent: [ScriptedRule] = [.on(.everyRecipient, .wait(.seconds(60)))]
+        let domains: [LabDomain] = [
+            .dane("busy.test", rules: busy), .dane("two.test", rules: busy), .dane("silent.test", rules: silent),
+        ]
+        try await LabRelay.with(domains, options) { lab in
             try await SMTPDialog.with(port: lab.smtpPort) { smtp in
                 try await smtp.hello()
                 try await smtp.say("MAIL FROM:<a@client.test> SIZE=60000")
@@ -185,6 +193,10 @@ struct QueueRoomTests {
                 #expect(try await smtp.say("RCPT TO:<b@busy.test>").code == 250)
                 let reply = try await smtp.say("RCPT TO:<a@two.test>")
                 #expect(reply.description.hasPrefix("452 4.5.3 "), "\(reply)")
+                // What nobody can say about a recipient is no refusal here, because the operator wants it so.
+                try await smtp.say("RSET")
+                try await smtp.say("MAIL FROM:<a@client.test>")
+                #expect(try await smtp.say("RCPT TO:<a@silent.test>").code == 250)
             }
             for number in 1...3 { try await lab.submit(to: "a\(number)@busy.test") }
             let deadline = ContinuousClock.now + .seconds(20)

@@ -49,6 +49,9 @@ final class Authenticator: Service {
 
     /// Keeps the threads until the clients are gone.
     func run() async throws {
+        let memory = ByteCount(self.users.memoryBytes * self.limits.threads)
+        self.logger.notice(
+            "AUTH is offered over TLS", metadata: ["users": "\(self.users.count)", "memory": "at most \(memory)"])
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
         }

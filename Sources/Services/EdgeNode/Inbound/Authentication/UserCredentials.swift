@@ -21,6 +21,9 @@ struct UserCredentials: Sendable {
         self.hashes[name].map { ($0, true) } ?? (self.decoy, false)
     }
 
+    /// How many there are.
+    var count: Int { self.hashes.count }
+
     /// The most memory that one comparison takes.
     var memoryBytes: Int { ([self.decoy] + self.hashes.values).map(\.cost.memoryBytes).max() ?? 0 }
 }

@@ -1,0 +1,82 @@
+import MailModel
+import SMTPProtocol
+
+/// A client's bytes in each state of a server session.
+enum ServerSessionCheck {
+    /// A session that has come somewhere; playing goes on from a copy.
+    private static let states: [ServerPlayer] = {
+        let openings: [(greets: Bool, lines: [String])] = [
+            (false, []), (true, []), (true, hello), (true, hello + tls), (true, hello + tls + mail),
+            (true, hello + tls + mail + recipient), (true, hello + tls + mail + recipient + ["DATA"]),
+            (true, hello + tls + ["AUTH PLAIN"]), (true, hello + tls + ["AUTH LOGIN", "dXNlcg=="]),
+            (true, hello + mail + recipient),
+        ]
+        return openings.compactMap { Self.player(greets: $0.greets, after: $0.lines) }
+    }()
+
+    private static let hello = ["EHLO client.test"]
+    private static let tls = ["STARTTLS", "EHLO client.test"]
+    private static let mail = ["MAIL FROM:<a@client.test> BODY=8BITMIME"]
+    private static let recipient = ["RCPT TO:<b@relay.test>", "RCPT TO:<c@relay.test>", "RCPT TO:<d@relay.test>"]
+
+    static func check(_ input: [UInt8]) throws(Violation) {
+        let chosen = Int(input.checksum % UInt64(self.states.count))
+        for (index, state) in self.states.enumerated() {
+            var player = state
+            try player.play(input, .bytes)
+            try player.checkShutDown()
+            // The other cuts cost as much again, so that each input tries them in one state only.
+            if index == chosen { try self.compare(player, state, input) }
+        }
+    }
+
+    /// Compares what came of single bytes with what comes of other pieces.
+    private static func compare(_ bytes: ServerPlayer, _ state: ServerPlayer, _ input: [UInt8]) throws(Violation) {
+        for pieces in [Pieces.whole, .random] {
+            var player = state
+            try player.play(input, pieces)
+            guard player.events != bytes.events else { continue }
+            // Talking out of turn is only seen where more has come: up to there all must be the same.
+            let common = player.events.dropLast(2)
+            let isOutOfTurn = player.events.dropLast().last.map(self.isOutOfTurn) ?? false
+            try promise(
+                isOutOfTurn && bytes.events.starts(with: common),
+                "a session depends on its pieces: \(bytes.events.dropFirst(common.count)), \(player.events)")
+        }
+    }
+
+    private static func isOutOfTurn(_ event: ServerEvent) -> Bool {
+        guard case .reply(let reply) = event else { return false }
+        return reply.code == 554 && reply.lines.contains { $0.contains("out of turn") }
+    }
+
+    static let configuration: SMTPServerSession.Configuration? = DomainName("mx.relay.test").map { name in
+        var limits = SMTPServerLimits()
+        // Small, so that inputs of a few hundred bytes reach them.
+        limits.commandLineBytes = 256
+        limits.discardedLineBytes = 256
+        limits.authenticationLineBytes = 300
+        limits.recipients = 4
+        limits.errors = 8
+        limits.idleCommands = 12
+        limits.messageBytes = 300
+        limits.textLineBytes = 100
+        limits.discardedMessageBytes = 200
+        var configuration = SMTPServerSession.Configuration(hostName: name, offersSTARTTLS: true, limits: limits)
+        configuration.offersAuthentication = true
+        return configuration
+    }
+
+    /// A session after these lines of its client; `nil` where one of them was not taken, which the tests would notice.
+    static func player(greets: Bool = true, after lines: [String]) -> ServerPlayer? {
+        guard let configuration else { return nil }
+        var player = ServerPlayer(configuration, greets: greets)
+        for line in lines {
+            guard (try? player.play(Array("\(line)\r\n".utf8), .whole)) != nil, !player.isClosed else { return nil }
+        }
+        return player
+    }
+
+    /// How many states there are to play in.
+    static var stateCount: Int { self.states.count }
+}

@@ -119,7 +119,12 @@ let package = Package(
                 "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
                 logging, serviceLifecycle, yams,
             ]),
-        service("Lab", ["DANE", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
+        service(
+            "Lab",
+            [
+                "DANE", "MailModel", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine", nioCore, nioPosix,
+                logging,
+            ]),
 
         // Executables
         executable(
@@ -155,7 +160,7 @@ let package = Package(
                 "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine",
                 "Telemetry", "TransportSecurity", nioCore, nioEmbedded, logging,
             ]),
-        tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "TLSEngine"]),
+        tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(
             "Integration",
             ["DANE", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),

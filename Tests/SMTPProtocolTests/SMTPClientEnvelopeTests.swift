@@ -94,6 +94,45 @@ import Testing
         #expect(talk.outcomes == [.accepted(SMTPReply(250, nil, "stored"), supportsDSN: supportsDSN)])
     }
 
+    // MARK: Too many recipients
+
+    @Test(
+        "452 beside accepted recipients is for the next transaction (RFC 5321 §4.5.3.1.10)",
+        arguments: ["452 4.5.3 too many", "452 too many", "552 5.5.3 too many"])
+    func surplus(_ line: String) throws {
+        for feeding in Feeding.allCases {
+            for pipelining in ["PIPELINING", "SIZE"] {
+                var talk = try ClientConversation(.none, feeding)
+                talk.getReady(pipelining)
+                try talk.begin(to: "a", "b")
+                for reply in ["250 ok", "250 ok", line, "354 go"] { talk.server("\(reply)\r\n") }
+                _ = talk.session.finishData()
+                talk.server("250 stored\r\n")
+                #expect(talk.outcomes?.first == .accepted(SMTPReply(250, nil, "stored")))
+                guard case .surplus? = talk.outcomes?.last else { return #expect(Bool(false)) }
+            }
+        }
+    }
+
+    @Test(
+        "452 is for this recipient alone where it says so, where nobody was accepted before it, or nobody got the message",
+        arguments: [
+            (["250 ok", "452 4.2.2 full", "354 go", "250 stored"], 1),
+            (["452 4.5.3 no", "250 ok", "354 go", "250 stored"], 0),
+            (["250 ok", "452 4.5.3 too many", "451 4.3.0 no"], 1),
+        ] as [([String], Int)])
+    func noSurplus(_ lines: [String], _ index: Int) throws {
+        var talk = try ClientConversation()
+        talk.getReady("PIPELINING")
+        try talk.begin(to: "a", "b")
+        talk.server("250 ok\r\n")
+        for line in lines {
+            talk.server("\(line)\r\n")
+            _ = talk.session.finishData()
+        }
+        guard case .deferred? = talk.outcomes?[index] else { return #expect(Bool(false)) }
+    }
+
     // MARK: SMTPUTF8
 
     @Test("SMTPUTF8 is asked for only where something needs it (RFC 6531 §3.4)")

@@ -30,6 +30,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private var unsent: ArraySlice<Command>
     private var unanswered: ArraySlice<Command> = []
     private var mailRefusal: SMTPReply?
+    private var hasRecipient = false
     private var phase = Phase.envelope
     private(set) var outcomes: [SMTPRecipientOutcome?]
 
@@ -130,16 +131,25 @@ struct SMTPClientTransaction: Hashable, Sendable {
             }
         case .recipient(let index):
             guard reply.severity != .positiveIntermediate else { return .protocolError }
-            // 251 and 252 are acceptances too. A refused MAIL has decided already.
-            if self.mailRefusal == nil, !reply.isPositiveCompletion {
-                self.outcomes[index] = SMTPRecipientOutcome(negative: reply)
-            }
+            // A refused MAIL has decided already.
+            if self.mailRefusal == nil { self.recipientAnswered(index, reply) }
             if self.unsent.first == .data, self.isAllDecided { self.unsent = [] }
         case .data:
             return self.dataAnswered(reply)
         }
         if !self.unanswered.isEmpty { return .needInput }
         return self.unsent.isEmpty ? self.done() : .send(self.nextCommands())
+    }
+
+    private mutating func recipientAnswered(_ index: Int, _ reply: SMTPReply) {
+        // 251 and 252 are acceptances too.
+        if reply.isPositiveCompletion {
+            self.hasRecipient = true
+        } else {
+            self.outcomes[index] =
+                self.hasRecipient && reply.meansTooManyRecipients
+                ? .surplus(reply) : SMTPRecipientOutcome(negative: reply)
+        }
     }
 
     private mutating func dataAnswered(_ reply: SMTPReply) -> Event {
@@ -175,5 +185,19 @@ struct SMTPClientTransaction: Hashable, Sendable {
         self.outcomes = self.outcomes.map { $0 ?? outcome }
     }
 
-    private func done() -> Event { .done(self.outcomes.compactMap { $0 }) }
+    /// Where nobody got the message, another transaction for the surplus would fare no better.
+    private func done() -> Event {
+        let outcomes = self.outcomes.compactMap { $0 }
+        let isDelivered = outcomes.contains { if case .accepted = $0 { true } else { false } }
+        return .done(isDelivered ? outcomes : outcomes.map(\.withoutSurplus))
+    }
+}
+
+extension SMTPReply {
+    /// 452, or 552 from hosts of old, to RCPT (RFC 5321 §4.5.3.1.10). A host that means a full mailbox or disk may say so by
+    /// its status; one that says nothing is asked once more.
+    fileprivate var meansTooManyRecipients: Bool {
+        guard self.code == 452 || self.code == 552 else { return false }
+        return self.enhancedStatus.map { $0.subject == 5 && $0.detail == 3 } ?? true
+    }
 }

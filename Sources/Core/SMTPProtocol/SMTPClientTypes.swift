@@ -14,7 +14,7 @@ public enum SMTPClientTLSRequirement: Hashable, Sendable {
 public struct SMTPClientMessage: Hashable, Sendable {
     /// The reverse path.
     public let reversePath: ReversePath
-    /// The recipients, in the order of the outcomes; at most a hundred should go into one transaction.
+    /// The recipients, in the order of the outcomes; no more than the host takes in one transaction.
     public let recipients: [EnvelopeRecipient]
     /// What the content needs.
     public let body: Envelope.BodyType
@@ -47,8 +47,15 @@ public enum SMTPRecipientOutcome: Hashable, Sendable {
     case deferred(SMTPReply)
     /// Not at all.
     case refused(SMTPReply)
+    /// Not beside so many others, who were accepted: another transaction may take it at once (RFC 5321 §4.5.3.1.10).
+    case surplus(SMTPReply)
 
     init(negative reply: SMTPReply) { self = reply.isPermanent ? .refused(reply) : .deferred(reply) }
+
+    /// The same, where no other transaction follows.
+    public var withoutSurplus: SMTPRecipientOutcome {
+        if case .surplus(let reply) = self { SMTPRecipientOutcome(negative: reply) } else { self }
+    }
 }
 
 /// Why a connection is of no more use.

@@ -15,14 +15,19 @@ struct ConfigurationOptions: ParsableArguments {
     /// Loads the settings, or says what is wrong with them and ends with 78.
     func load() throws -> LoadedConfiguration {
         do {
-            // Names in other scripts become A-labels here, once.
-            return try ConfigurationLoader.ofThisProcess(
-                path: self.config, flags: self.set, domainName: { try? DomainName(unicode: $0) }
-            ).load()
+            return try self.read()
         } catch {
             Terminal.complain("\(error)")
             throw ExitCode.configuration
         }
+    }
+
+    /// Reads the settings from all their sources.
+    func read() throws(ConfigurationError) -> LoadedConfiguration {
+        // Names in other scripts become A-labels here, once.
+        try ConfigurationLoader.ofThisProcess(
+            path: self.config, flags: self.set, domainName: { try? DomainName(unicode: $0) }
+        ).load()
     }
 }
 

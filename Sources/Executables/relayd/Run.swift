@@ -18,7 +18,10 @@ struct Run: AsyncParsableCommand {
         let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics) }
         let logger = Logger(label: "relayd")
-        let node = EdgeNode(loaded, metrics: metrics, registry: registry, logger: logger)
+        let options = self.options
+        let node = EdgeNode(loaded, metrics: metrics, registry: registry, logger: logger) {
+            () throws(ConfigurationError) in try options.read()
+        }
         do {
             try await node.run()
         } catch let error as ConfigurationError {

@@ -22,10 +22,16 @@ public struct EdgeNode: Sendable {
     private let metrics: RelayMetrics
     private let registry: MetricsRegistry
     private let logger: Logger
+    private let reload: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
 
-    /// A node that will run by these settings. `metrics` are those that log lines are counted in, too.
-    public init(_ loaded: LoadedConfiguration, metrics: RelayMetrics, registry: MetricsRegistry, logger: Logger) {
+    /// A node that will run by these settings. `metrics` are those that log lines are counted in, too; `reload` reads the
+    /// settings anew, from wherever these came.
+    public init(
+        _ loaded: LoadedConfiguration, metrics: RelayMetrics, registry: MetricsRegistry, logger: Logger,
+        reload: @escaping @Sendable () throws(ConfigurationError) -> LoadedConfiguration
+    ) {
         self.loaded = loaded
+        self.reload = reload
         self.metrics = metrics
         self.registry = registry
         var logger = logger
@@ -38,6 +44,8 @@ public struct EdgeNode: Sendable {
     /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails: a `ConfigurationError` if the settings
     /// are to blame.
     public func run() async throws {
+        // Trapped from the start on: until then a SIGHUP would end the process.
+        let reloads = await UnixSignalsSequence(trapping: .sighup)
         let health = HealthRegistry()
         let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
         // Those that are configured were loaded, or the start has failed by now.
@@ -59,7 +67,7 @@ public struct EdgeNode: Sendable {
         let services = try self.services(
             Parts(
                 health: health, certificates: files.certificates, resolver: files.resolver, pool: pool, store: store,
-                clock: clock, group: group))
+                clock: clock, group: group, reloads: reloads))
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
@@ -78,6 +86,7 @@ public struct EdgeNode: Sendable {
         let store: QueueStore
         let clock: DatabaseClock
         let group: MultiThreadedEventLoopGroup
+        let reloads: UnixSignalsSequence
     }
 
     private func services(_ parts: Parts) throws -> [any Service] {
@@ -91,6 +100,9 @@ public struct EdgeNode: Sendable {
         let deliveries = try self.deliveryEnvironment(parts, policy)
         return [
             self.telemetryServer(parts.health),
+            ConfigurationReload(
+                running: self.loaded, load: self.reload, signals: parts.reloads, certificates: parts.certificates,
+                metrics: self.metrics, logger: self.logger),
             DatabaseMonitor(pool: parts.pool, metrics: self.metrics),
             ResolverMonitor(
                 resolver: parts.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),

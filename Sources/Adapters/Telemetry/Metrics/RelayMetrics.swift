@@ -43,6 +43,7 @@ public struct RelayMetrics: Sendable {
     public let pgErrors: Counter<DatabaseErrorClass>
 
     // MARK: Process
+    public let configLastReloadSuccessful: Gauge<NoLabels>
     public let draining: Gauge<NoLabels>
     public let logMessages: Counter<LogLevelLabel>
 
@@ -96,6 +97,9 @@ public struct RelayMetrics: Sendable {
         self.pgConnections = make.gauge("pg_connections", "Database connections by state.")
         self.pgErrors = make.counter("pg_errors_total", "Database errors by class.")
 
+        self.configLastReloadSuccessful = make.gauge(
+            "config_last_reload_successful", "1 while the configuration that was loaded last is in force, else 0.")
+        self.configLastReloadSuccessful.set(true)
         self.draining = make.gauge("draining", "1 from the signal to stop until the end of the process, else 0.")
         self.logMessages = make.counter("log_messages_total", "Log lines written, by level.")
         registry.observed(

@@ -15,7 +15,12 @@ struct ConfiguredFiles: Sendable {
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     init(_ loaded: LoadedConfiguration, logger: Logger) async throws {
         var problems = Self.unreadableFiles(loaded)
-        let certificates = Self.certificates(loaded, &problems)
+        var certificates: [ServerCertificate] = []
+        do {
+            certificates = try Self.certificates(loaded)
+        } catch {
+            problems += error.problems
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = try Self.store(certificates, loaded)
         self.resolver = try await Self.resolver(loaded, logger)
@@ -34,10 +39,10 @@ struct ConfiguredFiles: Sendable {
         }
     }
 
-    private static func certificates(
-        _ loaded: LoadedConfiguration, _ problems: inout [ConfigurationProblem]
-    ) -> [ServerCertificate] {
+    /// Loads all certificates with their keys, or names each that is not good.
+    static func certificates(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> [ServerCertificate] {
         var certificates: [ServerCertificate] = []
+        var problems: [ConfigurationProblem] = []
         for (index, files) in loaded.configuration.tls.certificates.enumerated() {
             do {
                 certificates.append(
@@ -49,6 +54,7 @@ struct ConfiguredFiles: Sendable {
                     loaded.problem(with: "tls.certificates", element: "[\(index)]", error.message))
             }
         }
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return certificates
     }
 

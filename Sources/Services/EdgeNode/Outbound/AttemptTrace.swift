@@ -99,7 +99,7 @@ extension SMTPRecipientOutcome {
     /// The host's reply, whatever it says.
     var reply: SMTPReply {
         switch self {
-        case .accepted(let reply, _), .deferred(let reply), .refused(let reply): reply
+        case .accepted(let reply, _), .deferred(let reply), .refused(let reply), .surplus(let reply): reply
         }
     }
 }

@@ -49,10 +49,12 @@ struct DeliveryAttempt {
             }
             for address in host.addressesToTry where addressesLeft > 0 {
                 addressesLeft -= 1
-                let attempt = await self.tryAddress(
-                    address, of: host, requirement, undecided: self.undecided(after: tries), over: &link)
-                tries.append(attempt)
-                if self.isOver(tries) { return tries }
+                repeat {
+                    let attempt = await self.tryAddress(
+                        address, of: host, requirement, undecided: self.undecided(after: tries), over: &link)
+                    tries.append(attempt)
+                    if self.isOver(tries) { return tries }
+                } while tries.last?.isCutShort == true
             }
         }
         return tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : tries
@@ -114,89 +116,18 @@ struct DeliveryAttempt {
     ) async -> HostFailure? {
         guard var current = link else { return HostFailure(.connectionLost) }
         attempt.established = current.established
-        current.messages += 1
+        var transfer = MessageTransfer(
+            environment: self.environment, entry: self.entry, term: self.term, eventLoop: self.dialer.eventLoop)
+        let sent = await transfer.send(over: &current, to: undecided)
+        attempt.isUnrecorded = sent.isVoid
+        attempt.isCutShort = sent.isCutShort
+        for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
         link = current
-        let result = await self.send(over: current.connection, undecided)
-        attempt.isUnrecorded = !result.isOnRecord
-        for (position, outcome) in zip(undecided, result.outcomes) { attempt.outcomes[position] = outcome }
-        if !current.connection.isReady || current.messages >= self.environment.settings.messagesPerConnection {
+        if !current.connection.isReady || current.isUsedUp(self.environment.settings) {
             current.connection.quit()
             link = nil
         }
-        return result.failure
-    }
-
-    private struct Sent {
-        var outcomes: [SMTPRecipientOutcome?]
-        var failure: HostFailure?
-        var isOnRecord = true
-    }
-
-    private func send(over connection: OutboundConnection, _ undecided: [Int]) async -> Sent {
-        let loop = self.dialer.eventLoop
-        guard let message = self.message(to: undecided) else {
-            return Sent(outcomes: [], failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
-        }
-        // Both go to the database while the peer reads the envelope.
-        async let isOnRecord = self.environment.ledger.open(self.entry, epoch: self.term.epoch)
-        async let body = BodySource.open(self.entry.key, in: self.environment.store)
-        let begun = await connection.begin(message, on: loop).value
-        let (source, recorded) = await (body, isOnRecord)
-        guard recorded else {
-            connection.quit()
-            return Sent(outcomes: [], failure: HostFailure(.connectionLost, "not on record"), isOnRecord: false)
-        }
-        switch begun {
-        case .done(let outcomes): return Sent(outcomes: outcomes)
-        case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
-        case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
-        case .transferContent: break
-        }
-        let isWhole = await self.transfer(source, over: connection, on: loop)
-        var isLeaseTooShort = false
-        let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
-        let finished = await connection.finish(on: loop, orBecause: refusal) {
-            // Checked in the same turn of the event loop as the dot is written.
-            isLeaseTooShort = !self.environment.leases.permitsFinalDot(self.term)
-            return isWhole && !isLeaseTooShort
-        }.value
-        // The fault is ours, and nothing was sent: the message is not put off for it.
-        guard !isLeaseTooShort else {
-            return Sent(outcomes: [], failure: HostFailure(.connectionLost, refusal), isOnRecord: false)
-        }
-        switch finished {
-        case .done(let outcomes): return Sent(outcomes: outcomes)
-        case .failed(let failure, let decided): return Sent(outcomes: decided, failure: failure)
-        case nil: return Sent(outcomes: [], failure: HostFailure(.connectionLost))
-        }
-    }
-
-    /// Writes the whole content; `false` when it cannot be read.
-    private func transfer(
-        _ source: BodySource, over connection: OutboundConnection, on loop: any EventLoop
-    ) async -> Bool {
-        var source = source
-        while true {
-            switch await source.next() {
-            case .chunk(let bytes): _ = await connection.write(bytes, on: loop).value
-            case .end: return true
-            case .unreadable: return false
-            }
-        }
-    }
-
-    private func message(to undecided: [Int]) -> SMTPClientMessage? {
-        guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
-        let recipients = undecided.compactMap { self.entry.recipients[$0].envelopeRecipient }
-        guard recipients.count == undecided.count else { return nil }
-        let attributes = self.entry.attributes
-        var message = SMTPClientMessage(
-            reversePath: reversePath, recipients: recipients,
-            body: attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
-        message.hasInternationalHeader = attributes.isSMTPUTF8
-        message.returnContent = attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) }
-        message.envelopeID = attributes.envelopeID
-        return message
+        return sent.failure
     }
 
     private func count(_ host: PlannedHost) {

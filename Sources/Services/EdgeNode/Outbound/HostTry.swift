@@ -32,6 +32,8 @@ struct HostTry: Sendable {
     }
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
+    /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
+    var isCutShort = false
 }
 
 /// What one attempt came to, over all hosts.
@@ -41,8 +43,9 @@ struct AttemptReport: Sendable {
     /// One for each recipient of the entry.
     let outcomes: [RecipientOutcome]
     /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
-    /// sent and nothing is concluded; whoever owns the entry finds it again.
-    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) }
+    /// sent and nothing is concluded; whoever owns the entry finds it again. What a host has decided of some recipients
+    /// before is concluded.
+    var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) && self.tries.allSatisfy(\.outcomes.isEmpty) }
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 
@@ -78,7 +81,7 @@ extension RecipientOutcome {
     init(_ outcome: SMTPRecipientOutcome, host: String?) {
         switch outcome {
         case .accepted: self = .delivered
-        case .deferred(let reply), .refused(let reply):
+        case .deferred(let reply), .refused(let reply), .surplus(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }
     }

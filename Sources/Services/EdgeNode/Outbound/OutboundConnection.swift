@@ -81,6 +81,9 @@ final class OutboundConnection: ChannelInboundHandler {
         if case .none = self.operation { self.session.stage == .ready } else { false }
     }
 
+    /// What the host offers and limits, once the connection is ready.
+    var capabilities: SMTPServerCapabilities { self.session.capabilities }
+
     // MARK: - Operations
 
     /// Offers the envelope.

@@ -2,6 +2,7 @@ import DANE
 import MailModel
 import NIOCore
 import NIOPosix
+import SMTPProtocol
 import TLSEngine
 import Telemetry
 import TransportSecurity
@@ -12,8 +13,13 @@ struct OutboundLink {
     let address: IPAddress
     let established: Established
     let warmth: WarmConnection
-    /// Messages sent over it so far.
+    /// Transactions so far.
     var messages = 0
+
+    /// Whether it has carried as many transactions as we or the host allow (MAILMAX, RFC 9422 §4.1).
+    func isUsedUp(_ settings: DeliveryEnvironment.Settings) -> Bool {
+        self.messages >= min(settings.messagesPerConnection, self.connection.capabilities.maximumTransactions ?? .max)
+    }
 
     /// Whether it may carry the next message to this host (rules 26 and 27).
     func serves(_ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName?) -> Bool {

@@ -1,3 +1,4 @@
+public import SMTPProtocol
 public import TLSEngine
 
 /// A message that a `ScriptedPeer` took: the final dot was read.
@@ -8,10 +9,20 @@ public struct ScriptedMail: Hashable, Sendable {
     public let helloName: String
     /// What stood between the angle brackets of MAIL.
     public let reversePath: String
+    /// The words behind it, such as `BODY=8BITMIME` and `RET=HDRS`.
+    public let mailParameters: [String]
     /// What stood between the angle brackets of each RCPT that was answered 2xx.
     public let recipients: [String]
-    /// Header and body with CRLF, dots unstuffed; empty when the peer keeps ids only.
+    /// The words behind each of these, such as `NOTIFY=SUCCESS,FAILURE`, in the same order.
+    public let recipientParameters: [[String]]
+    /// Header and body with CRLF, dots unstuffed; empty when the peer keeps ids only, and cut where a fault was found.
     public let content: [UInt8]
+    /// How many bytes header and body have, kept or not.
+    public let size: Int
+    /// The sizes of the chunks of BDAT; empty when it came by DATA.
+    public let chunks: [Int]
+    /// What was wrong with the line ends of DATA, because of which it is refused unless a rule says otherwise.
+    public let fault: SMTPDataDecoder.Fault?
     /// The field Message-ID, with its angle brackets.
     public let messageID: String?
     /// What TLS agreed upon (its `serverName` is the client's SNI); `nil` when it came in clear.

@@ -9,6 +9,7 @@
 /// [.on(.endOfData, .close)]                                            // EOF after the dot
 /// [.on(.greeting, connection: 1, .reply("421 4.3.2 busy"), .close)]    // the second connection fares better
 /// [.on(.endOfData, .wait(.seconds(2)), .proceed)]                      // slow
+/// [.alsoOffer("CHUNKING", "DSN", "LIMITS RCPTMAX=10"), .on(.chunk(2), .close)]  // EOF in the midst of BDAT
 /// ```
 /// Of several rules for a step the last one that fits counts.
 public struct ScriptedRule: Hashable, Sendable {
@@ -28,7 +29,9 @@ public struct ScriptedRule: Hashable, Sendable {
         case everyRecipient
         /// DATA.
         case data
-        /// The final dot has been read.
+        /// The nth BDAT of a transaction, from 1, has been read whole, unless it is the last one.
+        case chunk(Int)
+        /// The final dot, or the whole of `BDAT … LAST`, has been read.
         case endOfData
         /// RSET.
         case reset
@@ -55,7 +58,10 @@ public struct ScriptedRule: Hashable, Sendable {
     enum Effect: Hashable {
         case acts(Step, connection: Int?, [Act])
         case extensions([String])
+        case moreExtensions([String])
     }
+
+    static let usualExtensions = ["PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES"]
 
     let effect: Effect
 
@@ -69,11 +75,19 @@ public struct ScriptedRule: Hashable, Sendable {
     /// Answers EHLO with these extensions and no others. (`STARTTLS` is named only before TLS.)
     public static func offer(_ extensions: [String]) -> Self { Self(effect: .extensions(extensions)) }
 
+    /// Answers EHLO with these extensions too. The peer does what they promise: it takes BDAT if it offers `CHUNKING`,
+    /// parameters if it offers their extension (others are answered 555), addresses in UTF-8 if it offers `SMTPUTF8`, and
+    /// keeps to its `LIMITS`.
+    public static func alsoOffer(_ extensions: String...) -> Self { Self(effect: .moreExtensions(extensions)) }
+
+    /// Offers all that the relay can use: also `CHUNKING`, `SMTPUTF8` and `DSN`.
+    public static var modern: Self { .alsoOffer("CHUNKING", "SMTPUTF8", "DSN") }
+
     /// Greets with this reply.
     public static func greet(_ reply: String) -> Self { .on(.greeting, .reply(reply)) }
 
     /// Does not say STARTTLS, as if somebody had stripped it on the way.
-    public static var withoutSTARTTLS: Self { .offer(ScriptedConversation.usualExtensions) }
+    public static var withoutSTARTTLS: Self { .offer(Self.usualExtensions) }
 }
 
 extension [ScriptedRule] {
@@ -88,11 +102,17 @@ extension [ScriptedRule] {
         return [.proceed]
     }
 
-    /// The extensions named by the last rule that names any.
-    var extensions: [String]? {
-        for rule in self.reversed() {
-            if case .extensions(let names) = rule.effect { return names }
+    /// The extensions of the last rule that names them all, or the usual ones, and the further ones.
+    func extensions(hasTLS: Bool) -> [String] {
+        var all = ScriptedRule.usualExtensions + (hasTLS ? ["STARTTLS"] : [])
+        var more: [String] = []
+        for rule in self {
+            switch rule.effect {
+            case .extensions(let names): all = names
+            case .moreExtensions(let names): more += names
+            case .acts: ()
+            }
         }
-        return nil
+        return all + more
     }
 }

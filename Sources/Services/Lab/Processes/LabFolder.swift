@@ -57,7 +57,7 @@ public struct LabFolder: Sendable {
 
     /// Writes a file for this user only.
     @discardableResult
-    func write(_ text: String, to name: String) throws(LabFailure) -> URL {
+    public func write(_ text: String, to name: String) throws(LabFailure) -> URL {
         let url = self.url.appending(path: name)
         guard
             FileManager.default.createFile(

@@ -91,6 +91,13 @@ public final class LabRelay: Sendable {
     public func submit(
         from reversePath: String = "alice@alpha.test", to recipients: String..., message: String? = nil
     ) async throws -> MessageID {
+        try await self.submit(from: reversePath, to: recipients, message: message)
+    }
+
+    /// The same, with any number of recipients.
+    public func submit(
+        from reversePath: String = "alice@alpha.test", to recipients: [String], message: String? = nil
+    ) async throws -> MessageID {
         let content = message ?? Self.message(from: reversePath, to: recipients)
         let reply = try await SMTPDialog.with(port: self.smtpPort) { smtp in
             try await smtp.hello()

@@ -1,4 +1,5 @@
 public import Foundation
+import Glibc
 import Synchronization
 
 /// A real `relayd` with a configuration of its own: started, stopped, killed and started again.
@@ -75,6 +76,13 @@ public final class RelaydProcess: Sendable {
         await self.state.withLock { $0.running }?.stop(patience: patience)
     }
 
+    /// Asks it with SIGHUP to take its configuration anew.
+    public func reload() throws(LabFailure) {
+        guard let process = self.processIdentifier, Glibc.kill(process, SIGHUP) == 0 else {
+            throw LabFailure("relayd does not run")
+        }
+    }
+
     /// Ends it with SIGKILL, in the middle of whatever it does.
     public func kill() async {
         await self.state.withLock { $0.running }?.stop(signal: SIGKILL)
@@ -111,7 +119,8 @@ public final class RelaydProcess: Sendable {
     /// The sum over all label sets of a metric whose sample lines contain `label` (such as `result="delivered"`).
     public func metric(_ name: String, label: String = "") async throws -> Double {
         try await self.metrics().split(separator: "\n").reduce(0) { sum, line in
-            guard line.hasPrefix("\(name){") || line.hasPrefix("\(name) "), line.contains(label),
+            // `contains` finds no empty text in anything.
+            guard line.hasPrefix("\(name){") || line.hasPrefix("\(name) "), label.isEmpty || line.contains(label),
                 let value = line.split(separator: " ").last.flatMap({ Double($0) })
             else { return sum }
             return sum + value

@@ -208,6 +208,11 @@ enum ConfigurationSchema {
 }
 
 extension ConfigurationSchema {
+    /// The keys whose values differ.
+    static func changedKeys(from old: RelaydConfiguration, to new: RelaydConfiguration) -> [String] {
+        Self.settings.filter { $0.render(old) != $0.render(new) }.map(\.key)
+    }
+
     /// What must hold between keys.
     static func inconsistencies(in configuration: RelaydConfiguration) -> [(key: String, message: String)] {
         var found: [(key: String, message: String)] = []

@@ -1,0 +1,154 @@
+import MailModel
+import NIOCore
+import QueueStore
+import SMTPProtocol
+import TransportSecurity
+
+/// Sends one entry's message over a connection, in as many transactions as its recipients need.
+///
+/// No final dot is written before the attempt is on record, nor unless enough of the lease is left. No more of the message
+/// is kept in memory than one chunk.
+struct MessageTransfer {
+    /// Recipients in a transaction where the host states no limit: each must take so many (RFC 5321 §4.5.3.1.8).
+    private static let recipientsPerTransaction = 100
+    /// Recipients in a transaction, whatever the host allows: their commands and replies stand in memory.
+    private static let mostRecipientsPerTransaction = 1000
+
+    /// What came of it.
+    struct Sent {
+        /// The host's answers, by the recipient's position in the entry.
+        var outcomes: [Int: SMTPRecipientOutcome] = [:]
+        /// Why the host did not answer for everyone.
+        var failure: HostFailure?
+        /// The fault is ours: the attempt is not on record, or the lease too short. The last transaction delivered nothing.
+        var isVoid = false
+        /// The connection is used up, and some recipients have had no turn.
+        var isCutShort = false
+    }
+
+    /// What came of one transaction.
+    private struct Transaction {
+        var outcomes: [SMTPRecipientOutcome?] = []
+        var failure: HostFailure?
+        var isVoid = false
+    }
+
+    let environment: DeliveryEnvironment
+    let entry: QueueEntry
+    let term: ShardTerm
+    let eventLoop: any EventLoop
+    private var isOnRecord = false
+
+    init(environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop) {
+        self.environment = environment
+        self.entry = entry
+        self.term = term
+        self.eventLoop = eventLoop
+    }
+
+    /// Sends it to the recipients at these positions of the entry.
+    mutating func send(over link: inout OutboundLink, to positions: [Int]) async -> Sent {
+        var sent = Sent()
+        var waiting = positions
+        var limit = link.connection.capabilities.maximumRecipients ?? Self.recipientsPerTransaction
+        limit = min(limit, Self.mostRecipientsPerTransaction)
+        while !waiting.isEmpty {
+            let batch = waiting.prefix(limit)
+            link.messages += 1
+            let transaction = await self.transact(over: link.connection, batch)
+            var surplus: [Int] = []
+            for (position, outcome) in zip(batch, transaction.outcomes) {
+                if case .surplus = outcome { surplus.append(position) } else { sent.outcomes[position] = outcome }
+            }
+            // A host that has had enough recipients will have enough after as many the next time.
+            limit = max(1, min(limit, batch.count - surplus.count))
+            waiting = surplus + waiting.dropFirst(batch.count)
+            (sent.failure, sent.isVoid) = (transaction.failure, transaction.isVoid)
+            guard sent.failure == nil, link.connection.isReady else { break }
+            if link.isUsedUp(self.environment.settings) { break }
+        }
+        sent.isCutShort = sent.failure == nil && !waiting.isEmpty
+        return sent
+    }
+
+    // MARK: - One transaction
+
+    private mutating func transact(
+        over connection: OutboundConnection, _ positions: ArraySlice<Int>
+    ) async -> Transaction {
+        guard let message = self.message(to: positions) else {
+            return Transaction(failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
+        }
+        // The database is asked while the peer reads the envelope.
+        let beginning = connection.begin(message, on: self.eventLoop)
+        let source = await self.prepare()
+        let begun = await beginning.value
+        guard self.isOnRecord else {
+            connection.quit()
+            return Transaction(failure: HostFailure(.connectionLost, "not on record"), isVoid: true)
+        }
+        switch begun {
+        case .done(let outcomes): return Transaction(outcomes: outcomes)
+        case .failed(let failure, let decided): return Transaction(outcomes: decided, failure: failure)
+        case nil: return Transaction(failure: HostFailure(.connectionLost))
+        case .transferContent: return await self.transfer(source, over: connection)
+        }
+    }
+
+    /// Puts the attempt on record, once for all transactions, and reads the first of the content.
+    private mutating func prepare() async -> BodySource {
+        let (ledger, entry, epoch, store) = (
+            self.environment.ledger, self.entry, self.term.epoch, self.environment.store
+        )
+        guard !self.isOnRecord else { return await BodySource.open(entry.key, in: store) }
+        async let isOpened = ledger.open(entry, epoch: epoch)
+        let source = await BodySource.open(entry.key, in: store)
+        self.isOnRecord = await isOpened
+        return source
+    }
+
+    /// Writes the content, and its end if that is still allowed.
+    private func transfer(_ source: BodySource, over connection: OutboundConnection) async -> Transaction {
+        let isWhole = await self.write(source, to: connection)
+        var isLeaseTooShort = false
+        let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
+        let finished = await connection.finish(on: self.eventLoop, orBecause: refusal) {
+            // Checked in the same turn of the event loop as the dot is written.
+            isLeaseTooShort = !self.environment.leases.permitsFinalDot(self.term)
+            return isWhole && !isLeaseTooShort
+        }.value
+        // The fault is ours, and nothing was sent: the message is not put off for it.
+        if isLeaseTooShort { return Transaction(failure: HostFailure(.connectionLost, refusal), isVoid: true) }
+        switch finished {
+        case .done(let outcomes): return Transaction(outcomes: outcomes)
+        case .failed(let failure, let decided): return Transaction(outcomes: decided, failure: failure)
+        case nil: return Transaction(failure: HostFailure(.connectionLost))
+        }
+    }
+
+    /// Writes the whole content; `false` when it cannot be read.
+    private func write(_ source: BodySource, to connection: OutboundConnection) async -> Bool {
+        var source = source
+        while true {
+            switch await source.next() {
+            case .chunk(let bytes): _ = await connection.write(bytes, on: self.eventLoop).value
+            case .end: return true
+            case .unreadable: return false
+            }
+        }
+    }
+
+    private func message(to positions: ArraySlice<Int>) -> SMTPClientMessage? {
+        guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
+        let recipients = positions.compactMap { self.entry.recipients[$0].envelopeRecipient }
+        guard recipients.count == positions.count else { return nil }
+        let attributes = self.entry.attributes
+        var message = SMTPClientMessage(
+            reversePath: reversePath, recipients: recipients,
+            body: attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
+        message.hasInternationalHeader = attributes.isSMTPUTF8
+        message.returnContent = attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) }
+        message.envelopeID = attributes.envelopeID
+        return message
+    }
+}

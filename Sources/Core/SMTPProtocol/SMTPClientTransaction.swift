@@ -50,7 +50,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
     var stage: SMTPClientStage {
         switch (self.phase, self.unanswered.first) {
         case (.content, _): .content
-        case (.finalDot, _): .finalDot
+        case (.finalDot(isEmpty: false), _): .finalDot
+        // The dot of a message for nobody ends DATA and nothing else: no loss of its reply leaves anything in doubt.
+        case (.finalDot(isEmpty: true), _): .data
         case (.envelope, .reset): .reset
         case (.envelope, .mail), (.envelope, nil): .mail
         case (.envelope, .recipient): .recipient

@@ -33,7 +33,7 @@ enum AddressCheck {
         }
         try promise(domain == accepted && path.mailbox?.domainName == accepted, "\(path) would be relayed")
         let local = path.mailbox?.localPart ?? ""
-        try promise(!local.contains { "@%!".contains($0) }, "\(path) holds another address")
+        try promise(!local.utf8.contains { "@%!".utf8.contains($0) }, "\(path) holds another address")
         if case .sourceRouted = path { throw Violation("\(path) is routed") }
     }
 

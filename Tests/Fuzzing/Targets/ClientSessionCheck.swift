@@ -38,11 +38,15 @@ enum ClientSessionCheck {
             try player.play(input, pieces)
             guard player.events != bytes.events else { continue }
             // Bytes that nobody asked for are only seen where they have come: up to there all must be the same.
-            let isUnasked = player.events.last.map(self.isUnasked) ?? false
-            try promise(
-                isUnasked && bytes.events.starts(with: player.events.dropLast()),
-                "a session depends on its pieces: \(bytes.events), \(player.events)")
+            let agree = self.agree(player.events, bytes.events) || self.agree(bytes.events, player.events)
+            try promise(agree, "a session depends on its pieces: \(bytes.events), \(player.events)")
         }
+    }
+
+    /// Whether one session ended with bytes that nobody asked for, and the other one did the same up to there.
+    private static func agree(_ ended: [ClientEvent], _ other: [ClientEvent]) -> Bool {
+        guard let last = ended.last, self.isUnasked(last) else { return false }
+        return other.starts(with: ended.dropLast())
     }
 
     private static func isUnasked(_ event: ClientEvent) -> Bool {

@@ -20,16 +20,6 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     /// A server's bytes in each stage of a client session.
     case clientSession = "client-session"
 
-    /// The most bytes that an input may usefully have.
-    public var maximumLength: Int {
-        switch self {
-        case .command, .address: 600
-        case .tlsa: 300
-        case .data, .reply, .serverSession, .clientSession: 1024
-        case .dns: 2048
-        }
-    }
-
     /// Tries one input, and throws what did not hold.
     public func check(_ input: [UInt8]) throws(Violation) {
         switch self {

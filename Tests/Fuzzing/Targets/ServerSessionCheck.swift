@@ -37,12 +37,15 @@ enum ServerSessionCheck {
             try player.play(input, pieces)
             guard player.events != bytes.events else { continue }
             // Talking out of turn is only seen where more has come: up to there all must be the same.
-            let common = player.events.dropLast(2)
-            let isOutOfTurn = player.events.dropLast().last.map(self.isOutOfTurn) ?? false
-            try promise(
-                isOutOfTurn && bytes.events.starts(with: common),
-                "a session depends on its pieces: \(bytes.events.dropFirst(common.count)), \(player.events)")
+            let agree = self.agree(player.events, bytes.events) || self.agree(bytes.events, player.events)
+            try promise(agree, "a session depends on its pieces: \(bytes.events), \(player.events)")
         }
+    }
+
+    /// Whether one session ended out of turn, and the other one did the same up to there.
+    private static func agree(_ ended: [ServerEvent], _ other: [ServerEvent]) -> Bool {
+        guard let last = ended.dropLast().last, self.isOutOfTurn(last) else { return false }
+        return other.starts(with: ended.dropLast(2))
     }
 
     private static func isOutOfTurn(_ event: ServerEvent) -> Bool {

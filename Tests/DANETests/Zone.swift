@@ -80,31 +80,65 @@ func Fail(_ type: DNSQuestion.RecordType, _ name: DomainName, _ failure: DNSFail
 extension Zone {
     /// A finished plan and every question that it took.
     struct Run {
-        let result: RouteResult
-        let rounds: [Set<DNSQuestion>]
+        var noRoute: NoRoute?
+        var hosts: [PlannedHost] = []
+        var rounds: [Set<DNSQuestion>] = []
 
         var asked: Set<DNSQuestion> { self.rounds.reduce(into: []) { $0.formUnion($1) } }
-        var hosts: [PlannedHost] { if case .plan(let plan) = self.result { plan.hosts } else { [] } }
         func asked(_ type: DNSQuestion.RecordType) -> Set<DomainName> {
             Set(self.asked.filter { $0.type == type }.map(\.name))
         }
     }
 
-    /// Plans for `nextHop`, answering each round. More than ten rounds are a loop.
+    /// Plans for `nextHop` and looks up every host, as if none took the mail.
     func plan(_ nextHop: NextHop = .domain("example.org"), policy: RoutePolicy = RoutePolicy()) -> Run {
         let planning = RoutePlanning(to: nextHop, policy: policy)
+        var run = Run()
         var known: [DNSQuestion: DNSAnswer] = [:]
-        var rounds: [Set<DNSQuestion>] = []
-        while rounds.count < 10 {
-            switch planning.step(known, parses: { $0.associationData.first == 0x30 }) {
-            case .finished(let result): return Run(result: result, rounds: rounds)
+        while true {
+            switch planning.step(known) {
+            case .none(let reason):
+                run.noRoute = reason
+                return run
+            case .host(let host):
+                run.hosts = [host]
+                return run
+            case .hosts(let hosts):
+                var generator = InOrder()
+                self.look(up: Itinerary(hosts, using: &generator), &run)
+                return run
+            case .ask(let question):
+                run.rounds.append([question])
+                known[question] = self.answer(question)
+            }
+        }
+    }
+
+    private func look(up itinerary: Itinerary, _ run: inout Run) {
+        var itinerary = itinerary
+        while let next = itinerary.next() {
+            switch self.look(up: next, &run) {
+            case .success(let host):
+                run.hosts.append(host)
+                itinerary.planned(host)
+            case .failure(let reason): run.noRoute = reason
+            }
+        }
+    }
+
+    /// Answers each round of one host; more than five are a loop.
+    private func look(up host: HostPlanning, _ run: inout Run) -> Result<PlannedHost, NoRoute> {
+        var known: [DNSQuestion: DNSAnswer] = [:]
+        for _ in 0..<5 {
+            switch host.step(known, parses: { $0.associationData.first == 0x30 }) {
+            case .planned(let planned): return .success(planned)
+            case .none(let reason): return .failure(reason)
             case .ask(let questions):
-                rounds.append(questions)
+                run.rounds.append(questions)
                 for question in questions { known[question] = self.answer(question) }
             }
         }
-        return Run(
-            result: .failed(.overLimit(DNSQuestion("too.many.rounds", .mx), count: rounds.count)), rounds: rounds)
+        return .failure(.failed(.overLimit(DNSQuestion("too.many.rounds", .mx), count: run.rounds.count)))
     }
 
     /// The one MX host of `example.org`, or the host of that name.
@@ -115,4 +149,10 @@ extension Zone {
 
 extension DNSAnswer {
     var records: [DNSRecord] { if case .found(let records, _, _) = self { records } else { [] } }
+}
+
+/// A generator with which nothing changes its place: scaled to any range, its number is 0. (Not 0 itself, which is drawn anew
+/// for some ranges, and would be for ever.)
+struct InOrder: RandomNumberGenerator {
+    mutating func next() -> UInt64 { 1 }
 }

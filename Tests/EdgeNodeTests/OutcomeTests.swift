@@ -63,13 +63,9 @@ struct OutcomeTests {
         #expect(self.events(.of(), [HostTry(failure: HostFailure(.dnssecInvalid))]).map(\.authentication) == [nil])
     }
 
-    @Test("What an earlier connection proved is not told of the one dialled in its place")
-    func staleConnection() {
-        var attempt = HostTry(address: .loopback)
-        attempt.isWarm = true
-        attempt.established = Established(label: .dane)
-        attempt.isWarm = false
-        attempt.failure = HostFailure(.tlsaInvalid)
+    @Test("A host that was refused in the handshake proved nothing")
+    func refusedHost() {
+        let attempt = HostTry(address: .loopback, failure: HostFailure(.tlsaInvalid))
         #expect(self.events(.of(), [attempt]).map(\.authentication) == [TraceEvent.Authentication.none])
         #expect(DANEVerificationResult(attempt) == DANEVerificationResult(rawValue: "tlsa-invalid"))
     }

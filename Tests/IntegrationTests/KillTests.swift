@@ -17,6 +17,7 @@ struct KillTests {
         var options = LabRelayOptions()
         options.settings = [
             "queue.lease-ttl": "5s", "queue.lease-renewal": "1s", "retry.schedule": "[100ms, 1s]",
+            "database.statement-timeout": "4s", "database.acquire-timeout": "4s",
         ]
         var domain = LabDomain.dane("bravo.test")
         domain.retention = .messageIDs

@@ -82,7 +82,10 @@ struct LabRelayTests {
     func relays() async throws {
         var options = LabRelayOptions()
         // A killed relay's leases run out before the next one may have its shards.
-        options.settings = ["queue.lease-ttl": "5s", "queue.lease-renewal": "1s"]
+        options.settings = [
+            "queue.lease-ttl": "5s", "queue.lease-renewal": "1s", "database.statement-timeout": "4s",
+            "database.acquire-timeout": "4s",
+        ]
         try await LabRelay.with([.dane("bravo.test"), .forgedCertificate("forged.test")], options) { lab in
             let good = try await lab.firstOutcome(of: lab.submit(to: "bob@bravo.test"))
             #expect(good.kind == .send)

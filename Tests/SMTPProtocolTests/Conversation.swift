@@ -12,6 +12,13 @@ enum Feeding: CaseIterable {
 
 func hostName(_ text: String) throws -> DomainName { try #require(DomainName(text)) }
 
+extension DomainNameConversion {
+    /// Knows one name: `bücher.test`.
+    static let bookshop = DomainNameConversion(identifier: "bookshop") {
+        $0.lowercased() == "bücher.test" ? DomainName("xn--bcher-kva.test") : nil
+    }
+}
+
 /// A server session with an owner that accepts every recipient, stores every message, and judges credentials as told.
 struct ServerConversation {
     var session: SMTPServerSession
@@ -20,7 +27,8 @@ struct ServerConversation {
     /// The messages stored.
     var messages: [String] = []
     var envelopes: [Envelope] = []
-    var refusesRecipients = false
+    /// What every recipient is answered, instead of being accepted.
+    var recipientRefusal: SMTPReply?
     /// What the owner was asked to judge.
     var credentials: [SASLCredentials] = []
     var decision = SASLDecision.accepted(identity: "alice")
@@ -35,6 +43,7 @@ struct ServerConversation {
         var configuration = SMTPServerSession.Configuration(
             hostName: try hostName("mx.relay.test"), offersSTARTTLS: true, limits: limits)
         configuration.offersAuthentication = offersAuthentication
+        configuration.domainConversion = .bookshop
         self.session = SMTPServerSession(configuration: configuration)
         if greets { _ = self.session.greet() }
     }
@@ -73,13 +82,13 @@ struct ServerConversation {
             self.transcript += ["\(reply.code)", "TLS"]
             self.session.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256"))
         case .decideRecipient:
-            let refusal = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
-            return self.act(self.session.recipientDecided(self.refusesRecipients ? .refuse(refusal) : .accept))
+            return self.act(self.session.recipientDecided(self.recipientRefusal.map { .refuse($0) } ?? .accept))
         case .authenticate(let credentials):
             self.credentials.append(credentials)
             return self.act(self.session.authenticationDecided(self.decision))
-        case .beginData(_, let reply):
-            self.transcript.append("\(reply.code)")
+        case .beginMessage(_, let reply):
+            #expect(self.content.isEmpty)
+            if let reply { self.transcript.append("\(reply.code)") }
         case .messageEnded(let envelope, let size):
             #expect(size == self.content.count)
             self.messages.append(String(decoding: self.content, as: UTF8.self))
@@ -91,11 +100,19 @@ struct ServerConversation {
             self.content = []
             self.transcript.append("\(reply.code)")
         case .discardMessageAndClose(let reply):
+            self.content = []
             self.transcript += ["\(reply.code)", "closed"]
             self.isClosed = true
             return false
         }
         return true
+    }
+
+    /// EHLO to RCPT, so that DATA or BDAT may follow.
+    mutating func openTransaction() {
+        self.send("EHLO client.test\r\nMAIL FROM:<a@client.test>\r\nRCPT TO:<b@relay.test>\r\n")
+        #expect(self.transcript == ["250", "250", "250"])
+        self.transcript = []
     }
 
     /// EHLO to 354, so that content may follow.

@@ -25,7 +25,10 @@ import Testing
         }
         let plain = try ehlo()
         #expect(
-            plain == ["mx.relay.test", "PIPELINING", "SIZE 52428800", "STARTTLS", "8BITMIME", "ENHANCEDSTATUSCODES"])
+            plain == [
+                "mx.relay.test", "PIPELINING", "SIZE 52428800", "STARTTLS", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN",
+                "LIMITS RCPTMAX=1000 MAILMAX=1000", "ENHANCEDSTATUSCODES", "HELP",
+            ])
         _ = session.receive(Array("STARTTLS\r\n".utf8).span, content: &content)
         session.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "x"))
         #expect(try ehlo() == plain.filter { $0 != "STARTTLS" })
@@ -239,7 +242,7 @@ import Testing
     @Test("Without a valid recipient DATA is refused, and a decision is awaited before anything else runs")
     func noRecipient() throws {
         var talk = try ServerConversation()
-        talk.refusesRecipients = true
+        talk.recipientRefusal = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
         talk.send("EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<x@relay.test>\r\nDATA\r\n")
         #expect(talk.transcript == ["250", "250", "550", "554"])
         var content: [UInt8] = []

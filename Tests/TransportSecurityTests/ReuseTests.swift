@@ -3,7 +3,7 @@ import MailModel
 import Testing
 import TransportSecurity
 
-/// dane-rules 26 and 27: what may ride on an open connection or an old session.
+/// dane-rules 26 and 27: what may ride on an open connection. No session is resumed at all.
 @Suite("Reuse")
 struct ReuseTests {
     static let good = Story.record(3)
@@ -81,21 +81,6 @@ struct ReuseTests {
         let insecure = Story.host(Self.good, trust: .insecureMX)
         #expect(try !self.serves(secure, Story.peer(Self.good), insecure, for: Self.alice))
         #expect(try !self.serves(insecure, Story.peer(Self.good), secure, for: Self.alice))
-    }
-
-    @Test("dane-rules 26: a session is resumed only while its proof holds")
-    func resumption() throws {
-        let host = Story.host(Self.good)
-        let requirement = try self.requirement(host)
-        let identity = try #require(requirement.tlsaIdentity)
-        let proof = ResumableProof(
-            peer: Story.peer(Self.good), tlsa: identity, expiry: Timestamp(seconds: 100))
-        #expect(proof.carriesOver(to: requirement, at: Timestamp(seconds: 99)) == Story.peer(Self.good))
-        #expect(proof.carriesOver(to: requirement, at: Timestamp(seconds: 100)) == nil)
-        let rolled = try self.requirement(Story.host(Story.record(3, fill: 9)))
-        #expect(proof.carriesOver(to: rolled, at: Timestamp(seconds: 99)) == nil)
-        let plain = try self.requirement(Story.plainHost)
-        #expect(proof.carriesOver(to: plain, at: Timestamp(seconds: 99)) == nil)
     }
 
     @Test("dane-rules 26: a resumed session without proof is a failure where authentication is owed")

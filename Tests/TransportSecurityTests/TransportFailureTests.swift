@@ -64,14 +64,17 @@ struct TransportFailureTests {
     @Test("dane-rules 10, 12: what planning found has one name")
     func routes() {
         let question = DNSQuestion(Story.mx, .mx)
-        #expect(TransportFailure(.failed(.dnssecInvalid(question, .bogus("")))) == .dnssecInvalid)
-        #expect(TransportFailure(.failed(.dnsQueryFailed(question, .timeout))) == .dnsQueryFailed)
-        #expect(TransportFailure(.failed(.overLimit(question, count: 101))) == .dnsQueryFailed)
-        #expect(TransportFailure(.failed(.routingLoop(Story.mx))) == .routingLoop)
-        #expect(TransportFailure(.nullMX(.secure)) == .nullMX)
-        #expect(TransportFailure(.noSuchDomain(.nameError, .insecure)) == .noSuchDomain)
+        #expect(TransportFailure(NoRoute.failed(.dnssecInvalid(question, .bogus("")))) == .dnssecInvalid)
+        #expect(TransportFailure(NoRoute.failed(.dnsQueryFailed(question, .timeout))) == .dnsQueryFailed)
+        #expect(TransportFailure(NoRoute.failed(.overLimit(question, count: 101))) == .dnsQueryFailed)
+        #expect(TransportFailure(NoRoute.failed(.routingLoop(Story.mx))) == .routingLoop)
+        #expect(TransportFailure(NoRoute.nullMX(.secure)) == .nullMX)
+        #expect(TransportFailure(NoRoute.noSuchDomain(.nameError, .insecure)) == .noSuchDomain)
         #expect(TransportFailure(RouteFailure.noAddress(Story.mx)) == .noUsableRoute)
-        #expect(TransportFailure(.plan(RoutePlan(nextHop: .domain(Story.mx), hosts: []))) == nil)
+        // hostile-input 24: an MX that leads to this machine is a loop, for good.
+        #expect(TransportFailure(RouteFailure.loopback(Story.mx)) == .routingLoop)
+        #expect(
+            "\(TransportFailure.routingLoop.permanentStatus)" == "5.4.6" && TransportFailure.routingLoop.isPermanent)
     }
 
     @Test("dane-rules 34: result types of TLS reports are IANA's")

@@ -1,7 +1,7 @@
-import MailModel
+public import MailModel
 
 /// How a host came into the plan, which decides what its TLSA records are worth.
-enum HostOrigin: Hashable {
+enum HostOrigin: Hashable, Sendable {
     /// Named by an MX RRset of this state.
     case mx(DNSSECState, domain: DomainName, expanded: DomainName?)
     /// The domain itself, as it has no MX; the state is that of the denial (rule 8).
@@ -15,6 +15,9 @@ enum HostOrigin: Hashable {
         case .configured: .notAsked
         }
     }
+
+    /// The state of the denial that made the domain its own host.
+    var denial: DNSSECState? { if case .implicitMX(let state, _, _) = self { state } else { nil } }
 
     var trust: RouteTrust { if case .mx(.insecure, _, _) = self { .insecureMX } else { .endToEnd } }
 
@@ -30,24 +33,45 @@ enum HostOrigin: Hashable {
     }
 }
 
-/// Planning for one host: its addresses, then its TLSA base domain, then the requirement.
-struct HostPlanning {
-    enum Step {
+/// Planning for one host: its addresses, then its TLSA base domain, then the requirement; at most three rounds deep
+/// (A and AAAA; CNAME or TLSA; TLSA of the unexpanded name).
+///
+/// A question is only asked when the answers before it allow it: many servers of unsigned zones answer SERVFAIL to TLSA,
+/// and asking them would defer all their mail (rule 1).
+public struct HostPlanning: Hashable, Sendable {
+    /// What planning says after each round of answers.
+    public enum Step: Hashable, Sendable {
+        /// Ask all of these, at the same time, and come back with their answers too; never empty.
         case ask(Set<DNSQuestion>)
+        /// The host; it may be unusable, with its reason.
         case planned(PlannedHost)
+        /// It was the domain itself, without an MX record, and nobody takes mail there.
+        case none(NoRoute)
     }
 
-    let name: DomainName
-    var preference: UInt16 = 0
+    /// The host's name, before alias expansion.
+    public let name: DomainName
+    /// The MX preference; 0 where there was no MX.
+    public let preference: UInt16
     let origin: HostOrigin
     let planning: RoutePlanning
 
-    func step(_ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool) -> Step {
-        let questions = [DNSQuestion(self.name, .aaaa), DNSQuestion(self.name, .a)]
+    init(name: DomainName, preference: UInt16 = 0, origin: HostOrigin, planning: RoutePlanning) {
+        self.name = name
+        self.preference = preference
+        self.origin = origin
+        self.planning = planning
+    }
+
+    /// What to ask next, or the host. Pass every answer so far; `parses` is that of `TLSARecordSet`.
+    public func step(_ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool) -> Step {
+        let questions = self.addressTypes.map { DNSQuestion(self.name, $0) }
         let missing = questions.filter { answers[$0] == nil }
         guard missing.isEmpty else { return .ask(Set(missing)) }
         var states = HostStates(mx: self.origin.mxState)
         switch self.addresses(questions.map { ($0, answers[$0] ?? .failed(.timeout)) }) {
+        case .skip(.noAddress, _) where self.isWholeDomain:
+            return .none(.noSuchDomain(.noData, self.origin.denial ?? .insecure))
         case .skip(let failure, let state):
             states.address = state
             return .planned(self.skipped(failure, states))
@@ -60,6 +84,18 @@ struct HostPlanning {
             }
         }
     }
+
+    private var addressTypes: [DNSQuestion.RecordType] {
+        switch self.planning.policy.families {
+        case .both: [.aaaa, .a]
+        case .ipv4: [.a]
+        case .ipv6: [.aaaa]
+        }
+    }
+
+    /// Without an MX record the domain is its own host; without any address either, nobody takes mail there. Half of the
+    /// addresses prove nothing.
+    private var isWholeDomain: Bool { self.origin.denial != nil && self.planning.policy.families == .both }
 
     /// TLSA at the first base domain that has a secure RRset.
     private func step(
@@ -88,7 +124,7 @@ struct HostPlanning {
             case .found(_, .insecure, _), .absent(_, .insecure, _):
                 states.tlsa = .insecure
             case .absent(_, .secure, _):
-                states.tlsa = .secure
+                states.tlsa = .absent
             }
         }
         return .planned(self.host(addresses.list, .opportunistic, states))
@@ -127,7 +163,7 @@ extension HostPlanning {
             case .dnssecInvalid(_, let cause), .dnsQueryFailed(_, let cause): .unavailable(cause)
             case .overLimit: .unavailable(.malformed("more records than allowed"))
             // Nothing failed here: there is merely nowhere to connect to.
-            case .noAddress, .routingLoop: .opportunistic
+            case .noAddress, .routingLoop, .loopback: .opportunistic
             }
         return self.host([], requirement, states, failure: failure)
     }
@@ -196,12 +232,26 @@ extension HostPlanning {
             guard list.count <= self.planning.policy.limits.addressesPerHost else {
                 return .skip(.overLimit(families[0].0, count: list.count), .failed)
             }
+            if let loop = self.loop(through: list) { return .skip(loop, LookupState(first.state)) }
             let aliases = chosen.map(\.aliases).first { !$0.isEmpty } ?? []
-            return .use(HostAddresses(list: list, state: first.state, aliases: aliases))
+            return .use(HostAddresses(list: self.remote(list), state: first.state, aliases: aliases))
         }
         let bogus = failures.first { if case .dnssecInvalid = $0 { true } else { false } }
         guard let failure = bogus ?? failures.first else { return .skip(.noAddress(self.name), absence) }
         return .skip(failure, bogus == nil ? .failed : .bogus)
+    }
+
+    /// Why an MX host at these addresses must not be used: it is this system (RFC 5321 §5.1), or nowhere. What the operator
+    /// configured is the operator's word.
+    private func loop(through addresses: [IPAddress]) -> RouteFailure? {
+        if case .configured = self.origin { return nil }
+        if addresses.contains(where: self.planning.policy.isOurs) { return .routingLoop(self.name) }
+        return self.remote(addresses).isEmpty ? .loopback(self.name) : nil
+    }
+
+    private func remote(_ addresses: [IPAddress]) -> [IPAddress] {
+        if case .configured = self.origin { return addresses }
+        return addresses.filter(self.planning.policy.mayBeRemote)
     }
 
     /// The names at which TLSA records may stand, in order (RFC 7672 §2.2.2); none where DANE cannot apply.

@@ -1,17 +1,7 @@
 public import MailModel
 
-/// What planning says after each round of answers.
-public enum RouteStep: Hashable, Sendable {
-    /// Ask all of these, at the same time, and come back with their answers too; never empty.
-    case ask(Set<DNSQuestion>)
-    /// The end.
-    case finished(RouteResult)
-}
-
-/// What became of planning.
-public enum RouteResult: Hashable, Sendable {
-    /// Hosts to try in turn. All of them may be unavailable, each with its reason.
-    case plan(RoutePlan)
+/// Why a next hop has no host to try.
+public enum NoRoute: Error, Hashable {
     /// `MX 0 .`: the domain accepts no mail; permanent at once (RFC 7505 §3).
     case nullMX(DNSSECState)
     /// The domain does not exist (`nameError`), or has neither MX nor address (`noData`). Permanent at once, whether
@@ -31,29 +21,19 @@ public enum RouteFailure: Hashable, Sendable {
     case overLimit(DNSQuestion, count: Int)
     /// An MX host without any address.
     case noAddress(DomainName)
-    /// This system is itself the best MX of the domain.
+    /// This system is itself the best MX of the domain, or is this MX host.
     case routingLoop(DomainName)
+    /// An MX host whose addresses are all loopback or unspecified.
+    case loopback(DomainName)
 }
 
-/// The hosts of one next hop in the order in which to try them.
-public struct RoutePlan: Hashable, Sendable {
-    /// What was planned for.
-    public let nextHop: NextHop
-    /// By ascending preference. Equal ones stand as in the answer; see `shuffled(using:)`.
-    public let hosts: [PlannedHost]
-
-    /// A plan.
-    public init(nextHop: NextHop, hosts: [PlannedHost]) {
-        self.nextHop = nextHop
-        self.hosts = hosts
-    }
-
-    /// The same plan with hosts of equal preference in random order, to spread load over them (RFC 5321 §5.1).
-    public func shuffled(using generator: inout some RandomNumberGenerator) -> RoutePlan {
-        let order = self.hosts.shuffled(using: &generator)
-        let preferences = Set(self.hosts.map(\.preference)).sorted()
-        return RoutePlan(
-            nextHop: self.nextHop, hosts: preferences.flatMap { value in order.filter { $0.preference == value } })
+extension RouteFailure {
+    /// Our own resolver could not work: nothing was learnt about the domain, and nothing may be held against it.
+    public var isOurResolvers: Bool {
+        switch self {
+        case .dnssecInvalid(_, .resolverUnavailable), .dnsQueryFailed(_, .resolverUnavailable): true
+        default: false
+        }
     }
 }
 
@@ -66,6 +46,7 @@ public struct PlannedHost: Hashable, Sendable {
     /// The port of the connection.
     public let port: UInt16
     /// Where to connect, IPv6 first; of the family that validated where only one did (rule 9). Empty with a `failure`.
+    /// Never this system itself, unless the operator named it.
     public let addresses: [IPAddress]
     /// What a connection must prove.
     public let requirement: DANERequirement
@@ -110,6 +91,8 @@ public enum RouteTrust: String, Hashable, Sendable {
 public enum LookupState: String, Hashable, Sendable {
     /// An answer, validated.
     case secure
+    /// Validated proof that there is no such record.
+    case absent
     /// An answer, proven to be unsigned.
     case insecure
     /// Validation failed.
@@ -143,14 +126,14 @@ public struct HostStates: Hashable, Sendable {
     }
 }
 
-extension RouteResult {
+extension NoRoute {
     /// What the look-ups were worth where they led to no host; `nil` where that is not known of any.
     public var states: HostStates? {
         switch self {
         case .nullMX(let state), .noSuchDomain(_, let state): HostStates(mx: LookupState(state))
         case .failed(.dnssecInvalid(let question, let failure)), .failed(.dnsQueryFailed(let question, let failure)):
             question.type == .mx ? HostStates(mx: LookupState(failure)) : nil
-        case .plan, .failed: nil
+        case .failed: nil
         }
     }
 }

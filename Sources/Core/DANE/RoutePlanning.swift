@@ -1,10 +1,23 @@
 import MailModel
 
-/// Finds the hosts of one next hop and what each must prove, without doing any look-up itself (RFC 7672 §2.2).
+/// What planning says of a next hop.
+public enum RouteStep: Hashable, Sendable {
+    /// Ask this, and come back with the answer.
+    case ask(DNSQuestion)
+    /// Hosts, to be looked up one by one in this order; at least one.
+    case hosts([HostPlanning])
+    /// A host that needs no look-up.
+    case host(PlannedHost)
+    /// There is no host.
+    case none(NoRoute)
+}
+
+/// Finds the hosts of one next hop, without doing any look-up itself (RFC 7672 §2.2). `HostPlanning` then says what each
+/// must prove.
 ///
-/// Planning has no state but the answers: `step` reads all that are known and says which are missing, at most four
-/// rounds deep (MX; A and AAAA; CNAME or TLSA; TLSA of the unexpanded name). A question is only asked when the answers before it allow
-/// it: many servers of unsigned zones answer SERVFAIL to TLSA, and asking them would defer all their mail (rule 1).
+/// Planning has no state but the answers. A question is only asked when the answers before it allow it, and a host is
+/// only looked up when its turn has come: whoever publishes a hundred mail exchangers that do not answer costs one
+/// of them at a time.
 public struct RoutePlanning: Hashable, Sendable {
     /// What is planned for.
     public let nextHop: NextHop
@@ -17,64 +30,45 @@ public struct RoutePlanning: Hashable, Sendable {
         self.policy = policy
     }
 
-    /// What to ask next, or the result. Pass every answer so far; `parses` is that of `TLSARecordSet`.
-    public func step(_ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool) -> RouteStep {
+    /// What to ask, or the hosts. Pass every answer so far.
+    public func step(_ answers: [DNSQuestion: DNSAnswer]) -> RouteStep {
         switch self.nextHop {
         case .address(let address, let port):
-            let host = PlannedHost(name: nil, port: port, addresses: [address], requirement: .opportunistic)
-            return .finished(.plan(RoutePlan(nextHop: self.nextHop, hosts: [host])))
+            .host(PlannedHost(name: nil, port: port, addresses: [address], requirement: .opportunistic))
         case .host(let name, _):
-            let host = HostPlanning(name: name, origin: .configured(name), planning: self)
-            return self.step(hosts: [host], answers, parses: parses)
+            .hosts([HostPlanning(name: name, origin: .configured(name), planning: self)])
         case .domain(let name, _):
-            return self.step(domain: name, answers, parses: parses)
+            self.step(domain: name, answers)
         }
     }
 
-    private func step(
-        domain: DomainName, _ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool
-    ) -> RouteStep {
+    private func step(domain: DomainName, _ answers: [DNSQuestion: DNSAnswer]) -> RouteStep {
         let question = DNSQuestion(domain, .mx)
-        guard let answer = answers[question] else { return .ask([question]) }
+        guard let answer = answers[question] else { return .ask(question) }
         if let aliases = answer.aliases, aliases.count > self.policy.limits.aliasHops {
-            return .finished(.failed(.overLimit(question, count: aliases.count)))
+            return .none(.failed(.overLimit(question, count: aliases.count)))
         }
         switch answer {
         case .failed(let failure):
-            return .finished(.failed(failure.blame(question)))
+            return .none(.failed(failure.blame(question)))
         case .absent(.nameError, let state, _):
-            return .finished(.noSuchDomain(.nameError, state))
+            return .none(.noSuchDomain(.nameError, state))
         case .absent(.noData, let state, let aliases):
+            // The domain is its own host, and must not be this system either.
+            guard !self.policy.ownNames.contains(domain) else { return .none(.failed(.routingLoop(domain))) }
             let origin = HostOrigin.implicitMX(state, domain: domain, expanded: aliases.last)
-            let host = HostPlanning(name: domain, origin: origin, planning: self)
-            return self.step(hosts: [host], answers, parses: parses).rejectingDomainWithoutAddress(state)
+            return .hosts([HostPlanning(name: domain, origin: origin, planning: self)])
         case .found(let records, let state, let aliases):
             let origin = HostOrigin.mx(state, domain: domain, expanded: aliases.last)
             switch self.exchangers(records, of: question, state) {
-            case .failure(let end): return .finished(end.result)
+            case .failure(let end): return .none(end)
             case .success(let list):
-                let hosts = list.map {
-                    HostPlanning(name: $0.name, preference: $0.preference, origin: origin, planning: self)
-                }
-                return self.step(hosts: hosts, answers, parses: parses)
+                return .hosts(
+                    list.map {
+                        HostPlanning(name: $0.name, preference: $0.preference, origin: origin, planning: self)
+                    })
             }
         }
-    }
-
-    /// Collects what all hosts still need, so that a round asks everything that can be asked in parallel.
-    private func step(
-        hosts: [HostPlanning], _ answers: [DNSQuestion: DNSAnswer], parses: (TLSARecord) -> Bool
-    ) -> RouteStep {
-        var missing: Set<DNSQuestion> = []
-        var planned: [PlannedHost] = []
-        for host in hosts {
-            switch host.step(answers, parses: parses) {
-            case .ask(let questions): missing.formUnion(questions)
-            case .planned(let host): planned.append(host)
-            }
-        }
-        guard missing.isEmpty else { return .ask(missing) }
-        return .finished(.plan(RoutePlan(nextHop: self.nextHop, hosts: planned)))
     }
 }
 
@@ -85,18 +79,13 @@ private struct Exchanger {
     let preference: UInt16
 }
 
-/// An MX RRset that ends planning.
-private struct EarlyEnd: Error {
-    let result: RouteResult
-}
-
 extension RoutePlanning {
     /// The MX hosts in order of preference, each once, and none from our own preference on.
     private func exchangers(
         _ records: [DNSRecord], of question: DNSQuestion, _ state: DNSSECState
-    ) -> Result<[Exchanger], EarlyEnd> {
+    ) -> Result<[Exchanger], NoRoute> {
         guard records.count <= self.policy.limits.mailExchangers else {
-            return .failure(EarlyEnd(result: .failed(.overLimit(question, count: records.count))))
+            return .failure(.failed(.overLimit(question, count: records.count)))
         }
         var hasNullMX = false
         var best: [DomainName: UInt16] = [:]
@@ -110,27 +99,18 @@ extension RoutePlanning {
             best[exchange] = min(preference, best[exchange] ?? preference)
         }
         guard !order.isEmpty else {
-            let malformed = RouteResult.failed(.dnsQueryFailed(question, .malformed("no MX record in the answer")))
-            return .failure(EarlyEnd(result: hasNullMX ? .nullMX(state) : malformed))
+            let malformed = NoRoute.failed(.dnsQueryFailed(question, .malformed("no MX record in the answer")))
+            return .failure(hasNullMX ? .nullMX(state) : malformed)
         }
         let ownPreference = self.policy.ownNames.compactMap { best[$0] }.min()
         let hosts = order.map { Exchanger(name: $0, preference: best[$0] ?? 0) }
             .filter { host in ownPreference.map { host.preference < $0 } ?? true }
-        guard !hosts.isEmpty else { return .failure(EarlyEnd(result: .failed(.routingLoop(question.name)))) }
+        guard !hosts.isEmpty else { return .failure(.failed(.routingLoop(question.name))) }
         // Swift's sort is stable in practice but does not promise to be, so the place in the answer breaks ties.
         let sorted = hosts.enumerated().sorted {
             ($0.element.preference, $0.offset) < ($1.element.preference, $1.offset)
         }
         return .success(sorted.map(\.element))
-    }
-}
-
-extension RouteStep {
-    /// Without an MX record the domain is its own host; if that has securely or insecurely no address either, nobody
-    /// takes mail there.
-    fileprivate func rejectingDomainWithoutAddress(_ state: DNSSECState) -> RouteStep {
-        guard case .finished(.plan(let plan)) = self, case .noAddress = plan.hosts.first?.failure else { return self }
-        return .finished(.noSuchDomain(.noData, state))
     }
 }
 

@@ -31,6 +31,16 @@ public struct DNSLimits: Hashable, Sendable {
     public init() {}
 }
 
+/// Which addresses connections may be made to.
+public enum AddressFamilies: Hashable, Sendable {
+    /// Of both families.
+    case both
+    /// IPv4 only: no host is asked for AAAA.
+    case ipv4
+    /// IPv6 only: no host is asked for A.
+    case ipv6
+}
+
 /// What the operator may decide about routes. No setting makes a failed TLSA look-up count as absence (rule 28a).
 public struct RoutePolicy: Hashable, Sendable {
     /// What secure TLSA records are worth when the MX RRset that names their host is not secure (RFC 7672 §2.2.1).
@@ -51,7 +61,23 @@ public struct RoutePolicy: Hashable, Sendable {
     public var digestPreference = DigestPreference.strongestFirst
     /// The names under which this system itself is an MX: hosts from its own preference on are not used (RFC 5321 §5.1).
     public var ownNames: Set<DomainName> = []
+    /// The addresses at which this system itself takes mail; they count as its names do.
+    public var ownAddresses: Set<IPAddress> = []
+    /// Whether MX hosts on loopback are hosts like others. Only where a whole world for tests is on one machine.
+    public var allowsLoopback = false
+    /// The families that connections may use.
+    public var families = AddressFamilies.both
 
     /// The defaults.
     public init() {}
+
+    /// Whether an MX host at this address is this system itself.
+    func isOurs(_ address: IPAddress) -> Bool {
+        self.ownAddresses.contains(address.unmapped) && !(self.allowsLoopback && address.isLoopback)
+    }
+
+    /// Whether an MX host may be at this address at all. Mail for one on loopback would never leave this machine.
+    func mayBeRemote(_ address: IPAddress) -> Bool {
+        !address.isUnspecified && (self.allowsLoopback || !address.isLoopback)
+    }
 }

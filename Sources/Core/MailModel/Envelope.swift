@@ -22,6 +22,9 @@ public struct Envelope: Hashable, Sendable {
         }
     }
 
+    /// The most bytes of ENVID= on the wire (RFC 3461 §4.4).
+    public static let maximumIDLength = 100
+
     /// Where failures go.
     public var reversePath: ReversePath
     /// The recipients accepted so far, in order.

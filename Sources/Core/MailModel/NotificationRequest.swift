@@ -53,14 +53,29 @@ public struct OriginalRecipient: Hashable, Sendable {
     /// The address, decoded: printable ASCII, for `utf-8` in the form `\x{HHHH}` where it is not ASCII.
     public let address: String
 
-    /// Reads `addr-type ";" xtext`.
+    /// Reads `addr-type ";" xtext`. The address of type `utf-8` may be UTF-8 as it is (`utf-8-addr-unitext`, which takes
+    /// SMTPUTF8), and is then kept in the form that any host can be given.
     public init?(_ text: some StringProtocol) {
         let halves = text.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
         guard text.utf8.count <= Self.maximumLength, halves.count == 2, !halves[0].isEmpty,
-            halves[0].utf8.allSatisfy({ Self.isTypeText($0) }), let address = XText.decode(halves[1])
+            halves[0].utf8.allSatisfy({ Self.isTypeText($0) })
         else { return nil }
-        self.addressType = halves[0].lowercased()
+        let addressType = halves[0].lowercased()
+        let value = addressType == "utf-8" ? Self.embedded(halves[1]) : String(halves[1])
+        guard let address = XText.decode(value) else { return nil }
+        self.addressType = addressType
         self.address = address
+    }
+
+    /// What is not ASCII as `\x{HHHH}` (`EmbeddedUnicodeChar`, RFC 6533 §3).
+    private static func embedded(_ text: some StringProtocol) -> String {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            if scalar.isASCII {
+                result.unicodeScalars.append(scalar)
+            } else {
+                result += "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
+            }
+        }
     }
 
     private static func isTypeText(_ byte: UInt8) -> Bool {

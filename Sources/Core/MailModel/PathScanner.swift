@@ -3,8 +3,12 @@
 /// A method that fails returns `nil` and leaves the cursor anywhere; its caller then gives up on the whole text.
 struct PathScanner {
     private var rest: ArraySlice<UInt8>
+    private let conversion: DomainNameConversion
 
-    init(_ bytes: ArraySlice<UInt8>) { self.rest = bytes }
+    init(_ bytes: ArraySlice<UInt8>, _ conversion: DomainNameConversion = .none) {
+        self.rest = bytes
+        self.conversion = conversion
+    }
 
     var isAtEnd: Bool { self.rest.isEmpty }
 
@@ -42,8 +46,8 @@ struct PathScanner {
     }
 
     private mutating func domainName() -> DomainName? {
-        let name = self.takeWhile { Self.isLetterOrDigit($0) || [0x2d, 0x2e, 0x5f].contains($0) }
-        return DomainName(String(decoding: name, as: UTF8.self))
+        self.conversion.name(
+            self.takeWhile { Self.isLetterOrDigit($0) || $0 >= 0x80 || [0x2d, 0x2e, 0x5f].contains($0) })
     }
 
     private mutating func dotString() -> String? {

@@ -12,8 +12,10 @@ public enum ReversePath: Hashable, Sendable {
     }
 
     /// Reads a path at the start of `bytes` and gives back what follows it.
-    public static func parsePrefix(_ bytes: ArraySlice<UInt8>) -> (path: ReversePath, rest: ArraySlice<UInt8>)? {
-        var scanner = PathScanner(bytes)
+    public static func parsePrefix(
+        _ bytes: ArraySlice<UInt8>, _ conversion: DomainNameConversion = .none
+    ) -> (path: ReversePath, rest: ArraySlice<UInt8>)? {
+        var scanner = PathScanner(bytes, conversion)
         guard scanner.take("<") else { return nil }
         if scanner.take(">") { return (.null, scanner.remainder) }
         guard scanner.sourceRoute() != nil, let mailbox = scanner.mailbox(), scanner.take(">") else { return nil }
@@ -41,8 +43,10 @@ public enum ForwardPath: Hashable, Sendable {
     }
 
     /// Reads a path at the start of `bytes` and gives back what follows it.
-    public static func parsePrefix(_ bytes: ArraySlice<UInt8>) -> (path: ForwardPath, rest: ArraySlice<UInt8>)? {
-        var scanner = PathScanner(bytes)
+    public static func parsePrefix(
+        _ bytes: ArraySlice<UInt8>, _ conversion: DomainNameConversion = .none
+    ) -> (path: ForwardPath, rest: ArraySlice<UInt8>)? {
+        var scanner = PathScanner(bytes, conversion)
         let postmaster = Array("<postmaster>".utf8)
         if bytes.prefix(12).map({ (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }) == postmaster {
             return (.postmaster, bytes.dropFirst(12))

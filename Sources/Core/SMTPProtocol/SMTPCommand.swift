@@ -7,8 +7,10 @@ enum SMTPCommand: Hashable, Sendable {
     /// The mechanism in upper case, and the initial response as it came.
     case authenticate(mechanism: String, initialResponse: ArraySlice<UInt8>?)
     case mail(ReversePath, parameters: [Parameter])
-    case recipient(ForwardPath, parameters: [Parameter])
-    case data, reset, noop, verify, quit
+    /// `isInternational`: the address was written with UTF-8, and so needs SMTPUTF8.
+    case recipient(ForwardPath, parameters: [Parameter], isInternational: Bool)
+    case chunk(size: UInt64, isLast: Bool)
+    case data, reset, noop, verify, help, quit
 
     /// `esmtp-param` (§4.1.2), its keyword in upper case.
     struct Parameter: Hashable {
@@ -24,17 +26,19 @@ enum SMTPCommand: Hashable, Sendable {
         case unknown
         /// A known verb with a wrong argument: 501.
         case badArgument
+        /// BDAT whose size cannot be known: 501, and nothing may follow it.
+        case badChunk
         /// An address with UTF-8 in it, without SMTPUTF8: 553 5.6.7 (RFC 6531 §3.5).
         case internationalAddress
     }
 
-    /// Verbs that are SMTP's but have no place here yet; BDAT is not supported yet.
+    /// Verbs that are SMTP's but have no place here: this host has no lists to expand, and sends no mail on demand.
     private static let otherVerbs: Set<String> = [
-        "BDAT", "EXPN", "HELP", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD",
+        "EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD",
     ]
 
     /// Parses one line without its CRLF.
-    static func parse(_ line: [UInt8]) -> Result<SMTPCommand, Fault> {
+    static func parse(_ line: [UInt8], _ conversion: DomainNameConversion = .none) -> Result<SMTPCommand, Fault> {
         let end = line.firstIndex(of: UInt8(ascii: " ")) ?? line.endIndex
         let verb = String(decoding: line[..<end], as: UTF8.self).uppercased()
         let argument = Self.trimmed(line[end...])
@@ -46,11 +50,13 @@ enum SMTPCommand: Hashable, Sendable {
             guard isClean, !argument.isEmpty, argument.count <= 255, argument.allSatisfy({ (0x21...0x7e).contains($0) })
             else { return .failure(.badArgument) }
             return .success(.hello(Envelope.Hello(name: text, isExtended: verb == "EHLO")))
-        case "MAIL": return isClean ? Self.mail(argument) : .failure(.badArgument)
-        case "RCPT": return isClean ? Self.recipient(argument) : .failure(.badArgument)
+        case "MAIL": return isClean ? Self.mail(argument, conversion) : .failure(.badArgument)
+        case "RCPT": return isClean ? Self.recipient(argument, conversion) : .failure(.badArgument)
+        case "BDAT": return Self.chunk(line[end...])
         case "AUTH": return isClean ? Self.authenticate(argument) : .failure(.badArgument)
         case "NOOP": return .success(.noop)
-        case "VRFY": return argument.isEmpty ? .failure(.badArgument) : .success(.verify)
+        case "VRFY": return isClean ? Self.verify(argument) : .failure(.badArgument)
+        case "HELP": return .success(.help)
         case "STARTTLS": return Self.bare(.startTLS, argument)
         case "DATA": return Self.bare(.data, argument)
         case "RSET": return Self.bare(.reset, argument)
@@ -73,25 +79,65 @@ enum SMTPCommand: Hashable, Sendable {
                 initialResponse: words.count == 2 ? words[1] : nil))
     }
 
-    private static func mail(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
-        if let fault = Self.internationalFault(argument) { return .failure(fault) }
-        guard let rest = Self.afterKeyword("FROM:", argument), let (path, tail) = ReversePath.parsePrefix(rest),
-            let parameters = Self.parameters(tail)
+    private static func mail(
+        _ argument: ArraySlice<UInt8>, _ conversion: DomainNameConversion
+    ) -> Result<SMTPCommand, Fault> {
+        guard let isInternational = Self.isInternational(argument), let rest = Self.afterKeyword("FROM:", argument)
         else { return .failure(.badArgument) }
+        guard let (path, tail) = ReversePath.parsePrefix(rest, conversion), let parameters = Self.parameters(tail)
+        else { return .failure(isInternational && !Self.declaresUTF8(argument) ? .internationalAddress : .badArgument) }
+        guard !Self.isWrittenInUTF8(rest, before: tail) || parameters.contains(where: { $0.keyword == "SMTPUTF8" })
+        else { return .failure(.internationalAddress) }
         return .success(.mail(path, parameters: parameters))
     }
 
-    private static func recipient(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
-        if let fault = Self.internationalFault(argument) { return .failure(fault) }
-        guard let rest = Self.afterKeyword("TO:", argument), let (path, tail) = ForwardPath.parsePrefix(rest),
-            let parameters = Self.parameters(tail)
+    private static func recipient(
+        _ argument: ArraySlice<UInt8>, _ conversion: DomainNameConversion
+    ) -> Result<SMTPCommand, Fault> {
+        guard Self.isInternational(argument) != nil, let rest = Self.afterKeyword("TO:", argument),
+            let (path, tail) = ForwardPath.parsePrefix(rest, conversion), let parameters = Self.parameters(tail)
         else { return .failure(.badArgument) }
-        return .success(.recipient(path, parameters: parameters))
+        return .success(
+            .recipient(path, parameters: parameters, isInternational: Self.isWrittenInUTF8(rest, before: tail)))
     }
 
-    private static func internationalFault(_ argument: ArraySlice<UInt8>) -> Fault? {
-        guard argument.contains(where: { $0 >= 0x80 }) else { return nil }
-        return String(validating: argument, as: UTF8.self) == nil ? .badArgument : .internationalAddress
+    /// `VRFY` takes SMTPUTF8 as its last word (RFC 6531 §3.7.4.2), and must where its argument is not ASCII.
+    private static func verify(_ argument: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
+        guard !argument.isEmpty, let isInternational = Self.isInternational(argument) else {
+            return .failure(.badArgument)
+        }
+        return isInternational && !Self.declaresUTF8(argument) ? .failure(.internationalAddress) : .success(.verify)
+    }
+
+    /// `SP chunk-size [SP "LAST"]` (RFC 3030 §2), and no more leniency than that: 1 to 20 digits that UInt64 holds.
+    private static func chunk(_ rest: ArraySlice<UInt8>) -> Result<SMTPCommand, Fault> {
+        let words = rest.dropFirst().split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        guard let digits = words.first, (1...20).contains(digits.count),
+            digits.allSatisfy({ (0x30...0x39).contains($0) }),
+            let size = UInt64(String(decoding: digits, as: UTF8.self))
+        else { return .failure(.badChunk) }
+        switch words.count {
+        case 1: return .success(.chunk(size: size, isLast: false))
+        case 2 where String(decoding: words[1], as: UTF8.self).uppercased() == "LAST":
+            return .success(.chunk(size: size, isLast: true))
+        default: return .failure(.badChunk)
+        }
+    }
+
+    /// Whether there is anything but ASCII; `nil` where it is not UTF-8 at all.
+    private static func isInternational(_ argument: ArraySlice<UInt8>) -> Bool? {
+        guard argument.contains(where: { $0 >= 0x80 }) else { return false }
+        return String(validating: argument, as: UTF8.self) == nil ? nil : true
+    }
+
+    private static func isWrittenInUTF8(_ rest: ArraySlice<UInt8>, before tail: ArraySlice<UInt8>) -> Bool {
+        rest[..<tail.startIndex].contains { $0 >= 0x80 }
+    }
+
+    private static func declaresUTF8(_ argument: ArraySlice<UInt8>) -> Bool {
+        argument.split(separator: UInt8(ascii: " ")).dropFirst().contains {
+            String(decoding: $0, as: UTF8.self).uppercased() == "SMTPUTF8"
+        }
     }
 
     /// What follows `FROM:` or `TO:`. A space after the colon is against the grammar, common, and harmless.

@@ -9,40 +9,23 @@
 ///   └── LF ── carriageReturn ◀── CR ─────────┘
 /// ```
 public struct SMTPDataDecoder: Hashable, Sendable {
-    /// Why content is refused at its end; the first fault counts.
-    public enum Fault: Hashable, Sendable {
-        /// A CR without LF or an LF without CR.
-        case bareLineEnd
-        /// A NUL byte.
-        case nul
-        /// A line over the limit.
-        case lineTooLong
-        /// More bytes than the limit.
-        case tooLarge
-    }
-
-    private static let lineEnd: [UInt8] = [0x0d, 0x0a]
-
     private enum Position: Hashable {
         case lineStart, inLine, carriageReturn, dot, dotCarriageReturn
     }
 
-    private let lineLimit: Int
-    private let sizeLimit: Int
+    private var gauge: SMTPContentGauge
     private var position = Position.lineStart
-    private var lineLength = 0
 
     /// The bytes of content so far, dots removed, counted on after a fault too.
-    public private(set) var size = 0
+    public var size: Int { self.gauge.size }
     /// The bytes read so far, of whatever kind: bytes that are refused are no content, and yet must come to an end.
     public private(set) var consumed = 0
     /// The first fault, after which no more content is put out.
-    public private(set) var fault: Fault?
+    public var fault: SMTPContentFault? { self.gauge.fault }
 
     /// Lines of at most `lineLimit` bytes without CRLF, and at most `sizeLimit` bytes in all.
     public init(lineLimit: Int, sizeLimit: Int) {
-        self.lineLimit = lineLimit
-        self.sizeLimit = sizeLimit
+        self.gauge = SMTPContentGauge(lineLimit: lineLimit, sizeLimit: sizeLimit)
     }
 
     /// Reads until the end of the content or of the input, whichever comes first, and appends content to `output`.
@@ -54,7 +37,7 @@ public struct SMTPDataDecoder: Hashable, Sendable {
                 if self.position == .inLine {
                     // Most bytes pass here, a whole run at a time.
                     let end = bytes.firstLineByte(from: index)
-                    self.append(bytes[index..<end], to: &output)
+                    self.gauge.text(bytes[index..<end], to: &output)
                     index = end
                     guard index < bytes.count else { break }
                 }
@@ -71,11 +54,10 @@ public struct SMTPDataDecoder: Hashable, Sendable {
         case (.dotCarriageReturn, UInt8(ascii: "\n")):
             return true
         case (.carriageReturn, UInt8(ascii: "\n")):
-            self.append(Self.lineEnd, to: &output)
+            self.gauge.endLine(to: &output)
             self.position = .lineStart
-            self.lineLength = 0
         case (.carriageReturn, _), (.dotCarriageReturn, _):
-            self.fail(.bareLineEnd)
+            self.gauge.fail(.bareLineEnd)
             self.position = .inLine
             // Only a byte that begins something of its own counts again; a dot here is not at the start of a line.
             return self.step(byte, &output)
@@ -86,28 +68,15 @@ public struct SMTPDataDecoder: Hashable, Sendable {
         case (_, UInt8(ascii: "\r")):
             self.position = .carriageReturn
         case (_, UInt8(ascii: "\n")):
-            self.fail(.bareLineEnd)
+            self.gauge.fail(.bareLineEnd)
             self.position = .inLine
         case (_, 0):
-            self.fail(.nul)
+            self.gauge.fail(.nul)
             self.position = .inLine
         case (.lineStart, _), (.inLine, _), (.dot, _):
             self.position = .inLine
-            self.append(CollectionOfOne(byte), to: &output)
+            self.gauge.text(CollectionOfOne(byte), to: &output)
         }
         return false
-    }
-
-    private mutating func append(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
-        // CRLF is appended at once and is not part of the length of its line.
-        if bytes.first != UInt8(ascii: "\r") { self.lineLength += bytes.count }
-        self.size += bytes.count
-        if self.lineLength > self.lineLimit { self.fail(.lineTooLong) }
-        if self.size > self.sizeLimit { self.fail(.tooLarge) }
-        if self.fault == nil { output.append(contentsOf: bytes) }
-    }
-
-    private mutating func fail(_ fault: Fault) {
-        if self.fault == nil { self.fault = fault }
     }
 }

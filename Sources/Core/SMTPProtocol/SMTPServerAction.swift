@@ -18,8 +18,8 @@ public enum SMTPServerAction: Hashable, Sendable {
     case decideRecipient(ForwardPath, Envelope)
     /// Say what these are worth: `authenticationDecided`. They are for nothing else, and in no log.
     case authenticate(SASLCredentials)
-    /// Write and flush this 354; content follows in the output of `receive`.
-    case beginData(Envelope, SMTPReply)
+    /// Content follows in the output of `receive`: after DATA write and flush this 354; after BDAT there is nothing to say.
+    case beginMessage(Envelope, SMTPReply?)
     /// The message is whole, its last content in the output: store it and say `messageStored`.
     case messageEnded(Envelope, size: Int)
     /// The message is refused: drop what there is of it, and write this reply.

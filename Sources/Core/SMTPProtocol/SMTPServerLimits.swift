@@ -4,8 +4,11 @@ public struct SMTPServerLimits: Hashable, Sendable {
     public var commandLineBytes = 2048
     /// Bytes dropped of one over-long command line; then 500 and the connection is closed.
     public var discardedLineBytes = 64 * 1024
-    /// Recipients in one message; the next is answered 452 (RFC 5321 §4.5.3.1.10).
+    /// Recipients in one message, told as RCPTMAX (RFC 9422); the next is answered 452 (RFC 5321 §4.5.3.1.10). As many may
+    /// be put off in this way since the last accepted message; then each counts as an error.
     public var recipients = 1000
+    /// MAIL commands in one connection, told as MAILMAX (RFC 9422); the next is answered 421, and the connection is closed.
+    public var messages = 1000
     /// Bytes in a line of an AUTH exchange with CRLF (RFC 4954 §4 finds 12,288 sufficient); a longer one is answered 500,
     /// and the exchange is over.
     public var authenticationLineBytes = 12_288
@@ -20,7 +23,8 @@ public struct SMTPServerLimits: Hashable, Sendable {
     /// Bytes in a text line without CRLF. RFC 5321 §4.5.3.1.6 obliges senders to stay within 998, and many do not: a
     /// line up to this limit is accepted as it is, and a message with a longer one is answered 554 at its end.
     public var textLineBytes = 64 * 1024
-    /// Bytes read of a message beyond its limit of size; then 552, and the connection is closed.
+    /// Bytes read of a message beyond its limit of size; then 552, and the connection is closed. Also the largest chunk
+    /// that is read and answered 503 where BDAT has no transaction; a larger one closes the connection.
     public var discardedMessageBytes = 16 * 1024 * 1024
 
     /// The defaults.

@@ -7,6 +7,9 @@ enum SMTPServerReplies {
     static let recipientOK = SMTPReply(250, EnhancedStatusCode(.success, 1, 5), "Recipient OK")
     static let cannotVerify = SMTPReply(252, EnhancedStatusCode(.success, 1, 5), "Send some mail, I will try my best")
     static let startTLS = SMTPReply(220, EnhancedStatusCode(.success, 0, 0), "Ready to start TLS")
+    static let help = SMTPReply(
+        214, EnhancedStatusCode(.success, 0, 0),
+        lines: ["EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT", "See RFC 5321"])
     static let goAhead = SMTPReply(354, nil, "End data with <CR><LF>.<CR><LF>")
     static let bye = SMTPReply(221, EnhancedStatusCode(.success, 0, 0), "Bye")
     static let authenticated = SMTPReply(235, EnhancedStatusCode(.success, 7, 0), "Authentication succeeded")
@@ -15,6 +18,7 @@ enum SMTPServerReplies {
     static let tooManyIdleCommands = transient(421, 7, 0, "Too many commands without mail")
     static let tooManyAuthenticationFailures = transient(421, 7, 0, "Too many failed authentications")
     static let authenticationUnavailable = transient(454, 7, 0, "Temporary authentication failure")
+    static let tooManyMessages = transient(421, 7, 0, "Too many messages on this connection")
     static let tooManyRecipients = transient(452, 5, 3, "Too many recipients")
 
     static let unknownCommand = permanent(500, 5, 2, "Command not recognised")
@@ -22,6 +26,7 @@ enum SMTPServerReplies {
     static let lineTooLong = permanent(500, 5, 6, "Command line too long")
     static let notSMTP = permanent(500, 5, 2, "This is an SMTP server")
     static let badArgument = permanent(501, 5, 4, "Syntax error in arguments")
+    static let badChunk = permanent(501, 5, 4, "Syntax: BDAT size [LAST]; closing, for its end is unknown")
     static let notImplemented = permanent(502, 5, 1, "Command not implemented")
     static let badSequence = permanent(503, 5, 1, "Bad sequence of commands")
     static let sayHelloFirst = permanent(503, 5, 1, "Send EHLO or HELO first")
@@ -41,7 +46,11 @@ enum SMTPServerReplies {
     static let nulByte = permanent(554, 6, 0, "Message refused: NUL byte")
     static let textLineTooLong = permanent(554, 6, 0, "Message refused: text line too long")
 
-    static func refusal(of fault: SMTPDataDecoder.Fault) -> SMTPReply {
+    static func chunkReceived(_ size: Int) -> SMTPReply {
+        SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "\(size) octets received")
+    }
+
+    static func refusal(of fault: SMTPContentFault) -> SMTPReply {
         switch fault {
         case .bareLineEnd: Self.bareLineEnd
         case .nul: Self.nulByte

@@ -13,7 +13,7 @@ extension SMTPServerSession {
         guard self.configuration.offersAuthentication else { return self.answer(SMTPServerReplies.notImplemented) }
         guard let hello, hello.isExtended else { return self.answer(SMTPServerReplies.sayHelloFirst) }
         guard self.authenticatedIdentity == nil else { return self.answer(SMTPServerReplies.authenticatedAlready) }
-        guard self.envelope == nil else { return self.answer(SMTPServerReplies.badSequence) }
+        guard self.transaction == nil else { return self.answer(SMTPServerReplies.badSequence) }
         guard let mechanism = SASLExchange.Mechanism(rawValue: mechanism) else {
             return self.answer(SMTPServerReplies.unknownMechanism)
         }

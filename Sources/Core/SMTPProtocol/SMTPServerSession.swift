@@ -10,37 +10,20 @@ public import MailModel
 /// unopened ─ greet ─▶ commands ─ RCPT ─▶ decidingRecipient ─ recipientDecided ─▶ commands
 ///                     │  ▲  │  └─ STARTTLS ─▶ handshaking ─ tlsEstablished ─▶ commands, everything forgotten
 ///                     │  ├──┼─ AUTH ─▶ authenticating ─▶ decidingCredentials ─ authenticationDecided ─▶ commands
-///                     │  │  └─ DATA ─▶ receiving ─ CRLF.CRLF ─▶ storing ─┐
-///                     │  └──────────────────────────────── messageStored ┘
+///                     │  ├──┼─ BDAT ─▶ receivingChunk ─▶ commands, with LAST ─▶ storing
+///                     │  │  └─ DATA ─▶ receivingData ─ CRLF.CRLF ─▶ storing ─┐
+///                     │  └──────────────────────────────────── messageStored ┘
 ///                     └─ QUIT, a limit, a violation ─▶ closed
 /// ```
 public struct SMTPServerSession: Hashable, Sendable {
-    /// What a session is told at its start.
-    public struct Configuration: Hashable, Sendable {
-        /// The name in the greeting and in the reply to EHLO.
-        public var hostName: DomainName
-        /// Whether STARTTLS is offered.
-        public var offersSTARTTLS: Bool
-        /// Whether AUTH is offered, once there is TLS; the owner then answers `.authenticate`.
-        public var offersAuthentication = false
-        /// The limits.
-        public var limits: SMTPServerLimits
-
-        /// A configuration.
-        public init(hostName: DomainName, offersSTARTTLS: Bool, limits: SMTPServerLimits = SMTPServerLimits()) {
-            self.hostName = hostName
-            self.offersSTARTTLS = offersSTARTTLS
-            self.limits = limits
-        }
-    }
-
     enum State: Hashable {
         case unopened, commands
-        case decidingRecipient(ForwardPath)
+        case decidingRecipient(EnvelopeRecipient)
         case handshaking
         case authenticating(Authentication)
         case decidingCredentials
-        case receiving(SMTPDataDecoder, refusal: SMTPReply?)
+        case receivingData
+        case receivingChunk(SMTPServerChunk)
         case storing
         case closed
     }
@@ -51,12 +34,15 @@ public struct SMTPServerSession: Hashable, Sendable {
     var sawCommand = false
     var errorCount = 0
     var idleCount = 0
+    var mailCount = 0
+    var recipientsPutOff = 0
     var authenticationFailures = 0
+    var transaction: SMTPServerTransaction?
 
     /// The client's introduction; forgotten at STARTTLS.
     public internal(set) var hello: Envelope.Hello?
-    /// The transaction that is open, if one is.
-    public internal(set) var envelope: Envelope?
+    /// The envelope of the transaction that is open, if one is.
+    public var envelope: Envelope? { self.transaction?.envelope }
     /// The TLS session, once there is one.
     public internal(set) var tls: TLSInfo?
     /// Who the client has proved to be by AUTH.
@@ -72,9 +58,11 @@ public struct SMTPServerSession: Hashable, Sendable {
     /// What the session waits for now; see `SMTPTimeouts`.
     public var waitingFor: SMTPTimeouts.ServerWait {
         switch self.state {
-        case .commands, .authenticating: .command
+        // Between its chunks too a message must come at its rate.
+        case .commands: self.transaction?.content == nil ? .command : .data
+        case .authenticating: .command
         case .handshaking: .handshake
-        case .receiving: .data
+        case .receivingData, .receivingChunk: .data
         case .unopened, .decidingRecipient, .decidingCredentials, .storing: .owner
         case .closed: .nothing
         }
@@ -90,37 +78,24 @@ public struct SMTPServerSession: Hashable, Sendable {
 
     /// Takes bytes of the client; content of a message is appended to `content`.
     ///
-    /// A step consumes at most one command, or the content of at most one message.
+    /// A step consumes at most one command with its chunk, or the content of at most one message.
     public mutating func receive(_ input: Span<UInt8>, content: inout [UInt8]) -> SMTPServerStep {
         switch self.state {
         case .unopened:
             guard !input.isEmpty else { return SMTPServerStep(0, .needInput) }
             return SMTPServerStep(input.count, self.close(SMTPServerReplies.spokeTooSoon))
         case .commands:
-            return self.receiveCommand(input)
-        case .receiving(let decoder, let refusal):
-            // The state holds no copy while the decoder changes.
-            self.state = .closed
-            return self.receiveContent(input, decoder, refusal, &content)
+            return self.receiveCommand(input, &content)
+        case .receivingData:
+            return self.receiveData(input, &content)
+        case .receivingChunk(let chunk):
+            return self.receiveChunk(input, chunk, &content)
         case .authenticating(let authentication):
             return self.receiveResponse(input, authentication)
         case .decidingRecipient, .decidingCredentials, .handshaking, .storing:
             return SMTPServerStep(0, .waitForOwner)
         case .closed:
             return SMTPServerStep(input.count, .needInput)
-        }
-    }
-
-    /// Answers `.decideRecipient`.
-    public mutating func recipientDecided(_ decision: SMTPRecipientDecision) -> SMTPServerAction {
-        guard case .decidingRecipient(let path) = self.state else { return .waitForOwner }
-        self.state = .commands
-        switch decision {
-        case .accept:
-            self.envelope?.recipients.append(EnvelopeRecipient(path))
-            return .reply(SMTPServerReplies.recipientOK)
-        case .refuse(let reply):
-            return self.answer(reply)
         }
     }
 
@@ -139,80 +114,63 @@ public struct SMTPServerSession: Hashable, Sendable {
         guard self.state == .storing else { return .waitForOwner }
         self.state = .commands
         self.resetTransaction()
-        if reply.isPositiveCompletion { self.idleCount = 0 }
+        if reply.isPositiveCompletion { (self.idleCount, self.recipientsPutOff) = (0, 0) }
         return self.answer(reply)
     }
 
-    /// Refuses the message that is being received: its rest is read and dropped, and this is the reply at its end.
+    /// Refuses the message that is being received: its rest is read and dropped, and this is the reply at its end, or at
+    /// the end of its next chunk.
     public mutating func refuseRestOfMessage(_ reply: SMTPReply) {
-        guard case .receiving(let decoder, nil) = self.state else { return }
-        self.state = .receiving(decoder, refusal: reply)
+        guard self.hasContent, self.transaction?.refusal == nil else { return }
+        self.transaction?.refusal = reply
     }
 
     /// Ends the session on the owner's account, such as a deadline or a drain: write this 421 and close.
     public mutating func shutDown(_ text: String) -> SMTPServerAction {
-        let reply = SMTPReply(421, EnhancedStatusCode(.persistentTransientFailure, 3, 2), text)
-        if case .receiving = self.state {
-            self.state = .closed
-            return .discardMessageAndClose(reply)
-        }
-        return self.close(reply)
-    }
-
-    // MARK: - Content
-
-    private mutating func receiveContent(
-        _ input: Span<UInt8>, _ decoder: SMTPDataDecoder, _ refusal: SMTPReply?, _ content: inout [UInt8]
-    ) -> SMTPServerStep {
-        var decoder = decoder
-        var dropped: [UInt8] = []
-        let isRefused = refusal != nil
-        let (consumed, isEnd) =
-            isRefused ? decoder.decode(input, into: &dropped) : decoder.decode(input, into: &content)
-        guard isEnd else {
-            let limit = self.configuration.limits.messageBytes + self.configuration.limits.discardedMessageBytes
-            if decoder.fault != nil, decoder.consumed > limit {
-                self.state = .closed
-                return SMTPServerStep(consumed, .discardMessageAndClose(SMTPServerReplies.tooLarge))
-            }
-            self.state = .receiving(decoder, refusal: refusal)
-            return SMTPServerStep(consumed, .needInput)
-        }
-        let envelope = self.envelope
-        // One reset after every end of data: nothing of this transaction is there for a RCPT or DATA after it.
-        self.resetTransaction()
-        self.state = .commands
-        if let reply = refusal ?? decoder.fault.map(SMTPServerReplies.refusal(of:)) {
-            return SMTPServerStep(consumed, self.discard(reply))
-        }
-        guard let envelope else { return SMTPServerStep(consumed, .discardMessage(SMTPServerReplies.badSequence)) }
-        self.state = .storing
-        return SMTPServerStep(consumed, .messageEnded(envelope, size: decoder.size))
-    }
-
-    private mutating func discard(_ reply: SMTPReply) -> SMTPServerAction {
-        switch self.answer(reply) {
-        case .close(let last): .discardMessageAndClose(last)
-        default: .discardMessage(reply)
-        }
+        self.close(SMTPReply(421, EnhancedStatusCode(.persistentTransientFailure, 3, 2), text))
     }
 
     // MARK: - Shared by all commands
 
-    /// The one place that clears a transaction, all of it.
-    mutating func resetTransaction() { self.envelope = nil }
+    /// The owner holds content of the open transaction.
+    var hasContent: Bool { self.transaction?.content != nil }
 
-    mutating func close(_ reply: SMTPReply) -> SMTPServerAction {
-        self.state = .closed
-        return .close(reply)
+    /// The one place that clears a transaction, all of it.
+    mutating func resetTransaction() { self.transaction = nil }
+
+    /// Ends the transaction with this answer; its content, where that has begun, is dropped.
+    mutating func abandon(_ action: SMTPServerAction) -> SMTPServerAction {
+        // What closes the connection has ended the transaction too.
+        guard case .reply(let reply) = action else { return action }
+        defer { self.resetTransaction() }
+        return self.hasContent ? .discardMessage(reply) : action
     }
 
-    /// Counts a refusal, and ends the session at the limit.
+    mutating func close(_ reply: SMTPReply) -> SMTPServerAction {
+        defer { self.resetTransaction() }
+        self.state = .closed
+        return self.hasContent ? .discardMessageAndClose(reply) : .close(reply)
+    }
+
+    /// Answers, and counts a refusal.
     mutating func answer(_ reply: SMTPReply) -> SMTPServerAction {
         if reply.code == 421 { return self.close(reply) }
-        guard reply.isPermanent else { return .reply(reply) }
+        return reply.isPermanent ? self.countError(reply) : .reply(reply)
+    }
+
+    /// Answers with an error; the last one that is borne ends the session.
+    mutating func countError(_ reply: SMTPReply) -> SMTPServerAction {
         self.errorCount += 1
         guard self.errorCount >= self.configuration.limits.errors else { return .reply(reply) }
         return self.close(SMTPServerReplies.tooManyErrors)
+    }
+
+    /// Answers a command that brings no mail nearer; a client has a number of them.
+    mutating func idle(_ reply: SMTPReply) -> SMTPServerAction {
+        self.idleCount += 1
+        guard self.idleCount < self.configuration.limits.idleCommands else {
+            return self.close(SMTPServerReplies.tooManyIdleCommands)
+        }
+        return .reply(reply)
     }
 }

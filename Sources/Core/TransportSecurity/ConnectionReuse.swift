@@ -75,26 +75,3 @@ public struct WarmConnection: Hashable, Sendable {
         return peer.matched.usage == .daneEE || peer.matchedName == peer.baseDomain.name
     }
 }
-
-/// The proof that is stored with a TLS session. OpenSSL calls a resumed session verified whatever the TLSA records
-/// now are, so under DANE none is resumed unless this still holds (rule 26).
-public struct ResumableProof: Hashable, Sendable {
-    private let peer: DANEAuthenticatedPeer
-    private let tlsa: TLSARecordSetIdentity
-    private let expiry: Timestamp
-
-    /// What the full handshake proved, by which RRset, and until when that may be relied upon.
-    public init(peer: DANEAuthenticatedPeer, tlsa: TLSARecordSetIdentity, expiry: Timestamp) {
-        self.peer = peer
-        self.tlsa = tlsa
-        self.expiry = expiry
-    }
-
-    /// The proof that a resumed session carries over, or `nil` when a full handshake is needed.
-    public func carriesOver(to requirement: AttemptRequirement, at instant: Timestamp) -> DANEAuthenticatedPeer? {
-        guard instant < self.expiry, requirement.tlsaIdentity == self.tlsa,
-            case .mustAuthenticate(let authentication) = requirement.tls, authentication.accepts(self.peer)
-        else { return nil }
-        return self.peer
-    }
-}

@@ -30,7 +30,7 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case connectionRefused = "connection-refused"
     /// The domain's hosts have no address.
     case noUsableRoute = "no-usable-route"
-    /// This system is itself the domain's best MX.
+    /// This system is itself the domain's best MX, or its MX hosts are at addresses of this machine only.
     case routingLoop = "routing-loop"
     /// The domain accepts no mail (RFC 7505).
     case nullMX = "null-mx"
@@ -156,14 +156,13 @@ extension TransportFailure {
         case .dnssecInvalid: self = .dnssecInvalid
         case .dnsQueryFailed, .overLimit: self = .dnsQueryFailed
         case .noAddress: self = .noUsableRoute
-        case .routingLoop: self = .routingLoop
+        case .routingLoop, .loopback: self = .routingLoop
         }
     }
 
-    /// Why there is nothing to try; `nil` when there is a plan.
-    public init?(_ result: RouteResult) {
-        switch result {
-        case .plan: return nil
+    /// Why there is nothing to try.
+    public init(_ reason: NoRoute) {
+        switch reason {
         case .nullMX: self = .nullMX
         case .noSuchDomain: self = .noSuchDomain
         case .failed(let failure): self.init(failure)

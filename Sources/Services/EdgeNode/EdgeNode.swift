@@ -146,13 +146,19 @@ public struct EdgeNode: Sendable {
     }
 
     private func deliveryEnvironment(_ parts: Parts, _ policy: InboundPolicy) throws -> DeliveryEnvironment {
-        DeliveryEnvironment(
+        let sites = SiteTable(
+            limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections)
+        return DeliveryEnvironment(
             settings: self.configuration.deliverySettings, policy: policy,
-            routes: RouteFinder(resolver: parts.resolver, policy: self.configuration.routePolicy),
+            routes: RouteFinder(
+                resolver: parts.resolver,
+                policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces())),
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics),
-            leases: LeaseTable(), budget: ConnectionBudget(self.configuration.delivery.maxConnections),
-            channels: ChannelRegistry(), metrics: self.metrics, logger: self.logger, clock: parts.clock)
+            leases: LeaseTable(), egress: self.configuration.egress,
+            sites: sites, links: SiteLinks(sites: sites), channels: ChannelRegistry(), metrics: self.metrics,
+            logger: self.logger,
+            clock: parts.clock)
     }
 
     /// Waits for the database, so that a node may be started before it.

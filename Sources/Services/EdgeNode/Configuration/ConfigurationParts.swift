@@ -1,3 +1,4 @@
+public import DeliveryQueue
 public import MailModel
 
 /// One address on which the node takes SMTP connections.
@@ -44,6 +45,32 @@ public enum InsecureMXPolicy: String, CaseIterable, Hashable, Sendable {
     case encrypt
     /// As if there were no TLSA records.
     case ignore
+}
+
+/// One of our addresses that connections to receiving hosts come from.
+public struct SourceAddress: Hashable, Sendable {
+    public var address = IPAddress.v4(0)
+    /// The name in EHLO; that of all others unless given.
+    public var hostName: DomainName?
+
+    public init() {}
+}
+
+/// Which of a host's addresses are tried, and in which order.
+public enum AddressPreference: String, CaseIterable, Hashable, Sendable {
+    case ipv6First = "ipv6-first"
+    case ipv4First = "ipv4-first"
+    case ipv6Only = "ipv6-only"
+    case ipv4Only = "ipv4-only"
+}
+
+/// What the mail exchangers of one pattern are to be spared; they count as one site.
+public struct SiteRule: Hashable, Sendable {
+    public var mx: SitePattern
+    public var maxConnections: Int?
+    public var rate: Int?
+
+    public init(_ mx: SitePattern) { self.mx = mx }
 }
 
 /// The least level of log lines; the names are those of swift-log.

@@ -21,6 +21,10 @@ struct ConfiguredFiles: Sendable {
         } catch {
             problems += error.problems
         }
+        for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
+            guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
+            problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = try Self.store(certificates, loaded)
         self.resolver = try await Self.resolver(loaded, logger)

@@ -58,11 +58,32 @@ extension RelaydConfiguration {
 
     var deliverySettings: DeliveryEnvironment.Settings {
         DeliveryEnvironment.Settings(
-            node: self.node.name, helloName: self.outboundHostName, port: self.delivery.port,
+            node: self.node.name, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
             reportsFrom: Mailbox(self.dsnFrom))
+    }
+
+    var egress: EgressRoutes {
+        let given = self.delivery.sourceAddresses.map {
+            Egress($0.address, helloName: $0.hostName ?? self.outboundHostName)
+        }
+        return EgressRoutes(
+            given, fallback: self.outboundHostName, ipv4First: self.delivery.addressPreference == .ipv4First)
+    }
+
+    var siteLimits: SiteLimits {
+        let usual = SiteLimit(
+            connections: self.delivery.maxConnectionsPerSite, messagesPerMinute: self.delivery.siteRate)
+        let rules = self.delivery.sites.map { rule in
+            SiteLimits.Rule(
+                rule.mx,
+                SiteLimit(
+                    connections: rule.maxConnections ?? usual.connections,
+                    messagesPerMinute: rule.rate ?? usual.messagesPerMinute))
+        }
+        return SiteLimits(usual, rules: rules)
     }
 
     /// The loader has checked that the waits are positive, so the schedule exists.
@@ -72,10 +93,19 @@ extension RelaydConfiguration {
             ?? .standard
     }
 
-    var routePolicy: RoutePolicy {
+    /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.
+    func routePolicy(interfaces: [IPAddress]) -> RoutePolicy {
         var policy = RoutePolicy()
         // An MX that is ourselves would send the mail round in circles (RFC 5321 §5.1).
         policy.ownNames = Set(self.smtp.listeners.map { self.hostName(of: $0) } + [self.node.name])
+        policy.ownAddresses = self.ownAddresses(interfaces: interfaces)
+        policy.allowsLoopback = self.delivery.allowsLoopback
+        policy.families =
+            switch self.delivery.addressPreference {
+            case .ipv6First, .ipv4First: .both
+            case .ipv6Only: .ipv6
+            case .ipv4Only: .ipv4
+            }
         policy.insecureMX =
             switch self.delivery.insecureMX {
             case .authenticate: .authenticate
@@ -83,6 +113,16 @@ extension RelaydConfiguration {
             case .ignore: .ignore
             }
         return policy
+    }
+
+    /// Where mail comes back to this node: what its listeners listen on, and what the operator adds.
+    private func ownAddresses(interfaces: [IPAddress]) -> Set<IPAddress> {
+        let listening = self.smtp.listeners.flatMap { listener -> [IPAddress] in
+            guard listener.address.address.isUnspecified else { return [listener.address.address] }
+            // A socket on :: takes IPv4 connections too.
+            return listener.address.address.isIPv6 ? interfaces : interfaces.filter { !$0.isIPv6 }
+        }
+        return Set((listening + self.delivery.ownAddresses).map(\.unmapped))
     }
 
     var leaseTerms: LeaseTerms {

@@ -50,7 +50,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var poolSize = 8
         public var connectTimeout = Duration.seconds(5)
         public var acquireTimeout = Duration.seconds(5)
-        public var statementTimeout = Duration.seconds(10)
+        public var statementTimeout = Duration.seconds(8)
     }
 
     public struct Queue: Hashable, Sendable {
@@ -67,9 +67,16 @@ public struct RelaydConfiguration: Hashable, Sendable {
 
     public struct Delivery: Hashable, Sendable {
         public var hostName: DomainName?
+        public var sourceAddresses: [SourceAddress] = []
+        public var addressPreference = AddressPreference.ipv6First
+        public var ownAddresses: [IPAddress] = []
+        public var allowsLoopback = false
         public var port: UInt16 = 25
         public var maxConnections = 200
         public var maxConnectionsPerDestination = 20
+        public var maxConnectionsPerSite = 20
+        public var siteRate = 0
+        public var sites: [SiteRule] = []
         public var messagesPerConnection = 100
         public var insecureMX = InsecureMXPolicy.authenticate
         public var connectTimeout = Duration.seconds(30)

@@ -1,7 +1,8 @@
 import SMTPProtocol
 
 /// Decides when a client's deadline moves: with what it waits for, with each whole command, and with content that comes
-/// fast enough. Single bytes move nothing, so that a client cannot hold a connection by sending one now and then.
+/// fast enough. Single bytes move nothing, so that a client cannot hold a connection by sending one now and then; nor do
+/// single chunks of a message (BDAT), which must come at the rate of content.
 struct ClientProgress {
     /// What becomes of the deadline.
     enum Deadline: Hashable {
@@ -20,10 +21,10 @@ struct ClientProgress {
     /// The session took a step while it waited for `wait`.
     mutating func stepped(_ step: SMTPServerStep, during wait: SMTPTimeouts.ServerWait) {
         switch step.action {
+        case _ where wait == .data: self.contentBytes += step.consumed
         case .needInput, .waitForOwner: ()
         default: self.hasStepped = true
         }
-        if wait == .data { self.contentBytes += step.consumed }
     }
 
     /// What becomes of the deadline now that the session waits for `wait`, no longer than `limit`.

@@ -11,13 +11,14 @@ extension InboundConnection {
         }
     }
 
-    func beginData(_ envelope: Envelope, _ reply: SMTPReply, _ context: ChannelHandlerContext) {
+    func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         let recipients = envelope.recipients.compactMap {
             try? self.environment.policy.admit($0.path, from: self.client).get()
         }
         self.message = IncomingMessage(
             envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
             environment: self.environment)
+        guard let reply else { return }
         reply.serialise(into: &self.replies)
         self.flush(context)
     }
@@ -50,6 +51,9 @@ extension InboundConnection {
             if self.perform(self.session.messageStored(reply), bound.value) { self.process(bound.value) }
         }
     }
+
+    /// The session refused the message, or the client gave it up by RSET, EHLO or QUIT.
+    func dropMessage(_ reply: SMTPReply) { self.dropMessage(reply.isPositiveCompletion ? .aborted : .rejected) }
 
     func dropMessage(_ result: InboundMessageResult) {
         self.content.removeAll()

@@ -137,14 +137,14 @@ final class InboundConnection: ChannelInboundHandler {
         case .decideRecipient(let path, _):
             return self.perform(self.decide(path), context)
         case .authenticate(let credentials): self.authenticate(credentials, context)
-        case .beginData(let envelope, let reply):
-            self.beginData(envelope, reply, context)
+        case .beginMessage(let envelope, let reply):
+            self.beginMessage(envelope, reply, context)
             return true
         case .discardMessage(let reply):
-            self.dropMessage(.rejected)
+            self.dropMessage(reply)
             return self.perform(.reply(reply), context)
         case .discardMessageAndClose(let reply):
-            self.dropMessage(.rejected)
+            self.dropMessage(reply)
             self.close(reply, context)
         case .needInput: self.needInput(context)
         case .waitForOwner: self.flush(context)

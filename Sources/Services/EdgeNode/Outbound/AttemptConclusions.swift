@@ -36,14 +36,6 @@ struct AttemptConclusions: Sendable {
         self.account(entry, report, decision, lines: lines, reports: reports.count)
     }
 
-    /// Records that an earlier owner began an attempt whose outcome nobody knows. It counts as failed and takes the next
-    /// step of the schedule, since the message may have been delivered.
-    func record(_ entry: QueueEntry, interrupted open: OpenAttempt) async {
-        let failure = HostFailure(
-            .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
-        await self.record(entry, AttemptReport(tries: [HostTry(failure: failure)], recipients: entry.recipients.count))
-    }
-
     private static func result(of entry: QueueEntry, _ decision: EntryDecision) -> Conclusion.Result {
         guard let next = decision.nextAttempt, let reason = decision.waitingBecause else { return .removed }
         let remaining = zip(entry.recipients, decision.recipients).compactMap { recipient, decision in

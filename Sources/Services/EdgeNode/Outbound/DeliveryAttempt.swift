@@ -15,110 +15,187 @@ struct DeliveryAttempt {
     let entry: QueueEntry
     let term: ShardTerm
     let dialer: Dialer
+    let customer: SiteCustomer
+    private var tries: [HostTry] = []
+    private var addressesLeft = DeliveryEnvironment.addressesPerAttempt
+    private var lookUpsLeft = DeliveryEnvironment.failedLookUpsPerAttempt
+    private var site = ReceivingSite.hosts([])
+    /// The site's rate allows this message; it is asked once.
+    private var isWithinRate = false
+    /// Puts the attempt on record once, over however many connections it is made.
+    private var transfer: MessageTransfer
 
-    /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
-    func run(over link: inout OutboundLink?) async -> AttemptReport {
-        let started = ContinuousClock.now
-        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
-        let route = await self.environment.routes.route(to: nextHop)
-        guard case .plan(let plan) = route else {
-            let failure = HostFailure(
-                TransportFailure(route) ?? .noUsableRoute, SafeText.escape(route.explanation))
-            let attempt = HostTry(
-                routeStates: route.states, failure: failure, duration: ContinuousClock.now - started)
-            return AttemptReport(tries: [attempt], recipients: self.entry.recipients.count)
-        }
-        let tries = await self.tryHosts(of: plan, over: &link)
-        return AttemptReport(tries: tries, recipients: self.entry.recipients.count)
+    init(
+        environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, dialer: Dialer, customer: SiteCustomer
+    ) {
+        self.environment = environment
+        self.entry = entry
+        self.term = term
+        self.dialer = dialer
+        self.customer = customer
+        self.transfer = MessageTransfer(
+            environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)
     }
 
-    private func tryHosts(of plan: RoutePlan, over link: inout OutboundLink?) async -> [HostTry] {
-        var tries: [HostTry] = []
-        var addressesLeft = DeliveryEnvironment.addressesPerAttempt
-        for host in plan.hosts {
-            self.count(host)
-            let requirement: AttemptRequirement
-            switch AttemptRequirement.of(host) {
-            case .failure(let skipped):
-                tries.append(
-                    HostTry(
-                        host: host,
-                        failure: HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))))
-                continue
-            case .success(let required): requirement = required
-            }
-            for address in host.addressesToTry where addressesLeft > 0 {
-                addressesLeft -= 1
-                repeat {
-                    let attempt = await self.tryAddress(
-                        address, of: host, requirement, undecided: self.undecided(after: tries), over: &link)
-                    tries.append(attempt)
-                    if self.isOver(tries) { return tries }
-                } while tries.last?.isCutShort == true
+    /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
+    mutating func run(over link: inout OutboundLink?) async -> AttemptEnd {
+        let started = ContinuousClock.now
+        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
+        switch await self.environment.routes.route(to: nextHop) {
+        case .failure(let reason):
+            self.tries.append(HostTry(reason, duration: ContinuousClock.now - started))
+        case .success(var route):
+            self.site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
+            while !self.isOver, let next = await route.next() {
+                switch next {
+                case .failure(let reason):
+                    self.tries.append(HostTry(reason, duration: ContinuousClock.now - started))
+                case .success(let host):
+                    if let end = await self.tryHost(host, over: &link) { return end }
+                }
             }
         }
-        return tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : tries
+        return self.end
     }
 
     /// The recipients for whom no host has answered yet.
-    private func undecided(after tries: [HostTry]) -> [Int] {
-        self.entry.recipients.indices.filter { index in !tries.contains { $0.outcomes[index] != nil } }
+    private var undecided: [Int] {
+        self.entry.recipients.indices.filter { index in !self.tries.contains { $0.outcomes[index] != nil } }
     }
 
     /// Nobody is left, the message may have been taken, or we may not go on.
-    private func isOver(_ tries: [HostTry]) -> Bool {
-        self.undecided(after: tries).isEmpty || tries.last?.failure?.isAmbiguous == true
-            || tries.last?.isUnrecorded == true || !self.environment.leases.isHeld(self.term) || Task.isCancelled
+    private var isOver: Bool {
+        self.undecided.isEmpty || self.tries.last?.failure?.isAmbiguous == true
+            || self.tries.last?.isUnrecorded == true || self.lookUpsLeft == 0
+            || !self.environment.leases.isHeld(self.term) || Task.isCancelled
+    }
+
+    private var end: AttemptEnd {
+        let wasAnybodyAsked = self.tries.contains { $0.address != nil }
+        if !wasAnybodyAsked, self.tries.contains(where: \.isOurResolvers) {
+            return .postponed(DeliveryEnvironment.resolverPause, because: .resolver)
+        }
+        if self.tries.isEmpty, Task.isCancelled || !self.environment.leases.isHeld(self.term) { return .void }
+        let tries = self.tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : self.tries
+        let report = AttemptReport(tries: tries, recipients: self.entry.recipients.count)
+        return report.isVoid ? .void : .made(report)
     }
 
     // MARK: - One host
 
-    private func tryAddress(
-        _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, undecided: [Int],
-        over link: inout OutboundLink?
-    ) async -> HostTry {
+    private mutating func tryHost(_ host: PlannedHost, over link: inout OutboundLink?) async -> AttemptEnd? {
+        self.environment.metrics.count(host)
+        switch AttemptRequirement.of(host) {
+        case .failure(let skipped):
+            self.lookUpsLeft -= 1
+            let failure = HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))
+            self.tries.append(
+                HostTry(host: host, failure: failure, isOurResolvers: host.failure?.isOurResolvers ?? false))
+            return nil
+        case .success(let requirement):
+            if let end = await self.tryWarm(host, requirement, over: &link) { return end }
+            for address in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
+                guard self.addressesLeft > 0, !self.isOver else { break }
+                self.addressesLeft -= 1
+                repeat {
+                    if let end = await self.tryAddress(address, of: host, requirement, over: &link) { return end }
+                } while self.tries.last?.isCutShort == true && !self.isOver
+            }
+            return nil
+        }
+    }
+
+    /// Over a connection that is open already, if there is one that may serve.
+    private mutating func tryWarm(
+        _ host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?
+    ) async -> AttemptEnd? {
+        let started = ContinuousClock.now
+        let domain = self.entry.key.domain
+        if link?.serves(host, requirement, nextHopDomain: domain) != true {
+            self.giveBack(&link)
+            link = self.environment.links.take(
+                for: host, requirement, nextHopDomain: domain, on: self.dialer.eventLoop)
+            link?.place.move(to: self.customer)
+        }
+        guard let warm = link else { return nil }
+        if let wait = await self.waitForRate(of: warm.place) {
+            self.giveBack(&link)
+            return .postponed(wait, because: .rate)
+        }
+        var attempt = HostTry(host: host, address: warm.address, isWarm: true)
+        attempt.failure = await self.transact(over: &link, &attempt)
+        attempt.duration = ContinuousClock.now - started
+        // That a connection went stale while it was idle, or that the host has had enough messages over it, says nothing
+        // about the next one: dial anew.
+        let isStale =
+            attempt.failure?.isAmbiguous == false && attempt.outcomes.isEmpty && !attempt.isUnrecorded
+            && self.environment.leases.permitsFinalDot(self.term)
+        if !isStale { self.tries.append(attempt) }
+        return nil
+    }
+
+    private mutating func tryAddress(
+        _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?
+    ) async -> AttemptEnd? {
+        self.giveBack(&link)
+        let ways = self.environment.egress.ways(to: address)
+        let opened = await self.environment.sites.open(
+            self.site, by: ways, for: self.customer, isPatient: !self.tries.isEmpty,
+            whenFull: self.environment.links.close(idleAt:))
+        let place: SitePlace
+        switch opened {
+        case .place(let opened): place = opened
+        case .full where self.tries.isEmpty: return .siteIsFull
+        case .withdrawn where self.tries.isEmpty: return .void
+        case .full, .withdrawn: return self.end
+        case .link:
+            let count = self.tries.count
+            if let end = await self.tryWarm(host, requirement, over: &link) { return end }
+            guard self.tries.count == count else { return nil }
+            // It did not serve, or was stale: wait again.
+            return await self.tryAddress(address, of: host, requirement, over: &link)
+        }
+        if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
+        // It may have been long until there was a place.
+        guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end }
         let started = ContinuousClock.now
         var attempt = HostTry(host: host, address: address)
         let domain = self.entry.key.domain
-        if let warm = link, warm.serves(host, requirement, nextHopDomain: domain) {
-            attempt.address = warm.address
-            attempt.isWarm = true
-            let failure = await self.transact(over: &link, &attempt, undecided)
-            // That a connection went stale while it was idle, or that the host has had enough messages over it, says
-            // nothing about the next one: dial anew.
-            guard let failure, !failure.isAmbiguous, attempt.outcomes.isEmpty, !attempt.isUnrecorded,
-                self.environment.leases.permitsFinalDot(self.term)
-            else {
-                attempt.failure = failure
-                attempt.duration = ContinuousClock.now - started
-                return attempt
-            }
-        }
-        link?.connection.quit()
-        link = nil
-        attempt.address = address
-        attempt.isWarm = false
-        // What the old connection proved says nothing of the new one.
-        attempt.established = nil
-        switch await self.dialer.dial(address, of: host, requirement: requirement, nextHopDomain: domain) {
+        switch await self.dialer.dial(
+            address, of: host, requirement: requirement, nextHopDomain: domain, in: place)
+        {
         case .failed(let failure): attempt.failure = failure
         case .linked(let linked):
             link = linked
-            attempt.failure = await self.transact(over: &link, &attempt, undecided)
+            attempt.failure = await self.transact(over: &link, &attempt)
         }
         attempt.duration = ContinuousClock.now - started
-        return attempt
+        self.tries.append(attempt)
+        return nil
+    }
+
+    /// A connection that does not serve here may serve somebody else.
+    private func giveBack(_ link: inout OutboundLink?) {
+        if let unused = link.take() { self.environment.links.put(unused, on: self.dialer.eventLoop) }
+    }
+
+    /// Waits a moment for the site's rate to allow the message; gives the time until it does, if that is longer.
+    private mutating func waitForRate(of place: SitePlace) async -> Duration? {
+        guard !self.isWithinRate else { return nil }
+        let deadline = ContinuousClock.now + DeliveryEnvironment.connectionIdleTime
+        while let wait = self.environment.sites.send(by: place) {
+            guard ContinuousClock.now + wait < deadline, (try? await Task.sleep(for: wait)) != nil else { return wait }
+        }
+        self.isWithinRate = true
+        return nil
     }
 
     /// Sends the message over `link`. Gives the reason if the host did not answer for everyone.
-    private func transact(
-        over link: inout OutboundLink?, _ attempt: inout HostTry, _ undecided: [Int]
-    ) async -> HostFailure? {
+    private mutating func transact(over link: inout OutboundLink?, _ attempt: inout HostTry) async -> HostFailure? {
         guard var current = link else { return HostFailure(.connectionLost) }
+        let undecided = self.undecided
         attempt.established = current.established
-        var transfer = MessageTransfer(
-            environment: self.environment, entry: self.entry, term: self.term, eventLoop: self.dialer.eventLoop)
-        let sent = await transfer.send(over: &current, to: undecided)
+        let sent = await self.transfer.send(over: &current, to: undecided)
         attempt.isUnrecorded = sent.isVoid
         attempt.isCutShort = sent.isCutShort
         for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
@@ -128,23 +205,5 @@ struct DeliveryAttempt {
             link = nil
         }
         return sent.failure
-    }
-
-    private func count(_ host: PlannedHost) {
-        let metrics = self.environment.metrics
-        for judged in host.tlsa?.judged ?? [] {
-            let record = judged.record
-            metrics.tlsaRecords[
-                LabelPair(
-                    LabelPair(TLSAUsageLabel(record.usage), TLSASelectorLabel(record.selector)),
-                    LabelPair(TLSAMatchingTypeLabel(record.matchingType), TLSAUsable(judged.judgement)))
-            ].increment()
-        }
-        switch host.requirement {
-        case .authenticate: metrics.daneDecisions.increment(.authenticate)
-        case .encrypt: metrics.daneDecisions.increment(.encrypt)
-        case .opportunistic: metrics.daneDecisions.increment(.opportunistic)
-        case .unavailable: metrics.daneDecisions.increment(.unavailable)
-        }
     }
 }

@@ -13,8 +13,6 @@ struct DeliveryEnvironment: Sendable {
     struct Settings: Sendable {
         /// This node's name, in traces and reports.
         let node: DomainName
-        /// The name in EHLO.
-        let helloName: DomainName
         /// The port of hosts found by MX.
         let port: UInt16
         let connectTimeout: Duration
@@ -30,6 +28,10 @@ struct DeliveryEnvironment: Sendable {
     static let addressesPerAttempt = 20
     /// Addresses tried of one host, so that those behind it get their turn.
     static let addressesPerHost = 4
+    /// Hosts whose look-up failed, in one attempt: whoever names a hundred that do not exist is not waited for so long.
+    static let failedLookUpsPerAttempt = 10
+    /// How long a destination rests whose look-ups our own resolver could not make.
+    static let resolverPause = Duration.seconds(10)
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 
@@ -40,7 +42,10 @@ struct DeliveryEnvironment: Sendable {
     let store: QueueStore
     let ledger: AttemptLedger
     let leases: LeaseTable
-    let budget: ConnectionBudget
+    let egress: EgressRoutes
+    let sites: SiteTable
+    /// Connections that wait for the next message.
+    let links: SiteLinks
     /// The connections to receiving hosts.
     let channels: ChannelRegistry
     let metrics: RelayMetrics

@@ -9,6 +9,10 @@ import Telemetry
 /// connections. It ends when nothing is due any more.
 ///
 /// Its executor is one event loop, where its connections live too.
+///
+/// How many workers it has follows the site: one that finds no place there while another has one, goes, and its entry
+/// is the other's; a second later one more may try. Where the site has had all that it may have, and where our own resolver
+/// does not work, the destination rests, with its entries in hand: it asks neither the database nor anybody else meanwhile.
 actor Destination {
     nonisolated let unownedExecutor: UnownedSerialExecutor
 
@@ -16,8 +20,9 @@ actor Destination {
     private let term: ShardTerm
     private let domain: DomainName
     private let eventLoop: any EventLoop
+    private let customer: SiteCustomer
 
-    /// Entries read and not yet taken by a worker; at most two pages.
+    /// Entries read and not yet taken by a worker: two pages, and those that workers gave back.
     private var pending: [QueueEntry] = []
     /// Entries read and not yet concluded, so that a second reading of them is left out.
     private var underWay: Set<EntryKey> = []
@@ -26,9 +31,9 @@ actor Destination {
     private var workers = 0
     /// Workers that have not taken an entry yet.
     private var starting = 0
-    /// Workers that have a connection and no message.
-    private var parked: [(id: Int, resume: CheckedContinuation<QueueEntry?, Never>)] = []
-    private var nextParkedID = 0
+    /// How many workers there may be at present.
+    private var window: Int
+    private var isResting = false
     private var reading = Reading.due(after: nil)
     private var isWoken = false
     private var isReading = false
@@ -41,11 +46,16 @@ actor Destination {
         case finished
     }
 
+    /// How soon one more worker may try the site.
+    private static let widening = Duration.seconds(1)
+
     init(environment: DeliveryEnvironment, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop) {
         self.environment = environment
         self.term = term
         self.domain = domain
         self.eventLoop = eventLoop
+        self.customer = SiteCustomer(on: eventLoop)
+        self.window = environment.settings.connectionsPerDestination
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
 
@@ -63,45 +73,60 @@ actor Destination {
     func stop() {
         self.isStopping = true
         self.pending.removeAll()
-        self.releaseParked()
+        self.environment.sites.withdraw(self.customer)
         self.changed()
     }
 
     /// Works until nothing is due, the shard is lost, or it is stopped.
     func run() async {
-        let window = self.environment.settings.connectionsPerDestination
         await withDiscardingTaskGroup { group in
             while !self.isStopping {
                 // A lease that ran out may still be renewed: the poll wakes us then. One that is lost stops us.
                 guard self.mayGoOn else {
-                    await withCheckedContinuation { self.watcher = $0 }
+                    await self.change()
                     continue
                 }
                 if self.isWoken, case .finished = self.reading { self.reading = .due(after: nil) }
-                if case .due(let cursor) = self.reading, self.pending.count < window {
+                if case .due(let cursor) = self.reading, self.pending.count < self.window {
                     self.isWoken = cursor == nil ? false : self.isWoken
-                    await self.read(after: cursor, count: 2 * window)
-                    // A worker that is busy may be so for long: each entry that waits gets one of its own.
-                    while self.workers < window, self.starting < self.pending.count {
-                        self.workers += 1
-                        self.starting += 1
-                        group.addTask { await self.work() }
-                    }
-                } else if case .finished = self.reading, self.workers == 0, !self.isWoken {
+                    await self.read(after: cursor, count: 2 * self.window)
+                } else if self.isIdle {
                     // From here on nobody looks, and nothing is under way: who wakes us may start another.
                     self.hasEnded = true
                     break
-                } else {
-                    await withCheckedContinuation { self.watcher = $0 }
+                } else if self.isStaffed {
+                    await self.change()
+                }
+                // A worker that is busy may be so for long: each entry that waits gets one of its own.
+                while self.mayGoOn, !self.isStaffed {
+                    self.workers += 1
+                    self.starting += 1
+                    group.addTask { await self.work() }
                 }
             }
-            self.releaseParked()
         }
     }
 
-    // MARK: - Reading
+    private var mayGoOn: Bool {
+        !self.isStopping && !self.isResting && self.environment.leases.isHeld(self.term)
+    }
 
-    private var mayGoOn: Bool { !self.isStopping && self.environment.leases.isHeld(self.term) }
+    /// There are workers for all that waits, or as many as there may be.
+    private var isStaffed: Bool { self.workers >= self.window || self.starting >= self.pending.count }
+
+    private var isIdle: Bool {
+        guard case .finished = self.reading else { return false }
+        return self.workers == 0 && self.pending.isEmpty && !self.isWoken
+    }
+
+    private func change() async { await withCheckedContinuation { self.watcher = $0 } }
+
+    private func changed() {
+        self.watcher?.resume()
+        self.watcher = nil
+    }
+
+    // MARK: - Reading
 
     private func read(after cursor: ClaimCursor?, count: Int) async {
         self.isReading = true
@@ -116,88 +141,101 @@ actor Destination {
                 self.term, destination: self.domain, after: cursor, maximumCount: count)
             self.environment.metrics.queueOperationDuration.observe(.claim, ContinuousClock.now - started)
             self.reading = claim.cursor.map { .due(after: $0) } ?? .finished
-            for entry in claim.entries where self.underWay.insert(entry.key).inserted { self.hand(entry) }
+            self.pending += claim.entries.filter { self.underWay.insert($0.key).inserted }
         } catch {
             // The poll finds the destination again when the database is back.
             self.environment.logger.warning(
-                "claim failed", metadata: ["rcpt_domain": "\(self.domain)", "error": "\(error)"])
+                "claim failed", metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
             self.reading = .finished
-        }
-    }
-
-    private func hand(_ entry: QueueEntry) {
-        if let worker = self.parked.popLast() {
-            worker.resume.resume(returning: entry)
-        } else {
-            self.pending.append(entry)
         }
     }
 
     // MARK: - Working
 
+    /// Delivers entries until there are no more. While what came of one is being recorded, the next is sent.
     private func work() async {
-        await self.environment.budget.acquire()
         self.starting -= 1
         var link: OutboundLink?
-        while let entry = await self.nextEntry(isConnected: link != nil) {
-            await self.deliver(entry, over: &link)
-            self.concluded(entry.key)
+        let conclusions = AttemptConclusions(environment: self.environment, term: self.term)
+        await withTaskGroup(of: Void.self) { recording in
+            working: while let entry = self.nextEntry() {
+                switch await self.attempt(entry, over: &link) {
+                case .made(let report):
+                    // No more than one outcome is not on record yet, should this node end now.
+                    await recording.next()
+                    recording.addTask {
+                        await conclusions.record(entry, report)
+                        await self.concluded(entry.key)
+                    }
+                case .void: self.concluded(entry.key)
+                case .postponed(let pause, let reason):
+                    self.takeBack(entry)
+                    self.rest(for: pause, because: reason)
+                case .siteIsFull:
+                    self.takeBack(entry)
+                    self.narrow()
+                    break working
+                }
+            }
+            if let unused = link.take() { self.environment.links.put(unused, on: self.eventLoop) }
         }
-        link?.connection.quit()
-        self.environment.budget.release()
         self.workers -= 1
         self.changed()
     }
 
-    /// The next entry; waits a moment for one when there is a connection that it could use.
-    private func nextEntry(isConnected: Bool) async -> QueueEntry? {
-        guard self.mayGoOn else { return nil }
-        if !self.pending.isEmpty {
-            self.changed()
-            return self.pending.removeFirst()
-        }
-        guard isConnected else { return nil }
-        let id = self.nextParkedID
-        self.nextParkedID += 1
-        let timer = self.eventLoop.scheduleTask(in: TimeAmount(DeliveryEnvironment.connectionIdleTime)) {
-            self.assumeIsolated { $0.unpark(id) }
-        }
-        defer { timer.cancel() }
-        return await withCheckedContinuation { self.parked.append((id, $0)) }
+    private func nextEntry() -> QueueEntry? {
+        guard self.mayGoOn, !self.pending.isEmpty else { return nil }
+        self.changed()
+        return self.pending.removeFirst()
+    }
+
+    private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
+        // An attempt that an earlier owner began and did not conclude counts as one that failed.
+        if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
+        var attempt = DeliveryAttempt(
+            environment: self.environment, entry: entry, term: self.term,
+            dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop), customer: self.customer)
+        return await attempt.run(over: &link)
     }
 
     private func concluded(_ key: EntryKey) {
         if self.isReading { self.concludedMeanwhile.insert(key) } else { self.underWay.remove(key) }
     }
 
-    private func releaseParked() {
-        let parked = self.parked
-        self.parked.removeAll()
-        for worker in parked { worker.resume.resume(returning: nil) }
+    private func takeBack(_ entry: QueueEntry) {
+        if !self.isStopping { self.pending.insert(entry, at: 0) }
     }
 
-    private func unpark(_ id: Int) {
-        guard let index = self.parked.firstIndex(where: { $0.id == id }) else { return }
-        self.parked.remove(at: index).resume.resume(returning: nil)
+    // MARK: - Pace
+
+    private func narrow() {
+        let isWidening = self.window < self.environment.settings.connectionsPerDestination
+        self.window = max(1, self.workers - 1)
+        if !isWidening { self.widenLater() }
     }
 
-    private func deliver(_ entry: QueueEntry, over link: inout OutboundLink?) async {
-        let conclusions = AttemptConclusions(environment: self.environment, term: self.term)
-        // An attempt that an earlier owner began and did not conclude counts as one that failed.
-        if let open = entry.interruptedAttempt {
-            return await conclusions.record(entry, interrupted: open)
+    private func widenLater() {
+        self.eventLoop.scheduleTask(in: TimeAmount(Self.widening)) { self.assumeIsolated { $0.widen() } }
+    }
+
+    private func widen() {
+        guard !self.hasEnded, self.window < self.environment.settings.connectionsPerDestination else { return }
+        self.window += 1
+        self.changed()
+        self.widenLater()
+    }
+
+    private func rest(for pause: Duration, because reason: Postponement) {
+        guard !self.isResting else { return }
+        self.isResting = true
+        self.environment.logger.log(
+            level: reason == .resolver ? .warning : .debug, "deliveries rest",
+            metadata: [LogKey.recipientDomain: "\(self.domain)", LogKey.reason: "\(reason.rawValue)"])
+        self.eventLoop.scheduleTask(in: TimeAmount(pause)) {
+            self.assumeIsolated { destination in
+                destination.isResting = false
+                destination.changed()
+            }
         }
-        let attempt = DeliveryAttempt(
-            environment: self.environment, entry: entry, term: self.term,
-            dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop))
-        let report = await attempt.run(over: &link)
-        guard !report.isVoid else { return }
-        // Without the lease nothing was sent, or its outcome is recorded as a late delivery.
-        await conclusions.record(entry, report)
-    }
-
-    private func changed() {
-        self.watcher?.resume()
-        self.watcher = nil
     }
 }

@@ -1,6 +1,7 @@
 import DANE
 import DeliveryQueue
 import MailModel
+import QueueStore
 import SMTPProtocol
 import TLSEngine
 import TransportSecurity
@@ -26,14 +27,23 @@ struct HostTry: Sendable {
     var outcomes: [Int: SMTPRecipientOutcome] = [:]
     var duration = Duration.zero
     /// Over a connection from an earlier message: nothing was negotiated anew.
-    var isWarm = false {
-        // What an earlier connection proved says nothing about the one that is dialled in its place.
-        didSet { if !self.isWarm { self.established = nil } }
-    }
+    var isWarm = false
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
     /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
     var isCutShort = false
+    /// Our own resolver could not look it up.
+    var isOurResolvers = false
+}
+
+extension HostTry {
+    /// There was no host.
+    init(_ reason: NoRoute, duration: Duration) {
+        self.init(
+            routeStates: reason.states,
+            failure: HostFailure(TransportFailure(reason), SafeText.escape(reason.explanation)), duration: duration)
+        if case .failed(let failure) = reason { self.isOurResolvers = failure.isOurResolvers }
+    }
 }
 
 /// What one attempt came to, over all hosts.
@@ -61,6 +71,14 @@ struct AttemptReport: Sendable {
             }
             return .failed(telling)
         }
+    }
+
+    /// What becomes of an attempt that an earlier owner began and nobody concluded: the message may have been delivered. It
+    /// counts as failed, and takes the next step of the schedule.
+    init(of entry: QueueEntry, interrupted open: OpenAttempt) {
+        let failure = HostFailure(
+            .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
+        self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
     }
 
     private static func mostTelling(_ tries: [HostTry]) -> DeliveryFailure {

@@ -1,4 +1,5 @@
 import DANE
+import DeliveryQueue
 import MailModel
 import NIOCore
 import NIOPosix
@@ -7,12 +8,14 @@ import TLSEngine
 import Telemetry
 import TransportSecurity
 
-/// An open connection, the host it leads to, and what it proved; confined to its destination.
+/// An open connection, the host it leads to, and what it proved; confined to its event loop.
 struct OutboundLink {
     let connection: OutboundConnection
     let address: IPAddress
     let established: Established
     let warmth: WarmConnection
+    /// Its place at the site, given back when the connection is closed.
+    let place: SitePlace
     /// Transactions so far.
     var messages = 0
 
@@ -44,12 +47,14 @@ struct Dialer {
     /// Connects, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that fails is followed by
     /// one more connection without TLS (rule 28); one that is owed never is.
     func dial(
-        _ address: IPAddress, of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?
+        _ address: IPAddress, of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?,
+        in place: SitePlace
     ) async -> Outcome {
         var isTLSForbidden = false
         while true {
             let tls = OutboundTLS(context: self.environment.tls, isForbidden: isTLSForbidden)
-            let (connection, opened) = await self.open(address, port: host.port, requirement, tls)
+            let (connection, opened) = await self.open(
+                address, port: host.port, requirement, tls, in: place)
             switch opened {
             case .ready(let established):
                 let key = ConnectionReuseKey(
@@ -57,7 +62,8 @@ struct Dialer {
                 let warmth = WarmConnection(key: key, nextHopDomain: nextHopDomain, peer: established.peer)
                 return .linked(
                     OutboundLink(
-                        connection: connection, address: address, established: established, warmth: warmth))
+                        connection: connection, address: address, established: established, warmth: warmth,
+                        place: place))
             case .failed(let failure): return .failed(failure)
             case .retryInClear where !isTLSForbidden: isTLSForbidden = true
             case .retryInClear(let failure): return .failed(HostFailure(.tlsHandshakeFailed, failure.text))
@@ -66,24 +72,24 @@ struct Dialer {
     }
 
     private func open(
-        _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS
+        _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, in place: SitePlace
     ) async -> (OutboundConnection, OutboundConnection.Opened) {
-        let (connection, opened) = self.connect(to: address, port: port, requirement, tls)
+        let (connection, opened) = self.connect(to: address, port: port, requirement, tls, in: place)
         // The future is always kept: by the connection, or by the failure to connect.
         return (connection, await opened.value ?? .failed(HostFailure(.connectionLost)))
     }
 
     private func connect(
-        to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS
+        to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, in place: SitePlace
     ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
-            requirement: requirement, tls: tls, helloName: settings.helloName, timeouts: settings.timeouts,
+            requirement: requirement, tls: tls, helloName: place.egress.helloName, timeouts: settings.timeouts,
             opened: promise)
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         let (metrics, channels) = (self.environment.metrics, self.environment.channels)
-        let bootstrap = ClientBootstrap(group: self.eventLoop)
+        var bootstrap = ClientBootstrap(group: self.eventLoop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(TimeAmount(settings.connectTimeout))
             .channelInitializer { channel in
@@ -91,20 +97,27 @@ struct Dialer {
                     try channel.pipeline.syncOperations.addHandler(bound.value)
                 }
             }
-        // An address needs no resolver, and no thread to ask one.
-        let target = Result { try SocketAddress(ipAddress: "\(address)", port: Int(port)) }
-        let connecting: EventLoopFuture<any Channel> =
-            switch target {
-            case .success(let target): bootstrap.connect(to: target)
-            case .failure(let error): self.eventLoop.makeFailedFuture(error)
+        let connecting: EventLoopFuture<any Channel>
+        do {
+            if let source = place.egress.address {
+                bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: "\(source)", port: 0))
             }
+            // An address needs no resolver, and no thread to ask one.
+            connecting = bootstrap.connect(to: try SocketAddress(ipAddress: "\(address)", port: Int(port)))
+        } catch {
+            connecting = self.eventLoop.makeFailedFuture(error)
+        }
         connecting.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel):
                 metrics.smtpConnectionsTotal.increment(.connected)
                 metrics.smtpConnections.add(1)
                 channels.add(channel)
-                channel.closeFuture.whenComplete { _ in metrics.smtpConnections.add(-1) }
+                channel.closeFuture.whenComplete { _ in
+                    metrics.smtpConnections.add(-1)
+                    // The connection has its place to the very end, QUIT included.
+                    withExtendedLifetime(place) {}
+                }
             case .failure(let error):
                 let isTimeout = if case .connectTimeout? = error as? ChannelError { true } else { false }
                 metrics.smtpConnectionsTotal.increment(isTimeout ? .timeout : .refused)

@@ -36,7 +36,8 @@ struct QueueOwner: Service {
         drainTime: Duration
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536)
-        let shards = ShardTable(environment: environment, supervisor: deliveries, eventLoops: eventLoops)
+        let shards = ShardTable(
+            environment: environment, supervisor: deliveries, eventLoops: Array(eventLoops.makeIterator()))
         self.environment = environment
         self.health = health
         self.hints = hints
@@ -73,6 +74,7 @@ struct QueueOwner: Service {
                 }
             }
             await self.shards.stop()
+            self.environment.links.close()
             self.deliveries.close()
             group.addTask { try? await Task.sleep(for: self.drainTime) }
             // Either all deliveries have ended, or the time is up. What takes longer is cut off: its attempt is on

@@ -8,13 +8,13 @@ actor QueueShard {
     private let environment: DeliveryEnvironment
     private let term: ShardTerm
     private let supervisor: TaskSupervisor
-    private let eventLoops: any EventLoopGroup
+    private let eventLoops: [any EventLoop]
     private var destinations: [DomainName: Destination] = [:]
     private var isStopping = false
 
     init(
         environment: DeliveryEnvironment, term: ShardTerm, supervisor: TaskSupervisor,
-        eventLoops: any EventLoopGroup
+        eventLoops: [any EventLoop]
     ) {
         self.environment = environment
         self.term = term
@@ -32,7 +32,7 @@ actor QueueShard {
         }
         guard !self.isStopping else { return }
         let destination = Destination(
-            environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoops.next())
+            environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain))
         self.destinations[domain] = destination
         let isStarted = self.supervisor.submit {
             await destination.run()
@@ -46,6 +46,14 @@ actor QueueShard {
     func stop() async {
         self.isStopping = true
         for destination in self.destinations.values { await destination.stop() }
+    }
+
+    /// Always the same for one domain, so that a connection left open by an earlier destination serves the next.
+    private func eventLoop(of domain: DomainName) -> any EventLoop {
+        var hasher = Hasher()
+        hasher.combine(domain)
+        hasher.combine(self.term.shard)
+        return self.eventLoops[Int(UInt(bitPattern: hasher.finalize()) % UInt(self.eventLoops.count))]
     }
 
     private func ended(_ destination: Destination, _ domain: DomainName) {

@@ -1,36 +1,100 @@
 import DANE
+import MailModel
 import SecureResolver
 import TLSEngine
 
-/// Plans routes: asks the resolver what `RoutePlanning` wants to know, round by round.
+/// Finds routes: asks the resolver what planning wants to know, a host at a time.
 struct RouteFinder: Sendable {
-    let resolver: SecureResolver
-    let policy: RoutePolicy
+    /// The most rounds of questions under way for all destinations together. A round is two questions at the most, so the
+    /// resolver (`SecureResolverSettings.concurrentQueries`) always has places for others.
+    static let roundsAtOnce = 400
 
-    /// The hosts for `nextHop`, those of equal preference in random order, or why there are none. Takes at most as many
-    /// rounds as planning is deep, each as long as the resolver's deadline.
-    func route(to nextHop: NextHop) async -> RouteResult {
+    private let resolver: SecureResolver
+    private let policy: RoutePolicy
+    private let rounds = ConnectionBudget(Self.roundsAtOnce)
+
+    init(resolver: SecureResolver, policy: RoutePolicy) {
+        self.resolver = resolver
+        self.policy = policy
+    }
+
+    /// The way to a next hop, or why there is none.
+    func route(to nextHop: NextHop) async -> Result<Route, NoRoute> {
         let planning = RoutePlanning(to: nextHop, policy: self.policy)
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {
-            switch planning.step(answers, parses: TLSAContent.parses) {
-            case .ask(let questions):
-                answers.merge(await self.answers(to: questions)) { _, new in new }
-            case .finished(.plan(let plan)):
+            switch planning.step(answers) {
+            case .ask(let question): answers.merge(await self.answers(to: [question])) { _, new in new }
+            case .host(let host): return .success(Route(to: host))
+            case .hosts(let hosts):
                 var generator = SystemRandomNumberGenerator()
-                return .plan(plan.shuffled(using: &generator))
-            case .finished(let result):
-                return result
+                return .success(Route(Itinerary(hosts, using: &generator), finder: self))
+            case .none(let reason): return .failure(reason)
+            }
+        }
+    }
+
+    /// Looks one host up. Takes at most three rounds, each as long as the resolver's deadline.
+    fileprivate func plan(_ host: HostPlanning) async -> Result<PlannedHost, NoRoute> {
+        var answers: [DNSQuestion: DNSAnswer] = [:]
+        while true {
+            switch host.step(answers, parses: TLSAContent.parses) {
+            case .ask(let questions): answers.merge(await self.answers(to: questions)) { _, new in new }
+            case .planned(let planned): return .success(planned)
+            case .none(let reason): return .failure(reason)
             }
         }
     }
 
     private func answers(to questions: Set<DNSQuestion>) async -> [DNSQuestion: DNSAnswer] {
-        await withTaskGroup { group in
+        await self.rounds.acquire()
+        defer { self.rounds.release() }
+        if let only = questions.first, questions.count == 1 { return [only: await self.resolver.answer(to: only)] }
+        return await withTaskGroup { group in
             for question in questions {
                 group.addTask { (question, await self.resolver.answer(to: question)) }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
     }
+}
+
+/// The hosts of one next hop, each looked up when its turn comes.
+struct Route: Sendable {
+    private enum Ahead {
+        case host(PlannedHost)
+        case hosts(Itinerary, RouteFinder)
+        case nothing
+    }
+
+    private var ahead: Ahead
+
+    /// A way to one host that is known.
+    init(to host: PlannedHost) { self.ahead = .host(host) }
+
+    init(_ itinerary: Itinerary, finder: RouteFinder) { self.ahead = .hosts(itinerary, finder) }
+
+    /// The next host, or that the domain turns out to have none; `nil` at the end.
+    mutating func next() async -> Result<PlannedHost, NoRoute>? {
+        switch self.ahead {
+        case .nothing: return nil
+        case .host(let host):
+            self.ahead = .nothing
+            return .success(host)
+        case .hosts(var itinerary, let finder):
+            guard let next = itinerary.next() else { return nil }
+            let found = await finder.plan(next)
+            if case .success(let host) = found { itinerary.planned(host) }
+            self.ahead = .hosts(itinerary, finder)
+            return found
+        }
+    }
+
+    /// All mail exchangers, tried or not; empty for an address that was configured.
+    var hostNames: [DomainName] { if case .hosts(let itinerary, _) = self.ahead { itinerary.hostNames } else { [] } }
+}
+
+extension NextHop {
+    /// The address, where the operator gave one.
+    var address: IPAddress? { if case .address(let address, _) = self { address } else { nil } }
 }

@@ -9,11 +9,12 @@ extension RouteFailure {
         case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
         case .noAddress(let name): "\(name) has no address"
         case .routingLoop(let name): "\(name) is this system"
+        case .loopback(let name): "\(name) has no address but loopback"
         }
     }
 }
 
-extension RouteResult {
+extension NoRoute {
     /// Why there is no route, in words.
     var explanation: String {
         if case .failed(let failure) = self { failure.explanation } else { "" }

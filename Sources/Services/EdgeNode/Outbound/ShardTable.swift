@@ -7,11 +7,11 @@ import QueueStore
 actor ShardTable {
     private let environment: DeliveryEnvironment
     private let supervisor: TaskSupervisor
-    private let eventLoops: any EventLoopGroup
+    private let eventLoops: [any EventLoop]
     private var shards: [Shard: (term: ShardTerm, shard: QueueShard)] = [:]
     private var isStopping = false
 
-    init(environment: DeliveryEnvironment, supervisor: TaskSupervisor, eventLoops: any EventLoopGroup) {
+    init(environment: DeliveryEnvironment, supervisor: TaskSupervisor, eventLoops: [any EventLoop]) {
         self.environment = environment
         self.supervisor = supervisor
         self.eventLoops = eventLoops

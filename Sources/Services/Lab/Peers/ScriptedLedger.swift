@@ -3,6 +3,8 @@ public import TLSEngine
 
 /// Something that happened on a connection of a `ScriptedPeer`.
 public enum ScriptedEvent: Hashable, Sendable {
+    /// A client connected from this address.
+    case opened(connection: Int, from: String)
     /// A client said this line.
     case command(connection: Int, String)
     /// A handshake ended.

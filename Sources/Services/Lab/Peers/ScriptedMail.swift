@@ -22,7 +22,7 @@ public struct ScriptedMail: Hashable, Sendable {
     /// The sizes of the chunks of BDAT; empty when it came by DATA.
     public let chunks: [Int]
     /// What was wrong with the line ends of DATA, because of which it is refused unless a rule says otherwise.
-    public let fault: SMTPDataDecoder.Fault?
+    public let fault: SMTPContentFault?
     /// The field Message-ID, with its angle brackets.
     public let messageID: String?
     /// What TLS agreed upon (its `serverName` is the client's SNI); `nil` when it came in clear.

@@ -28,6 +28,8 @@ final class ScriptedPeerHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        self.ledger.record(
+            .opened(connection: self.connection, from: context.channel.remoteAddress?.ipAddress ?? ""))
         self.pending = self.conversation.opened()
         self.advance(context)
         context.fireChannelActive()

@@ -35,7 +35,7 @@ struct ScriptedTransaction {
     /// The sizes of the chunks, if it comes in chunks.
     var chunks: [Int] = []
     var hasRefusedChunk = false
-    var fault: SMTPDataDecoder.Fault?
+    var fault: SMTPContentFault?
     private(set) var size = 0
     private var content: [UInt8] = []
 

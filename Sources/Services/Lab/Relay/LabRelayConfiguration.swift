@@ -19,6 +19,8 @@ struct LabRelayConfiguration {
             "database.connection": text(connection),
             "queue.shards": "\(shards)",
             "delivery.port": "\(deliveryPort)",
+            // All hosts of the lab are on loopback.
+            "delivery.allow-loopback": "true",
             "resolver.trust-anchor-files": "[\(text(internet.trustAnchorFile.path))]",
             // As a forwarder, since delegations carry no port and the lab's is not 53; answers are validated all the same.
             "resolver.forwarders": "[\"\(internet.address):\(internet.port)\"]",

@@ -1,3 +1,4 @@
+import DeliveryQueue
 import MailModel
 
 /// Every key of the configuration, in the order of `relayd config defaults`.
@@ -129,13 +130,40 @@ enum ConfigurationSchema {
     private static let delivery: [Setting<RelaydConfiguration>] = [
         Key(
             "delivery.hostname", \.delivery.hostName, .optional(.domain()), "Name in EHLO; node.name unless given."),
+        Key(
+            "delivery.source-addresses", \.delivery.sourceAddresses,
+            .list(.object(sourceAddress, make: { SourceAddress() })),
+            "Addresses that connections come from, and the name in EHLO for each. Of several of a family that with the fewest connections to the site is taken; of a family without any, the system's choice."
+        ),
+        Key(
+            "delivery.address-preference", \.delivery.addressPreference, .choice(),
+            "Which addresses of a host are tried first; both families take turns, unless it is one of them only."),
+        Key(
+            "delivery.own-addresses", \.delivery.ownAddresses, .list(.address()),
+            "More addresses at which mail comes back to this node, such as those of a load balancer. An MX host at one of them, or at one that smtp.listeners cover, ends a route; if it is the best, mail bounces with 5.4.6."
+        ),
+        Key(
+            "delivery.allow-loopback", \.delivery.allowsLoopback, .flag(),
+            "Whether MX hosts may be on loopback. For tests; otherwise mail for such a domain bounces with 5.4.6."),
         Key("delivery.port", \.delivery.port, .port(), "Port of receiving hosts found by MX."),
         Key(
             "delivery.max-connections", \.delivery.maxConnections, .integer(1...100_000),
             "Open connections to all receiving hosts."),
         Key(
             "delivery.max-connections-per-destination", \.delivery.maxConnectionsPerDestination, .integer(1...10_000),
-            "Open connections for one destination."),
+            "Deliveries for one recipient domain that go on at once, and so its connections."),
+        Key(
+            "delivery.max-connections-per-site", \.delivery.maxConnectionsPerSite, .integer(1...10_000),
+            "Open connections from one of our addresses to one site: all domains with the same MX hosts. More wait in line."
+        ),
+        Key(
+            "delivery.site-rate", \.delivery.siteRate, .integer(0...1_000_000),
+            "Messages a minute from one of our addresses to one site, evenly spread; 0 is no limit. More wait."),
+        Key(
+            "delivery.sites", \.delivery.sites,
+            .list(.object(siteRule, make: { SiteRule(SitePattern(placeholder)) })),
+            "Other limits for some sites. mx is a host or *.domain; all hosts that match are one site, and the first rule counts."
+        ),
         Key(
             "delivery.messages-per-connection", \.delivery.messagesPerConnection, .integer(1...1_000_000),
             "Messages sent on one connection before it is closed."),
@@ -159,6 +187,17 @@ enum ConfigurationSchema {
         Key(
             "delivery.final-dot-timeout", \.delivery.finalDotTimeout, .duration(second...hour),
             "Time for the reply to the end of data."),
+    ]
+
+    private static let sourceAddress: [Setting<SourceAddress>] = [
+        Setting("address", \.address, .address(), isRequired: true, "The address."),
+        Setting("hostname", \.hostName, .optional(.domain()), "Name in EHLO."),
+    ]
+
+    private static let siteRule: [Setting<SiteRule>] = [
+        Setting("mx", \.mx, .sitePattern(), isRequired: true, "MX hosts."),
+        Setting("max-connections", \.maxConnections, .optional(.integer(1...10_000)), "Open connections."),
+        Setting("rate", \.rate, .optional(.integer(0...1_000_000)), "Messages a minute."),
     ]
 
     private static let resolver: [Setting<RelaydConfiguration>] = [
@@ -218,6 +257,13 @@ extension ConfigurationSchema {
         var found: [(key: String, message: String)] = []
         if configuration.queue.leaseRenewal * 2 > configuration.queue.leaseTTL {
             found.append(("queue.lease-renewal", "must be at most half of queue.lease-ttl"))
+        }
+        // Whoever waits longer than a lease lasts may find the shard with another owner.
+        if configuration.database.acquireTimeout >= configuration.queue.leaseTTL {
+            found.append(("database.acquire-timeout", "must be less than queue.lease-ttl"))
+        }
+        if configuration.database.statementTimeout >= configuration.queue.leaseTTL {
+            found.append(("database.statement-timeout", "must be less than queue.lease-ttl"))
         }
         let listeners = configuration.smtp.listeners.map(\.name)
         if Set(listeners).count < listeners.count {

@@ -1,3 +1,4 @@
+import DeliveryQueue
 import MailModel
 
 extension ValueSyntax {
@@ -36,6 +37,11 @@ extension ValueSyntax {
         }
     }
 
+    /// Yes or no.
+    static func flag() -> ValueSyntax where Value == Bool {
+        .text("true or false", render: { "\($0)" }) { text, _ in Bool(text) }
+    }
+
     /// One of the cases of an enum, by raw value.
     static func choice() -> ValueSyntax
     where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
@@ -61,6 +67,18 @@ extension ValueSyntax {
     static func endpoint(defaultPort: UInt16? = nil) -> ValueSyntax where Value == Endpoint {
         .text("address and port such as 127.0.0.1:25 or [::1]:25") { text, _ in
             Endpoint(text, defaultPort: defaultPort)
+        }
+    }
+
+    /// An address.
+    static func address() -> ValueSyntax where Value == IPAddress {
+        .text("address such as 192.0.2.1 or 2001:db8::1") { text, _ in IPAddress(text) }
+    }
+
+    /// Which MX hosts a rule is about.
+    static func sitePattern() -> ValueSyntax where Value == SitePattern {
+        .text("host, or *.domain for all hosts below it") { text, context in
+            SitePattern(text, domainName: context.domainName)
         }
     }
 

@@ -41,15 +41,3 @@ public struct CIDRBlock: Hashable, Sendable {
 extension CIDRBlock: CustomStringConvertible {
     public var description: String { "\(self.network)/\(self.prefixLength)" }
 }
-
-extension IPAddress {
-    /// `::ffff:192.0.2.1` as `192.0.2.1` (RFC 4291 §2.5.5.2); every other address as it is. A dual-stack listener sees IPv4
-    /// clients in the mapped form.
-    public var unmapped: IPAddress {
-        guard case .v6(0, let low) = self, low >> 32 == 0xFFFF else { return self }
-        return .v4(UInt32(truncatingIfNeeded: low))
-    }
-
-    /// 127.0.0.1.
-    public static let loopback = IPAddress.v4(0x7F00_0001)
-}

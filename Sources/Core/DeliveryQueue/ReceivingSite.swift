@@ -1,0 +1,88 @@
+public import MailModel
+
+/// Who receives, as far as limits are concerned: all domains with the same mail exchangers are one site, however many
+/// they are (DESIGN §4).
+public enum ReceivingSite: Hashable, Sendable {
+    /// The hosts that a rule of the operator's brings together.
+    case named(SitePattern)
+    /// These mail exchangers, in alphabetical order.
+    case hosts([DomainName])
+    /// A configured address.
+    case address(IPAddress)
+}
+
+/// Which mail exchangers a rule is about: one by its name, or all below a name (`*.example.org`).
+public struct SitePattern: Hashable, Sendable, CustomStringConvertible {
+    private let name: DomainName
+    private let isWildcard: Bool
+
+    /// Reads `mx.example.org` or `*.example.org`.
+    public init?(_ text: String, domainName: (String) -> DomainName?) {
+        self.isWildcard = text.hasPrefix("*.")
+        guard let name = domainName(self.isWildcard ? String(text.dropFirst(2)) : text) else { return nil }
+        self.name = name
+    }
+
+    /// One host.
+    public init(_ host: DomainName) {
+        self.isWildcard = false
+        self.name = host
+    }
+
+    /// Whether the rule is about this host.
+    public func matches(_ host: DomainName) -> Bool {
+        self.isWildcard ? host.text.hasSuffix("." + self.name.text) : host == self.name
+    }
+
+    public var description: String { self.isWildcard ? "*.\(self.name)" : "\(self.name)" }
+}
+
+/// What one site is to be spared, for each of our addresses.
+public struct SiteLimit: Hashable, Sendable {
+    /// The most connections open at once.
+    public var connections: Int
+    /// The most messages a minute; 0 for any number.
+    public var messagesPerMinute: Int
+
+    /// A limit.
+    public init(connections: Int, messagesPerMinute: Int = 0) {
+        self.connections = connections
+        self.messagesPerMinute = messagesPerMinute
+    }
+}
+
+/// The limits of all sites: one for most, and rules for some.
+public struct SiteLimits: Hashable, Sendable {
+    /// What holds for the hosts of a pattern, which together are one site.
+    public struct Rule: Hashable, Sendable {
+        fileprivate let pattern: SitePattern
+        fileprivate let limit: SiteLimit
+
+        /// A rule.
+        public init(_ pattern: SitePattern, _ limit: SiteLimit) {
+            self.pattern = pattern
+            self.limit = limit
+        }
+    }
+
+    private let usual: SiteLimit
+    private let rules: [Rule]
+
+    /// Of several rules for a host, the first counts.
+    public init(_ usual: SiteLimit, rules: [Rule] = []) {
+        self.usual = usual
+        self.rules = rules
+    }
+
+    /// The site of these mail exchangers: that of the first rule about any of them, else they themselves.
+    public func site(of hosts: [DomainName]) -> ReceivingSite {
+        let rule = self.rules.first { rule in hosts.contains(where: rule.pattern.matches) }
+        return rule.map { .named($0.pattern) } ?? .hosts(hosts)
+    }
+
+    /// What holds for a site.
+    public subscript(site: ReceivingSite) -> SiteLimit {
+        guard case .named(let pattern) = site else { return self.usual }
+        return self.rules.first { $0.pattern == pattern }?.limit ?? self.usual
+    }
+}

@@ -1,0 +1,69 @@
+/// The connections and messages of each receiving site, by each way out: decisions only.
+///
+/// A site is remembered while it has connections, or has lately had so many messages that its bucket is not full again. There
+/// are never more than twice as many (and 1,024) as that.
+public struct SiteLedger: Hashable, Sendable {
+    private struct Key: Hashable {
+        let site: ReceivingSite
+        let egress: Egress
+    }
+
+    private struct Account: Hashable {
+        var connections = 0
+        var bucket: TokenBucket?
+
+        func isIdle(at now: MonotonicInstant) -> Bool {
+            self.connections == 0 && self.bucket?.isFull(at: now) ?? true
+        }
+    }
+
+    private let limits: SiteLimits
+    private var accounts: [Key: Account] = [:]
+    /// At so many sites those that are idle are forgotten.
+    private var sweepsAt = 1024
+
+    /// Nothing open, nothing sent.
+    public init(limits: SiteLimits) { self.limits = limits }
+
+    /// Opens a connection by one of these ways, the one with the fewest to this site; `nil` when each has as many as it
+    /// may. Of equals the first is taken.
+    public mutating func open(
+        _ site: ReceivingSite, by ways: [Egress], at now: MonotonicInstant
+    ) -> Egress? {
+        let counted = ways.map { ($0, self.accounts[Key(site: site, egress: $0)]?.connections ?? 0) }
+        guard let (egress, count) = counted.min(by: { $0.1 < $1.1 }), count < self.limits[site].connections else {
+            return nil
+        }
+        self.sweep(at: now)
+        self.accounts[Key(site: site, egress: egress), default: Account()].connections += 1
+        return egress
+    }
+
+    /// A connection was closed.
+    public mutating func close(_ site: ReceivingSite, by egress: Egress, at now: MonotonicInstant) {
+        let key = Key(site: site, egress: egress)
+        guard var account = self.accounts[key] else { return }
+        account.connections -= 1
+        self.accounts[key] = account.isIdle(at: now) ? nil : account
+    }
+
+    /// Takes the right to send one message now; or says how long it is until there is one.
+    public mutating func send(to site: ReceivingSite, by egress: Egress, at now: MonotonicInstant) -> Duration? {
+        let rate = self.limits[site].messagesPerMinute
+        guard rate > 0 else { return nil }
+        let key = Key(site: site, egress: egress)
+        var bucket = self.accounts[key]?.bucket ?? TokenBucket(perMinute: rate, at: now)
+        let wait = bucket.take(at: now)
+        self.accounts[key, default: Account()].bucket = bucket
+        return wait
+    }
+
+    /// The sites that are remembered, each way out for itself.
+    public var count: Int { self.accounts.count }
+
+    private mutating func sweep(at now: MonotonicInstant) {
+        guard self.accounts.count >= self.sweepsAt else { return }
+        self.accounts = self.accounts.filter { !$0.value.isIdle(at: now) }
+        self.sweepsAt = max(1024, 2 * self.accounts.count)
+    }
+}

@@ -1,0 +1,20 @@
+/// How one attempt to deliver one entry ended.
+enum AttemptEnd: Sendable {
+    /// It was made, and what it came to is to be recorded.
+    case made(AttemptReport)
+    /// Nothing was sent and nothing is concluded; whoever owns the entry finds it again.
+    case void
+    /// No host was asked, through no fault of the domain's. It costs the entry no step of its schedule: try again after
+    /// so long.
+    case postponed(Duration, because: Postponement)
+    /// No connection is to be had, and the destination has others: they will take the entry.
+    case siteIsFull
+}
+
+/// Why a destination rests.
+enum Postponement: String, Sendable {
+    /// Our own resolver cannot work (rule 38).
+    case resolver = "our resolver does not answer"
+    /// The site has had all the messages that `delivery.site-rate` allows it.
+    case rate = "the site's rate is used up"
+}

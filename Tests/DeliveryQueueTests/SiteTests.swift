@@ -1,0 +1,90 @@
+import DeliveryQueue
+import MailModel
+import Testing
+
+/// Limits of receiving sites, on a clock that the tests move.
+@Suite("Receiving sites")
+struct SiteTests {
+    private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
+    private static let one = Egress(nil, helloName: name("out.relay.test"))
+    private static let other = Egress(.loopback, helloName: name("out2.relay.test"))
+    private static let site = site("mx.bravo.test")
+
+    private static func name(_ text: String) -> DomainName {
+        guard let name = DomainName(text) else { preconditionFailure("a test has a bad name: \(text)") }
+        return name
+    }
+
+    private static func site(_ host: String) -> ReceivingSite { .hosts([Self.name(host)]) }
+
+    // MARK: Rate
+
+    @Test("Sixty a minute is one a second, whenever it is asked for")
+    func evenRate() {
+        var bucket = TokenBucket(perMinute: 60, at: Self.start)
+        #expect(bucket.take(at: Self.start) == nil)
+        #expect(bucket.take(at: Self.start) == .seconds(1))
+        #expect(bucket.take(at: Self.start + .milliseconds(400)) == .milliseconds(600))
+        #expect(bucket.take(at: Self.start + .seconds(1)) == nil)
+        // What was not used is not saved up for a burst.
+        #expect(bucket.take(at: Self.start + .seconds(100)) == nil)
+        #expect(bucket.take(at: Self.start + .seconds(100)) == .seconds(1))
+    }
+
+    @Test("A high rate allows a second's worth at once, and in the long run no more than the rate")
+    func burst() {
+        var bucket = TokenBucket(perMinute: 600, at: Self.start)
+        var taken = 0
+        for tenth in 0..<600 {
+            while bucket.take(at: Self.start + .milliseconds(100) * tenth) == nil { taken += 1 }
+            if tenth == 0 { #expect(taken == 10) }
+        }
+        #expect((600...610).contains(taken))
+        #expect(!bucket.isFull(at: Self.start + .seconds(60)))
+        #expect(bucket.isFull(at: Self.start + .seconds(70)))
+    }
+
+    // MARK: Connections
+
+    @Test("A site has so many connections by each way out, and the way with fewer is taken")
+    func connections() {
+        var ledger = SiteLedger(limits: SiteLimits(SiteLimit(connections: 2)))
+        let ways = [Self.one, Self.other]
+        let opened = (0..<4).map { _ in ledger.open(Self.site, by: ways, at: Self.start) }
+        #expect(opened == [Self.one, Self.other, Self.one, Self.other])
+        #expect(ledger.open(Self.site, by: ways, at: Self.start) == nil)
+        #expect(ledger.open(Self.site("mx.charlie.test"), by: ways, at: Self.start) == Self.one)
+        ledger.close(Self.site, by: Self.other, at: Self.start)
+        #expect(ledger.open(Self.site, by: ways, at: Self.start) == Self.other)
+    }
+
+    @Test("Domains with the same hosts are one site; a rule brings more hosts together, and has limits of its own")
+    func sites() throws {
+        let pattern = try #require(SitePattern("*.mail.test", domainName: { DomainName($0) }))
+        let limits = SiteLimits(
+            SiteLimit(connections: 20),
+            rules: [
+                SiteLimits.Rule(pattern, SiteLimit(connections: 3, messagesPerMinute: 7)),
+                SiteLimits.Rule(SitePattern(Self.name("a.mail.test")), SiteLimit(connections: 1)),
+            ])
+        let site = limits.site(of: [Self.name("a.mail.test")])
+        #expect(site == limits.site(of: [Self.name("x.other.test"), Self.name("b.c.mail.test")]))
+        #expect(limits[site].messagesPerMinute == 7)
+        // The name itself is not below it.
+        #expect(limits.site(of: [Self.name("mail.test")]) == Self.site("mail.test"))
+        #expect(limits[Self.site("mail.test")].connections == 20)
+    }
+
+    @Test("A site is forgotten when it is as if nothing had been sent")
+    func bounded() {
+        var ledger = SiteLedger(limits: SiteLimits(SiteLimit(connections: 2, messagesPerMinute: 60)))
+        for number in 0..<10_000 {
+            let now = Self.start + .seconds(1) * number
+            let site = ReceivingSite.address(.v4(UInt32(number)))
+            #expect(ledger.open(site, by: [Self.one], at: now) != nil)
+            #expect(ledger.send(to: site, by: Self.one, at: now) == nil)
+            ledger.close(site, by: Self.one, at: now)
+        }
+        #expect(ledger.count <= 1024)
+    }
+}

@@ -24,6 +24,20 @@ struct CorpusTests {
         }
     }
 
+    @Test("Every seed of the sessions keeps all promises in every state")
+    func everywhere() throws {
+        for name in [FuzzTarget.serverSession, .clientSession].map(\.rawValue) {
+            let folder = Self.corpus.appending(path: name)
+            for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
+                let input = Array(try Data(contentsOf: file))
+                #expect(throws: Never.self, "\(file.lastPathComponent)") {
+                    try ServerSessionCheck.check(input, everywhere: true)
+                    try ClientSessionCheck.check(input, everywhere: true)
+                }
+            }
+        }
+    }
+
     @Test("The corpus has no folder that no target reads")
     func folders() throws {
         let folders = try FileManager.default.contentsOfDirectory(atPath: Self.corpus.path())

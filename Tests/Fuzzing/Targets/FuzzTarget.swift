@@ -7,6 +7,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case command
     /// Content of a message that comes by DATA, and back.
     case data
+    /// Content of a message that comes by BDAT.
+    case bdat
     /// A server's reply.
     case reply
     /// Addresses, names and the parameters that hold them.
@@ -25,6 +27,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         switch self {
         case .command: try CommandCheck.check(input)
         case .data: try ContentCheck.check(input)
+        case .bdat: try ChunkCheck.check(input)
         case .reply: try ReplyCheck.check(input)
         case .address: try AddressCheck.check(input)
         case .tlsa: try TLSACheck.check(input)

@@ -14,7 +14,7 @@ enum ReplyCheck {
         for pieces in [Pieces.bytes, .random] {
             try promise(try self.read(input, pieces) == whole, "replies depend on their pieces")
         }
-        for reply in whole.replies { try self.rewrite(reply) }
+        for reply in whole.replies.prefix(2) { try self.rewrite(reply) }
     }
 
     private static func read(_ input: [UInt8], _ pieces: Pieces) throws(Violation) -> Outcome {

@@ -41,7 +41,7 @@ struct ServerPlayer {
                 start += step.consumed
                 let goesOn = try self.act(step.action)
                 try self.checkState()
-                if !goesOn, step.consumed == 0 || start == end { break }
+                if !goesOn { break }
                 steps -= 1
                 try promise(steps > 0, "no progress")
             }
@@ -75,8 +75,8 @@ struct ServerPlayer {
             try promise(self.session.tls != nil, "a password in clear")
             try promise(credentials.password.count <= 255, "a password over its limit")
             return try self.act(self.session.authenticationDecided(Self.decision(about: credentials)))
-        case .beginData(let envelope, let reply):
-            try self.note(reply)
+        case .beginMessage(let envelope, let reply):
+            if let reply { try self.note(reply) }
             try promise(!envelope.recipients.isEmpty && self.content.isEmpty, "content for nobody, or behind other content")
             if "\(envelope.reversePath)".utf8.checksum % 8 == 0 { self.session.refuseRestOfMessage(Self.full) }
         case .messageEnded(let envelope, let size):
@@ -126,6 +126,7 @@ struct ServerPlayer {
 
     private mutating func check(_ step: SMTPServerStep, offered: Int) throws(Violation) {
         try promise(step.consumed >= 0 && step.consumed <= offered, "more consumed than offered")
+        if step.action == .needInput { try promise(step.consumed == offered, "more is needed than what is not read") }
         self.contentBytesOffered += step.consumed
         // Two bytes for a line end that is added at the end of each message.
         try promise(self.content.count <= self.contentBytesOffered + 2, "content out of nothing")

@@ -93,6 +93,9 @@ struct LeaseTests {
     }
 }
 
+private let taken = RecipientOutcome.delivered(
+    Acceptance(host: "mx.bravo.test", reply: "250 OK", takesOverReports: false))
+
 @Suite("Retrying (DESIGN §4)")
 struct RetryTests {
     private let schedule = RetrySchedule.standard
@@ -129,17 +132,17 @@ struct RetryTests {
     func perRecipient() {
         let later = failure(reason: "mailbox-busy")
         let decision = EntryDecision(
-            [.delivered, .failed(later), .failed(failure(.general, .permanentFailure))], schedule: self.schedule,
+            [taken, .failed(later), .failed(failure(.general, .permanentFailure))], schedule: self.schedule,
             attempts: 1, arrival: arrival, now: arrival)
         #expect(decision.nextAttempt == arrival + .seconds(900))
         #expect(decision.waitingBecause == later)
-        #expect(decision.bounced == [2])
+        #expect(decision.recipients[2] == .bounce(failure(.general, .permanentFailure), .refused))
     }
 
     @Test("An entry whose recipients are all done has no next attempt")
     func done() {
         let decision = EntryDecision(
-            [.delivered, .delivered], schedule: self.schedule, attempts: 1, arrival: arrival, now: arrival)
+            [taken, taken], schedule: self.schedule, attempts: 1, arrival: arrival, now: arrival)
         #expect(decision.nextAttempt == nil)
     }
 
@@ -163,6 +166,12 @@ struct RetryTests {
         #expect(self.schedule.isDelayNoticeDue(arrival: arrival, now: due, alreadySent: false))
         #expect(!self.schedule.isDelayNoticeDue(arrival: arrival, now: due, alreadySent: true))
         #expect(!self.schedule.isDelayNoticeDue(arrival: arrival, now: due + .seconds(-1), alreadySent: false))
+    }
+
+    @Test("Where no notice is wanted, none is ever due")
+    func noDelayNotice() throws {
+        let schedule = try #require(RetrySchedule(delays: [.seconds(1)], delayNotice: nil))
+        #expect(!schedule.isDelayNoticeDue(arrival: arrival, now: arrival + .seconds(1_000_000), alreadySent: false))
     }
 
     @Test("A schedule without a positive delay does not exist")

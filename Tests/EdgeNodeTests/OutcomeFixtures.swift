@@ -12,11 +12,18 @@ extension QueueEntry {
     static func of(
         _ recipients: [String] = ["bob@bravo.test"], sender: String = "alice@alpha.test", attempts: Int = 0
     ) -> QueueEntry {
+        .to(recipients.map { QueueRecipient(address: $0) }, sender: sender, attempts: attempts)
+    }
+
+    /// The same, for recipients of whom more is known.
+    static func to(
+        _ recipients: [QueueRecipient], sender: String = "alice@alpha.test", attempts: Int = 0
+    ) -> QueueEntry {
         QueueEntry(
             key: EntryKey(shard: Shard(rawValue: 0), message: MessageID(high: 1, low: 2), domain: "bravo.test"),
             sender: sender, attributes: MessageAttributes(), size: 100, arrival: Timestamp(seconds: 0),
             nextAttempt: Timestamp(seconds: 0), attempts: attempts,
-            recipients: recipients.map { QueueRecipient(address: $0) }, isDelayNotified: false, lastStatus: nil,
+            recipients: recipients, isDelayNotified: false, lastStatus: nil,
             lastReason: nil, openAttempt: nil)
     }
 
@@ -30,5 +37,6 @@ extension QueueEntry {
 
 extension SMTPReply {
     static let accepted = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
+    static let busy = SMTPReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
     static let unknownUser = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
 }

@@ -80,7 +80,7 @@ struct OutcomeTests {
         let lines = AttemptTrace(
             entry: entry, report: report, decision: entry.decision(report), node: "relay.test", isTransfer: false
         ).lines
-        let logged = lines.map { $0.event.logMetadata(of: entry, replyCode: $0.replyCode)["code"].map { "\($0)" } }
+        let logged = lines.map { $0.logMetadata(of: entry)["code"].map { "\($0)" } }
         #expect(logged == ["250", "550", nil])
     }
 
@@ -94,49 +94,18 @@ struct OutcomeTests {
         #expect(full.presentation == "2 0 0 " + String(repeating: "ab", count: 64) + "...")
     }
 
-    // MARK: Reports to senders
-
-    private func report(_ entry: QueueEntry, header: [UInt8] = Array("Subject: x\r\n\r\n".utf8)) -> [AcceptedMessage] {
+    @Test("A message that expires after a 4yz is logged as an expiration, with a code of class 5")
+    func expiration() {
         var attempt = HostTry()
-        for index in entry.recipients.indices { attempt.outcomes[index] = .refused(.unknownUser) }
-        let decision = entry.decision(AttemptReport(tries: [attempt], recipients: entry.recipients.count))
-        return FailureReport(
-            entry: entry, decision: decision, from: "mailer@relay.test", reportingMTA: "relay.test",
-            now: Timestamp(seconds: 60)
-        ).messages(originalHeader: header)
-    }
-
-    private func text(_ message: AcceptedMessage) -> String {
-        if case .inline(let bytes) = message.body { String(decoding: bytes, as: UTF8.self) } else { "" }
-    }
-
-    @Test("RFC 3464: a report goes from the null sender to the sender, and names recipient, status and reply")
-    func reportsFailure() throws {
-        let message = try #require(self.report(.of()).first)
-        #expect(message.sender.isEmpty)
-        #expect(message.entries.map(\.domain) == ["alpha.test"])
-        let text = self.text(message)
-        #expect(text.contains("From: Mail Delivery System <mailer@relay.test>\r\n"))
-        #expect(text.contains("Final-Recipient: rfc822;") && text.contains("bob@bravo.test"))
-        #expect(text.contains("Status: 5.1.1\r\n"))
-        #expect(text.contains("No such user"))
-    }
-
-    @Test(
-        "hostile-input 14: about a message from the null sender nobody is told", arguments: ["", "no mailbox at all"])
-    func noReport(sender: String) {
-        #expect(self.report(.of(sender: sender)).isEmpty)
-    }
-
-    @Test("Many recipients make several reports, each small enough for one row, and nobody is left out")
-    func reportsAreBounded() {
-        let recipients = (0..<100).map { "user\($0)@bravo.test" }
-        let header = Array(String(repeating: "X-Long: \(String(repeating: "x", count: 900))\r\n", count: 36).utf8)
-        let reports = self.report(.of(recipients), header: header)
-        #expect(reports.count > 1)
-        #expect(reports.allSatisfy { $0.size <= QueueLimits.inlineBody })
-        let text = reports.map(self.text).joined()
-        #expect(recipients.allSatisfy { text.contains($0) })
+        attempt.outcomes = [0: .deferred(.busy), 1: .refused(.unknownUser)]
+        let entry = QueueEntry.of(["a@bravo.test", "b@bravo.test"])
+        let report = AttemptReport(tries: [attempt], recipients: 2)
+        let lines = AttemptTrace(
+            entry: entry, report: report, decision: entry.decision(report, atSecond: 6 * 86_400), node: "relay.test",
+            isTransfer: false
+        ).lines
+        #expect(lines.map { $0.logMetadata(of: entry)["event"].map { "\($0)" } } == ["expiration", "bounce"])
+        #expect(lines.map { $0.event.status.map { "\($0)" } } == ["5.2.1", "5.1.1"])
     }
 }
 

@@ -18,17 +18,21 @@ public struct DeliveryFailure: Hashable, Sendable {
     public let reason: String
     /// What happened, for people: the peer's reply or our own words.
     public let text: String
+    /// The peer's reply on one line, where that is the failure.
+    public let reply: String?
     /// The MX host that it happened with, if it came that far.
     public let host: String?
 
     /// A failure of these particulars.
     public init(
-        failureClass: FailureClass, status: EnhancedStatusCode, reason: String, text: String, host: String? = nil
+        failureClass: FailureClass, status: EnhancedStatusCode, reason: String, text: String, reply: String? = nil,
+        host: String? = nil
     ) {
         self.failureClass = failureClass
         self.status = status
         self.reason = reason
         self.text = text
+        self.reply = reply
         self.host = host
     }
 
@@ -39,7 +43,7 @@ public struct DeliveryFailure: Hashable, Sendable {
     public var madePermanent: DeliveryFailure {
         DeliveryFailure(
             failureClass: self.failureClass, status: self.status.with(class: .permanentFailure), reason: self.reason,
-            text: self.text, host: self.host)
+            text: self.text, reply: self.reply, host: self.host)
     }
 }
 

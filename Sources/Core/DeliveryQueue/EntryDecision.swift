@@ -1,9 +1,32 @@
 public import MailModel
 
+/// A host's word that it answers for a message to one recipient from now on.
+public struct Acceptance: Hashable, Sendable {
+    /// The host, if it has a name or an address that is known.
+    public let host: String?
+    /// The enhanced code of its reply, or 2.0.0.
+    public let status: EnhancedStatusCode
+    /// Its reply on one line.
+    public let reply: String
+    /// It offered DSN and was told what the sender wants to hear, so that reports are its duty (RFC 3461 §5.2.1).
+    public let takesOverReports: Bool
+
+    /// An acceptance.
+    public init(
+        host: String?, status: EnhancedStatusCode = EnhancedStatusCode(.success, 0, 0), reply: String,
+        takesOverReports: Bool
+    ) {
+        self.host = host
+        self.status = status
+        self.reply = reply
+        self.takesOverReports = takesOverReports
+    }
+}
+
 /// What one attempt achieved for one recipient.
 public enum RecipientOutcome: Hashable, Sendable {
     /// The peer answered the final dot with 2xx for this recipient.
-    case delivered
+    case delivered(Acceptance)
     /// Anything else; the class of its status says whether for good.
     case failed(DeliveryFailure)
 }
@@ -11,7 +34,7 @@ public enum RecipientOutcome: Hashable, Sendable {
 /// What becomes of one recipient after an attempt.
 public enum RecipientDecision: Hashable, Sendable {
     /// Done; the recipient leaves the queue.
-    case delivered
+    case delivered(Acceptance)
     /// Stays, to be tried again at this time, for this reason.
     case retry(at: Timestamp, because: DeliveryFailure)
     /// Given up; the sender is told, unless the sender is nobody. The status of the failure is of class 5.
@@ -37,8 +60,8 @@ extension RetrySchedule {
         _ outcome: RecipientOutcome, attempts: Int, arrival: Timestamp, now: Timestamp
     ) -> RecipientDecision {
         switch outcome {
-        case .delivered:
-            return .delivered
+        case .delivered(let acceptance):
+            return .delivered(acceptance)
         case .failed(let failure) where failure.isPermanent:
             return .bounce(failure, .refused)
         case .failed(let failure):
@@ -78,11 +101,9 @@ public struct EntryDecision: Hashable, Sendable {
                 if case .retry(_, let failure) = decision { failure } else { nil }
             })
     }
+}
 
-    /// The indices of the recipients to report in a bounce.
-    public var bounced: [Int] {
-        self.recipients.indices.filter { index in
-            if case .bounce = self.recipients[index] { true } else { false }
-        }
-    }
+extension RecipientDecision {
+    /// Whether a host has taken the message for this recipient.
+    public var isDelivered: Bool { if case .delivered = self { true } else { false } }
 }

@@ -8,8 +8,8 @@ public struct RetrySchedule: Hashable, Sendable {
     public let securityLifetime: Duration
     /// How long after its arrival any other message is given up.
     public let lifetime: Duration
-    /// How long after its arrival the sender is told of the delay, if they asked to be (NOTIFY=DELAY).
-    public let delayNotice: Duration
+    /// How long after its arrival the sender is told of the delay, by the first attempt that fails then; `nil` is never.
+    public let delayNotice: Duration?
 
     /// The default: after 15 min, 15 min more, then hourly; given up after 24 h or 5 d; a notice at 4 h.
     public static let standard = RetrySchedule(uncheckedDelays: [.seconds(900), .seconds(900), .seconds(3600)])
@@ -17,7 +17,7 @@ public struct RetrySchedule: Hashable, Sendable {
     /// A schedule; `nil` when it has no delay or one that is not positive.
     public init?(
         delays: [Duration], securityLifetime: Duration = .seconds(86_400), lifetime: Duration = .seconds(5 * 86_400),
-        delayNotice: Duration = .seconds(4 * 3600)
+        delayNotice: Duration? = .seconds(4 * 3600)
     ) {
         guard !delays.isEmpty, delays.allSatisfy({ $0 > .zero }) else { return nil }
         self.init(
@@ -26,7 +26,7 @@ public struct RetrySchedule: Hashable, Sendable {
 
     private init(
         uncheckedDelays delays: [Duration], securityLifetime: Duration = .seconds(86_400),
-        lifetime: Duration = .seconds(5 * 86_400), delayNotice: Duration = .seconds(4 * 3600)
+        lifetime: Duration = .seconds(5 * 86_400), delayNotice: Duration? = .seconds(4 * 3600)
     ) {
         self.delays = delays
         self.securityLifetime = securityLifetime
@@ -50,6 +50,7 @@ public struct RetrySchedule: Hashable, Sendable {
 
     /// Whether the sender is to be told now that the message is late. Once is enough.
     public func isDelayNoticeDue(arrival: Timestamp, now: Timestamp, alreadySent: Bool) -> Bool {
-        !alreadySent && now >= arrival + self.delayNotice
+        guard let delayNotice = self.delayNotice else { return false }
+        return !alreadySent && now >= arrival + delayNotice
     }
 }

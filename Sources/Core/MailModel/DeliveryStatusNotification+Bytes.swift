@@ -1,90 +1,81 @@
 extension DeliveryStatusNotification {
-    /// The longest line in the report, well under the 998 bytes of RFC 5322 §2.1.1.
-    private static let width = 76
-
-    /// The most bytes of the original header that are returned; the rest is cut at a line end.
-    public static let maximumReturnedHeader = 64 * 1024
-
+    /// The longest line of prose.
+    static let width = 76
+    /// The longest line of anything else; RFC 5322 §2.1.1 allows 998 bytes.
+    static let maximumLine = 900
     /// The most bytes of one diagnostic that are quoted.
     public static let maximumDiagnostic = 2048
 
-    /// The whole report: printable ASCII in CRLF lines.
+    /// One part of the report, with CRLF behind each line.
+    private struct Part {
+        let type: String
+        let content: [UInt8]
+
+        init(_ type: String, _ content: [UInt8]) {
+            self.type = type
+            self.content = content
+        }
+
+        init(_ type: String, lines: [String]) {
+            self.init(type, Array(lines.map { "\($0)\r\n" }.joined().utf8))
+        }
+
+        var isEightBit: Bool { self.content.contains { $0 >= 0x80 } }
+    }
+
+    /// The whole report in CRLF lines. Where it holds eight-bit text it says so, and needs a host with 8BITMIME.
     ///
     /// `boundary` must not begin a line of the original; a caller makes it of random letters and digits.
     public func bytes(boundary: String) -> [UInt8] {
-        var lines = self.header(boundary: boundary)
-        lines += ["", "--\(boundary)", "Content-Type: text/plain; charset=us-ascii", ""] + self.humanPart
-        lines += ["", "--\(boundary)", "Content-Type: message/delivery-status", ""] + self.statusPart
-        lines += ["", "--\(boundary)", "Content-Type: text/rfc822-headers; charset=us-ascii", ""] + self.returnedHeader
-        lines += ["", "--\(boundary)--"]
-        return lines.flatMap { Array("\($0)\r\n".utf8) }
+        let charset = self.isInternational ? "utf-8" : "us-ascii"
+        let kind = self.isInternational ? "global-delivery-status" : "delivery-status"
+        let parts = [
+            Part("text/plain; charset=\(charset)", lines: self.prose),
+            Part("message/\(kind)", lines: self.fields), self.returnedPart,
+        ]
+        var output = Part("", lines: self.header(boundary: boundary)).content
+        if parts.contains(where: \.isEightBit) { output += Self.eightBit.utf8 }
+        for part in parts {
+            output += "\r\n--\(boundary)\r\nContent-Type: \(part.type)\r\n".utf8
+            if part.isEightBit { output += Self.eightBit.utf8 }
+            output += "\r\n".utf8 + part.content
+        }
+        return output + "\r\n--\(boundary)--\r\n".utf8
     }
 
+    private static let eightBit = "Content-Transfer-Encoding: 8bit\r\n"
+
+    /// Its own trace field comes first, so that a report that goes in circles is found out like any other message.
     private func header(boundary: String) -> [String] {
-        [
-            "Date: \(self.date.headerDate)",
-            "From: Mail Delivery System <\(self.from.map { "\($0)" } ?? "postmaster@\(self.reportingMTA)")>",
-            "To: <\(self.sender)>",
-            "Message-ID: <\(self.id)@\(self.reportingMTA)>",
-            "Subject: Undelivered mail returned to sender",
-            "Auto-Submitted: auto-replied",
-            "MIME-Version: 1.0",
-            "Content-Type: multipart/report; report-type=delivery-status;",
-            " boundary=\"\(boundary)\"",
-        ]
-    }
-
-    private var humanPart: [String] {
         var lines = [
-            "This is the mail system at host \(self.reportingMTA).", "",
-            "Your message of \(self.arrival.headerDate) could not be delivered", "to the recipients below.",
+            "Received: by \(self.reportingMTA) id \(self.id);", "\t\(self.date.headerDate)",
+            "Date: \(self.date.headerDate)", "From: Mail Delivery System <\(self.from)>", "To: <\(self.sender)>",
+            "Message-ID: <\(self.id)@\(self.reportingMTA)>", "Subject: \(self.subject)",
         ]
-        for recipient in self.recipients {
-            let host = recipient.remoteMTA.map { " at host \($0)" } ?? ""
-            let reason = recipient.reason.map { " (\(SafeText.escape($0)))" } ?? ""
-            lines += ["", "\(recipient.finalRecipient)"]
-            lines += SafeText.wrap("Code \(recipient.status)\(reason)\(host):", width: Self.width - 4).map {
-                "    \($0)"
-            }
-            lines += SafeText.wrap(recipient.safeDiagnostic, width: Self.width - 4).map { "    \($0)" }
+        if let about = self.original.content.headerSection.messageID {
+            lines += ["In-Reply-To: \(about)", "References: \(about)"]
         }
-        return lines
+        return lines + [
+            "Auto-Submitted: auto-replied", "MIME-Version: 1.0",
+            "Content-Type: multipart/report; report-type=delivery-status;", "\tboundary=\"\(boundary)\"",
+        ]
     }
 
-    private var statusPart: [String] {
-        var lines = ["Reporting-MTA: dns; \(self.reportingMTA)", "Arrival-Date: \(self.arrival.headerDate)"]
-        for recipient in self.recipients {
-            let address = recipient.finalRecipient.mailbox.map { "\($0)" } ?? "postmaster@\(self.reportingMTA)"
-            lines += ["", "Final-Recipient: rfc822; \(address)", "Action: \(recipient.action.rawValue)"]
-            lines.append("Status: \(recipient.status)")
-            if let host = recipient.remoteMTA { lines.append("Remote-MTA: dns; \(host)") }
-            let reason = recipient.reason.map { "\(SafeText.escape($0)): " } ?? ""
-            let diagnostic = SafeText.wrap("smtp; \(reason)\(recipient.safeDiagnostic)", width: Self.width - 17)
-            lines.append("Diagnostic-Code: " + diagnostic.joined(separator: "\r\n "))
-        }
-        return lines
-    }
+    // MARK: - The original
 
-    /// The original header line by line, cut to its limit, each line escaped and kept under 998 bytes.
-    private var returnedHeader: [String] {
-        var kept = self.originalHeader.prefix(Self.maximumReturnedHeader)
-        if kept.count < self.originalHeader.count, let end = kept.lastIndex(of: UInt8(ascii: "\n")) {
-            kept = kept[...end]
+    /// Only a failure gives the whole message back (RFC 3461 §4.3), and an ASCII report never one with UTF-8 in its header,
+    /// which message/rfc822 cannot hold (RFC 6532 §3.7).
+    private var returnedPart: Part {
+        if self.action == .failed, self.isInternational || !self.original.isInternational,
+            let message = self.original.content.wholeMessage
+        {
+            return Part(self.original.isInternational ? "message/global" : "message/rfc822", message)
         }
-        var lines: [String] = []
-        for line in kept.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
-            let text = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-            // An empty line would end the header section, and with it what this part may hold.
-            guard !text.isEmpty else { break }
-            let pieces = SafeText.wrap(SafeText.escapeNonASCII(text), width: 900)
-            lines.append(pieces.joined(separator: "\r\n "))
+        let type = self.isInternational ? "message/global-headers" : "text/rfc822-headers; charset=us-ascii"
+        let lines = self.original.content.headerSection.lines.map { line in
+            let safe = self.isInternational ? SafeText.escapeControls(line) : SafeText.escapeNonASCII(line)
+            return SafeText.wrap(safe, width: Self.maximumLine).joined(separator: "\r\n ")
         }
-        return lines
-    }
-}
-
-extension DeliveryStatusNotification.Recipient {
-    fileprivate var safeDiagnostic: String {
-        SafeText.escape(bytes: self.diagnostic.utf8.prefix(DeliveryStatusNotification.maximumDiagnostic))
+        return Part(type, lines: lines)
     }
 }

@@ -66,6 +66,12 @@ extension Mailbox: CustomStringConvertible {
 }
 
 extension Mailbox.Domain: CustomStringConvertible {
+    /// Reads a domain name or an address literal.
+    public init?(_ text: some StringProtocol) {
+        guard let mailbox = Mailbox("x@\(text)") else { return nil }
+        self = mailbox.domain
+    }
+
     public var description: String {
         switch self {
         case .name(let name): name.text

@@ -65,10 +65,14 @@ public struct SMTPReply: Hashable, Sendable {
 }
 
 extension SMTPReply: CustomStringConvertible {
+    /// The most bytes of a reply's text that logs, traces and reports tell.
+    public static let maximumDescription = 2048
+
     /// The reply on one printable line, for logs, traces and reports.
     public var description: String {
         let status = self.enhancedStatus.map { "\($0)" }
-        let text = self.lines.isEmpty ? nil : SafeText.escape(self.lines.joined(separator: " "))
+        let told = self.lines.joined(separator: " ").utf8.prefix(Self.maximumDescription)
+        let text = self.lines.isEmpty ? nil : SafeText.escape(bytes: told)
         return ([String(self.code), status, text] as [String?]).compactMap { $0 }.joined(separator: " ")
     }
 }

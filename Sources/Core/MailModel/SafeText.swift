@@ -27,13 +27,27 @@ public enum SafeText {
         }
     }
 
-    /// Splits printable ASCII into pieces of at most `width` bytes, at spaces where there are any.
+    /// Control characters, and bytes that are no UTF-8, become `\xNN`; all other text stays as it is.
+    static func escapeControls(_ bytes: some Collection<UInt8>) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return self.escapeNonASCII(bytes) }
+        return text.unicodeScalars.reduce(into: "") { safe, scalar in
+            switch scalar.value {
+            case 0..<0x09, 0x0a..<0x20, 0x7f...0x9f: safe += self.escape(bytes: String(scalar).utf8)
+            default: safe.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
+    /// Splits text without line ends into pieces of at most `width` bytes, at spaces where there are any and never within
+    /// a character.
     static func wrap(_ text: String, width: Int) -> [String] {
         var lines: [String] = []
         var rest = Array(text.utf8)[...]
         while rest.count > width {
             let window = rest.prefix(width + 1)
-            let cut = window.dropFirst().lastIndex(of: UInt8(ascii: " ")) ?? rest.startIndex + width
+            var cut = window.dropFirst().lastIndex(of: UInt8(ascii: " ")) ?? rest.startIndex + width
+            // The bytes 10xxxxxx belong to the character before them.
+            while rest[cut] & 0xc0 == 0x80, cut > rest.startIndex + 1 { cut -= 1 }
             lines.append(String(decoding: rest[..<cut], as: UTF8.self))
             rest = rest[cut...]
             if rest.first == UInt8(ascii: " ") { rest.removeFirst() }

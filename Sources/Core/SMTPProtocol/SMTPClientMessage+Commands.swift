@@ -73,14 +73,7 @@ extension EnvelopeRecipient {
     fileprivate var impliedOriginal: OriginalRecipient? {
         guard let notify = self.notify, notify != .never, let mailbox = self.path.mailbox else { return nil }
         guard mailbox.isInternational else { return OriginalRecipient("rfc822;\(XText.encode("\(mailbox)"))") }
-        // In ASCII, and with nothing left for xtext to encode (RFC 6533 §3), so that it passes hosts of any kind.
-        let escaped = "\(mailbox)".unicodeScalars.reduce(into: "") { text, scalar in
-            if (0x21...0x7e).contains(scalar.value), !"+=\\".unicodeScalars.contains(scalar) {
-                text.unicodeScalars.append(scalar)
-            } else {
-                text += "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
-            }
-        }
-        return OriginalRecipient("utf-8;\(escaped)")
+        // In ASCII, and with nothing left for xtext to encode, so that it passes hosts of any kind.
+        return OriginalRecipient("utf-8;\(EmbeddedUnicode.escape("\(mailbox)"))")
     }
 }

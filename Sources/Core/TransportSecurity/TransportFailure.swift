@@ -90,17 +90,18 @@ extension TransportFailure {
 // MARK: - Reporting
 
 extension TransportFailure {
-    /// The default line of an NDR or trace, such as `starttls-not-supported: …`.
+    /// The default line of an NDR or trace, such as `starttls-not-supported: …`; for the codes of Exchange Online in its words,
+    /// which operators search for.
     public var text: String { "\(self.name): \(self.sentence)" }
 
     private var sentence: String {
         switch self {
-        case .startTLSNotSupported: "The destination mail server must offer TLS to receive mail."
-        case .certificateExpired: "The certificate of the destination mail server has expired."
-        case .tlsaInvalid: "The destination mail server failed DANE validation."
+        case .startTLSNotSupported: "Destination mail server must support TLS to receive mail."
+        case .certificateExpired: "Destination mail server's certificate is expired."
+        case .tlsaInvalid: "The domain failed DANE validation."
         case .tlsHandshakeFailed: "TLS is required, and the destination mail server could not agree on it."
-        case .dnssecInvalid: "The destination domain returned invalid DNSSEC records."
-        case .dnsQueryFailed: "The DNS did not answer for the destination domain."
+        case .dnssecInvalid: "Destination domain returned invalid DNSSEC records."
+        case .dnsQueryFailed: "DNS query failed for the destination domain."
         case .remoteReply: "The destination mail server refused the message."
         case .protocolViolation: "The destination mail server broke the SMTP protocol."
         case .connectionLost: "The connection to the destination mail server was lost."

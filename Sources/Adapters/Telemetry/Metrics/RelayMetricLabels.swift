@@ -84,7 +84,7 @@ public enum DeliveryResult: String, MetricLabel {
 /// Kinds of delivery status notification.
 public enum DSNType: String, MetricLabel {
     public static let labelName = "type"
-    case failure, delay, success
+    case failure, delay, relayed
 }
 
 /// The requirement of one MX host, as in `DANERequirement`.

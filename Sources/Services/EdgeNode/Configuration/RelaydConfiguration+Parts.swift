@@ -62,7 +62,7 @@ extension RelaydConfiguration {
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
-            reportsFrom: Mailbox(self.dsnFrom))
+            reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)
     }
 
     var egress: EgressRoutes {
@@ -89,7 +89,8 @@ extension RelaydConfiguration {
     /// The loader has checked that the waits are positive, so the schedule exists.
     var retrySchedule: RetrySchedule {
         RetrySchedule(
-            delays: self.retry.schedule, securityLifetime: self.retry.daneLifetime, lifetime: self.retry.lifetime)
+            delays: self.retry.schedule, securityLifetime: self.retry.daneLifetime, lifetime: self.retry.lifetime,
+            delayNotice: self.retry.delayNotice > .zero ? self.retry.delayNotice : nil)
             ?? .standard
     }
 

@@ -63,6 +63,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var schedule: [Duration] = [.seconds(900), .seconds(900), .seconds(3600)]
         public var lifetime = Duration.seconds(5 * 86_400)
         public var daneLifetime = Duration.seconds(86_400)
+        public var delayNotice = Duration.seconds(4 * 3600)
     }
 
     public struct Delivery: Hashable, Sendable {
@@ -100,6 +101,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
     public struct DSN: Hashable, Sendable {
         public var from: String?
         public var postmaster: String?
+        public var maxReturnedSize = ByteCount(50 * 1024)
     }
 
     public struct Telemetry: Hashable, Sendable {

@@ -47,6 +47,16 @@ extension RetryReason {
     }
 }
 
+extension DSNType {
+    init(_ action: DeliveryStatusNotification.Action) {
+        switch action {
+        case .failed: self = .failure
+        case .delayed: self = .delay
+        case .relayed: self = .relayed
+        }
+    }
+}
+
 extension TLSAUsageLabel {
     /// The label of the usage that decided.
     init(_ usage: TLSARecord.CertificateUsage?) {

@@ -24,24 +24,31 @@ struct AttemptConclusions: Sendable {
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
             isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil
         ).lines
-        let reports = await self.reports(on: entry, decision, now: now)
+        let plan = NotificationPlan(
+            decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
+            sender: ReversePath(storedText: entry.sender) ?? .null, schedule: self.environment.settings.schedule,
+            arrival: entry.arrival, now: now, isDelayNotified: entry.isDelayNotified)
+        let reports = await self.reports(on: entry, plan, now: now)
         let isRecorded = await self.commit(
             Conclusion(
-                entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision),
-                events: lines.map(\.event),
-                notifications: reports),
-            isDelivery: decision.recipients.allSatisfy { $0 == .delivered })
+                entry: entry, epoch: self.term.epoch, result: Self.result(of: entry, decision, plan),
+                events: lines.map(\.event), notifications: reports.flatMap(\.messages)),
+            isDelivery: decision.recipients.allSatisfy(\.isDelivered))
         // What another owner has concluded, or will, is for its log and its counters.
         guard isRecorded else { return }
-        self.account(entry, report, decision, lines: lines, reports: reports.count)
+        self.account(entry, report, decision, lines: lines, reports: reports)
     }
 
-    private static func result(of entry: QueueEntry, _ decision: EntryDecision) -> Conclusion.Result {
+    private static func result(
+        of entry: QueueEntry, _ decision: EntryDecision, _ plan: NotificationPlan
+    ) -> Conclusion.Result {
         guard let next = decision.nextAttempt, let reason = decision.waitingBecause else { return .removed }
         let remaining = zip(entry.recipients, decision.recipients).compactMap { recipient, decision in
             if case .retry = decision { recipient } else { nil }
         }
-        return .retry(at: next, recipients: remaining, because: reason, isDelayNotified: entry.isDelayNotified)
+        return .retry(
+            at: next, recipients: remaining, because: reason,
+            isDelayNotified: entry.isDelayNotified || plan.announcesDelay)
     }
 
     // MARK: - Committing
@@ -77,21 +84,23 @@ struct AttemptConclusions: Sendable {
 
     // MARK: - Reports to the sender
 
-    private func reports(on entry: QueueEntry, _ decision: EntryDecision, now: Timestamp) async -> [AcceptedMessage] {
-        let bounced = decision.bounced
-        guard !bounced.isEmpty, !entry.sender.isEmpty else { return [] }
+    /// The original is read here, before the transaction: no connection waits for another.
+    private func reports(
+        on entry: QueueEntry, _ plan: NotificationPlan, now: Timestamp
+    ) async -> [NotificationWriter.Reports] {
+        guard plan.notices.contains(where: { $0 != nil }) else { return [] }
+        let settings = self.environment.settings
+        let writer = NotificationWriter(
+            entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now)
         let source = await BodySource.open(entry.key, in: self.environment.store)
-        let writer = FailureReport(
-            entry: entry, decision: decision, from: self.environment.settings.reportsFrom,
-            reportingMTA: self.environment.settings.node, now: now)
-        return writer.messages(originalHeader: await source.header())
+        return writer.reports(returning: await source.returned(of: entry, atMost: settings.returnedBytes))
     }
 
     // MARK: - Counting
 
     private func account(
         _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, lines: [AttemptTrace.Line],
-        reports: Int
+        reports: [NotificationWriter.Reports]
     ) {
         let metrics = self.environment.metrics
         for recipient in decision.recipients {
@@ -102,10 +111,10 @@ struct AttemptConclusions: Sendable {
             case .bounce(_, .expired): metrics.deliveries.increment(.expired)
             }
         }
-        if decision.recipients.contains(.delivered) {
+        if decision.recipients.contains(where: \.isDelivered) {
             metrics.deliveryLatency.observe(self.environment.clock.now - entry.arrival)
         }
-        if reports > 0 { metrics.dsnSent.increment(.failure, by: reports) }
+        for kind in reports { metrics.dsnSent.increment(DSNType(kind.action), by: kind.messages.count) }
         if decision.nextAttempt != nil { metrics.queueRetries.increment(RetryReason(decision.waitingBecause)) }
         for attempt in report.tries { self.count(attempt) }
         for line in lines {
@@ -114,7 +123,7 @@ struct AttemptConclusions: Sendable {
                 metrics.deliveryFailures.increment(DeliveryFailureCode(enhancedStatusCode: "\(status)"))
             }
             self.environment.logger.info(
-                "\(event.kind.rawValue)", metadata: event.logMetadata(of: entry, replyCode: line.replyCode))
+                "\(event.kind.rawValue)", metadata: line.logMetadata(of: entry))
         }
     }
 
@@ -137,9 +146,14 @@ struct AttemptConclusions: Sendable {
 }
 
 extension BodySource {
-    /// The header section, as far as it stands in the first chunk.
-    consuming func header() async -> [UInt8] {
-        guard case .chunk(let bytes) = await self.next() else { return [] }
-        return Array(bytes.prefix(FailureReport.headerLimit))
+    /// What a report may give back: the whole message if the sender asked for it (RET=FULL) and it has at most `limit` bytes,
+    /// which stand in the first chunk; else the beginning of it, with the header section.
+    fileprivate consuming func returned(of entry: QueueEntry, atMost limit: Int) async -> ReturnedContent {
+        guard case .chunk(let bytes) = await self.next() else { return .header([]) }
+        let isAsked = entry.attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) } == .full
+        guard isAsked, entry.size <= limit, bytes.count == entry.size else {
+            return .header(Array(bytes.prefix(NotificationWriter.headerLimits[0])))
+        }
+        return .message(bytes)
     }
 }

@@ -17,10 +17,13 @@ struct AttemptTrace {
     /// The domain is one that we accept mail for: a delivery is a transfer to its next hop.
     let isTransfer: Bool
 
-    /// One row, and the code of the peer's reply, which stands by itself in the log line.
+    /// One row, and what stands by itself in its log line.
     struct Line {
         let event: TraceEvent
+        /// The code of the peer's reply.
         let replyCode: Int?
+        /// The recipients would have been tried again, had the message been younger.
+        let isExpiry: Bool
     }
 
     /// In the order in which the hosts were tried.
@@ -28,8 +31,7 @@ struct AttemptTrace {
         self.report.tries.flatMap { attempt in
             var lines = self.answers(of: attempt)
             if let failure = attempt.failure {
-                lines.append(
-                    Line(event: self.failed(attempt, failure), replyCode: failure.reply.map { Int($0.code) }))
+                lines.append(self.failed(attempt, failure))
             }
             return lines
         }
@@ -49,13 +51,14 @@ struct AttemptTrace {
         return groups.map { group in
             var event = self.event(group.kind, attempt, recipients: group.recipients)
             event.reply = "\(group.reply)"
-            event.status = EnhancedStatusCode(of: group.reply)
+            event.status = self.statusGivenUp(group.recipients) ?? EnhancedStatusCode(of: group.reply)
             if !group.reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
-            return Line(event: event, replyCode: Int(group.reply.code))
+            return Line(
+                event: event, replyCode: Int(group.reply.code), isExpiry: self.isExpired(group.recipients))
         }
     }
 
-    private func failed(_ attempt: HostTry, _ failure: HostFailure) -> TraceEvent {
+    private func failed(_ attempt: HostTry, _ failure: HostFailure) -> Line {
         let undecided = self.entry.recipients.indices.filter { attempt.outcomes[$0] == nil }
         let isGivenUp = !undecided.isEmpty && undecided.allSatisfy { self.kind(ofRecipient: $0) == .fail }
         var event = self.event(isGivenUp ? .fail : .defer, attempt, recipients: undecided)
@@ -63,7 +66,23 @@ struct AttemptTrace {
         event.reason = failure.failure.name
         event.status = isGivenUp ? told.madePermanent.status : told.status
         event.reply = told.text
-        return event
+        return Line(
+            event: event, replyCode: failure.reply.map { Int($0.code) },
+            isExpiry: isGivenUp && self.isExpired(undecided))
+    }
+
+    /// The code with which recipients of the same fate were given up: of class 5 also where the last reply was a 4yz.
+    private func statusGivenUp(_ recipients: [Int]) -> EnhancedStatusCode? {
+        guard let first = recipients.first, case .bounce(let failure, _) = self.decision.recipients[first] else {
+            return nil
+        }
+        return failure.status
+    }
+
+    private func isExpired(_ recipients: [Int]) -> Bool {
+        recipients.contains { index in
+            if case .bounce(_, .expired) = self.decision.recipients[index] { true } else { false }
+        }
     }
 
     private func kind(ofRecipient index: Int) -> TraceEvent.Kind {
@@ -118,34 +137,30 @@ extension PlannedHost {
 
 // MARK: - Log lines
 
-extension TraceEvent {
-    /// A failure that would have been retried had the message been younger.
-    private var isExpiry: Bool {
-        guard let reason, let failure = TransportFailure(rawValue: reason) else { return false }
-        return failure != .remoteReply && !failure.isPermanent
-    }
-
-    /// The event as metadata of a log line, with the code of the peer's reply; whole addresses stay out of logs.
-    func logMetadata(of entry: QueueEntry, replyCode: Int?) -> Logger.Metadata {
+extension AttemptTrace.Line {
+    /// The line as metadata of a log line; whole addresses stay out of logs.
+    func logMetadata(of entry: QueueEntry) -> Logger.Metadata {
+        let event = self.event
         let name: LogEventName =
-            switch self.kind {
+            switch event.kind {
             case .receive: .reception
             case .send, .transfer: .delivery
             case .defer: .transientFailure
             case .fail: self.isExpiry ? .expiration : .bounce
             }
         var metadata: Logger.Metadata = [
-            LogKey.event: "\(name.rawValue)", LogKey.messageID: "\(self.message)",
-            LogKey.recipientDomain: "\(self.domain)", LogKey.attempt: "\(self.attempt)",
+            LogKey.event: "\(name.rawValue)", LogKey.messageID: "\(event.message)",
+            LogKey.recipientDomain: "\(event.domain)", LogKey.attempt: "\(event.attempt)",
             LogKey.senderDomain: "\(entry.sender.split(separator: "@").last ?? "")",
         ]
         let optional: [(String, String?)] = [
-            (LogKey.mxHost, self.mxHost), (LogKey.mxAddress, self.address), (LogKey.dnssec, self.dnssec),
-            (LogKey.daneResult, self.requirement), (LogKey.tlsVersion, self.tlsVersion), (LogKey.cipher, self.cipher),
-            (LogKey.tlsa, self.tlsMatch), (LogKey.reason, self.reason), (LogKey.reply, self.reply),
-            (LogKey.code, replyCode.map(String.init)), (LogKey.enhanced, self.status.map { "\($0)" }),
-            (LogKey.authentication, self.authentication?.rawValue),
-            (LogKey.durationMilliseconds, self.duration.map { "\($0.wholeMicroseconds / 1000)" }),
+            (LogKey.mxHost, event.mxHost), (LogKey.mxAddress, event.address), (LogKey.dnssec, event.dnssec),
+            (LogKey.daneResult, event.requirement), (LogKey.tlsVersion, event.tlsVersion),
+            (LogKey.cipher, event.cipher),
+            (LogKey.tlsa, event.tlsMatch), (LogKey.reason, event.reason), (LogKey.reply, event.reply),
+            (LogKey.code, self.replyCode.map(String.init)), (LogKey.enhanced, event.status.map { "\($0)" }),
+            (LogKey.authentication, event.authentication?.rawValue),
+            (LogKey.durationMilliseconds, event.duration.map { "\($0.wholeMicroseconds / 1000)" }),
         ]
         for case (let key, let value?) in optional { metadata[key] = "\(value)" }
         return metadata

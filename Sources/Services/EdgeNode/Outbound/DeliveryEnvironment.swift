@@ -22,6 +22,8 @@ struct DeliveryEnvironment: Sendable {
         let schedule: RetrySchedule
         /// The header address of reports to senders.
         let reportsFrom: Mailbox?
+        /// The largest message that a report gives back whole, in bytes.
+        let returnedBytes: Int
     }
 
     /// Addresses tried in one attempt, over all hosts; an attempt that found none of them open is a failed attempt.

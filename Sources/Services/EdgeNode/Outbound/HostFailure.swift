@@ -90,7 +90,9 @@ struct HostFailure: Hashable, Sendable {
         let text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"
         return DeliveryFailure(
             failureClass: self.failure.isSecurityFailure ? .security : .general, status: status,
-            reason: self.failure.name, text: text, host: host)
+            reason: self.failure.name, text: text,
+            reply: self.failure == .remoteReply ? self.reply.map { "\($0)" } : nil,
+            host: host)
     }
 }
 

@@ -30,6 +30,8 @@ struct HostTry: Sendable {
     var isWarm = false
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
+    /// The host by its name, or as an address literal where it has none.
+    var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
     /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
     var isCutShort = false
     /// Our own resolver could not look it up.
@@ -67,7 +69,7 @@ struct AttemptReport: Sendable {
         self.outcomes = (0..<recipients).map { index in
             for attempt in tries {
                 guard let outcome = attempt.outcomes[index] else { continue }
-                return RecipientOutcome(outcome, host: attempt.host?.name?.text)
+                return RecipientOutcome(outcome, host: attempt.hostText)
             }
             return .failed(telling)
         }
@@ -90,7 +92,7 @@ struct AttemptReport: Sendable {
         guard let (attempt, failure) = candidates.first(where: { $0.1.failure == name }) else {
             return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
         }
-        return failure.deliveryFailure(host: attempt.host?.name?.text ?? attempt.address.map { "[\($0)]" })
+        return failure.deliveryFailure(host: attempt.hostText)
     }
 }
 
@@ -98,7 +100,11 @@ extension RecipientOutcome {
     /// A host's answer for one recipient.
     init(_ outcome: SMTPRecipientOutcome, host: String?) {
         switch outcome {
-        case .accepted: self = .delivered
+        case .accepted(let reply, let supportsDSN):
+            self = .delivered(
+                Acceptance(
+                    host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
+                    takesOverReports: supportsDSN))
         case .deferred(let reply), .refused(let reply), .surplus(let reply):
             self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
         }

@@ -125,6 +125,10 @@ enum ConfigurationSchema {
         Key(
             "retry.dane-lifetime", \.retry.daneLifetime, .duration(second...(day * 30)),
             "The same, if its last attempt failed for DANE or DNSSEC."),
+        Key(
+            "retry.delay-notice", \.retry.delayNotice, .duration(.zero...(day * 30)),
+            "The sender is told once of the first attempt that fails so long after arrival, unless NOTIFY forbids it; 0 is never."
+        ),
     ]
 
     private static let delivery: [Setting<RelaydConfiguration>] = [
@@ -231,6 +235,10 @@ enum ConfigurationSchema {
         Key(
             "dsn.from", \.dsn.from, .optional(.mailbox()),
             "From address of delivery reports; mailer-daemon at the node's name unless given."),
+        Key(
+            "dsn.max-returned-size", \.dsn.maxReturnedSize, .size(ByteCount(0)...ByteCount(65_536)),
+            "Largest message that a report of failure gives back whole where RET=FULL asks for it; of others the header. A report has at most 64 KiB, or gives back the header only."
+        ),
         Key(
             "dsn.postmaster", \.dsn.postmaster, .optional(.mailbox()),
             "Address for the postmaster; postmaster at the node's name unless given."),

@@ -1,0 +1,124 @@
+import DeliveryQueue
+import MailModel
+import QueueStore
+import SMTPProtocol
+import Testing
+
+@testable import EdgeNode
+
+/// The reports to senders, as messages for the queue.
+@Suite("Reports to senders")
+struct NotificationWriterTests {
+    private let header = ReturnedContent.header(Array("Subject: x\r\n\r\n".utf8))
+
+    /// The reports after an attempt in which one host gave these answers.
+    private func reports(
+        _ entry: QueueEntry, _ answers: [SMTPRecipientOutcome], returning content: ReturnedContent? = nil,
+        atSecond second: Int64 = 60
+    ) -> [NotificationWriter.Reports] {
+        var attempt = HostTry(address: .loopback)
+        attempt.outcomes = Dictionary(uniqueKeysWithValues: answers.enumerated().map { ($0.offset, $0.element) })
+        let report = AttemptReport(tries: [attempt], recipients: entry.recipients.count)
+        let plan = NotificationPlan(
+            entry.decision(report, atSecond: second), notify: entry.recipients.map { $0.envelopeRecipient?.notify },
+            sender: ReversePath(storedText: entry.sender) ?? .null, schedule: .standard, arrival: entry.arrival,
+            now: Timestamp(seconds: second), isDelayNotified: entry.isDelayNotified)
+        return NotificationWriter(
+            entry: entry, plan: plan, from: "mailer@relay.test", reportingMTA: "relay.test",
+            now: Timestamp(seconds: second)
+        ).reports(returning: content ?? self.header)
+    }
+
+    /// The reports on an entry all of whose recipients are unknown.
+    private func failures(_ entry: QueueEntry, returning content: ReturnedContent? = nil) -> [AcceptedMessage] {
+        self.reports(entry, entry.recipients.map { _ in .refused(.unknownUser) }, returning: content)
+            .flatMap(\.messages)
+    }
+
+    private func text(_ message: AcceptedMessage) -> String {
+        if case .inline(let bytes) = message.body { String(decoding: bytes, as: UTF8.self) } else { "" }
+    }
+
+    @Test("RFC 3464: a report goes from the null sender to the sender, and names recipient, status, host and reply")
+    func reportsFailure() throws {
+        let message = try #require(self.failures(.of()).first)
+        #expect(message.sender.isEmpty)
+        #expect(message.entries.map(\.domain) == ["alpha.test"])
+        #expect(message.entries[0].recipients == [QueueRecipient(address: "alice@alpha.test")])
+        let text = self.text(message)
+        #expect(text.contains("From: Mail Delivery System <mailer@relay.test>\r\n"))
+        #expect(text.contains("Final-Recipient: rfc822; bob@bravo.test\r\n"))
+        #expect(text.contains("Status: 5.1.1\r\nRemote-MTA: dns; [127.0.0.1]\r\n"))
+        #expect(text.contains("Diagnostic-Code: smtp; 550 5.1.1 No such user\r\n"))
+    }
+
+    @Test(
+        "hostile-input 14: about a message from the null sender nobody is told", arguments: ["", "no mailbox at all"])
+    func noReport(sender: String) { #expect(self.failures(.of(sender: sender)).isEmpty) }
+
+    @Test("One attempt makes one report of each kind, on those whom it concerns")
+    func kinds() {
+        let recipients = ["SUCCESS", "FAILURE", "DELAY", "NEVER"].enumerated().map {
+            QueueRecipient(address: "r\($0.offset)@bravo.test", notify: $0.element, originalRecipient: "rfc822;o+2Bo")
+        }
+        let entry = QueueEntry.to(recipients)
+        let answers: [SMTPRecipientOutcome] = [
+            .accepted(.accepted), .refused(.unknownUser), .deferred(.busy), .refused(.unknownUser),
+        ]
+        let reports = self.reports(entry, answers, atSecond: 4 * 3600)
+        #expect(reports.map(\.action) == [.failed, .delayed, .relayed])
+        #expect(reports.allSatisfy { $0.messages.count == 1 })
+        for (report, recipient) in zip(reports, ["r1", "r2", "r0"]) {
+            let text = self.text(report.messages[0])
+            #expect(text.ranges(of: "Original-Recipient: rfc822; o+o\r\nFinal-Recipient: rfc822; ").count == 1)
+            #expect(text.contains("Final-Recipient: rfc822; \(recipient)@bravo.test\r\n"))
+            #expect(text.contains("Action: \(report.action.rawValue)\r\n"))
+        }
+    }
+
+    @Test("Many recipients make several reports, each small enough for one row, and nobody is left out")
+    func reportsAreBounded() {
+        let recipients = (0..<100).map { "user\($0)@bravo.test" }
+        let header = Array(String(repeating: "X-Long: \(String(repeating: "x", count: 900))\r\n", count: 36).utf8)
+        let reports = self.failures(.of(recipients), returning: .header(header))
+        #expect(reports.count > 1)
+        #expect(reports.allSatisfy { $0.size <= QueueLimits.inlineBody })
+        let text = reports.map(self.text).joined()
+        #expect(recipients.allSatisfy { text.contains("Final-Recipient: rfc822; \($0)\r\n") })
+    }
+
+    @Test("A whole message that leaves no room is cut to its header, and a header that grows by escaping is cut, too")
+    func cutToHeader() {
+        let line = "Body " + String(repeating: "x", count: 900) + "\r\n"
+        let whole = Array(("Subject: x\r\n\r\n" + String(repeating: line, count: 72)).utf8)
+        let report = self.failures(.of(), returning: .message(whole)).map(self.text)
+        #expect(report.count == 1 && report[0].contains("Subject: x\r\n") && !report[0].contains("Body"))
+        let header = Array(String(repeating: "X-Umlaut: \(String(repeating: "ü", count: 400))\r\n", count: 40).utf8)
+        let escaped = self.failures(.of(), returning: .header(header))
+        #expect(escaped.count == 1 && self.text(escaped[0]).contains("X-Umlaut"))
+        #expect(escaped.allSatisfy { $0.size <= QueueLimits.inlineBody })
+    }
+
+    @Test("The attributes of a report say truthfully what its hosts must be able to take")
+    func attributes() throws {
+        let plain = try #require(self.failures(.of()).first)
+        #expect(!plain.attributes.isEightBit && !plain.attributes.isSMTPUTF8)
+        let eightBit = try #require(
+            self.failures(.of(), returning: .message(Array("Subject: x\r\n\r\nGrüße\r\n".utf8))).first)
+        #expect(eightBit.attributes.isEightBit && !eightBit.attributes.isSMTPUTF8)
+        let international = try #require(self.failures(.of(sender: "jörg@alpha.test")).first)
+        #expect(international.attributes.isEightBit && international.attributes.isSMTPUTF8)
+        #expect(international.entries[0].recipients == [QueueRecipient(address: "jörg@alpha.test")])
+    }
+
+    @Test("hostile-input 24: a reply of 100 KB with ESC, NUL and a boundary is told in 2 KiB of printable ASCII")
+    func hostileReply() throws {
+        let hostile = SMTPReply(
+            550, EnhancedStatusCode(.permanentFailure, 1, 1),
+            lines: ["\u{1b}[2J\0 --=_x"] + Array(repeating: String(repeating: "y", count: 1024), count: 100))
+        let message = try #require(self.reports(.of(), [.refused(hostile)]).first?.messages.first)
+        #expect(message.size < 8192)
+        #expect(self.text(message).utf8.allSatisfy { [9, 10, 13].contains($0) || (0x20...0x7e).contains($0) })
+        #expect(self.text(message).contains("\\x1B[2J\\x00 --=_x"))
+    }
+}

@@ -17,6 +17,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case tlsa
     /// A response packet of the DNS.
     case dns
+    /// A report made of what a hostile host said and of a hostile message.
+    case dsn
     /// A client's bytes in each state of a server session.
     case serverSession = "server-session"
     /// A server's bytes in each stage of a client session.
@@ -32,6 +34,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .address: try AddressCheck.check(input)
         case .tlsa: try TLSACheck.check(input)
         case .dns: try DNSCheck.check(input)
+        case .dsn: try ReportCheck.check(input)
         case .serverSession: try ServerSessionCheck.check(input)
         case .clientSession: try ClientSessionCheck.check(input)
         }

@@ -129,7 +129,10 @@ let package = Package(
         // Executables
         executable(
             "relayd",
-            ["EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "Telemetry", argumentParser, logging]),
+            [
+                "EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "TLSEngine", "Telemetry", argumentParser,
+                logging,
+            ]),
         executable(
             "relayctl",
             ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),

@@ -75,7 +75,8 @@ struct InboundClient {
     /// Runs `body` with a client that has connected, and ends everything after it.
     static func with(
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
-        limits: SMTPServerLimits = SMTPServerLimits(), _ body: (InboundClient) async throws -> Void
+        limits: SMTPServerLimits = SMTPServerLimits(), configure: (inout InboundEnvironment) -> Void = { _ in },
+        _ body: (InboundClient) async throws -> Void
     ) async throws {
         let supervisor = TaskSupervisor(backlog: 8)
         let store = TestStore(isGated: isStoreGated)
@@ -85,12 +86,13 @@ struct InboundClient {
             enqueue: { message async throws(QueueStoreError) in try await store.enqueue(message) },
             bodyWriter: { _ in preconditionFailure("no test here sends a large message") }, supervisor: supervisor,
             metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let environment = InboundEnvironment(
+        var environment = InboundEnvironment(
             session: .init(hostName: "relay.test", offersSTARTTLS: true, limits: limits), timeouts: SMTPTimeouts(),
             policy: InboundPolicy(
                 acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
                 postmaster: "postmaster@bravo.test"),
             certificates: certificates, intake: intake, metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
+        configure(&environment)
         try await withThrowingTaskGroup { group in
             group.addTask { await supervisor.run() }
             try await client.connect(environment, address)

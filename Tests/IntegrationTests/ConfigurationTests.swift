@@ -85,4 +85,42 @@ struct ConfigurationTests {
             #expect(shown.output.contains("lease-ttl: 10s"))
         }
     }
+
+    @Test("`auth hash` prints a line that the file of users takes, and a file that others can read is refused")
+    func users() async throws {
+        try await withTemporaryFolder { folder in
+            let relayd = try RelaydProcess.besideThisProgram().path
+            let line = try await ChildProcess.run(
+                "/bin/sh", ["-c", "echo secret | \(relayd) auth hash alice@example.org"], limit: .seconds(30))
+            #expect(line.hasPrefix("alice@example.org:$scrypt$ln=15,r=8,p=1$"), "\(line)")
+            let leaf = try TestPKI(now: .now).leaf("mx.example")
+            let files = ["chain.pem": leaf.chainPEM, "key.pem": leaf.key.pem, "users": line + "bob:secret\n"]
+            for (name, text) in files {
+                let url = folder.appending(path: name)
+                try Data(text.utf8).write(to: url)
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
+            }
+            let file = folder.appending(path: "relayd.yaml")
+            let path = folder.path
+            let yaml = """
+                tls: {certificates: [{certificate: "\(path)/chain.pem", key: "\(path)/key.pem"}]}
+                auth: {users-file: "\(path)/users"}
+                """
+            try Data(yaml.utf8).write(to: file)
+            let bad = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(bad.status == 78)
+            #expect(bad.output.contains("\(file.path):2: auth.users-file: \(path)/users: line 2: "), "\(bad.output)")
+            #expect(!bad.output.contains("secret"))
+
+            let users = folder.appending(path: "users")
+            try Data(line.utf8).write(to: users)
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: users.path)
+            let exposed = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(exposed.status == 78)
+            #expect(exposed.output.contains("others can read"), "\(exposed.output)")
+            try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: users.path)
+            let good = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(good.status == 0, "\(good.output)")
+        }
+    }
 }

@@ -55,6 +55,16 @@ import Testing
             ])
     }
 
+    @Test("hostile-input 23: an international address is said to a host with SMTPUTF8 only", arguments: [true, false])
+    func international(offersSMTPUTF8: Bool) throws {
+        var talk = try ClientConversation()
+        if offersSMTPUTF8 { talk.getReady("SMTPUTF8") } else { talk.getReady("PIPELINING") }
+        let path = try #require(ForwardPath("<jürgen@mx.test>"))
+        talk.act(talk.session.verify(path))
+        #expect(talk.written == (offersSMTPUTF8 ? ["MAIL FROM:<> SMTPUTF8"] : []))
+        #expect((talk.outcomes != nil) == !offersSMTPUTF8)
+    }
+
     @Test("421 and a reply that is none end the connection", arguments: ["421 4.3.2 closing", "354 go on"])
     func ended(_ reply: String) throws {
         var talk = try self.asked()

@@ -86,6 +86,14 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
         }
     }
 
+    /// Whether nine tenths of the items or of the cost that may wait do so.
+    public var isCongested: Bool {
+        self.state.withLock { state in
+            state.waiting.count >= self.limits.waitingCount / 10 * 9
+                || state.waitingCost >= self.limits.waitingCost / 10 * 9
+        }
+    }
+
     /// How many items wait, for metrics.
     public var waitingCount: Int { self.state.withLock { $0.waiting.count } }
 

@@ -66,6 +66,9 @@ public final class QueueWriter: Sendable {
         BodyWriter(pool: self.pool, message: message.id, shards: message.shards(in: self.map))
     }
 
+    /// Whether so much waits that the next messages are about to be refused.
+    public var isCongested: Bool { self.commits.isCongested }
+
     /// How many messages wait, for metrics.
     public var waitingCount: Int { self.commits.waitingCount }
 }

@@ -15,6 +15,20 @@ public struct RecognisedClients: Sendable {
         self.fingerprints = fingerprints
     }
 
+    /// The same, with the authorities of a PEM file.
+    public init(authorityFile: String?, fingerprints: Set<[UInt8]>) throws(TLSConfigurationError) {
+        var authorities: [Certificate] = []
+        if let authorityFile {
+            let pem = try readSmallFile(authorityFile)
+            do {
+                authorities = try Certificate.readAll(pem: pem)
+            } catch {
+                throw TLSConfigurationError(error.code, "\(authorityFile): \(error.message)")
+            }
+        }
+        self.init(authorities: authorities, fingerprints: fingerprints)
+    }
+
     /// A mark of this rule that sessions carry: 32 bytes, the same for the same clients.
     var sessionContext: [UInt8] {
         let issued = self.authorities.map { Digests.sha256($0.value.der) }

@@ -51,7 +51,7 @@ public final class ServerCertificate: Sendable {
 }
 
 /// Reads at most a megabyte. The mode is that of the very file that is read.
-private func readSmallFile(_ path: String, isSecret: Bool = false) throws(TLSConfigurationError) -> [UInt8] {
+func readSmallFile(_ path: String, isSecret: Bool = false) throws(TLSConfigurationError) -> [UInt8] {
     let maximumBytes = 1 << 20
     guard let file = FileHandle(forReadingAtPath: path) else {
         throw TLSConfigurationError(.unreadable, "\(path): cannot be read")

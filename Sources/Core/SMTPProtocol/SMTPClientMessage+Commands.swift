@@ -38,7 +38,7 @@ extension SMTPClientMessage {
     }
 
     /// UTF-8 is never sent where it was not offered, and no address is ever rewritten (RFC 6531 §3.5).
-    private static func notInternational(_ code: UInt16, _ what: String) -> SMTPReply {
+    static func notInternational(_ code: UInt16, _ what: String) -> SMTPReply {
         SMTPReply(
             code, EnhancedStatusCode(.permanentFailure, 6, 7),
             "The next host does not offer SMTPUTF8, which \(what) needs")

@@ -116,6 +116,12 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// `.messageDone` with one outcome, in which a refusal of the null sender counts as "not now".
     public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
+        guard self.capabilities.smtpUTF8 || !recipient.isInternational else {
+            let outcome = SMTPRecipientOutcome.refused(
+                SMTPClientMessage.notInternational(553, "this recipient's address"))
+            self.recipientOutcomes = [outcome]
+            return .messageDone([outcome])
+        }
         self.recipientOutcomes = [nil]
         let verification = SMTPClientVerification(of: recipient, resetFirst: self.needsReset)
         self.state = .verification(verification)

@@ -20,7 +20,8 @@ struct SMTPClientVerification: Hashable, Sendable {
     private let recipient: ForwardPath
     private var step: Step
 
-    /// `resetFirst` clears what an earlier, unfinished transaction left on the server.
+    /// `resetFirst` clears what an earlier, unfinished transaction left on the server. An international recipient is for
+    /// servers with SMTPUTF8 only.
     init(of recipient: ForwardPath, resetFirst: Bool) {
         self.recipient = recipient
         self.step = resetFirst ? .reset : .mail
@@ -38,7 +39,7 @@ struct SMTPClientVerification: Hashable, Sendable {
     var command: [UInt8] {
         switch self.step {
         case .reset: Array("RSET\r\n".utf8)
-        case .mail: Array("MAIL FROM:<>\r\n".utf8)
+        case .mail: Array("MAIL FROM:<>\(self.recipient.isInternational ? " SMTPUTF8" : "")\r\n".utf8)
         case .recipient: Array("RCPT TO:\(self.recipient)\r\n".utf8)
         }
     }

@@ -4,7 +4,8 @@ import ArgumentParser
 struct Relayd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayd", abstract: "The edge node: SMTP in, queue, SMTP out with DANE enforced.",
-        version: Version.text, subcommands: [Run.self, Migrate.self, Config.self], defaultSubcommand: Run.self)
+        version: Version.text, subcommands: [Run.self, Migrate.self, Config.self, Auth.self],
+        defaultSubcommand: Run.self)
 }
 
 /// What is running; a release sets both.

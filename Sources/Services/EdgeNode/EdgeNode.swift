@@ -66,7 +66,7 @@ public struct EdgeNode: Sendable {
         let group = MultiThreadedEventLoopGroup.singleton
         let services = try self.services(
             Parts(
-                health: health, certificates: files.certificates, resolver: files.resolver, pool: pool, store: store,
+                health: health, files: files, pool: pool, store: store,
                 clock: clock, group: group, reloads: reloads))
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -80,8 +80,7 @@ public struct EdgeNode: Sendable {
     /// What the services are made of.
     private struct Parts {
         let health: HealthRegistry
-        let certificates: ServerCertificateStore?
-        let resolver: SecureResolver
+        let files: ConfiguredFiles
         let pool: PostgresPool
         let store: QueueStore
         let clock: DatabaseClock
@@ -90,7 +89,10 @@ public struct EdgeNode: Sendable {
     }
 
     private func services(_ parts: Parts) throws -> [any Service] {
-        let policy = try self.configuration.inboundPolicy()
+        let policy = try self.configuration.inboundPolicy(parts.files.recipientLists)
+        if policy.postmaster == nil {
+            self.logger.warning("no postmaster is configured: mail for <Postmaster> is refused")
+        }
         let hints = QueueOwner.Hints()
         let writer = QueueWriter(
             pool: parts.pool, map: parts.store.shardMap, node: self.configuration.node.name.text
@@ -98,19 +100,27 @@ public struct EdgeNode: Sendable {
             for entry in due { hints.continuation.yield(entry) }
         }
         let deliveries = try self.deliveryEnvironment(parts, policy)
+        let gatekeepers = self.gatekeepers(parts, deliveries, writer)
         return [
             self.telemetryServer(parts.health),
             ConfigurationReload(
-                running: self.loaded, load: self.reload, signals: parts.reloads, certificates: parts.certificates,
+                running: self.loaded, load: self.reload, signals: parts.reloads, certificates: parts.files.certificates,
                 metrics: self.metrics, logger: self.logger),
             DatabaseMonitor(pool: parts.pool, metrics: self.metrics),
             ResolverMonitor(
-                resolver: parts.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),
+                resolver: parts.files.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
                 drainTime: self.configuration.drain.timeout),
-            self.inboundService(parts, policy, writer),
-        ]
+        ] + gatekeepers.services + [self.inboundService(parts, policy, writer, gatekeepers)]
+    }
+
+    private func gatekeepers(
+        _ parts: Parts, _ deliveries: DeliveryEnvironment, _ writer: QueueWriter
+    ) -> Gatekeepers {
+        Gatekeepers(
+            configuration: self.configuration, users: parts.files.users, deliveries: deliveries,
+            eventLoops: parts.group, isWriterCongested: { writer.isCongested })
     }
 
     private func telemetryServer(_ health: HealthRegistry) -> TelemetryServer {
@@ -121,7 +131,7 @@ public struct EdgeNode: Sendable {
     }
 
     private func inboundService(
-        _ parts: Parts, _ policy: InboundPolicy, _ writer: QueueWriter
+        _ parts: Parts, _ policy: InboundPolicy, _ writer: QueueWriter, _ gatekeepers: Gatekeepers
     ) -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
@@ -133,10 +143,12 @@ public struct EdgeNode: Sendable {
         let listeners = self.configuration.smtp.listeners.map { listener in
             SMTPListener(
                 settings: listener,
-                environment: InboundEnvironment(
-                    session: self.configuration.session(of: listener, hasTLS: parts.certificates != nil),
-                    timeouts: self.configuration.serverTimeouts, policy: policy, certificates: parts.certificates,
-                    intake: intake, metrics: self.metrics, now: { .systemNow }),
+                environment: gatekeepers.environment(
+                    InboundEnvironment(
+                        session: self.configuration.session(of: listener, hasTLS: parts.files.certificates != nil),
+                        timeouts: self.configuration.serverTimeouts, policy: policy,
+                        certificates: parts.files.certificates,
+                        intake: intake, metrics: self.metrics, now: { .systemNow })),
                 limiter: limiter, clients: clients, group: parts.group, logger: self.logger)
         }
         return InboundService(
@@ -151,7 +163,7 @@ public struct EdgeNode: Sendable {
         return DeliveryEnvironment(
             settings: self.configuration.deliverySettings, policy: policy,
             routes: RouteFinder(
-                resolver: parts.resolver,
+                resolver: parts.files.resolver,
                 policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces())),
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics),

@@ -23,6 +23,13 @@ public struct PasswordHash: Hashable, Sendable {
             of: password, cost: cost, salt: (0..<Self.newSaltBytes).map { _ in generator.next() })
     }
 
+    /// A hash that no password has, so that the question about somebody unknown costs what another costs.
+    public static func decoy(_ cost: PasswordCost) -> PasswordHash {
+        var generator = SystemRandomNumberGenerator()
+        func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in generator.next() } }
+        return PasswordHash(cost: cost, salt: random(Self.newSaltBytes), digest: random(Self.newDigestBytes))
+    }
+
     /// Hashes a password with a given salt.
     init(
         of password: [UInt8], cost: PasswordCost, salt: [UInt8], length: Int = Self.newDigestBytes

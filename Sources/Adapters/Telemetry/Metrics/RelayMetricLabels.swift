@@ -45,6 +45,18 @@ public enum InboundMessageResult: String, MetricLabel {
     case accepted, deferred, rejected, aborted
 }
 
+/// What the credentials of AUTH were worth.
+public enum AuthenticationResult: String, MetricLabel {
+    public static let labelName = "result"
+    case accepted, refused, unavailable
+}
+
+/// What was found out about a recipient by call-ahead, from the cache or anew.
+public enum VerificationResult: String, MetricLabel {
+    public static let labelName = "result"
+    case exists, unknown, unsure
+}
+
 /// Why a command or message was refused.
 public enum RejectReason: String, MetricLabel {
     public static let labelName = "reason"
@@ -53,12 +65,14 @@ public enum RejectReason: String, MetricLabel {
     case badLineEnding = "bad_line_ending"
     case relayDenied = "relay_denied"
     case unknownRecipient = "unknown_recipient"
+    case authentication
     case size
     case recipients
     case errors
     case limit
     case timeout
     case queue
+    case storage
     case malformedMessage = "malformed_message"
     case other
 }

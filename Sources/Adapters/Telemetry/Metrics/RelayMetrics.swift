@@ -6,6 +6,8 @@ public struct RelayMetrics: Sendable {
     public let smtpdConnections: Gauge<ListenerLabel>
     public let smtpdTLSHandshakes: Counter<LabelPair<TLSHandshakeResult, LabelPair<TLSVersionLabel, TLSResumed>>>
     public let smtpdTLSHandshakeDuration: Histogram<NoLabels>
+    public let smtpdAuthentications: Counter<AuthenticationResult>
+    public let smtpdVerifications: Counter<VerificationResult>
     public let smtpdMessages: Counter<InboundMessageResult>
     public let smtpdRejects: Counter<RejectReason>
     public let smtpdMessageSize: Histogram<NoLabels>
@@ -60,6 +62,10 @@ public struct RelayMetrics: Sendable {
         self.smtpdTLSHandshakes = make.counter("smtpd_tls_handshakes_total", "TLS handshakes with clients.")
         self.smtpdTLSHandshakeDuration = make.seconds(
             "smtpd_tls_handshake_duration_seconds", "Time from the reply to STARTTLS to the end of the handshake.")
+        self.smtpdAuthentications = make.counter(
+            "smtpd_authentications_total", "Credentials judged, by what came of it.")
+        self.smtpdVerifications = make.counter(
+            "smtpd_recipient_verifications_total", "Recipients verified by asking the next hop, or its cached answer.")
         self.smtpdMessages = make.counter("smtpd_messages_total", "Messages that clients sent to their end.")
         self.smtpdRejects = make.counter("smtpd_rejects_total", "Commands and messages refused, by reason.")
         self.smtpdMessageSize = make.histogram(

@@ -25,8 +25,37 @@ public struct CertificateFiles: Hashable, Sendable {
 public struct AcceptedDomain: Hashable, Sendable {
     public var domain: DomainName
     public var nextHop = ConfiguredNextHop.mx
+    public var recipients = ConfiguredRecipients.any
 
     public init(_ domain: DomainName) { self.domain = domain }
+}
+
+/// Which recipients of an accepted domain exist.
+public enum ConfiguredRecipients: Hashable, Sendable {
+    /// All of them, as far as this node knows.
+    case any
+    /// Those whose local parts stand in this file.
+    case file(String)
+    /// Those that the next hop would take.
+    case callAhead
+}
+
+/// What is done with a recipient about whom the next hop does not say anything in time.
+public enum CallAheadFailure: String, CaseIterable, Hashable, Sendable {
+    /// The client is told to try later.
+    case tempfail
+    /// The recipient is accepted.
+    case accept
+}
+
+/// The clients that may relay because of their certificates.
+public struct ClientCertificates: Hashable, Sendable {
+    /// PEM file of the authorities whose certificates count.
+    public var authorityFile: String?
+    /// Certificates or keys that count whoever issued them.
+    public var fingerprints: [SHA256Fingerprint] = []
+
+    public init() {}
 }
 
 /// A zone that is asked for at given servers.

@@ -10,6 +10,10 @@ import TLSEngine
 struct ConfiguredFiles: Sendable {
     /// `nil` when no certificate is configured.
     let certificates: ServerCertificateStore?
+    /// `nil` when no file of users is configured.
+    let users: UserCredentials?
+    /// By accepted domain, where there is one.
+    let recipientLists: [DomainName: RecipientList]
     let resolver: SecureResolver
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
@@ -21,12 +25,15 @@ struct ConfiguredFiles: Sendable {
         } catch {
             problems += error.problems
         }
+        let clients = Self.recognisedClients(loaded, &problems)
+        self.users = Self.users(loaded, &problems)
+        self.recipientLists = Self.recipientLists(loaded, &problems)
         for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
             guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
             problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-        self.certificates = try Self.store(certificates, loaded)
+        self.certificates = try Self.store(certificates, clients, loaded)
         self.resolver = try await Self.resolver(loaded, logger)
     }
 
@@ -63,11 +70,11 @@ struct ConfiguredFiles: Sendable {
     }
 
     private static func store(
-        _ certificates: [ServerCertificate], _ loaded: LoadedConfiguration
+        _ certificates: [ServerCertificate], _ clients: RecognisedClients?, _ loaded: LoadedConfiguration
     ) throws(ConfigurationError) -> ServerCertificateStore? {
         guard !certificates.isEmpty else { return nil }
         do {
-            return try ServerCertificateStore(certificates)
+            return try ServerCertificateStore(certificates, clients: clients)
         } catch {
             throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
         }

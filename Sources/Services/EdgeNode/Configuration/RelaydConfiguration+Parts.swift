@@ -46,14 +46,48 @@ extension RelaydConfiguration {
     }
 
     /// Throws when the postmaster's address is none.
-    func inboundPolicy() throws -> InboundPolicy {
-        guard let postmaster = Mailbox(self.postmaster) else {
-            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(self.postmaster)")
+    func inboundPolicy(_ lists: [DomainName: RecipientList]) throws -> InboundPolicy {
+        let postmaster = self.postmaster.flatMap { Mailbox($0) }
+        if let address = self.postmaster, postmaster == nil {
+            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(address)")
         }
         let domains = self.acceptedDomains.map { ($0.domain, $0.nextHop.routed) }
+        var verification = lists.mapValues { InboundPolicy.RecipientVerification.list($0) }
+        for domain in self.acceptedDomains where domain.recipients == .callAhead {
+            verification[domain.domain] = .callAhead
+        }
         return InboundPolicy(
-            acceptedDomains: Dictionary(domains) { first, _ in first }, relayNetworks: self.relayNetworks,
-            postmaster: postmaster)
+            acceptedDomains: Dictionary(domains) { first, _ in first }, verification: verification,
+            relayNetworks: self.relayNetworks, postmaster: postmaster)
+    }
+
+    var authenticatorLimits: Authenticator.Limits {
+        Authenticator.Limits(
+            threads: self.auth.threads, waiting: self.auth.maxWaiting, failures: self.auth.maxFailures,
+            failureWindow: self.auth.failureWindow, cacheTime: self.auth.cacheTime)
+    }
+
+    var callAheadLimits: CallAheadService.Limits {
+        CallAheadService.Limits(
+            deadline: self.callAhead.timeout,
+            table: .init(
+                positiveTime: self.callAhead.positiveCacheTime, negativeTime: self.callAhead.negativeCacheTime,
+                entries: self.callAhead.cacheEntries),
+            connections: self.callAhead.maxConnections,
+            connectionsPerDomain: self.callAhead.maxConnectionsPerDomain,
+            acceptsUnsure: self.callAhead.onFailure == .accept)
+    }
+
+    var storageLimits: StorageLimits {
+        StorageLimits(
+            messages: self.queue.maxMessages, bytes: self.queue.maxBytes.bytes,
+            databaseBytes: self.queue.maxDatabaseSize.bytes)
+    }
+
+    var copyBudget: CopyBudget {
+        CopyBudget(
+            bytes: self.queue.maxCopyBytes.bytes, shards: self.queue.shards,
+            maximumMessageBytes: self.smtp.maxMessageSize.bytes)
     }
 
     var deliverySettings: DeliveryEnvironment.Settings {

@@ -8,7 +8,9 @@ public struct RelaydConfiguration: Hashable, Sendable {
     public var node: Node
     public var smtp = SMTP()
     public var tls = TLS()
+    public var auth = Auth()
     public var acceptedDomains: [AcceptedDomain] = []
+    public var callAhead = CallAhead()
     public var relayNetworks = CIDRBlock.loopback
     public var database = Database()
     public var queue = Queue()
@@ -43,6 +45,26 @@ public struct RelaydConfiguration: Hashable, Sendable {
 
     public struct TLS: Hashable, Sendable {
         public var certificates: [CertificateFiles] = []
+        public var clientCertificates = ClientCertificates()
+    }
+
+    public struct Auth: Hashable, Sendable {
+        public var usersFile: String?
+        public var threads = 2
+        public var maxWaiting = 100
+        public var maxFailures = 10
+        public var failureWindow = Duration.seconds(600)
+        public var cacheTime = Duration.seconds(300)
+    }
+
+    public struct CallAhead: Hashable, Sendable {
+        public var timeout = Duration.seconds(10)
+        public var positiveCacheTime = Duration.seconds(86_400)
+        public var negativeCacheTime = Duration.seconds(7200)
+        public var cacheEntries = 20_000
+        public var maxConnections = 32
+        public var maxConnectionsPerDomain = 4
+        public var onFailure = CallAheadFailure.tempfail
     }
 
     public struct Database: Hashable, Sendable {
@@ -57,6 +79,10 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var shards = 64
         public var leaseTTL = Duration.seconds(10)
         public var leaseRenewal = Duration.seconds(3)
+        public var maxMessages = 0
+        public var maxBytes = ByteCount(0)
+        public var maxDatabaseSize = ByteCount(0)
+        public var maxCopyBytes = ByteCount(1 << 30)
     }
 
     public struct Retry: Hashable, Sendable {
@@ -125,6 +151,11 @@ extension RelaydConfiguration {
     /// The header address of delivery status notifications; their envelope sender is always empty.
     public var dsnFrom: String { self.dsn.from ?? "mailer-daemon@\(self.node.name)" }
 
-    /// Where mail for the postmaster of this node goes.
-    public var postmaster: String { self.dsn.postmaster ?? "postmaster@\(self.node.name)" }
+    /// Where mail for the bare `<Postmaster>` goes; `nil` where nobody was named and the node's own name is no accepted
+    /// domain, since such mail would come back to this node.
+    public var postmaster: String? {
+        if let configured = self.dsn.postmaster { return configured }
+        let isAccepted = self.acceptedDomains.contains { $0.domain == self.node.name }
+        return isAccepted ? "postmaster@\(self.node.name)" : nil
+    }
 }

@@ -4,16 +4,9 @@ import SMTPProtocol
 import Telemetry
 
 extension InboundConnection {
-    func decide(_ path: ForwardPath) -> SMTPServerAction {
-        switch self.environment.policy.admit(path, from: self.client) {
-        case .success: self.session.recipientDecided(.accept)
-        case .failure(let refusal): self.session.recipientDecided(.refuse(refusal.reply))
-        }
-    }
-
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         let recipients = envelope.recipients.compactMap {
-            try? self.environment.policy.admit($0.path, from: self.client).get()
+            try? self.environment.policy.admit($0.path, from: self.identity).get()
         }
         self.message = IncomingMessage(
             envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,

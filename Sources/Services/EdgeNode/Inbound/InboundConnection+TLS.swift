@@ -32,6 +32,7 @@ extension InboundConnection {
         case .encrypted(let info):
             self.environment.metrics.smtpdTLSHandshakes.increment(
                 .success, TLSVersionLabel(info.version), info.resumed ? .resumed : .full)
+            self.authenticatedClient = info.client
             self.session.tlsEstablished(TLSInfo(version: info.version, cipher: info.cipher))
             self.process(context)
         case .failed:

@@ -26,6 +26,9 @@ final class InboundConnection: ChannelInboundHandler {
     var replies: [UInt8] = []
     var content: [UInt8] = []
     var message: IncomingMessage?
+    var copies = CopyCounter()
+    /// What the client's certificate proved.
+    var authenticatedClient: AuthenticatedClient?
     private var timer: DeadlineTimer?
     private var progress = ClientProgress()
     private var hasGreeted = false
@@ -134,8 +137,8 @@ final class InboundConnection: ChannelInboundHandler {
             self.count(reply)
             reply.serialise(into: &self.replies)
             return true
-        case .decideRecipient(let path, _):
-            return self.perform(self.decide(path), context)
+        case .decideRecipient(let path, let envelope):
+            return self.perform(self.decide(path, envelope, context), context)
         case .authenticate(let credentials): self.authenticate(credentials, context)
         case .beginMessage(let envelope, let reply):
             self.beginMessage(envelope, reply, context)

@@ -10,7 +10,7 @@ struct InboundEnvironment: Sendable {
     /// The name of this node in trace fields, and what its settings say of sessions.
     let session: SMTPServerSession.Configuration
     let timeouts: SMTPTimeouts
-    let policy: InboundPolicy
+    var policy: InboundPolicy
     /// Without certificates STARTTLS is not offered.
     let certificates: ServerCertificateStore?
     let intake: MessageIntake
@@ -18,6 +18,12 @@ struct InboundEnvironment: Sendable {
     let now: @Sendable () -> Timestamp
     /// Says what credentials of a client at this address are worth; without it AUTH is not offered.
     var authenticator: (@Sendable (SASLCredentials, IPAddress) async -> SASLDecision)?
+
+    /// Asks the next hop of an accepted domain about a recipient.
+    var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
+    /// The refusal of mail of so many bytes, if that is known, while the queue has no room for it.
+    var storageRefusal: @Sendable (Int?) -> SMTPReply? = { _ in nil }
+    var copyBudget = CopyBudget.unlimited
 
     /// What each session is told.
     var sessionConfiguration: SMTPServerSession.Configuration {

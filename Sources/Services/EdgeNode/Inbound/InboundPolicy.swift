@@ -1,28 +1,42 @@
 import DANE
 import MailModel
 
-/// Who may send what through this node: accepted domains from anyone, everything else from relay networks only.
+/// Who may send what through this node: mail for accepted domains from anyone, everything else from clients that may relay.
 struct InboundPolicy: Sendable {
+    /// How the recipients of an accepted domain are verified before they are accepted.
+    enum RecipientVerification: Hashable, Sendable {
+        /// Those of the list exist, and nobody else does.
+        case list(RecipientList)
+        /// The domain's next hop is asked.
+        case callAhead
+    }
+
     /// Where the mail of each accepted domain goes; `nil` is by its MX records.
     let acceptedDomains: [DomainName: NextHop?]
+    /// How recipients are verified, for the accepted domains where they are.
+    var verification: [DomainName: RecipientVerification] = [:]
     /// Networks that may relay to anywhere.
     let relayNetworks: [CIDRBlock]
-    /// Where the bare `<Postmaster>` goes.
-    let postmaster: Mailbox
+    /// Where the bare `<Postmaster>` goes; `nil` where no such mail is taken.
+    let postmaster: Mailbox?
 
     /// Whether the client may relay to domains that are not ours.
-    func mayRelay(_ client: IPAddress) -> Bool { self.relayNetworks.contains { $0.contains(client) } }
+    func mayRelay(_ client: ClientIdentity) -> Bool {
+        client.user != nil || client.certificate != nil || self.relayNetworks.contains { $0.contains(client.address) }
+    }
 
     /// The recipient as it is stored, or the refusal.
-    func admit(_ path: ForwardPath, from client: IPAddress) -> Result<AdmittedRecipient, Refusal> {
+    ///
+    /// Verification by list holds for everyone: a recipient that does not exist is nobody's, whoever asks.
+    func admit(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
         let decision = path.relayDecision(clientMayRelay: self.mayRelay(client)) { self.acceptedDomains[$0] != nil }
         switch decision {
         case .refuse(let reply): return .failure(Refusal(reply: reply))
         case .postmaster: return self.postmasterRecipient
         case .relay(let domain):
+            guard let mailbox = path.mailbox else { return self.postmasterRecipient }
             // A source route has done its work once it has been judged.
-            let recipient = path.mailbox.map { ForwardPath.mailbox($0) } ?? path
-            return .success(AdmittedRecipient(path: recipient, domain: domain))
+            return self.verified(AdmittedRecipient(path: .mailbox(mailbox), domain: domain), mailbox)
         }
     }
 
@@ -32,13 +46,29 @@ struct InboundPolicy: Sendable {
         return .domain(domain, port: port)
     }
 
+    private func verified(_ recipient: AdmittedRecipient, _ mailbox: Mailbox) -> Result<AdmittedRecipient, Refusal> {
+        switch self.verification[recipient.domain] {
+        case .list(let list) where !list.contains(mailbox):
+            return .failure(Refusal(reply: Self.unknownRecipient))
+        case .callAhead where !mailbox.isPostmaster:
+            var recipient = recipient
+            recipient.isToBeAsked = true
+            return .success(recipient)
+        case .list, .callAhead, nil:
+            return .success(recipient)
+        }
+    }
+
     private var postmasterRecipient: Result<AdmittedRecipient, Refusal> {
-        guard let domain = self.postmaster.domainName else {
+        guard let postmaster, let domain = postmaster.domainName else {
             let status = EnhancedStatusCode(.permanentFailure, 1, 1)
             return .failure(Refusal(reply: SMTPReply(550, status, "No postmaster is configured")))
         }
-        return .success(AdmittedRecipient(path: .mailbox(self.postmaster), domain: domain))
+        return .success(AdmittedRecipient(path: .mailbox(postmaster), domain: domain))
     }
+
+    /// The mailbox is not in its domain's list.
+    static let unknownRecipient = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such recipient here")
 
     /// A reply that refuses a recipient.
     struct Refusal: Error { let reply: SMTPReply }
@@ -48,4 +78,11 @@ struct InboundPolicy: Sendable {
 struct AdmittedRecipient: Hashable, Sendable {
     let path: ForwardPath
     let domain: DomainName
+    /// It passes only if its domain's next hop would take it.
+    var isToBeAsked = false
+}
+
+extension Mailbox {
+    /// `postmaster` of whatever domain exists everywhere (RFC 5321 §4.5.1).
+    fileprivate var isPostmaster: Bool { self.localPart.lowercased() == "postmaster" }
 }

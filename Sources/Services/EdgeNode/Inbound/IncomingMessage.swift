@@ -13,6 +13,9 @@ final class IncomingMessage {
     private var buffer: [UInt8]
     private var stager: BodyStager?
     private var received = ReceivedFieldCounter()
+    /// The bytes that came, and those that may come.
+    private var size = 0
+    private let sizeLimit: Int
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
@@ -27,17 +30,20 @@ final class IncomingMessage {
         attributes.isEightBit = envelope.body == .eightBitMIME
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
+        let entries = Self.entries(of: recipients)
+        self.sizeLimit = environment.copyBudget.messageBytes(forDomains: entries.count)
         self.intake = environment.intake
         self.buffer = received.bytes
         self.draft = AcceptedMessage(
             id: id, sender: envelope.reversePath.storedText, attributes: attributes,
-            entries: Self.entries(of: recipients), body: .inline([]),
+            entries: entries, body: .inline([]),
             receptionNote: "from \(client) by \(tls.map { "\($0.version) \($0.cipher)" } ?? "cleartext")")
     }
 
     /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
     func append(_ content: inout [UInt8]) -> Bool {
         self.received.consume(content)
+        self.size += content.count
         self.buffer.append(contentsOf: content)
         content.removeAll(keepingCapacity: true)
         return self.buffer.count > QueueLimits.inlineBody
@@ -45,6 +51,10 @@ final class IncomingMessage {
 
     /// Stages what there is; `then` is called on the event loop, with a reply if the message must be refused.
     func stage(on eventLoop: any EventLoop, then: @escaping (SMTPReply?) -> Void) {
+        guard self.size <= self.sizeLimit else {
+            self.buffer = []
+            return then(CopyBudget.tooLarge)
+        }
         let stager = self.stager ?? BodyStager(self.intake.bodyWriter(self.draft))
         self.stager = stager
         let chunk = self.takeBuffer()
@@ -62,6 +72,7 @@ final class IncomingMessage {
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
     func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
         guard !self.received.isLoop else { return then(MessageIntake.routingLoop) }
+        guard self.size <= self.sizeLimit else { return then(CopyBudget.tooLarge) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
         let (intake, stager, draft) = (self.intake, self.stager, self.draft)

@@ -23,7 +23,10 @@ extension RejectReason {
         case (500...502, _, _), (555, _, _): self = .syntax
         case (552, _, _): self = .size
         case (_, 7, 1): self = .relayDenied
+        case (535, _, _), (538, _, _), (454, 7, 0): self = .authentication
         case (452, 5, 3): self = .recipients
+        case (452, 3, 1): self = .storage
+        case (_, 1, 1): self = .unknownRecipient
         case (451, _, _), (452, _, _): self = .queue
         case (554, 6, 0): self = .badLineEnding
         case (421, 7, 0): self = .errors

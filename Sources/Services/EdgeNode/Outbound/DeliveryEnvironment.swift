@@ -15,8 +15,8 @@ struct DeliveryEnvironment: Sendable {
         let node: DomainName
         /// The port of hosts found by MX.
         let port: UInt16
-        let connectTimeout: Duration
-        let timeouts: SMTPTimeouts
+        var connectTimeout: Duration
+        var timeouts: SMTPTimeouts
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
         let schedule: RetrySchedule
@@ -37,7 +37,7 @@ struct DeliveryEnvironment: Sendable {
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 
-    let settings: Settings
+    var settings: Settings
     let policy: InboundPolicy
     let routes: RouteFinder
     let tls: TLSClientContext
@@ -49,7 +49,7 @@ struct DeliveryEnvironment: Sendable {
     /// Connections that wait for the next message.
     let links: SiteLinks
     /// The connections to receiving hosts.
-    let channels: ChannelRegistry
+    var channels: ChannelRegistry
     let metrics: RelayMetrics
     let logger: Logger
     let clock: DatabaseClock

@@ -32,6 +32,22 @@ public struct Swaks: Sendable {
     public var heloName = "client.test"
     /// The name sent in SNI, if any.
     public var serverName: String?
+    /// AUTH by this mechanism, as this user; no AUTH unless given.
+    public var login: Login?
+    /// PEM files of the client's chain and key, if it has any.
+    public var certificate: (chain: String, key: String)?
+
+    /// How a client authenticates.
+    public struct Login: Hashable, Sendable {
+        var mechanism, user, password: String
+
+        /// Credentials for a mechanism such as `PLAIN`.
+        public init(_ mechanism: String, user: String, password: String) {
+            self.mechanism = mechanism
+            self.user = user
+            self.password = password
+        }
+    }
 
     /// A client of this server.
     public init(address: String = "127.0.0.1", port: UInt16, tls: TLS = .required) {
@@ -77,6 +93,15 @@ public struct Swaks: Sendable {
         case .required: words.append("--tls")
         }
         if let serverName = self.serverName { words += ["--tls-sni", serverName] }
+        if let login = self.login {
+            words += [
+                "--auth", login.mechanism, "--auth-user", login.user, "--auth-password", login.password,
+                "--auth-hide-password",
+            ]
+        }
+        if let certificate = self.certificate {
+            words += ["--tls-cert", certificate.chain, "--tls-key", certificate.key]
+        }
         return words
     }
 }

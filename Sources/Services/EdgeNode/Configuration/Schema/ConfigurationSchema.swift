@@ -6,11 +6,11 @@ enum ConfigurationSchema {
     private typealias Key = Setting<RelaydConfiguration>
 
     static let settings: [Setting<RelaydConfiguration>] =
-        smtp + tls + domains + database + queue + retry + delivery + resolver + operation
+        smtp + tls + auth + domains + callAhead + database + queue + retry + delivery + resolver + operation
 
-    private static let second = Duration.seconds(1)
-    private static let hour = Duration.seconds(3600)
-    private static let day = Duration.seconds(86_400)
+    static let second = Duration.seconds(1)
+    static let hour = Duration.seconds(3600)
+    static let day = Duration.seconds(86_400)
 
     private static let smtp: [Setting<RelaydConfiguration>] = [
         Key("node.name", \.node.name, .domain(), "Name of this node: in greetings, EHLO, trace fields and logs."),
@@ -62,7 +62,12 @@ enum ConfigurationSchema {
         Key(
             "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { CertificateFiles() })),
             "Certificates for STARTTLS: PEM files with the chain and the key. names are the SNI names that choose one; empty means those in the certificate. The first is for all other names."
-        )
+        ),
+        Key(
+            "tls.client-certificates", \.tls.clientCertificates,
+            .object(clientCertificates, make: { ClientCertificates() }),
+            "Clients that may send to any domain because of their certificates: those issued by an authority of ca-file, and those whose certificate or key has one of the fingerprints."
+        ),
     ]
 
     private static let certificate: [Setting<CertificateFiles>] = [
@@ -75,13 +80,15 @@ enum ConfigurationSchema {
         Key(
             "accepted-domains", \.acceptedDomains,
             .list(.object(acceptedDomain, make: { AcceptedDomain(placeholder) })),
-            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port."),
+            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port. recipients is any, call-ahead (the next hop is asked), or {file: path} with one local part a line; others are answered 550."
+        ),
         Key("relay-networks", \.relayNetworks, .list(.network()), "Clients that may send to any domain."),
     ]
 
     private static let acceptedDomain: [Setting<AcceptedDomain>] = [
         Setting("domain", \.domain, .domain(), isRequired: true, "The domain."),
         Setting("next-hop", \.nextHop, .nextHop(), "Where its mail goes."),
+        Setting("recipients", \.recipients, .recipients(), "Which of its recipients exist."),
     ]
 
     /// Stands in for a required key until that is read.
@@ -103,17 +110,19 @@ enum ConfigurationSchema {
             "Time for one statement."),
     ]
 
-    private static let queue: [Setting<RelaydConfiguration>] = [
-        Key(
-            "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
-            "Shards of the queue, as fixed by relayd migrate; with another number the node does not start."),
-        Key(
-            "queue.lease-ttl", \.queue.leaseTTL, .duration(.seconds(5)...hour),
-            "Life of a shard's lease without renewal, by the database's clock. 2s of it must be left to end a message."),
-        Key(
-            "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
-            "Interval of renewal; at most half of lease-ttl."),
-    ]
+    private static let queue: [Setting<RelaydConfiguration>] =
+        [
+            Key(
+                "queue.shards", \.queue.shards, .powerOfTwo(1...4096),
+                "Shards of the queue, as fixed by relayd migrate; with another number the node does not start."),
+            Key(
+                "queue.lease-ttl", \.queue.leaseTTL, .duration(.seconds(5)...hour),
+                "Life of a shard's lease without renewal, by the database's clock. 2s of it must be left to end a message."
+            ),
+            Key(
+                "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
+                "Interval of renewal; at most half of lease-ttl."),
+        ] + room
 
     private static let retry: [Setting<RelaydConfiguration>] = [
         Key(
@@ -241,7 +250,8 @@ enum ConfigurationSchema {
         ),
         Key(
             "dsn.postmaster", \.dsn.postmaster, .optional(.mailbox()),
-            "Address for the postmaster; postmaster at the node's name unless given."),
+            "Address for mail to the bare <Postmaster>; without it such mail is taken only if the node's name is an accepted domain."
+        ),
         Key(
             "telemetry.address", \.telemetry.address, .endpoint(),
             "Where /metrics, /livez, /readyz and /startupz are served, without TLS."),
@@ -277,6 +287,7 @@ extension ConfigurationSchema {
         if Set(listeners).count < listeners.count {
             found.append(("smtp.listeners", "two listeners have the same name"))
         }
+        found += Self.policyInconsistencies(in: configuration)
         let domains = configuration.acceptedDomains.map(\.domain)
         if let twice = domains.first(where: { domain in domains.filter { $0 == domain }.count > 1 }) {
             found.append(("accepted-domains", "\(twice) is there twice"))

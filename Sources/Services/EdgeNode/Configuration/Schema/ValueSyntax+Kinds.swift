@@ -94,6 +94,34 @@ extension ValueSyntax {
         }
     }
 
+    /// Which recipients of an accepted domain exist.
+    static func recipients() -> ValueSyntax where Value == ConfiguredRecipients {
+        let expected = "any, call-ahead or {file: path}"
+        return ValueSyntax(
+            parse: { node, key, _ throws(ConfigurationProblem) in
+                switch node.content {
+                case .mapping(let entries) where entries.count == 1 && entries[0].key == "file":
+                    if let path = entries[0].value.scalar, !path.isEmpty { return .file(path) }
+                default:
+                    if node.scalar == "any" { return .any }
+                    if node.scalar == "call-ahead" { return .callAhead }
+                }
+                throw ConfigurationProblem(node.source, key, "expected \(expected), found \(node.kind)")
+            },
+            render: { value in
+                switch value {
+                case .any: "any"
+                case .callAhead: "call-ahead"
+                case .file(let path): "{file: \(YAMLText.quoted(path))}"
+                }
+            }, expected: expected)
+    }
+
+    /// A fingerprint.
+    static func fingerprint() -> ValueSyntax where Value == SHA256Fingerprint {
+        .text("SHA-256 of a certificate or key, 64 hexadecimal digits") { text, _ in SHA256Fingerprint(text) }
+    }
+
     /// The address of a mailbox, `local@domain`.
     static func mailbox() -> ValueSyntax where Value == String {
         .text("address such as postmaster@example.org") { text, context in

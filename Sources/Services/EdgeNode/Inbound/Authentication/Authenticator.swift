@@ -1,0 +1,115 @@
+import Logging
+import MailModel
+import SMTPProtocol
+import ServiceLifecycle
+import Synchronization
+import TLSEngine
+import Telemetry
+
+/// Says what the credentials of AUTH are worth.
+///
+/// A client that failed too often, and one too many at once, hear "not now" without a look at the password. Passwords that
+/// were right are remembered for a while by a keyed digest of name and password, whose key dies with the process, so that a
+/// busy client does not cost a computation per connection. An unknown name takes as long as a known one.
+final class Authenticator: Service {
+    /// The settings under `auth`.
+    struct Limits: Hashable, Sendable {
+        var threads: Int
+        var waiting: Int
+        var failures: Int
+        var failureWindow: Duration
+        var cacheTime: Duration
+    }
+
+    /// The most right passwords that are remembered.
+    private static let rememberedSuccesses = 10_000
+
+    private let users: UserCredentials
+    private let limits: Limits
+    private let workers: PasswordWorkers
+    private let failures: Mutex<FailureTable>
+    private let successes = Mutex(ExpiringCache<[UInt8], Bool>(maximumEntries: rememberedSuccesses))
+    private let digest = KeyedDigest()
+    private let metrics: RelayMetrics
+    private let logger: Logger
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    init(
+        _ users: UserCredentials, limits: Limits, metrics: RelayMetrics, logger: Logger,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.users = users
+        self.limits = limits
+        self.workers = PasswordWorkers(threads: limits.threads, waiting: limits.waiting)
+        self.failures = Mutex(FailureTable(limit: limits.failures, window: limits.failureWindow))
+        self.metrics = metrics
+        self.logger = logger
+        self.now = now
+    }
+
+    /// Keeps the threads until the clients are gone.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+        }
+        await self.workers.shutDown()
+    }
+
+    /// Judges credentials of a client at this address.
+    func judge(_ credentials: SASLCredentials, from client: IPAddress) async -> SASLDecision {
+        let decision = await self.decide(credentials, client)
+        switch decision {
+        case .accepted: self.metrics.smtpdAuthentications.increment(.accepted)
+        case .refused: self.metrics.smtpdAuthentications.increment(.refused)
+        case .unavailable: self.metrics.smtpdAuthentications.increment(.unavailable)
+        }
+        // Names of users are addresses as often as not, and so in no log.
+        self.logger.info("authentication", metadata: ["client": "\(client)", "result": "\(decision.word)"])
+        return decision
+    }
+
+    private func decide(_ credentials: SASLCredentials, _ client: IPAddress) async -> SASLDecision {
+        guard !self.isBlocked(client) else { return .unavailable }
+        let name = credentials.authenticationID
+        // Nobody acts for somebody else here.
+        guard credentials.authorizationID.isEmpty || credentials.authorizationID == name else {
+            return self.refuse(client)
+        }
+        // The length keeps the two apart.
+        let key = self.digest(Array("\(name.utf8.count) \(name)".utf8) + credentials.password)
+        if self.isRemembered(key) { return .accepted(identity: name) }
+        let (hash, isKnown) = self.users.hash(of: name)
+        let matches = await self.workers.matches(credentials.password, hash) { !self.isBlocked(client) }
+        guard let matches else { return .unavailable }
+        guard matches, isKnown else { return self.refuse(client) }
+        let end = self.now() + self.limits.cacheTime
+        self.successes.withLock { $0.store(true, of: key, until: end) }
+        return .accepted(identity: name)
+    }
+
+    private func isBlocked(_ client: IPAddress) -> Bool {
+        let now = self.now()
+        return self.failures.withLock { $0.isBlocked(client, at: now) }
+    }
+
+    private func isRemembered(_ key: [UInt8]) -> Bool {
+        let now = self.now()
+        return self.successes.withLock { $0.value(of: key, at: now) ?? false }
+    }
+
+    private func refuse(_ client: IPAddress) -> SASLDecision {
+        let now = self.now()
+        self.failures.withLock { $0.failed(client, at: now) }
+        return .refused
+    }
+}
+
+extension SASLDecision {
+    fileprivate var word: String {
+        switch self {
+        case .accepted: "accepted"
+        case .refused: "refused"
+        case .unavailable: "unavailable"
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// Those whom every listener asks before mail is taken: who the client is, whether a recipient exists, and whether there
+/// is room.
+struct Gatekeepers {
+    /// `nil` when no users are configured.
+    private let authenticator: Authenticator?
+    /// `nil` when no domain's recipients are verified by call-ahead.
+    private let callAhead: CallAheadService?
+    private let storage: StorageMonitor
+    private let copyBudget: CopyBudget
+
+    init(
+        configuration: RelaydConfiguration, users: UserCredentials?, deliveries: DeliveryEnvironment,
+        eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
+    ) {
+        let (metrics, logger) = (deliveries.metrics, deliveries.logger)
+        self.authenticator = users.map {
+            Authenticator($0, limits: configuration.authenticatorLimits, metrics: metrics, logger: logger)
+        }
+        let isAsked = deliveries.policy.verification.values.contains(.callAhead)
+        self.callAhead =
+            isAsked
+            ? CallAheadService(configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops) : nil
+        self.storage = StorageMonitor(
+            configuration.storageLimits, store: deliveries.store, logger: logger, isWriterCongested: isWriterCongested)
+        self.copyBudget = configuration.copyBudget
+    }
+
+    /// They are needed until the clients are gone.
+    var services: [any Service] {
+        let optional: [(any Service)?] = [self.authenticator, self.callAhead]
+        return optional.compactMap(\.self) + [self.storage]
+    }
+
+    /// A listener's environment in which they are asked.
+    func environment(_ environment: InboundEnvironment) -> InboundEnvironment {
+        var environment = environment
+        if let authenticator { environment.authenticator = { await authenticator.judge($0, from: $1) } }
+        if let callAhead { environment.verifyRecipient = { await callAhead.decide($0, of: $1) } }
+        let storage = self.storage
+        environment.storageRefusal = { storage.refusal(of: $0) }
+        environment.copyBudget = self.copyBudget
+        return environment
+    }
+}

@@ -1,0 +1,38 @@
+import MailModel
+import NIOCore
+import SMTPProtocol
+
+extension InboundConnection {
+    /// The client as policy sees it, by all that it has proved so far.
+    var identity: ClientIdentity {
+        ClientIdentity(
+            self.client, user: self.session.authenticatedIdentity, certificate: self.authenticatedClient)
+    }
+
+    /// Decides about one recipient: whether the client may send there, whether there is room, and whether the recipient
+    /// exists. Only the last may take time; the client's deadline rests meanwhile.
+    func decide(_ path: ForwardPath, _ envelope: Envelope, _ context: ChannelHandlerContext) -> SMTPServerAction {
+        switch self.environment.policy.admit(path, from: self.identity) {
+        case .failure(let refusal):
+            return self.session.recipientDecided(.refuse(refusal.reply))
+        case .success(let recipient):
+            if let refusal = self.roomRefusal(recipient, envelope) {
+                return self.session.recipientDecided(.refuse(refusal))
+            }
+            guard recipient.isToBeAsked, let verify = self.environment.verifyRecipient,
+                let mailbox = recipient.path.mailbox
+            else { return self.session.recipientDecided(.accept) }
+            self.ask(
+                context, refused: .refuse(CallAheadService.notNow), { await verify(mailbox, recipient.domain) },
+                then: { $0.session.recipientDecided($1) })
+            return .waitForOwner
+        }
+    }
+
+    /// Strangers do not learn how full the queue is: this comes after the question whether they may send at all.
+    private func roomRefusal(_ recipient: AdmittedRecipient, _ envelope: Envelope) -> SMTPReply? {
+        if let refusal = self.environment.storageRefusal(envelope.declaredSize) { return refusal }
+        let isOver = self.copies.isOver(self.environment.copyBudget, adding: recipient.domain, to: envelope)
+        return isOver ? CopyBudget.tooManyDomains : nil
+    }
+}

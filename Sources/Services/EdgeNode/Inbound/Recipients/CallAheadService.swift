@@ -1,0 +1,137 @@
+import MailModel
+import NIOCore
+import SMTPProtocol
+import ServiceLifecycle
+import Synchronization
+import Telemetry
+
+/// Verifies recipients by asking the next hop of their domain, as a child of its own `run()`.
+///
+/// Answers are cached; an address is asked about once at a time; so many questions are under way for one domain and in
+/// all, and the others wait their turn. Whoever asks hears an answer within the deadline.
+final class CallAheadService: Service {
+    /// The settings under `call-ahead`.
+    struct Limits: Hashable, Sendable {
+        var deadline: Duration
+        var table: CallAheadTable<CheckedContinuation<CallAheadVerdict, Never>>.Limits
+        var connections: Int
+        var connectionsPerDomain: Int
+        /// Whether a recipient about whom nobody can say anything is accepted.
+        var acceptsUnsure: Bool
+    }
+
+    private typealias Table = CallAheadTable<CheckedContinuation<CallAheadVerdict, Never>>
+
+    private let environment: DeliveryEnvironment
+    private let eventLoops: any EventLoopGroup
+    private let limits: Limits
+    private let table: Mutex<Table>
+    private let budget: ConnectionBudget
+    private let budgets: [DomainName: ConnectionBudget]
+    private let supervisor = TaskSupervisor(backlog: 65_536)
+
+    init(_ limits: Limits, environment: DeliveryEnvironment, eventLoops: any EventLoopGroup) {
+        var environment = environment
+        // No single step may take longer than all of them together.
+        environment.settings.connectTimeout = min(environment.settings.connectTimeout, limits.deadline)
+        environment.settings.timeouts = environment.settings.timeouts.bounded(by: limits.deadline)
+        self.environment = environment
+        self.eventLoops = eventLoops
+        self.limits = limits
+        self.table = Mutex(Table(limits.table))
+        self.budget = ConnectionBudget(limits.connections)
+        self.budgets = environment.policy.verification.filter { $0.value == .callAhead }.mapValues { _ in
+            ConnectionBudget(limits.connectionsPerDomain)
+        }
+    }
+
+    /// Works until the clients are gone.
+    func run() async throws {
+        await withTaskGroup { group in
+            group.addTask { await self.supervisor.run() }
+            await cancelWhenGracefulShutdown {
+                while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+            }
+            self.supervisor.close()
+            group.cancelAll()
+        }
+    }
+
+    /// Whether a recipient may pass.
+    func decide(_ mailbox: Mailbox, of domain: DomainName) async -> SMTPRecipientDecision {
+        switch await self.verdict(of: CallAheadAddress(mailbox, of: domain)) {
+        case .exists:
+            self.environment.metrics.smtpdVerifications.increment(.exists)
+            return .accept
+        case .unknown(let reply):
+            self.environment.metrics.smtpdVerifications.increment(.unknown)
+            return .refuse(reply)
+        case .unsure:
+            self.environment.metrics.smtpdVerifications.increment(.unsure)
+            return self.limits.acceptsUnsure ? .accept : .refuse(Self.notNow)
+        }
+    }
+
+    /// The domain's next hop did not say whether the recipient exists.
+    static let notNow = SMTPReply(
+        450, EnhancedStatusCode(.persistentTransientFailure, 1, 1), "Recipient cannot be verified now, try later")
+
+    private func verdict(of address: CallAheadAddress) async -> CallAheadVerdict {
+        await withCheckedContinuation { continuation in
+            let now = ContinuousClock.now
+            switch self.table.withLock({ $0.asked(address, by: continuation, at: now) }) {
+            case .answer(let verdict): continuation.resume(returning: verdict)
+            case .joined: ()
+            case .ask(let flight):
+                let isAccepted = self.supervisor.submit { await self.fly(address, flight) }
+                if !isAccepted { self.landed(address, flight, .unsure) }
+            }
+        }
+    }
+
+    /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
+    private func fly(_ address: CallAheadAddress, _ flight: UInt64) async {
+        var environment = self.environment
+        environment.channels = ChannelRegistry()
+        let question = environment
+        await withTaskGroup { group in
+            group.addTask { self.landed(address, flight, await self.probe(address, question)) }
+            group.addTask {
+                try? await Task.sleep(for: self.limits.deadline)
+                self.landed(address, flight, .unsure)
+            }
+            await group.next()
+            group.cancelAll()
+            question.channels.closeAll()
+        }
+    }
+
+    private func probe(_ address: CallAheadAddress, _ question: DeliveryEnvironment) async -> CallAheadVerdict {
+        guard let ofDomain = self.budgets[address.domain] else { return .unsure }
+        await ofDomain.acquire()
+        defer { ofDomain.release() }
+        await self.budget.acquire()
+        defer { self.budget.release() }
+        // The turn may have come after the deadline.
+        guard !Task.isCancelled else { return .unsure }
+        return await RecipientProbe(question, on: self.eventLoops.next()).ask(address)
+    }
+
+    private func landed(_ address: CallAheadAddress, _ flight: UInt64, _ verdict: CallAheadVerdict) {
+        let now = ContinuousClock.now
+        let waiters = self.table.withLock { $0.landed(address, flight: flight, verdict, at: now) }
+        for waiter in waiters { waiter.resume(returning: verdict) }
+    }
+}
+
+extension SMTPTimeouts {
+    /// The same, with no wait of a client longer than `limit`.
+    fileprivate func bounded(by limit: Duration) -> SMTPTimeouts {
+        var timeouts = self
+        timeouts.greeting = min(timeouts.greeting, limit)
+        timeouts.command = min(timeouts.command, limit)
+        timeouts.envelope = min(timeouts.envelope, limit)
+        timeouts.handshake = min(timeouts.handshake, limit)
+        return timeouts
+    }
+}

@@ -1,0 +1,96 @@
+import MailModel
+
+/// What the next hop of a domain says about one of its recipients.
+enum CallAheadVerdict: Hashable, Sendable {
+    /// It would take mail for it.
+    case exists
+    /// It would not; this is what the client is told.
+    case unknown(SMTPReply)
+    /// Nobody could say.
+    case unsure
+}
+
+/// One address as call-ahead knows it; case makes no difference.
+struct CallAheadAddress: Hashable, Sendable {
+    let mailbox: Mailbox
+    let domain: DomainName
+    private let folded: String
+
+    init(_ mailbox: Mailbox, of domain: DomainName) {
+        self.mailbox = mailbox
+        self.domain = domain
+        self.folded = mailbox.localPart.lowercased()
+    }
+
+    static func == (left: Self, right: Self) -> Bool { left.domain == right.domain && left.folded == right.folded }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(self.domain)
+        hasher.combine(self.folded)
+    }
+}
+
+/// Answers of next hops with their time to live, and questions under way: one for each address, whoever asks. A pure value
+/// that is told the time; `Waiter` is whatever is to be told the verdict.
+struct CallAheadTable<Waiter> {
+    /// The settings that concern it.
+    struct Limits: Hashable, Sendable {
+        var positiveTime: Duration
+        var negativeTime: Duration
+        var entries: Int
+        /// Questions under way; one more is not asked, and its answer is "unsure".
+        var flights = 1024
+    }
+
+    /// What becomes of a question.
+    enum Step: Equatable {
+        /// This is the answer; nobody waits.
+        case answer(CallAheadVerdict)
+        /// Ask the next hop, and say `landed` under this number.
+        case ask(flight: UInt64)
+        /// Somebody has asked already.
+        case joined
+    }
+
+    private struct Flight {
+        let number: UInt64
+        var waiters: [Waiter]
+    }
+
+    private let limits: Limits
+    private var answers: ExpiringCache<CallAheadAddress, CallAheadVerdict>
+    private var flights: [CallAheadAddress: Flight] = [:]
+    private var nextNumber: UInt64 = 0
+
+    init(_ limits: Limits) {
+        self.limits = limits
+        self.answers = ExpiringCache(maximumEntries: limits.entries)
+    }
+
+    /// Somebody wants to know about an address.
+    mutating func asked(_ address: CallAheadAddress, by waiter: Waiter, at now: ContinuousClock.Instant) -> Step {
+        if let known = self.answers.value(of: address, at: now) { return .answer(known) }
+        if self.flights[address] != nil {
+            self.flights[address]?.waiters.append(waiter)
+            return .joined
+        }
+        guard self.flights.count < self.limits.flights else { return .answer(.unsure) }
+        self.nextNumber += 1
+        self.flights[address] = Flight(number: self.nextNumber, waiters: [waiter])
+        return .ask(flight: self.nextNumber)
+    }
+
+    /// A question has an answer; gives back who waits for it. An answer that comes after its deadline is kept all the same,
+    /// and answers whoever has asked again.
+    mutating func landed(
+        _ address: CallAheadAddress, flight number: UInt64, _ verdict: CallAheadVerdict, at now: ContinuousClock.Instant
+    ) -> [Waiter] {
+        switch verdict {
+        case .exists: self.answers.store(verdict, of: address, until: now + self.limits.positiveTime)
+        case .unknown: self.answers.store(verdict, of: address, until: now + self.limits.negativeTime)
+        case .unsure where self.flights[address]?.number != number: return []
+        case .unsure: ()
+        }
+        return self.flights.removeValue(forKey: address)?.waiters ?? []
+    }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import MailModel
+
+/// The local parts that exist in one accepted domain. Case makes no difference, and `postmaster` exists everywhere
+/// (RFC 5321 §4.5.1).
+struct RecipientList: Hashable, Sendable {
+    private let localParts: Set<String>
+
+    init(_ localParts: some Sequence<String>) {
+        self.localParts = Set(localParts.map { $0.lowercased() }).union(["postmaster"])
+    }
+
+    func contains(_ mailbox: Mailbox) -> Bool { self.localParts.contains(mailbox.localPart.lowercased()) }
+}
+
+extension RecipientList: SettingsFileContent {
+    /// Reads one local part a line, quoted where the grammar demands it. Lines that begin with `#` are comments.
+    static func read(_ lines: [SettingsFile.Line]) -> Result<RecipientList, SettingsFile.Faults> {
+        var localParts: [String] = []
+        var faults: [SettingsFile.Fault] = []
+        for line in lines {
+            // Read with a domain behind it, because it is the address's grammar that counts.
+            if let mailbox = Mailbox("\(line.text)@domain.invalid") {
+                localParts.append(mailbox.localPart)
+            } else {
+                faults.append(line.fault("expected the part of an address before the @"))
+            }
+        }
+        return faults.isEmpty ? .success(RecipientList(localParts)) : .failure(SettingsFile.Faults(all: faults))
+    }
+}

@@ -1,0 +1,109 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import NIOCore
+import SMTPProtocol
+import TransportSecurity
+
+/// Asks the next hop of one domain about one recipient, host by host until one answers, with the same TLS that delivery
+/// owes it. Its executor is one event loop, where its connections live too.
+actor RecipientProbe {
+    nonisolated let unownedExecutor: UnownedSerialExecutor
+
+    /// The most bytes of a next hop's own words that a client is told.
+    private static let maximumTextBytes = 200
+
+    private let environment: DeliveryEnvironment
+    private let eventLoop: any EventLoop
+
+    /// - Parameter environment: its deadlines and channels are those of this one question.
+    init(_ environment: DeliveryEnvironment, on eventLoop: any EventLoop) {
+        self.environment = environment
+        self.eventLoop = eventLoop
+        self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
+    }
+
+    /// Asks; when the task is cancelled no further host is tried, and no place is waited for.
+    func ask(_ address: CallAheadAddress) async -> CallAheadVerdict {
+        let customer = SiteCustomer(on: self.eventLoop)
+        let sites = self.environment.sites
+        return await withTaskCancellationHandler {
+            await self.ask(address, customer)
+        } onCancel: {
+            sites.withdraw(customer)
+        }
+    }
+
+    private func ask(_ address: CallAheadAddress, _ customer: SiteCustomer) async -> CallAheadVerdict {
+        let nextHop = self.environment.nextHop(for: address.domain)
+        guard case .success(var route) = await self.environment.routes.route(to: nextHop) else { return .unsure }
+        let site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
+        var (addressesLeft, lookUpsLeft) = (
+            DeliveryEnvironment.addressesPerAttempt, DeliveryEnvironment.failedLookUpsPerAttempt
+        )
+        while lookUpsLeft > 0, !Task.isCancelled, let next = await route.next() {
+            guard case .success(let host) = next, case .success(let requirement) = AttemptRequirement.of(host) else {
+                lookUpsLeft -= 1
+                continue
+            }
+            for target in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
+                guard addressesLeft > 0, !Task.isCancelled else { return .unsure }
+                addressesLeft -= 1
+                let question = Question(address: address, host: host, requirement: requirement, target: target)
+                if let verdict = await self.ask(question, at: site, customer) { return verdict }
+            }
+        }
+        return .unsure
+    }
+
+    /// One address of one host, and what is asked there.
+    private struct Question {
+        let address: CallAheadAddress
+        let host: PlannedHost
+        let requirement: AttemptRequirement
+        let target: IPAddress
+    }
+
+    /// The verdict of one host; `nil` when it did not get as far as that. Its places are shared with deliveries.
+    private func ask(
+        _ question: Question, at site: ReceivingSite, _ customer: SiteCustomer
+    ) async -> CallAheadVerdict? {
+        let (host, requirement, domain) = (question.host, question.requirement, question.address.domain)
+        while !Task.isCancelled {
+            let opened = await self.environment.sites.open(
+                site, by: self.environment.egress.ways(to: question.target), for: customer, isPatient: true,
+                whenFull: self.environment.links.close(idleAt:))
+            switch opened {
+            // A connection of a delivery has a delivery's deadlines: it does not serve here.
+            case .link: continue
+            case .full, .withdrawn: return nil
+            case .place(let place):
+                let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
+                let dialled = await dialer.dial(
+                    question.target, of: host, requirement: requirement, nextHopDomain: domain, in: place)
+                guard case .linked(let link) = dialled else { return nil }
+                return await self.ask(question, over: link)
+            }
+        }
+        return nil
+    }
+
+    private func ask(_ question: Question, over link: OutboundLink) async -> CallAheadVerdict? {
+        let path = ForwardPath.mailbox(question.address.mailbox)
+        let answer = await link.connection.verify(path, on: self.eventLoop).value
+        link.connection.quit()
+        guard case .done(let outcomes)? = answer, let outcome = outcomes.first else { return nil }
+        switch outcome {
+        case .accepted: return .exists
+        case .refused(let reply): return .unknown(Self.refusal(reply))
+        case .deferred, .surplus: return .unsure
+        }
+    }
+
+    private static func refusal(_ reply: SMTPReply) -> SMTPReply {
+        // The description is printable ASCII already.
+        SMTPReply(
+            550, EnhancedStatusCode(.permanentFailure, 1, 1),
+            "Recipient refused by the next host, which said: \("\(reply)".prefix(Self.maximumTextBytes))")
+    }
+}

@@ -1,0 +1,71 @@
+import Logging
+import MailModel
+import QueueStore
+import ServiceLifecycle
+import Synchronization
+
+/// Looks every few seconds how full the queue is, so that no message costs a question.
+///
+/// Between two looks the queue can grow past a limit by what comes in that time; the limits are for days of trouble, not
+/// for the last byte. While the database does not answer the last look counts.
+final class StorageMonitor: Service {
+    private static let interval = Duration.seconds(2)
+
+    private let store: QueueStore
+    private let logger: Logger
+    private let state: Mutex<StorageState>
+    private let isWriterCongested: @Sendable () -> Bool
+
+    /// - Parameter isWriterCongested: whether so much waits to be stored that more had better not come.
+    init(
+        _ limits: StorageLimits, store: QueueStore, logger: Logger, isWriterCongested: @escaping @Sendable () -> Bool
+    ) {
+        self.store = store
+        self.logger = logger
+        self.state = Mutex(StorageState(limits))
+        self.isWriterCongested = isWriterCongested
+    }
+
+    /// The refusal of mail of so many bytes, if that is known; `nil` while there is room.
+    func refusal(of size: Int?) -> SMTPReply? {
+        let hasRoom = self.state.withLock { $0.hasRoom(for: size) } && !self.isWriterCongested()
+        return hasRoom ? nil : Self.noRoom
+    }
+
+    private static let noRoom = SMTPReply(
+        452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room for more mail now, try later")
+
+    func run() async throws {
+        let limits = self.state.withLock { $0.limits }
+        await cancelWhenGracefulShutdown {
+            while limits.areSet, !Task.isCancelled {
+                await self.look(limits)
+                try? await Task.sleep(for: Self.interval)
+            }
+            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+        }
+    }
+
+    private func look(_ limits: StorageLimits) async {
+        do throws(QueueStoreError) {
+            let summary = try await self.store.summary()
+            var usage = StorageUsage()
+            usage.messages = summary.ready.entries + summary.deferred.entries
+            usage.bytes = summary.ready.bytes + summary.deferred.bytes
+            if limits.databaseBytes > 0 { usage.databaseBytes = try await self.store.databaseSize() }
+            self.tell(self.state.withLock { $0.observed(usage) })
+        } catch {
+            self.logger.warning("cannot see how full the queue is", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func tell(_ change: StorageState.Change) {
+        switch change {
+        case .none: ()
+        case .closed(let limit):
+            self.logger.error("no more mail is taken: the queue is full", metadata: ["limit": "\(limit.rawValue)"])
+        case .opened:
+            self.logger.notice("mail is taken again: the queue has room")
+        }
+    }
+}

@@ -1,0 +1,77 @@
+/// What the queue holds, as the database's running sums tell.
+struct StorageUsage: Hashable, Sendable {
+    /// Queue entries: one for each message and recipient domain.
+    var messages = 0
+    /// Bytes of their messages.
+    var bytes = 0
+    /// Bytes of the whole database on its disk; `nil` where nobody asked.
+    var databaseBytes: Int?
+}
+
+/// How full the queue may become; 0 is without limit.
+struct StorageLimits: Hashable, Sendable {
+    var messages = 0
+    var bytes = 0
+    var databaseBytes = 0
+
+    /// Whether there is any limit.
+    var areSet: Bool { self != StorageLimits() }
+}
+
+/// Whether there is room for more mail; a pure value. It closes at a limit and opens again under nine tenths of all of them,
+/// so that it does not flutter.
+struct StorageState: Hashable, Sendable {
+    /// The limit that was reached.
+    enum Limit: String, Hashable, Sendable {
+        case messages = "queue.max-messages"
+        case bytes = "queue.max-bytes"
+        case databaseBytes = "queue.max-database-size"
+    }
+
+    /// What an observation changed.
+    enum Change: Hashable {
+        case none
+        case closed(Limit)
+        case opened
+    }
+
+    let limits: StorageLimits
+    private(set) var usage = StorageUsage()
+    /// The limit that closed it, while it is closed.
+    private(set) var reached: Limit?
+
+    init(_ limits: StorageLimits) { self.limits = limits }
+
+    /// Takes what the database says now.
+    mutating func observed(_ usage: StorageUsage) -> Change {
+        self.usage = usage
+        let share = self.reached == nil ? 10 : 9
+        let over = self.limit(overTenths: share)
+        switch (self.reached, over) {
+        case (nil, let limit?):
+            self.reached = limit
+            return .closed(limit)
+        case (_?, nil):
+            self.reached = nil
+            return .opened
+        case (nil, nil), (_?, _?):
+            return .none
+        }
+    }
+
+    /// Whether a message of so many bytes, if that is known, may come.
+    func hasRoom(for size: Int?) -> Bool {
+        guard self.reached == nil else { return false }
+        guard let size, self.limits.bytes > 0 else { return true }
+        return size <= self.limits.bytes - self.usage.bytes
+    }
+
+    private func limit(overTenths share: Int) -> Limit? {
+        func isOver(_ value: Int, _ limit: Int) -> Bool {
+            limit > 0 && value >= limit / 10 * share + limit % 10 * share / 10
+        }
+        if isOver(self.usage.messages, self.limits.messages) { return .messages }
+        if isOver(self.usage.bytes, self.limits.bytes) { return .bytes }
+        return isOver(self.usage.databaseBytes ?? 0, self.limits.databaseBytes) ? .databaseBytes : nil
+    }
+}

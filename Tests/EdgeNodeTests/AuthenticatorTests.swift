@@ -1,0 +1,180 @@
+import Logging
+import MailModel
+import SMTPProtocol
+import Synchronization
+import TLSEngine
+import Testing
+
+@testable import EdgeNode
+
+/// A clock that the test moves.
+final class TestClock: Sendable {
+    private let start = ContinuousClock.now
+    private let passed = Mutex(Duration.zero)
+
+    var now: ContinuousClock.Instant { self.start + self.passed.withLock { $0 } }
+    func advance(_ duration: Duration) { self.passed.withLock { $0 += duration } }
+}
+
+/// What credentials are worth, and when nobody looks at them.
+@Suite("Authenticator", .timeLimit(.minutes(1)))
+struct AuthenticatorTests {
+    private static let client = IPAddress.v4(0xC000_0201)
+    private let clock = TestClock()
+
+    /// Runs `body` with an authenticator that knows alice with the password `secret`.
+    private func with(
+        failures: Int = 3, cacheTime: Duration = .zero, threads: Int = 2, waiting: Int = 10, expensive: Bool = false,
+        _ body: (Authenticator) async throws -> Void
+    ) async throws {
+        let cost = try #require(
+            PasswordCost(logRounds: expensive ? 16 : 10, blockSize: 8, parallelism: expensive ? 4 : 1))
+        let users = UserCredentials(["alice": try PasswordHash(of: Array("secret".utf8), cost: cost)])
+        let clock = self.clock
+        let authenticator = Authenticator(
+            users,
+            limits: .init(
+                threads: threads, waiting: waiting, failures: failures, failureWindow: .seconds(600),
+                cacheTime: cacheTime),
+            metrics: testMetrics(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            now: { clock.now })
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await authenticator.run() }
+            try await body(authenticator)
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
+    private func credentials(_ user: String, _ password: String, for other: String = "") -> SASLCredentials {
+        SASLCredentials(authorizationID: other, authenticationID: user, password: Array(password.utf8))
+    }
+
+    @Test("The right password of a known user is accepted, any other refused")
+    func judged() async throws {
+        try await self.with(failures: 100) { authenticator in
+            func judge(_ credentials: SASLCredentials) async -> SASLDecision {
+                await authenticator.judge(credentials, from: Self.client)
+            }
+            #expect(await judge(self.credentials("alice", "secret")) == .accepted(identity: "alice"))
+            #expect(await judge(self.credentials("alice", "secret", for: "alice")) == .accepted(identity: "alice"))
+            for wrong in [
+                self.credentials("alice", "Secret"), self.credentials("alice", ""), self.credentials("Alice", "secret"),
+                self.credentials("bob", "secret"), self.credentials("alice", "secret", for: "bob"),
+            ] {
+                #expect(await judge(wrong) == .refused, "\(wrong)")
+            }
+        }
+    }
+
+    @Test("Who failed too often is put off, even with the right password, until the window is over")
+    func failures() async throws {
+        try await self.with { authenticator in
+            for _ in 0..<3 {
+                #expect(await authenticator.judge(self.credentials("alice", "x"), from: Self.client) == .refused)
+            }
+            let right = self.credentials("alice", "secret")
+            #expect(await authenticator.judge(right, from: Self.client) == .unavailable)
+            // Others are not concerned.
+            #expect(await authenticator.judge(right, from: .loopback) == .accepted(identity: "alice"))
+            self.clock.advance(.seconds(601))
+            #expect(await authenticator.judge(right, from: Self.client) == .accepted(identity: "alice"))
+        }
+    }
+
+    @Test("A password that was right is remembered for a while, and only with its name")
+    func remembered() async throws {
+        try await self.with(failures: 100, cacheTime: .seconds(60), expensive: true) { authenticator in
+            let right = self.credentials("alice", "secret")
+            #expect(await authenticator.judge(right, from: Self.client) == .accepted(identity: "alice"))
+            let started = ContinuousClock.now
+            for _ in 0..<1000 { _ = await authenticator.judge(right, from: Self.client) }
+            let took = ContinuousClock.now - started
+            #expect(took < .seconds(20), "1000 computations would take minutes")
+            #expect(await authenticator.judge(self.credentials("bob", "secret"), from: Self.client) == .refused)
+            #expect(await authenticator.judge(self.credentials("alice", "secre"), from: Self.client) == .refused)
+        }
+    }
+
+    @Test("More at once than may wait are put off at once")
+    func overload() async throws {
+        try await self.with(failures: 1000, threads: 1, waiting: 2, expensive: true) { authenticator in
+            let decisions = await withTaskGroup { group in
+                for number in 0..<20 {
+                    group.addTask {
+                        await authenticator.judge(
+                            SASLCredentials(authenticationID: "alice", password: [UInt8(number)]), from: Self.client)
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(decisions.contains(.refused))
+            #expect(decisions.contains(.unavailable))
+        }
+    }
+
+    @Test("After the end nobody is accepted and nobody waits")
+    func ended() async throws {
+        try await self.with { _ in () }
+        let workers = PasswordWorkers(threads: 1, waiting: 1)
+        await workers.shutDown()
+        let cost = try #require(PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1))
+        let hash = try PasswordHash(of: [1], cost: cost)
+        #expect(await workers.matches([1], hash) { true } == nil)
+    }
+
+    // MARK: The table of failures
+
+    private func expect(_ actual: Bool, _ wanted: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(actual == wanted, sourceLocation: sourceLocation)
+    }
+
+    @Test("An IPv6 client is its /64, an IPv4 client its address, mapped or not")
+    func hosts() {
+        var table = FailureTable(limit: 1, window: .seconds(60))
+        let now = ContinuousClock.now
+        table.failed(.v6(1, 2), at: now)
+        self.expect(table.isBlocked(.v6(1, 3), at: now), true)
+        self.expect(table.isBlocked(.v6(2, 2), at: now), false)
+        table.failed(.v4(5), at: now)
+        self.expect(table.isBlocked(.v6(0, 0xFFFF_0000_0005), at: now), true)
+        self.expect(table.isBlocked(.v4(6), at: now), false)
+    }
+
+    @Test("The window counts from the first failure, not from the last")
+    func window() {
+        var table = FailureTable(limit: 3, window: .seconds(60))
+        let now = ContinuousClock.now
+        for second in [0, 30, 59] { table.failed(.loopback, at: now + .seconds(second)) }
+        self.expect(table.isBlocked(.loopback, at: now + .seconds(59)), true)
+        self.expect(table.isBlocked(.loopback, at: now + .seconds(60)), false)
+    }
+
+    // MARK: The file
+
+    private let hash = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg"
+
+    @Test("A file of users is read line by line, with comments")
+    func file() throws {
+        let lines = SettingsFile.lines(of: "# users\n\nalice@bravo.test:\(self.hash)\r\n  bob:\(self.hash)  \n")
+        let users = try UserCredentials.read(lines).get()
+        #expect(users.hash(of: "alice@bravo.test").isKnown)
+        #expect(users.hash(of: "bob").isKnown)
+        #expect(!users.hash(of: "eve").isKnown)
+        #expect(users.hash(of: "eve").hash.cost == .standard)
+        #expect(users.memoryBytes == 32 << 20)
+    }
+
+    @Test(
+        "hostile-input 41: what is wrong in it is named by line, and never shown",
+        arguments: ["alice", ":HASH", "alice:secret", "alice:$scrypt$ln=30,r=8,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg"])
+    func faults(_ line: String) throws {
+        let text = "bob:\(self.hash)\n\(line.replacing("HASH", with: self.hash))\nbob:\(self.hash)\n"
+        guard case .failure(let faults) = UserCredentials.read(SettingsFile.lines(of: text)) else {
+            Issue.record("it was read")
+            return
+        }
+        #expect(faults.all.map(\.line) == [2, 3])
+        #expect(!"\(faults.all)".contains("secret"))
+    }
+}

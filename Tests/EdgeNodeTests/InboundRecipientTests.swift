@@ -1,0 +1,124 @@
+import MailModel
+import NIOCore
+import SMTPProtocol
+import Synchronization
+import Testing
+
+@testable import EdgeNode
+
+/// RCPT where its answer takes time, or depends on room.
+@Suite("Recipients of a connection", .timeLimit(.minutes(1)))
+struct InboundRecipientTests {
+    /// Answers questions about recipients when the test says so.
+    private final class Oracle: Sendable {
+        private let answers: AsyncStream<SMTPRecipientDecision>
+        private let teller: AsyncStream<SMTPRecipientDecision>.Continuation
+        let asked = Mutex<[String]>([])
+
+        init() { (self.answers, self.teller) = AsyncStream.makeStream() }
+
+        func tell(_ decision: SMTPRecipientDecision) { self.teller.yield(decision) }
+
+        func verify(_ mailbox: Mailbox) async -> SMTPRecipientDecision {
+            self.asked.withLock { $0.append("\(mailbox)") }
+            for await answer in self.answers { return answer }
+            return .refuse(CallAheadService.notNow)
+        }
+    }
+
+    private let policy = InboundPolicy(
+        acceptedDomains: ["bravo.test": nil, "asked.test": nil], verification: ["asked.test": .callAhead],
+        relayNetworks: CIDRBlock.loopback, postmaster: nil)
+
+    @Test("While the next hop is asked nothing is answered, no deadline passes, and what is pipelined waits")
+    func asking() async throws {
+        let oracle = Oracle()
+        try await InboundClient.with(configure: { environment in
+            environment.policy = self.policy
+            environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
+        }) { client in
+            try await client.hello()
+            try await client.send(
+                "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@asked.test>\r\nRCPT TO:<postmaster@asked.test>\r\n")
+            #expect(try await client.codes() == ["250"])
+            await client.advance(3600)
+            #expect(client.isOpen)
+            oracle.tell(.accept)
+            #expect(try await client.codesWhenStored() == ["250"])
+            #expect(oracle.asked.withLock { $0 } == ["bob@asked.test"])
+        }
+    }
+
+    @Test("A recipient that the next hop does not know is an error like any other, and errors have a limit")
+    func unknown() async throws {
+        let oracle = Oracle()
+        var limits = SMTPServerLimits()
+        limits.errors = 2
+        try await InboundClient.with(
+            limits: limits,
+            configure: { environment in
+                environment.policy = self.policy
+                environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
+            }
+        ) { client in
+            try await client.hello()
+            try await client.send("MAIL FROM:<a@alpha.test>\r\n")
+            _ = try await client.codes()
+            for code in ["550", "421"] {
+                try await client.send("RCPT TO:<eve@asked.test>\r\n")
+                oracle.tell(.refuse(InboundPolicy.unknownRecipient))
+                #expect(try await client.codesWhenStored() == [code])
+            }
+        }
+    }
+
+    @Test("A client that goes away while its recipient is asked about harms nothing")
+    func goneMeanwhile() async throws {
+        let oracle = Oracle()
+        try await InboundClient.with(configure: { environment in
+            environment.policy = self.policy
+            environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
+        }) { client in
+            try await client.hello()
+            try await client.send("MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@asked.test>\r\n")
+            try await client.channel.close()
+            oracle.tell(.accept)
+        }
+    }
+
+    @Test("Without room RCPT is answered 452, after the question whether the client may relay at all")
+    func noRoom() async throws {
+        try await InboundClient.with(configure: { environment in
+            environment.storageRefusal = { size in
+                size ?? 0 > 100
+                    ? SMTPReply(452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room") : nil
+            }
+        }) { client in
+            try await client.hello()
+            try await client.send(
+                "MAIL FROM:<a@alpha.test> SIZE=101\r\nRCPT TO:<bob@bravo.test>\r\nRCPT TO:<bob@else.test>\r\nRSET\r\n")
+            #expect(try await client.codes() == ["250", "452", "550", "250"])
+            try await client.send("MAIL FROM:<a@alpha.test> SIZE=100\r\nRCPT TO:<bob@bravo.test>\r\n")
+            #expect(try await client.codes() == ["250", "250"])
+        }
+    }
+
+    @Test("A message to many domains that turns out larger than declared is refused at its end")
+    func largerThanDeclared() async throws {
+        try await InboundClient.with(
+            address: .loopback,
+            configure: { environment in
+                environment.copyBudget = CopyBudget(bytes: 1000, shards: 64, maximumMessageBytes: 1000)
+            }
+        ) { client in
+            try await client.hello()
+            try await client.send(
+                "MAIL FROM:<a@alpha.test> SIZE=500\r\nRCPT TO:<x@one.test>\r\nRCPT TO:<x@two.test>\r\n"
+                    + "RCPT TO:<x@three.test>\r\nDATA\r\n")
+            #expect(try await client.codes() == ["250", "250", "250", "452", "354"])
+            try await client.send(String(repeating: "x", count: 501) + "\r\n.\r\n")
+            #expect(try await client.codes() == ["552"])
+            #expect(client.store.stored.withLock { $0.isEmpty })
+        }
+    }
+}

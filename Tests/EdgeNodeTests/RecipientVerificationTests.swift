@@ -1,0 +1,126 @@
+import MailModel
+import Testing
+
+@testable import EdgeNode
+
+/// Lists of recipients, answers of next hops, and how long they are kept.
+@Suite("Recipient verification")
+struct RecipientVerificationTests {
+    private let start = ContinuousClock.now
+
+    // MARK: Lists
+
+    @Test("A list is read line by line; quoted local parts and UTF-8 are local parts, too")
+    func list() throws {
+        let lines = SettingsFile.lines(of: "# staff\nAlice\n\n\"john doe\"\nJÜRGEN\n")
+        let list = try RecipientList.read(lines).get()
+        for known in ["alice", "ALICE", "\"John Doe\"", "jürgen", "postmaster", "\"alice\""] {
+            let mailbox = try #require(Mailbox("\(known)@bravo.test"))
+            #expect(list.contains(mailbox), "\(known)")
+        }
+        #expect(!list.contains("bob@bravo.test"))
+    }
+
+    @Test(
+        "hostile-input 41: a line that is no local part is named",
+        arguments: ["a@bravo.test", "a b", "<a>", ".a", "a,b"])
+    func faults(_ line: String) {
+        guard case .failure(let faults) = RecipientList.read(SettingsFile.lines(of: "alice\n\(line)\n")) else {
+            Issue.record("it was read")
+            return
+        }
+        #expect(faults.all.map(\.line) == [2])
+    }
+
+    // MARK: Call-ahead
+
+    private func expect<Value: Equatable>(
+        _ actual: Value, _ wanted: Value, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        #expect(actual == wanted, sourceLocation: sourceLocation)
+    }
+
+    private typealias Table = CallAheadTable<String>
+    private let bob = CallAheadAddress("bob@bravo.test", of: "bravo.test")
+    private let refusal = CallAheadVerdict.unknown(SMTPReply(550, nil, "no"))
+
+    private func table(entries: Int = 10, flights: Int = 10) -> Table {
+        Table(.init(positiveTime: .seconds(100), negativeTime: .seconds(10), entries: entries, flights: flights))
+    }
+
+    @Test("An address is asked about once, however many want to know, and whatever its case")
+    func singleFlight() {
+        var table = self.table()
+        let sameBob = CallAheadAddress("BOB@bravo.test", of: "bravo.test")
+        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(flight: 1))
+        self.expect(table.asked(sameBob, by: "two", at: self.start), .joined)
+        self.expect(table.landed(self.bob, flight: 1, .exists, at: self.start), ["one", "two"])
+        self.expect(table.asked(self.bob, by: "three", at: self.start), .answer(.exists))
+    }
+
+    @Test("A good answer is kept longer than a bad one, and no answer not at all")
+    func lifetimes() {
+        for (verdict, seconds) in [(CallAheadVerdict.exists, 100), (self.refusal, 10)] {
+            var table = self.table()
+            _ = table.asked(self.bob, by: "one", at: self.start)
+            _ = table.landed(self.bob, flight: 1, verdict, at: self.start)
+            let last = self.start + .seconds(seconds)
+            self.expect(table.asked(self.bob, by: "two", at: last - .milliseconds(1)), .answer(verdict))
+            self.expect(table.asked(self.bob, by: "two", at: last), .ask(flight: 2))
+        }
+        var table = self.table()
+        _ = table.asked(self.bob, by: "one", at: self.start)
+        self.expect(table.landed(self.bob, flight: 1, .unsure, at: self.start), ["one"])
+        self.expect(table.asked(self.bob, by: "two", at: self.start), .ask(flight: 2))
+    }
+
+    @Test("An answer after the deadline is kept, and tells whoever asked again; no answer then tells nobody")
+    func lateAnswer() {
+        var table = self.table()
+        _ = table.asked(self.bob, by: "one", at: self.start)
+        self.expect(table.landed(self.bob, flight: 1, .unsure, at: self.start), ["one"])
+        self.expect(table.asked(self.bob, by: "two", at: self.start), .ask(flight: 2))
+        self.expect(table.landed(self.bob, flight: 1, .unsure, at: self.start), [])
+        self.expect(table.landed(self.bob, flight: 1, .exists, at: self.start), ["two"])
+        self.expect(table.landed(self.bob, flight: 2, .unsure, at: self.start), [])
+        self.expect(table.asked(self.bob, by: "three", at: self.start), .answer(.exists))
+    }
+
+    @Test("More questions at once than there may be are not asked")
+    func tooMany() {
+        var table = self.table(flights: 1)
+        _ = table.asked(self.bob, by: "one", at: self.start)
+        let eve = CallAheadAddress("eve@bravo.test", of: "bravo.test")
+        self.expect(table.asked(eve, by: "two", at: self.start), .answer(.unsure))
+        self.expect(table.asked(self.bob, by: "three", at: self.start), .joined)
+    }
+
+    // MARK: The cache
+
+    @Test("A full cache forgets what was used longest ago")
+    func leastRecentlyUsed() {
+        var cache = ExpiringCache<String, Int>(maximumEntries: 2)
+        let end = self.start + .seconds(10)
+        cache.store(1, of: "one", until: end)
+        cache.store(2, of: "two", until: end)
+        self.expect(cache.value(of: "one", at: self.start), 1)
+        cache.store(3, of: "three", until: end)
+        self.expect(cache.value(of: "two", at: self.start), nil)
+        self.expect(cache.value(of: "one", at: self.start), 1)
+        self.expect(cache.value(of: "three", at: self.start), 3)
+        #expect(cache.count == 2)
+    }
+
+    @Test("Its memory stays bounded however often it is used, and without room it keeps nothing")
+    func bounded() {
+        var cache = ExpiringCache<Int, Int>(maximumEntries: 10)
+        for number in 0..<10_000 {
+            cache.store(number, of: number % 37, until: self.start + .seconds(10))
+            _ = cache.value(of: number % 11, at: self.start)
+        }
+        #expect(cache.count <= 10)
+        var none = ExpiringCache<Int, Int>(maximumEntries: 0)
+        none.store(1, of: 1, until: self.start + .seconds(10))
+        self.expect(none.value(of: 1, at: self.start), nil)
+    }
+}

@@ -1,0 +1,126 @@
+import MailModel
+import Testing
+
+@testable import EdgeNode
+
+/// When the queue has no room: limits on the whole of it, and on the copies of one message.
+@Suite("Room in the queue")
+struct RoomTests {
+    private func expect<Value: Equatable>(
+        _ actual: Value, _ wanted: Value, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        #expect(actual == wanted, sourceLocation: sourceLocation)
+    }
+
+    // MARK: The whole queue
+
+    @Test("It closes at a limit, and opens under nine tenths of it")
+    func hysteresis() {
+        var state = StorageState(StorageLimits(messages: 100))
+        self.expect(state.observed(StorageUsage(messages: 99)), .none)
+        #expect(state.hasRoom(for: nil))
+        self.expect(state.observed(StorageUsage(messages: 100)), .closed(.messages))
+        #expect(!state.hasRoom(for: 1))
+        self.expect(state.observed(StorageUsage(messages: 90)), .none)
+        #expect(!state.hasRoom(for: nil))
+        self.expect(state.observed(StorageUsage(messages: 89)), .opened)
+        #expect(state.hasRoom(for: nil))
+    }
+
+    @Test("Each limit counts, and 0 is none")
+    func limits() {
+        let full = StorageUsage(messages: 1 << 40, bytes: 1 << 50, databaseBytes: 1 << 50)
+        var unlimited = StorageState(StorageLimits())
+        self.expect(unlimited.observed(full), .none)
+        for (limits, reached) in [
+            (StorageLimits(messages: 1), StorageState.Limit.messages), (StorageLimits(bytes: 1), .bytes),
+            (StorageLimits(databaseBytes: 1), .databaseBytes),
+        ] {
+            var state = StorageState(limits)
+            self.expect(state.observed(full), .closed(reached))
+        }
+    }
+
+    @Test("It stays closed until all limits have room, whichever closed it")
+    func severalLimits() {
+        var state = StorageState(StorageLimits(messages: 100, bytes: 1000))
+        self.expect(state.observed(StorageUsage(messages: 100, bytes: 950)), .closed(.messages))
+        self.expect(state.observed(StorageUsage(messages: 10, bytes: 950)), .none)
+        self.expect(state.observed(StorageUsage(messages: 10, bytes: 899)), .opened)
+    }
+
+    @Test("A message that says its size is refused when it alone would not fit (RFC 1870 §6.1)")
+    func declaredSize() {
+        var state = StorageState(StorageLimits(bytes: 1000))
+        _ = state.observed(StorageUsage(bytes: 600))
+        #expect(state.hasRoom(for: 400))
+        #expect(!state.hasRoom(for: 401))
+        #expect(state.hasRoom(for: nil))
+        #expect(!state.hasRoom(for: .max))
+    }
+
+    // MARK: Copies of one message
+
+    private func envelope(size: Int?, _ recipients: [Mailbox]) -> Envelope {
+        var envelope = Envelope(reversePath: .null, hello: Envelope.Hello(name: "client.test", isExtended: true))
+        envelope.declaredSize = size
+        envelope.recipients = recipients.map { EnvelopeRecipient(.mailbox($0)) }
+        return envelope
+    }
+
+    /// The places of the recipients that are refused, when each is in a domain of its own.
+    private func refused(_ budget: CopyBudget, size: Int?, domains: Int) -> [Int] {
+        var counter = CopyCounter()
+        var accepted: [Mailbox] = []
+        return (0..<domains).filter { number in
+            guard let mailbox = Mailbox("a@d\(number).test"), let domain = mailbox.domainName else { return false }
+            let isOver = counter.isOver(budget, adding: domain, to: self.envelope(size: size, accepted))
+            if !isOver { accepted.append(mailbox) }
+            return isOver
+        }
+    }
+
+    private let budget = CopyBudget(bytes: 1000, shards: 64, maximumMessageBytes: 500)
+
+    @Test("As many domains as copies fit the budget; an undeclared size counts as the largest")
+    func domains() {
+        #expect(self.refused(self.budget, size: 100, domains: 12) == [10, 11])
+        #expect(self.refused(self.budget, size: nil, domains: 4) == [2, 3])
+        #expect(self.refused(self.budget, size: 5, domains: 300) == [])
+        #expect(self.refused(.unlimited, size: 1 << 40, domains: 100) == [])
+    }
+
+    @Test("A message goes to one domain whatever its size, and to more recipients of the same one")
+    func oneDomain() {
+        #expect(self.refused(self.budget, size: 5000, domains: 3) == [1, 2])
+        var counter = CopyCounter()
+        let envelope = self.envelope(size: 5000, ["a@bravo.test", "b@bravo.test"])
+        let isOver = counter.isOver(self.budget, adding: "bravo.test", to: envelope)
+        #expect(!isOver)
+    }
+
+    @Test("More domains than shards make no more copies")
+    func shards() {
+        let budget = CopyBudget(bytes: 1000, shards: 4, maximumMessageBytes: 500)
+        #expect(self.refused(budget, size: 250, domains: 100) == [])
+        #expect(self.refused(budget, size: 251, domains: 5) == [3, 4])
+    }
+
+    @Test("A new transaction is counted anew")
+    func transactions() {
+        var counter = CopyCounter()
+        let first = self.envelope(size: 500, ["a@one.test", "a@two.test"])
+        self.expect(counter.isOver(self.budget, adding: "three.test", to: first), true)
+        self.expect(counter.isOver(self.budget, adding: "three.test", to: self.envelope(size: 500, [])), false)
+        self.expect(
+            counter.isOver(self.budget, adding: "four.test", to: self.envelope(size: 500, ["a@three.test"])), false)
+    }
+
+    @Test("Whatever was declared, the content of all copies stays within the budget")
+    func content() {
+        #expect(self.budget.messageBytes(forDomains: 1) == .max)
+        #expect(self.budget.messageBytes(forDomains: 10) == 100)
+        #expect(self.budget.messageBytes(forDomains: 1000) == 1000 / 64)
+        #expect(CopyBudget.unlimited.messageBytes(forDomains: 1000) == .max)
+    }
+}

@@ -57,7 +57,8 @@ enum AddressCheck {
 
     private static func parameters(_ text: String) throws(Violation) {
         if let value = XText.decode(text) {
-            try promise(value.utf8.allSatisfy { (0x20...0x7e).contains($0) }, "xtext stands for \(value.debugDescription)")
+            try promise(
+                value.utf8.allSatisfy { (0x20...0x7e).contains($0) }, "xtext stands for \(value.debugDescription)")
             try promise(XText.decode(XText.encode(value)) == value, "xtext does not survive the wire")
         }
         if let recipient = OriginalRecipient(text) {

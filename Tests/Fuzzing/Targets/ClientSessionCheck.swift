@@ -84,7 +84,8 @@ enum ClientSessionCheck {
     ) -> SMTPClientMessage? {
         guard let sender = ReversePath(sender) else { return nil }
         let recipients = paths.compactMap { ForwardPath($0) }.map {
-            EnvelopeRecipient($0, notify: [.success, .failure], originalRecipient: OriginalRecipient("rfc822;x@y.test"))
+            EnvelopeRecipient(
+                $0, notify: [.success, .failure], originalRecipient: OriginalRecipient("rfc822;x@y.test"))
         }
         return SMTPClientMessage(reversePath: sender, recipients: recipients, body: body, size: 100)
     }

@@ -13,7 +13,8 @@ enum CommandCheck {
             try whole.play(Array(line), .whole)
             var bytes = state
             try bytes.play(Array(line), .bytes)
-            try promise(whole.events == bytes.events, "a command depends on its pieces: \(whole.events), \(bytes.events)")
+            try promise(
+                whole.events == bytes.events, "a command depends on its pieces: \(whole.events), \(bytes.events)")
         }
     }
 }

@@ -20,9 +20,11 @@ enum DNSCheck {
         try self.check(timed.answer, raw, question)
         // Whoever says "bogus" or "failed" is believed, whatever the packet holds (RFC 7672 §2.1.2).
         let bogus = RawAnswer(rcode: raw.rcode, isSecure: raw.isSecure, bogusReason: "forged", packet: raw.packet)
-        try promise(self.reading.read(bogus, to: question, at: self.now).answer == .failed(.bogus("forged")), "not bogus")
+        try promise(
+            self.reading.read(bogus, to: question, at: self.now).answer == .failed(.bogus("forged")), "not bogus")
         let broken = RawAnswer(rcode: 2, isSecure: raw.isSecure, packet: raw.packet)
-        try promise(self.reading.read(broken, to: question, at: self.now).answer == .failed(.serverFailure), "not failed")
+        try promise(
+            self.reading.read(broken, to: question, at: self.now).answer == .failed(.serverFailure), "not failed")
     }
 
     private static func check(_ answer: DNSAnswer, _ raw: RawAnswer, _ question: DNSQuestion) throws(Violation) {

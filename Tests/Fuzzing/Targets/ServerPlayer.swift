@@ -63,7 +63,8 @@ struct ServerPlayer {
             try self.note(reply)
             self.events.append(.beganTLS)
             self.session.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256"))
-            try promise(self.session.hello == nil && self.session.envelope == nil, "what was said in clear is remembered")
+            try promise(
+                self.session.hello == nil && self.session.envelope == nil, "what was said in clear is remembered")
         case .decideRecipient(let path, let envelope):
             self.events.append(.asked(path))
             try promise(envelope.recipients.count < self.limits.recipients, "a recipient too many")
@@ -77,7 +78,8 @@ struct ServerPlayer {
             return try self.act(self.session.authenticationDecided(Self.decision(about: credentials)))
         case .beginMessage(let envelope, let reply):
             if let reply { try self.note(reply) }
-            try promise(!envelope.recipients.isEmpty && self.content.isEmpty, "content for nobody, or behind other content")
+            try promise(
+                !envelope.recipients.isEmpty && self.content.isEmpty, "content for nobody, or behind other content")
             if "\(envelope.reversePath)".utf8.checksum % 8 == 0 { self.session.refuseRestOfMessage(Self.full) }
         case .messageEnded(let envelope, let size):
             return try self.store(envelope, size)
@@ -93,7 +95,8 @@ struct ServerPlayer {
 
     private mutating func store(_ envelope: Envelope, _ size: Int) throws(Violation) -> Bool {
         try promise(size == self.content.count && size <= self.limits.messageBytes + 2, "a message of a wrong size")
-        try promise(envelope.recipients.map(\.path) == self.accepted, "recipients that were not accepted for this message")
+        try promise(
+            envelope.recipients.map(\.path) == self.accepted, "recipients that were not accepted for this message")
         try promise(!envelope.recipients.isEmpty, "a message for nobody")
         try promise(self.content.hasOnlyWholeLineEnds, "a stray CR, LF or NUL was accepted")
         try promise(self.content.suffix(2) == [13, 10] || self.content.isEmpty, "content without an end of line")
@@ -119,7 +122,8 @@ struct ServerPlayer {
     private mutating func note(_ reply: SMTPReply) throws(Violation) {
         self.events.append(.reply(reply))
         try promise(reply.lines.count <= 32, "an endless reply")
-        try promise(reply.lines.allSatisfy { $0.utf8.allSatisfy { (0x20...0x7e).contains($0) } }, "a reply is not printable")
+        try promise(
+            reply.lines.allSatisfy { $0.utf8.allSatisfy { (0x20...0x7e).contains($0) } }, "a reply is not printable")
     }
 
     // MARK: - Promises

@@ -92,6 +92,7 @@ let package = Package(
         systemLibrary("CPostgres", pkgConfig: "libpq", debianPackage: "libpq-dev"),
         // The control channel will stand on it; so far only its place is kept, and a test that it can be used.
         systemLibrary("CNGHTTP2", pkgConfig: "libnghttp2", debianPackage: "libnghttp2-dev"),
+        systemLibrary("CMalloc", pkgConfig: nil, debianPackage: "libc6-dev"),
         systemLibrary("CIDN2", pkgConfig: "libidn2", debianPackage: "libidn2-dev"),
 
         // Core
@@ -104,6 +105,7 @@ let package = Package(
         // Adapters
         adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", nioCore]),
         adapter("SecureResolver", ["CUnbound", "DANE", "MailModel", logging]),
+        adapter("OperatingSystem", ["CMalloc"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
         adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
@@ -115,15 +117,16 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "DANE", "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
+                "DANE", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver",
+                "QueueStore",
                 "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
                 logging, serviceLifecycle, yams,
             ]),
         service(
             "Lab",
             [
-                "DANE", "MailModel", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine", nioCore, nioPosix,
-                logging,
+                "DANE", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine",
+                nioCore, nioPosix, logging,
             ]),
 
         // Executables
@@ -160,8 +163,9 @@ let package = Package(
         tests(
             "EdgeNode",
             [
-                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine",
-                "Telemetry", "TransportSecurity", nioCore, nioEmbedded, logging,
+                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SMTPProtocol",
+                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
+                logging,
             ]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(

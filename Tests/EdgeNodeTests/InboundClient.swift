@@ -75,7 +75,8 @@ struct InboundClient {
     /// Runs `body` with a client that has connected, and ends everything after it.
     static func with(
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
-        limits: SMTPServerLimits = SMTPServerLimits(), configure: (inout InboundEnvironment) -> Void = { _ in },
+        limits: SMTPServerLimits = SMTPServerLimits(), patience: ClientPatience = ClientPatience(),
+        configure: (inout InboundEnvironment) -> Void = { _ in },
         _ body: (InboundClient) async throws -> Void
     ) async throws {
         let supervisor = TaskSupervisor(backlog: 8)
@@ -88,6 +89,7 @@ struct InboundClient {
             metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         var environment = InboundEnvironment(
             session: .init(hostName: "relay.test", offersSTARTTLS: true, limits: limits), timeouts: SMTPTimeouts(),
+            patience: patience,
             policy: InboundPolicy(
                 acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
                 postmaster: "postmaster@bravo.test"),

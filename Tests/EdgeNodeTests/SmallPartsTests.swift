@@ -49,24 +49,6 @@ struct SmallPartsTests {
         #expect(!supervisor.submit {})
     }
 
-    // MARK: ConnectionLimiter
-
-    @Test("hostile-input 15: connections over the limit of one address, or of all, are refused until one closes")
-    func limiter() {
-        let limiter = ConnectionLimiter(limits: .init(total: 3, perAddress: 2))
-        let (one, two) = (IPAddress.v4(1), IPAddress.v4(2))
-        #expect(limiter.admit(one) == .admitted)
-        #expect(limiter.admit(one) == .admitted)
-        #expect(limiter.admit(one) == .overLimit)
-        #expect(limiter.admit(two) == .admitted)
-        #expect(limiter.admit(two) == .overLimit)
-        limiter.closed(one)
-        #expect(limiter.admit(two) == .admitted)
-        limiter.drain()
-        limiter.closed(two)
-        #expect(limiter.admit(two) == .draining)
-    }
-
     // MARK: ConnectionBudget
 
     @Test("Nobody has more connections than the budget; what is given back goes to who waits")

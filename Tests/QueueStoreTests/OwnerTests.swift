@@ -204,6 +204,47 @@ struct OutcomeTests {
         }
     }
 
+    @Test("An entry that cannot be read keeps nobody else waiting, and is held back")
+    func unreadable() async throws {
+        try await QueueFixture.run { queue in
+            let ids = [newID(), newID(), newID()]
+            for id in ids { try await queue.writer.enqueue(queue.message(id)) }
+            try await queue.admin.query(
+                Statement(
+                    "UPDATE relay.ready SET recipients = '{}' WHERE message_id = $1",
+                    PostgresUUID(high: ids[1].high, low: ids[1].low)))
+            let term = try queue.term()
+            let claim = try await queue.store.claim(term, destination: bravo)
+            #expect(Set(claim.entries.map(\.key.message)) == [ids[0], ids[2]])
+            #expect(claim.unreadable.map(\.message) == [ids[1]])
+            #expect(claim.unreadable.first?.error.code == .unreadable)
+            #expect(claim.cursor != nil)
+            try await queue.store.holdBack(claim.unreadable, in: term, for: .seconds(3600))
+            #expect(try await queue.store.claim(term, destination: bravo).unreadable.isEmpty)
+            #expect(try await queue.count("ready") == 3)
+        }
+    }
+
+    @Test("One attempt is opened once; the next one, or a new owner's, may follow")
+    func openedOnce() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.writer.enqueue(queue.message())
+            let entry = try await queue.claimOne()
+            let term = try queue.term()
+            #expect(try await queue.store.openAttempts([(entry, term.epoch)]) == [entry.key])
+            #expect(try await queue.store.openAttempts([(entry, term.epoch)]).isEmpty)
+            try await queue.store.conclude([try await queue.retry(entry, in: .milliseconds(1))]).forEach {
+                try $0.get()
+            }
+            try await Task.sleep(for: .milliseconds(20))
+            let again = try await queue.claimOne()
+            #expect(try await queue.store.openAttempts([(again, term.epoch)]) == [entry.key])
+            try await queue.takeOver(entry.key.shard)
+            let next = Epoch(rawValue: term.epoch.rawValue + 1)
+            #expect(try await queue.store.openAttempts([(again, next)]) == [entry.key])
+        }
+    }
+
     @Test("A retry within the hour stays ready, one after an hour is deferred, and comes back when due")
     func retries() async throws {
         try await QueueFixture.run { queue in

@@ -139,7 +139,7 @@ struct WriterTests {
             let content = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
             var body = queue.writer.bodyWriter(for: message)
             for start in stride(from: 0, to: content.count, by: 30_000) {
-                try await body.write(content[start..<min(start + 30_000, content.count)])
+                try await body.write(Array(content[start..<min(start + 30_000, content.count)]))
             }
             message.body = .staged(try await body.finish())
             try await queue.writer.enqueue(message)

@@ -97,6 +97,48 @@ struct InteroperationTests {
         }
     }
 
+    @Test(
+        "Our own ticket is resumed; one of another cluster or of keys that are gone is a full handshake (hostile-input 17)",
+        arguments: ["-tls1_2", "-tls1_3"])
+    func tickets(_ version: String) async throws {
+        let session = self.files.folder.appending(path: "\(UUID().uuidString).session").path
+        // The tickets of TLS 1.3 come behind the handshake.
+        func visit(_ port: Int, _ option: String) async throws -> String {
+            try await self.openssl(port, version, "\(option) \(session)", input: "sleep 1; echo x; sleep 1")
+        }
+        let store = try self.pki.store(self.leaf)
+        try await self.withServer(store) { port in
+            let first = try await visit(port, "-sess_out")
+            #expect(first.contains("\nNew, TLSv1"), "\(first)")
+            let second = try await visit(port, "-sess_in")
+            #expect(second.contains("\nReused, TLSv1"), "\(second)")
+            // The keys of tickets live and die with a generation of certificates.
+            try store.replace([self.leaf.serverCertificate(now: currentTime())])
+            let third = try await visit(port, "-sess_in")
+            #expect(third.contains("\nNew, TLSv1"), "\(third)")
+        }
+        try await self.withServer(self.pki.store(self.leaf)) { port in
+            let stranger = try await visit(port, "-sess_in")
+            #expect(stranger.contains("\nNew, TLSv1"), "\(stranger)")
+            #expect(stranger.contains("Verify return code: 0 (ok)"), "\(stranger)")
+        }
+    }
+
+    @Test("An unknown name in SNI is shown the default certificate (hostile-input 17)", arguments: ["1.2", "1.3"])
+    func unknownName(_ version: String) async throws {
+        let other = try self.pki.leaf("other.example.test")
+        try await self.withServer(self.pki.store(self.leaf, other)) { port in
+            let option = version == "1.2" ? "-tls1_2" : "-tls1_3"
+            for (name, shown) in [
+                ("nobody.example.test", "mx.example.test"), ("other.example.test", "other.example.test"),
+            ] {
+                let output = try await self.openssl(
+                    port, option, "-servername \(name) -verify_hostname \(shown) -verify_return_error -brief")
+                #expect(output.contains("Verification: OK"), "\(output)")
+            }
+        }
+    }
+
     @Test("A name with an RSA and an ECDSA certificate serves each client the one it can verify")
     func twoKinds() async throws {
         let rsa = try self.pki.leaf("mx.example.test", algorithm: .rsa(bits: 2048))

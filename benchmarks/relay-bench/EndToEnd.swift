@@ -83,7 +83,7 @@ struct EndToEnd: AsyncParsableCommand {
         return report
     }
 
-    private static func split(_ pair: String) -> (String, String) {
+    static func split(_ pair: String) -> (String, String) {
         let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
         return (parts[0], parts.count > 1 ? parts[1] : "")
     }

@@ -82,7 +82,14 @@ public struct PostgresBytes: PostgresArrayElement, Hashable {
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
     public static var postgresType: PostgresType { .bytea }
     public static var postgresArrayType: PostgresType { PostgresType(rawValue: 1001) }
-    public func encode(into bytes: inout [UInt8]) { bytes.append(contentsOf: self.bytes) }
+    public func encode(into bytes: inout [UInt8]) {
+        // Large values are shared, not copied.
+        if bytes.isEmpty {
+            bytes = self.bytes
+        } else {
+            bytes.append(contentsOf: self.bytes)
+        }
+    }
 }
 
 /// A `timestamptz`: microseconds since 1970 UTC. PostgreSQL itself counts from the year 2000.

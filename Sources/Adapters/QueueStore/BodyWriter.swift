@@ -31,7 +31,9 @@ public struct BodyWriter: Sendable {
     }
 
     /// Takes the next bytes, and stores what fills a chunk. Returns when that is committed: do not read on before.
-    public mutating func write(_ bytes: some Sequence<UInt8> & Sendable) async throws(QueueStoreError) {
+    public mutating func write(_ bytes: [UInt8]) async throws(QueueStoreError) {
+        // A whole chunk is not copied.
+        if self.buffer.isEmpty, bytes.count == QueueLimits.inlineBody { return try await self.store(bytes) }
         self.buffer.append(contentsOf: bytes)
         while self.buffer.count >= QueueLimits.inlineBody {
             let chunk = Array(self.buffer.prefix(QueueLimits.inlineBody))

@@ -5,7 +5,9 @@ import PostgresDriver
 extension QueueStore {
     /// Puts on record that attempts are about to be made, before the final dot of any. All shards must be ours.
     ///
-    /// - Returns: the entries whose attempt is on record. One that is missing is no longer there: forget it.
+    /// - Returns: the entries whose attempt is on record. One that is missing is no longer there, or its attempt is on
+    ///   record already: forget it. (So is one whose COMMIT was repeated because the answer was lost; it then counts as
+    ///   interrupted.)
     public func openAttempts(
         _ attempts: [(entry: QueueEntry, epoch: Epoch)]
     ) async throws(QueueStoreError) -> Set<EntryKey> {
@@ -24,6 +26,8 @@ extension QueueStore {
                 ORDER BY r.shard, r.message_id, r.domain FOR KEY SHARE OF r
                 ON CONFLICT (shard, message_id, domain) DO UPDATE SET node = excluded.node, epoch = excluded.epoch,
                     attempt = excluded.attempt, opened_at = clock_timestamp()
+                -- One attempt is opened once, so that it cannot be made twice.
+                WHERE (o.epoch, o.attempt) <> (excluded.epoch, excluded.attempt)
                 RETURNING o.shard, o.message_id, o.domain
                 """, keys.map(\.shard.rawValue), keys.map(\.message.uuid), keys.map(\.domain.text),
                 attempts.map(\.epoch.rawValue), attempts.map { Int32(clamping: $0.entry.attempts) }, self.node),

@@ -8,10 +8,22 @@ public struct ClaimCursor: Hashable, Sendable {
     let message: MessageID
 }
 
+/// An entry whose row this program cannot read, such as one that a later version wrote.
+public struct UnreadableEntry: Sendable {
+    /// Which message.
+    public let message: MessageID
+    /// Why.
+    public let error: QueueStoreError
+    let shard: Int16
+    let domain: String
+}
+
 /// What one claim read.
 public struct Claim: Sendable {
     /// The entries, the earliest first.
     public let entries: [QueueEntry]
+    /// Those among them that cannot be read: they keep nobody else waiting. `holdBack` puts them off.
+    public let unreadable: [UnreadableEntry]
     /// Where to go on; `nil` when there is no more for now.
     public let cursor: ClaimCursor?
 }
@@ -50,9 +62,35 @@ extension QueueStore {
                 cursor?.message.uuid ?? PostgresUUID(high: 0, low: 0), Int64(maximumCount), Int64(maximumBytes)),
         ])
         var entries: [QueueEntry] = []
-        for row in results[1].rows { entries.append(try Self.entry(row)) }
-        let last = entries.last.map { ClaimCursor(nextAttempt: $0.nextAttempt.stored, message: $0.key.message) }
-        return Claim(entries: entries, cursor: last)
+        var unreadable: [UnreadableEntry] = []
+        var last: ClaimCursor?
+        for row in results[1].rows {
+            let message = MessageID(try row.value(1))
+            last = ClaimCursor(nextAttempt: try row.value(7), message: message)
+            do throws(QueueStoreError) {
+                entries.append(try Self.entry(row))
+            } catch {
+                unreadable.append(
+                    UnreadableEntry(message: message, error: error, shard: try row.value(0), domain: try row.value(2)))
+            }
+        }
+        return Claim(entries: entries, unreadable: unreadable, cursor: last)
+    }
+
+    /// Puts entries off that cannot be read, until somebody has looked at them.
+    public func holdBack(
+        _ entries: [UnreadableEntry], in term: ShardTerm, for pause: Duration
+    ) async throws(QueueStoreError) {
+        try await self.pool.idempotently([
+            Self.fence([term]),
+            Statement(
+                """
+                UPDATE relay.ready r SET next_attempt_at = now() + $4 * interval '1 microsecond'
+                FROM unnest($1, $2, $3) AS g (shard, message_id, domain)
+                WHERE r.shard = g.shard AND r.message_id = g.message_id AND r.domain = g.domain
+                """, entries.map(\.shard), entries.map(\.message.uuid), entries.map(\.domain),
+                pause.storedMicroseconds),
+        ])
     }
 
     /// Brings deferred entries back that are due soon. Call it for each owned shard about once a minute.

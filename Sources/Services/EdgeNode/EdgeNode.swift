@@ -3,6 +3,7 @@ import DeliveryQueue
 public import Logging
 import MailModel
 import NIOPosix
+import OperatingSystem
 import PostgresDriver
 import QueueStore
 import SMTPProtocol
@@ -44,6 +45,8 @@ public struct EdgeNode: Sendable {
     /// Runs until SIGTERM or SIGINT has been obeyed. Throws when the start fails: a `ConfigurationError` if the settings
     /// are to blame.
     public func run() async throws {
+        MemoryAllocator.returnMemoryEarly(mapping: Int32(QueueLimits.inlineBody))
+        try self.checkDescriptors()
         // Trapped from the start on: until then a SIGHUP would end the process.
         let reloads = await UnixSignalsSequence(trapping: .sighup)
         let health = HealthRegistry()
@@ -75,6 +78,17 @@ public struct EdgeNode: Sendable {
         health.started()
         try await serviceGroup.run()
         self.logger.notice("stopped")
+    }
+
+    /// A node that runs out of descriptors under load would fail its deliveries and its database first.
+    private func checkDescriptors() throws(ConfigurationError) {
+        let (needed, allowed) = (self.configuration.descriptorsNeeded, FileDescriptorLimit.raise())
+        guard needed > allowed else { return }
+        throw ConfigurationError(problems: [
+            self.loaded.problem(
+                with: "smtp.max-connections",
+                "with delivery.max-connections this takes \(needed) file descriptors, and the system allows \(allowed)")
+        ])
     }
 
     /// What the services are made of.
@@ -146,10 +160,12 @@ public struct EdgeNode: Sendable {
                 environment: gatekeepers.environment(
                     InboundEnvironment(
                         session: self.configuration.session(of: listener, hasTLS: parts.files.certificates != nil),
-                        timeouts: self.configuration.serverTimeouts, policy: policy,
+                        timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
+                        policy: policy,
                         certificates: parts.files.certificates,
                         intake: intake, metrics: self.metrics, now: { .systemNow })),
-                limiter: limiter, clients: clients, group: parts.group, logger: self.logger)
+                limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
+                logger: self.logger)
         }
         return InboundService(
             listeners: listeners, limiter: limiter, clients: clients, intake: supervisor, health: parts.health,

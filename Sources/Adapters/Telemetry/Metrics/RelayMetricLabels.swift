@@ -13,6 +13,9 @@ public enum InboundConnectionResult: String, MetricLabel {
     public static let labelName = "result"
     case accepted
     case refusedLimit = "refused_limit"
+    case refusedAddress = "refused_address"
+    case refusedRate = "refused_rate"
+    case refusedProxy = "refused_proxy"
     case refusedDraining = "refused_draining"
 }
 

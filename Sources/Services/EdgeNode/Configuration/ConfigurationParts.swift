@@ -7,6 +7,8 @@ public struct Listener: Hashable, Sendable {
     public var name = "smtp"
     public var address = Endpoint(.v4(0), 25)
     public var hostName: DomainName?
+    /// Whether each connection begins with a header of the PROXY protocol.
+    public var proxyProtocol = false
 
     public init() {}
 }

@@ -42,7 +42,28 @@ extension RelaydConfiguration {
     }
 
     var connectionLimits: ConnectionLimiter.Limits {
-        ConnectionLimiter.Limits(total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress)
+        ConnectionLimiter.Limits(
+            total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress,
+            perMinute: self.smtp.maxConnectionRate, prefixIPv4: self.smtp.clientPrefixIPv4,
+            prefixIPv6: self.smtp.clientPrefixIPv6)
+    }
+
+    var trustedProxies: TrustedProxies {
+        TrustedProxies(networks: self.smtp.proxyNetworks, headerTime: self.smtp.proxyTimeout)
+    }
+
+    /// The most descriptors that a node with these settings opens. Beside those that settings count there are listeners,
+    /// event loops, files, the resolver's sockets, and those of HTTP.
+    var descriptorsNeeded: Int {
+        self.smtp.maxConnections + ConnectionLimiter.Limits.refusals + self.delivery.maxConnections
+            + 2 * self.database.poolSize + 512
+    }
+
+    /// What a client may take its time over, beside the waits of the protocol.
+    var patience: ClientPatience {
+        ClientPatience(
+            greetingDelay: self.smtp.greetingDelay, leastDataRate: self.smtp.minDataRate.bytes,
+            sessionLifetime: self.smtp.sessionLifetime)
     }
 
     /// Throws when the postmaster's address is none.

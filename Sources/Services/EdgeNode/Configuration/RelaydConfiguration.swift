@@ -32,6 +32,12 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var listeners = [Listener()]
         public var maxConnections = 2000
         public var maxConnectionsPerAddress = 50
+        public var maxConnectionRate = 1200
+        public var clientPrefixIPv4 = 32
+        public var clientPrefixIPv6 = 64
+        public var proxyNetworks: [CIDRBlock] = []
+        public var proxyTimeout = Duration.seconds(5)
+        public var greetingDelay = Duration.milliseconds(20)
         public var maxMessageSize = ByteCount.mebibytes(50)
         public var maxRecipients = 1000
         public var maxCommandLine = ByteCount(2048)
@@ -40,7 +46,9 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxNoops = 100
         public var commandTimeout = Duration.seconds(300)
         public var dataTimeout = Duration.seconds(180)
+        public var minDataRate = ByteCount(500)
         public var handshakeTimeout = Duration.seconds(10)
+        public var sessionLifetime = Duration.seconds(86_400)
     }
 
     public struct TLS: Hashable, Sendable {

@@ -1,5 +1,15 @@
 import SMTPProtocol
 
+/// How long a client may take over what no RFC bounds.
+struct ClientPatience: Hashable, Sendable {
+    /// How long it is listened to before it is greeted; nothing is read before the greeting if this is zero.
+    var greetingDelay = Duration.zero
+    /// Bytes of content a second, on the average over one deadline, that it must keep up.
+    var leastDataRate = 500
+    /// From the beginning of its connection to the end, whatever it does.
+    var sessionLifetime = Duration.seconds(86_400)
+}
+
 /// Decides when a client's deadline moves: with what it waits for, with each whole command, and with content that comes
 /// fast enough. Single bytes move nothing, so that a client cannot hold a connection by sending one now and then; nor do
 /// single chunks of a message (BDAT), which must come at the rate of content.
@@ -11,12 +21,13 @@ struct ClientProgress {
         case move(Duration)
     }
 
-    /// Bytes of content a second, on the average over one deadline, that a client must keep up.
-    static let leastRate = 500
-
+    private let leastRate: Int
     private var wait = SMTPTimeouts.ServerWait.nothing
     private var hasStepped = false
     private var contentBytes = 0
+
+    /// - Parameter leastRate: bytes of content a second that move the deadline.
+    init(leastRate: Int) { self.leastRate = leastRate }
 
     /// The session took a step while it waited for `wait`.
     mutating func stepped(_ step: SMTPServerStep, during wait: SMTPTimeouts.ServerWait) {
@@ -29,6 +40,8 @@ struct ClientProgress {
 
     /// What becomes of the deadline now that the session waits for `wait`, no longer than `limit`.
     mutating func deadline(of wait: SMTPTimeouts.ServerWait, limit: Duration?) -> Deadline {
+        // While a chunk is stored the client's time goes on: else one chunk in a long while would do.
+        if wait == .owner, self.wait == .data { return .unchanged }
         let isOther = wait != self.wait
         let mayMove = isOther || self.hasStepped || (wait == .data && self.isFast(limit))
         self.wait = wait
@@ -40,6 +53,6 @@ struct ClientProgress {
 
     private func isFast(_ limit: Duration?) -> Bool {
         guard let limit else { return false }
-        return Int64(self.contentBytes) >= Int64(Self.leastRate) * max(1, limit.components.seconds)
+        return Int64(self.contentBytes) >= Int64(self.leastRate) * max(1, limit.components.seconds)
     }
 }

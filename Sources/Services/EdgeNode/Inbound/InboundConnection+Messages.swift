@@ -36,6 +36,8 @@ extension InboundConnection {
         guard let message = self.message else { return context.close(promise: nil) }
         self.message = nil
         _ = message.append(&self.content)
+        // A client may idle for long after its message.
+        self.content = []
         self.isWaiting = true
         let bound = context.loopBound
         message.store(on: context.eventLoop) { reply in

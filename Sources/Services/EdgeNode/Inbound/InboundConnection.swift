@@ -16,9 +16,6 @@ final class InboundConnection: ChannelInboundHandler {
     /// The node drains: end as soon as no message is under way.
     struct Drain {}
 
-    /// How long a client may take to read the last reply.
-    static let closingTime = Duration.seconds(10)
-
     let environment: InboundEnvironment
     let client: IPAddress
     var session: SMTPServerSession
@@ -30,8 +27,10 @@ final class InboundConnection: ChannelInboundHandler {
     /// What the client's certificate proved.
     var authenticatedClient: AuthenticatedClient?
     private var timer: DeadlineTimer?
-    private var progress = ClientProgress()
+    private var progress: ClientProgress
     private var hasGreeted = false
+    /// When the connection is over, whatever it is used for.
+    private var endOfLife = NIODeadline.distantFuture
     var isReading = false
     var isWaiting = false
     var isClosing = false
@@ -42,6 +41,7 @@ final class InboundConnection: ChannelInboundHandler {
         self.environment = environment
         self.client = client
         self.session = SMTPServerSession(configuration: environment.sessionConfiguration)
+        self.progress = ClientProgress(leastRate: environment.patience.leastDataRate)
     }
 
     // MARK: - Channel events
@@ -50,7 +50,7 @@ final class InboundConnection: ChannelInboundHandler {
         // The closure is called on this event loop only, and not after `handlerRemoved`.
         let bound = context.loopBound
         self.timer = DeadlineTimer(on: context.eventLoop) { [unowned self] in self.deadlinePassed(bound.value) }
-        if context.channel.isActive { self.greet(context) }
+        if context.channel.isActive { self.begin(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -60,7 +60,7 @@ final class InboundConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         context.fireChannelActive()
-        self.greet(context)
+        self.begin(context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -110,6 +110,16 @@ final class InboundConnection: ChannelInboundHandler {
 
     // MARK: - The loop
 
+    /// Listens for a while before the greeting: who talks first is no client of SMTP (hostile-input 5).
+    private func begin(_ context: ChannelHandlerContext) {
+        let patience = self.environment.patience
+        self.endOfLife = context.eventLoop.now + TimeAmount(patience.sessionLifetime)
+        guard patience.greetingDelay > .zero else { return self.greet(context) }
+        self.timer?.arm(patience.greetingDelay)
+        self.isReading = true
+        context.read()
+    }
+
     private func greet(_ context: ChannelHandlerContext) {
         guard !self.hasGreeted else { return }
         self.hasGreeted = true
@@ -127,7 +137,10 @@ final class InboundConnection: ChannelInboundHandler {
             if wait == .data { self.environment.metrics.smtpdReceivedBytes.increment(by: step.consumed) }
             guard self.perform(step.action, context) else { break }
         }
-        if !self.isClosing { self.armTimer() }
+        // What was read is not kept: most connections wait most of the time.
+        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
+        // Until the greeting the timer is that of its delay.
+        if !self.isClosing, self.hasGreeted { self.armTimer(context) }
     }
 
     /// Does one action. `false` when the loop must stop: more bytes, an answer, or the end have to come first.
@@ -170,18 +183,22 @@ final class InboundConnection: ChannelInboundHandler {
         context.read()
     }
 
-    private func armTimer() {
+    private func armTimer(_ context: ChannelHandlerContext) {
         let wait = self.isWaiting ? .owner : self.session.waitingFor
         switch self.progress.deadline(of: wait, limit: self.environment.timeouts.duration(of: wait)) {
         case .unchanged: ()
-        case .move(let limit): self.timer?.arm(limit)
+        case .move(let limit): self.timer?.arm(min(limit, Duration(self.endOfLife - context.eventLoop.now)))
         case .none: self.timer?.disarm()
         }
     }
 
     private func deadlinePassed(_ context: ChannelHandlerContext) {
-        // The last reply was not taken in time.
-        guard !self.isClosing else { return context.close(promise: nil) }
+        guard self.hasGreeted else { return self.greet(context) }
+        // Whoever waits for us is not late.
+        guard !self.isWaiting else {
+            self.timer?.arm(self.environment.timeouts.dataBlock)
+            return
+        }
         self.environment.metrics.smtpdRejects.increment(.timeout)
         if let start = self.handshakeStart {
             // There is no channel to say anything on: the client expects TLS.
@@ -203,19 +220,20 @@ final class InboundConnection: ChannelInboundHandler {
     func flush(_ context: ChannelHandlerContext) {
         guard !self.replies.isEmpty else { return }
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.replies)), promise: nil)
-        self.replies.removeAll(keepingCapacity: true)
+        self.replies = []
     }
 
     private func close(_ reply: SMTPReply, _ context: ChannelHandlerContext) {
         self.isClosing = true
-        self.timer?.arm(Self.closingTime)
+        self.timer?.disarm()
         self.count(reply)
         reply.serialise(into: &self.replies)
-        let bytes = ByteBuffer(bytes: self.replies)
+        let farewell = FarewellHandler(self.replies)
         self.replies = []
-        let bound = context.loopBound
-        context.writeAndFlush(self.wrapOutboundOut(bytes)).assumeIsolated().whenComplete { _ in
-            bound.value.close(promise: nil)
+        do {
+            try context.pipeline.syncOperations.addHandler(farewell, position: .before(self))
+        } catch {
+            context.close(promise: nil)
         }
     }
 

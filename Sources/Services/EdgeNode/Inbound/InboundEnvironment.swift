@@ -10,6 +10,7 @@ struct InboundEnvironment: Sendable {
     /// The name of this node in trace fields, and what its settings say of sessions.
     let session: SMTPServerSession.Configuration
     let timeouts: SMTPTimeouts
+    let patience: ClientPatience
     var policy: InboundPolicy
     /// Without certificates STARTTLS is not offered.
     let certificates: ServerCertificateStore?

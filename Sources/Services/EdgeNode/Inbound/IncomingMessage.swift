@@ -43,13 +43,15 @@ final class IncomingMessage {
     /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
     func append(_ content: inout [UInt8]) -> Bool {
         self.received.consume(content)
+        // In one step, so that the chunks of a large body do not leave their predecessors behind.
+        if self.stager != nil { self.buffer.reserveCapacity(QueueLimits.inlineBody + content.count) }
         self.size += content.count
         self.buffer.append(contentsOf: content)
         content.removeAll(keepingCapacity: true)
         return self.buffer.count > QueueLimits.inlineBody
     }
 
-    /// Stages what there is; `then` is called on the event loop, with a reply if the message must be refused.
+    /// Stages one chunk; `then` is called on the event loop, with a reply if the message must be refused.
     func stage(on eventLoop: any EventLoop, then: @escaping (SMTPReply?) -> Void) {
         guard self.size <= self.sizeLimit else {
             self.buffer = []
@@ -57,7 +59,7 @@ final class IncomingMessage {
         }
         let stager = self.stager ?? BodyStager(self.intake.bodyWriter(self.draft))
         self.stager = stager
-        let chunk = self.takeBuffer()
+        let chunk = self.takeChunk()
         let intake = self.intake
         self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
             do throws(QueueStoreError) {
@@ -95,6 +97,14 @@ final class IncomingMessage {
 
     /// The message is not wanted any more. Staged chunks are swept later.
     func abandon() { self.buffer = [] }
+
+    /// One chunk as the database takes it, so that nothing is copied there; what is beyond it stays.
+    private func takeChunk() -> [UInt8] {
+        let rest = Array(self.buffer.dropFirst(QueueLimits.inlineBody))
+        self.buffer.removeLast(rest.count)
+        defer { self.buffer = rest }
+        return self.buffer
+    }
 
     private func takeBuffer() -> [UInt8] {
         defer { self.buffer = [] }

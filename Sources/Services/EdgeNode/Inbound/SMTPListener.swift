@@ -2,13 +2,22 @@ import Logging
 import MailModel
 import NIOCore
 import NIOPosix
+import SMTPProtocol
 import Telemetry
+
+/// Who may say, in front of a connection, whose it is.
+struct TrustedProxies: Hashable, Sendable {
+    let networks: [CIDRBlock]
+    /// Time for a whole header.
+    let headerTime: Duration
+}
 
 /// Takes SMTP connections at one address.
 struct SMTPListener: Sendable {
     let settings: Listener
     let environment: InboundEnvironment
     let limiter: ConnectionLimiter
+    let proxies: TrustedProxies
     /// The clients that are being served.
     let clients: ChannelRegistry
     let group: MultiThreadedEventLoopGroup
@@ -22,6 +31,11 @@ struct SMTPListener: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // The handler asks for each read, and so decides how much of a client is in memory.
             .childChannelOption(.autoRead, value: false)
+            // One read is what it gets, of at most two records of TLS. The buffers of more would stay with the channel.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2048, maximum: 32_768)
+            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.initialise(channel) }
             }
@@ -32,48 +46,55 @@ struct SMTPListener: Sendable {
     }
 
     private func initialise(_ channel: any Channel) throws {
-        let label = ListenerLabel(self.settings.name)
-        let client = channel.remoteAddress.flatMap { IPAddress($0) } ?? .v4(0)
-        let (limiter, metrics) = (self.limiter, self.environment.metrics)
-        switch limiter.admit(client) {
-        case .admitted:
-            self.clients.add(channel)
-            metrics.smtpdConnectionsTotal.increment(label, .accepted)
-            metrics.smtpdConnections.add(label, 1)
-            channel.closeFuture.whenComplete { _ in
-                limiter.closed(client)
-                metrics.smtpdConnections.add(label, -1)
-            }
-            try channel.pipeline.syncOperations.addHandler(
-                InboundConnection(environment: self.environment, client: client))
-            // A drain that began meanwhile may have missed it.
-            if limiter.isDraining {
-                channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain())
-            }
-        case .overLimit:
-            metrics.smtpdConnectionsTotal.increment(label, .refusedLimit)
-            try channel.pipeline.syncOperations.addHandler(RefusingHandler("4.7.0 Too many connections, try later"))
-        case .draining:
-            metrics.smtpdConnectionsTotal.increment(label, .refusedDraining)
-            try channel.pipeline.syncOperations.addHandler(RefusingHandler("4.3.2 Service is shutting down"))
+        let peer = channel.remoteAddress.flatMap { IPAddress($0) } ?? .v4(0)
+        let (id, limiter) = (ObjectIdentifier(channel), self.limiter)
+        let admission = limiter.open(id)
+        channel.closeFuture.whenComplete { _ in limiter.closed(id) }
+        guard admission == .admitted else { return try self.turnAway(channel, admission) }
+        guard self.settings.proxyProtocol else { return try self.serve(channel, client: peer) }
+        guard self.proxies.networks.contains(where: { $0.contains(peer) }) else {
+            self.environment.metrics.smtpdConnectionsTotal.increment(self.label, .refusedProxy)
+            return channel.close(promise: nil)
         }
+        let handler = ProxyHeaderHandler(within: self.proxies.headerTime) { header, context in
+            do {
+                switch header {
+                case .local: try self.serve(context.channel, client: peer)
+                case .proxied(let client, _): try self.serve(context.channel, client: client)
+                }
+            } catch {
+                context.close(promise: nil)
+            }
+        }
+        try channel.pipeline.syncOperations.addHandler(handler)
     }
-}
 
-/// Tells a client that it cannot be served, and closes.
-private final class RefusingHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let text: String
-
-    init(_ text: String) { self.text = text }
-
-    func channelActive(context: ChannelHandlerContext) {
-        let bound = context.loopBound
-        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: "421 \(self.text)\r\n"))).assumeIsolated()
-            .whenComplete { _ in bound.value.close(promise: nil) }
+    /// Serves a client whose address is known, if it has not too many connections.
+    private func serve(_ channel: any Channel, client: IPAddress) throws {
+        let admission = self.limiter.identify(ObjectIdentifier(channel), as: client, at: .now)
+        guard admission == .admitted else { return try self.turnAway(channel, admission) }
+        let (label, metrics) = (self.label, self.environment.metrics)
+        self.clients.add(channel)
+        metrics.smtpdConnectionsTotal.increment(label, .accepted)
+        metrics.smtpdConnections.add(label, 1)
+        channel.closeFuture.whenComplete { _ in metrics.smtpdConnections.add(label, -1) }
+        try channel.pipeline.syncOperations.addHandler(
+            InboundConnection(environment: self.environment, client: client))
+        // A drain that began meanwhile may have missed it.
+        if self.limiter.isDraining { channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain()) }
     }
+
+    private func turnAway(_ channel: any Channel, _ admission: ConnectionLimiter.Admission) throws {
+        let metrics = self.environment.metrics
+        guard case .refused(let refusal) = admission else {
+            metrics.smtpdConnectionsTotal.increment(self.label, .refusedLimit)
+            return channel.close(promise: nil)
+        }
+        metrics.smtpdConnectionsTotal.increment(self.label, refusal.label)
+        try channel.pipeline.syncOperations.addHandler(FarewellHandler(refusal.reply))
+    }
+
+    private var label: ListenerLabel { ListenerLabel(self.settings.name) }
 }
 
 extension IPAddress {

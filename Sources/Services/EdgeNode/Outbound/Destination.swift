@@ -46,6 +46,8 @@ actor Destination {
         case finished
     }
 
+    /// How long an entry is held back that cannot be read.
+    private static let unreadablePause = Duration.seconds(3600)
     /// How soon one more worker may try the site.
     private static let widening = Duration.seconds(1)
 
@@ -142,12 +144,25 @@ actor Destination {
             self.environment.metrics.queueOperationDuration.observe(.claim, ContinuousClock.now - started)
             self.reading = claim.cursor.map { .due(after: $0) } ?? .finished
             self.pending += claim.entries.filter { self.underWay.insert($0.key).inserted }
+            if !claim.unreadable.isEmpty { try await self.holdBack(claim.unreadable) }
         } catch {
             // The poll finds the destination again when the database is back.
             self.environment.logger.warning(
                 "claim failed", metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
             self.reading = .finished
         }
+    }
+
+    private func holdBack(_ entries: [UnreadableEntry]) async throws(QueueStoreError) {
+        for entry in entries {
+            self.environment.logger.error(
+                "a queue entry cannot be read, and is held back",
+                metadata: [
+                    LogKey.recipientDomain: "\(self.domain)", LogKey.messageID: "\(entry.message)",
+                    "error": "\(entry.error)",
+                ])
+        }
+        try await self.environment.store.holdBack(entries, in: self.term, for: Self.unreadablePause)
     }
 
     // MARK: - Working

@@ -41,10 +41,26 @@ public struct SMTPDialog: ~Copyable {
         address: String = "127.0.0.1", port: UInt16, within limit: Duration = .seconds(30),
         _ body: (inout SMTPDialog) async throws -> Value
     ) async throws -> Value {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        try await Self.connected(address: address, port: port, within: limit) { dialog in
+            let greeting = try await dialog.readReply()
+            try dialog.expect(220, greeting)
+            return try await body(&dialog)
+        }
+    }
+
+    /// As `with`, but the greeting, or whatever else comes, is for `body` to read.
+    ///
+    /// - Parameter source: the address of this machine to connect from, such as another one of loopback.
+    public static func connected<Value: Sendable>(
+        from source: String? = nil, address: String = "127.0.0.1", port: UInt16, within limit: Duration = .seconds(30),
+        _ body: (inout SMTPDialog) async throws -> Value
+    ) async throws -> Value {
+        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(5))
-            .connect(host: address, port: Int(port)) { channel in
+        if let source { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
+        let channel =
+            try await bootstrap.connect(host: address, port: Int(port)) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
@@ -57,8 +73,6 @@ public struct SMTPDialog: ~Copyable {
         return try await channel.executeThenClose { inbound, outbound in
             var dialog = SMTPDialog(
                 channel: channel.channel, outbound: outbound, inbound: inbound.makeAsyncIterator())
-            let greeting = try await dialog.readReply()
-            try dialog.expect(220, greeting)
             return try await body(&dialog)
         }
     }

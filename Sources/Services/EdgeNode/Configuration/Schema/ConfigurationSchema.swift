@@ -6,7 +6,8 @@ enum ConfigurationSchema {
     private typealias Key = Setting<RelaydConfiguration>
 
     static let settings: [Setting<RelaydConfiguration>] =
-        smtp + tls + auth + domains + callAhead + database + queue + retry + delivery + resolver + operation
+        smtp + connections + tls + auth + domains + callAhead + database + queue + retry + delivery + resolver
+        + operation
 
     static let second = Duration.seconds(1)
     static let hour = Duration.seconds(3600)
@@ -16,13 +17,8 @@ enum ConfigurationSchema {
         Key("node.name", \.node.name, .domain(), "Name of this node: in greetings, EHLO, trace fields and logs."),
         Key(
             "smtp.listeners", \.smtp.listeners, .list(.object(listener, make: { Listener() }), atLeast: 1),
-            "Addresses that take SMTP connections. hostname is the node's name unless given."),
-        Key(
-            "smtp.max-connections", \.smtp.maxConnections, .integer(1...1_000_000),
-            "Open connections of all clients; more are answered 421."),
-        Key(
-            "smtp.max-connections-per-address", \.smtp.maxConnectionsPerAddress, .integer(1...1_000_000),
-            "Open connections of one client address; more are answered 421."),
+            "Addresses that take SMTP connections. hostname is the node's name unless given; with proxy-protocol only smtp.proxy-networks may connect, with a header of version 2."
+        ),
         Key(
             "smtp.max-message-size", \.smtp.maxMessageSize, .size(ByteCount(65_536)...ByteCount(1 << 30)),
             "Largest message, announced as SIZE; larger ones are answered 552."),
@@ -46,16 +42,25 @@ enum ConfigurationSchema {
             "Time for one whole command, however slowly it comes (RFC 5321 asks for 5m)."),
         Key(
             "smtp.data-timeout", \.smtp.dataTimeout, .duration(second...hour),
-            "Time over which message data must come at 500 bytes a second or more, on the average."),
+            "Time over which message data must keep smtp.min-data-rate, on the average; then 421."),
+        Key(
+            "smtp.min-data-rate", \.smtp.minDataRate, .size(ByteCount(1)...ByteCount(1 << 20)),
+            "Bytes of message data a second that a client must keep up over smtp.data-timeout; slower ones are answered 421."
+        ),
         Key(
             "smtp.handshake-timeout", \.smtp.handshakeTimeout, .duration(second...hour),
-            "Time for a TLS handshake with a client."),
+            "Time for a TLS handshake with a client; then the connection is closed."),
+        Key(
+            "smtp.session-lifetime", \.smtp.sessionLifetime, .duration(second...(day * 30)),
+            "Time for one connection, whatever it is used for; then 421."),
     ]
 
     private static let listener: [Setting<Listener>] = [
         Setting("name", \.name, .string("short name"), "Label of its metrics."),
         Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
         Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
+        Setting(
+            "proxy-protocol", \.proxyProtocol, .boolean(), "Whether connections begin with a PROXY protocol v2 header."),
     ]
 
     private static let tls: [Setting<RelaydConfiguration>] = [
@@ -286,6 +291,9 @@ extension ConfigurationSchema {
         let listeners = configuration.smtp.listeners.map(\.name)
         if Set(listeners).count < listeners.count {
             found.append(("smtp.listeners", "two listeners have the same name"))
+        }
+        if configuration.smtp.listeners.contains(where: \.proxyProtocol), configuration.smtp.proxyNetworks.isEmpty {
+            found.append(("smtp.proxy-networks", "must not be empty where a listener has proxy-protocol"))
         }
         found += Self.policyInconsistencies(in: configuration)
         let domains = configuration.acceptedDomains.map(\.domain)

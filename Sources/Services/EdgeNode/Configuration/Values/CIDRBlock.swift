@@ -41,3 +41,15 @@ public struct CIDRBlock: Hashable, Sendable {
 extension CIDRBlock: CustomStringConvertible {
     public var description: String { "\(self.network)/\(self.prefixLength)" }
 }
+
+extension IPAddress {
+    /// This address with all bits behind the first `length` cleared.
+    func masked(to length: Int) -> IPAddress {
+        switch self {
+        // Shifting by the whole width gives zero.
+        case .v4(let value): .v4(value & UInt32.max << (32 - length))
+        case .v6(let high, let low):
+            .v6(high & UInt64.max << max(0, 64 - length), low & UInt64.max << min(64, 128 - length))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import MailModel
+import NIOCore
+import SMTPProtocol
+
+/// Stands in front of a connection that comes through a proxy: reads who the client is, hands that on, and goes.
+///
+/// Whatever is wrong closes the connection without a word (hostile-input 16): the other end is no client.
+final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private let limit: Duration
+    private let identified: (ProxyProtocolHeader, ChannelHandlerContext) -> Void
+    private var input = ByteBuffer()
+    private var timer: DeadlineTimer?
+
+    /// - Parameters:
+    ///   - limit: for the whole header.
+    ///   - identified: adds the handlers of the connection at the pipeline's end; they get the bytes behind the header.
+    init(within limit: Duration, _ identified: @escaping (ProxyProtocolHeader, ChannelHandlerContext) -> Void) {
+        self.limit = limit
+        self.identified = identified
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { self.begin(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        self.begin(context)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = self.unwrapInboundIn(data)
+        self.input.writeBuffer(&bytes)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        switch ProxyProtocolHeader.read(self.input.readableBytesUInt8Span) {
+        case .needInput: context.read()
+        case .refused: context.close(promise: nil)
+        case .header(let header, let length):
+            self.input.moveReaderIndex(forwardBy: length)
+            self.finish(header, context)
+        }
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard self.timer == nil else { return }
+        let bound = context.loopBound
+        // The closure is called on this event loop only, and not after `handlerRemoved`.
+        let timer = DeadlineTimer(on: context.eventLoop) { bound.value.close(promise: nil) }
+        timer.arm(self.limit)
+        self.timer = timer
+        context.read()
+    }
+
+    private func finish(_ header: ProxyProtocolHeader, _ context: ChannelHandlerContext) {
+        self.timer?.cancel()
+        self.identified(header, context)
+        if self.input.readableBytes > 0 {
+            context.fireChannelRead(self.wrapInboundOut(self.input))
+            context.fireChannelReadComplete()
+        }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+}

@@ -1,0 +1,146 @@
+import DeliveryQueue
+import Lab
+import Logging
+import MailModel
+import NIOCore
+import NIOPosix
+import PostgresDriver
+import QueueStore
+import SecureResolver
+import TLSEngine
+import Telemetry
+import Testing
+
+@testable import EdgeNode
+
+/// A queue in a database of its own, owned by this test, and all that deliveries from it need. Where a domain has a next hop, its
+/// mail goes there without a look-up; the resolver is shut down.
+struct DeliveryFixture {
+    let environment: DeliveryEnvironment
+    private let writer: QueueWriter
+    private let pool: PostgresPool
+    private let leases: [Lease]
+
+    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Runs a test with it, and removes the database afterwards.
+    static func run(
+        _ hops: [(DomainName, ScriptedPeer)] = [], _ settings: (inout RelaydConfiguration.Delivery) -> Void = { _ in },
+        _ body: (DeliveryFixture) async throws -> Void
+    ) async throws {
+        let server = try await PrivatePostgres.shared()
+        let name = "delivery_\(UInt64.random(in: .min ... .max))"
+        var rootSettings = PoolSettings(connectionString: server.connectionString())
+        rootSettings.size = 1
+        let root = PostgresPool(rootSettings, logger: Self.quiet)
+        defer { root.shutDown() }
+        try await root.script("CREATE DATABASE \(name)")
+        let fixture = try await Self(server.connectionString(database: name), hops, settings)
+        let outcome: Result<Void, any Error>
+        do {
+            try await body(fixture)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        fixture.environment.links.close()
+        fixture.pool.shutDown()
+        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
+        try outcome.get()
+    }
+
+    private init(
+        _ connection: String, _ hops: [(DomainName, ScriptedPeer)],
+        _ change: (inout RelaydConfiguration.Delivery) -> Void
+    ) async throws {
+        try await QueueMigrations.migrate(adminConnectionString: connection, logger: Self.quiet)
+        var settings = QueueStore.poolSettings(connectionString: connection)
+        settings.size = 3
+        self.pool = PostgresPool(settings, logger: Self.quiet)
+        let store = try await QueueStore(
+            pool: self.pool, node: "relay.test", terms: LeaseTerms(timeToLive: .seconds(600)))
+        try await store.registerNode()
+        self.leases = try await store.acquireLeases(store.shardMap.shards)
+        self.writer = QueueWriter(pool: self.pool, map: store.shardMap, node: "relay.test")
+
+        var configuration = RelaydConfiguration(hostName: "relay.test")
+        change(&configuration.delivery)
+        configuration.acceptedDomains = hops.map { name, peer in
+            var domain = AcceptedDomain(name)
+            domain.nextHop = .address(Endpoint(IPAddress(peer.address) ?? .loopback, peer.port))
+            return domain
+        }
+        let resolver = try await SecureResolver(
+            settings: SecureResolverSettings(), logger: Self.quiet, now: { .systemNow })
+        await resolver.shutdown()
+        let registry = MetricsRegistry()
+        let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test")
+        let sites = SiteTable(
+            limits: configuration.siteLimits, connections: configuration.delivery.maxConnections)
+        let table = LeaseTable()
+        table.replace(self.leases)
+        self.environment = DeliveryEnvironment(
+            settings: configuration.deliverySettings, policy: try configuration.inboundPolicy([:]),
+            routes: RouteFinder(resolver: resolver, policy: configuration.routePolicy(interfaces: [])),
+            tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
+            leases: table, egress: configuration.egress, sites: sites, links: SiteLinks(sites: sites),
+            channels: ChannelRegistry(), metrics: metrics, logger: Self.quiet,
+            clock: try await DatabaseClock(store: store))
+    }
+
+    /// Stores one message; its id.
+    @discardableResult
+    func enqueue(to domain: DomainName) async throws -> MessageID {
+        var generator = SystemRandomNumberGenerator()
+        let id = MessageID(milliseconds: 1_700_000_000_000, using: &generator)
+        let body = "Message-ID: <\(id)@client.test>\r\nSubject: x\r\n\r\nHello\r\n"
+        try await self.writer.enqueue(
+            AcceptedMessage(
+                id: id, sender: "alice@alpha.test",
+                entries: [AcceptedEntry(domain: domain, recipients: [QueueRecipient(address: "bob@\(domain)")])],
+                body: .inline(Array(body.utf8))))
+        return id
+    }
+
+    /// The deliveries to one domain, which have not begun.
+    func destination(
+        _ domain: DomainName, on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    )
+        throws -> Destination
+    {
+        let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
+        let lease = try #require(self.leases.first { $0.shard == shard })
+        return Destination(environment: self.environment, term: lease.term, domain: domain, eventLoop: eventLoop)
+    }
+
+    /// How many entries wait.
+    func waiting() async throws -> Int { try await self.environment.store.list().count }
+}
+
+extension ScriptedPeer {
+    /// The most connections at the same time so far.
+    var mostConnections: Int {
+        var (open, most) = (0, 0)
+        for event in self.events {
+            switch event {
+            case .opened: open += 1
+            case .closed: open -= 1
+            case .command, .handshake: ()
+            }
+            most = max(most, open)
+        }
+        return most
+    }
+
+    /// Runs a test against a host without TLS.
+    static func with(_ rules: [ScriptedRule] = [], _ body: (ScriptedPeer) async throws -> Void) async throws {
+        let peer = try await ScriptedPeer.start(rules)
+        do {
+            try await body(peer)
+        } catch {
+            await peer.stop()
+            throw error
+        }
+        await peer.stop()
+    }
+}

@@ -1,0 +1,131 @@
+import DeliveryQueue
+import Lab
+import MailModel
+import NIOCore
+import NIOPosix
+import QueueStore
+import Testing
+
+@testable import EdgeNode
+
+/// One destination with a queue and receiving hosts that are real.
+@Suite("Destination", .timeLimit(.minutes(1)))
+struct DestinationTests {
+    private static let slow = ScriptedRule.on(.endOfData, .wait(.milliseconds(50)), .proceed)
+
+    @Test("Everything due is delivered once, over no more connections than there may be; then it has ended")
+    func worksOff() async throws {
+        try await ScriptedPeer.with([Self.slow]) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 3 }) { queue in
+                for _ in 0..<20 { try await queue.enqueue(to: "bravo.test") }
+                let destination = try queue.destination("bravo.test")
+                await destination.run()
+                #expect(peer.messageIDs.values.allSatisfy { $0 == 1 } && peer.messageIDs.count == 20)
+                #expect(peer.mostConnections <= 3)
+                #expect(try await queue.waiting() == 0)
+                #expect(await !destination.wake())
+            }
+        }
+    }
+
+    @Test("With nothing due it ends at once, and is not woken any more")
+    func nothingDue() async throws {
+        try await DeliveryFixture.run { queue in
+            let destination = try queue.destination("bravo.test")
+            await destination.run()
+            #expect(await !destination.wake())
+        }
+    }
+
+    @Test("Mail that comes while it works is not forgotten, and goes over the connection that is there")
+    func woken() async throws {
+        try await ScriptedPeer.with([Self.slow]) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
+                try await queue.enqueue(to: "bravo.test")
+                let destination = try queue.destination("bravo.test")
+                async let running: Void = destination.run()
+                #expect(await peer.wait { !$0.commands.isEmpty })
+                for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
+                #expect(await destination.wake())
+                await running
+                #expect(peer.messageCount == 4)
+                #expect(peer.connectionCount == 1)
+            }
+        }
+    }
+
+    @Test("An idle connection serves the next destination of the same host and event loop")
+    func sharedConnection() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("bravo.test", peer), ("charlie.test", peer)]) { queue in
+                let loop = MultiThreadedEventLoopGroup.singleton.next()
+                for domain: DomainName in ["bravo.test", "charlie.test", "bravo.test"] {
+                    try await queue.enqueue(to: domain)
+                    await (try queue.destination(domain, on: loop)).run()
+                }
+                #expect(peer.messageCount == 3)
+                // A moment of idleness, which a busy machine may stretch, ends a connection.
+                #expect(peer.connectionCount < 3)
+            }
+        }
+    }
+
+    @Test("Who waits for a place at a site holds up no stop, and its mail stays")
+    func stoppedInLine() async throws {
+        try await ScriptedPeer.with([.on(.endOfData, .wait(.seconds(2)), .proceed)]) { peer in
+            try await DeliveryFixture.run(
+                [("bravo.test", peer), ("charlie.test", peer)], { $0.maxConnectionsPerSite = 1 }
+            ) { queue in
+                try await queue.enqueue(to: "bravo.test")
+                try await queue.enqueue(to: "charlie.test")
+                let (first, second) = (try queue.destination("bravo.test"), try queue.destination("charlie.test"))
+                async let firstRuns: Void = first.run()
+                #expect(await peer.wait { $0.commands.contains { $0.hasPrefix("MAIL") } })
+                async let secondRuns: Void = second.run()
+                try await Task.sleep(for: .milliseconds(300))
+                await second.stop()
+                await secondRuns
+                #expect(peer.messageCount == 0 || peer.connectionCount == 1)
+                await firstRuns
+                #expect(peer.received.map(\.recipients) == [["bob@bravo.test"]])
+                #expect(try await queue.waiting() == 1)
+            }
+        }
+    }
+
+    @Test(
+        "What is refused a place is taken over by the worker that has one, and nothing is lost or read again and again")
+    func narrowSite() async throws {
+        try await ScriptedPeer.with([Self.slow]) { peer in
+            try await DeliveryFixture.run(
+                [("bravo.test", peer)],
+                {
+                    $0.maxConnectionsPerSite = 2
+                    $0.maxConnectionsPerDestination = 10
+                }
+            ) { queue in
+                for _ in 0..<30 { try await queue.enqueue(to: "bravo.test") }
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.messageIDs.count == 30 && peer.messageIDs.values.allSatisfy { $0 == 1 })
+                #expect(peer.mostConnections <= 2)
+            }
+        }
+    }
+
+    @Test("Where our own resolver does not work, mail waits and is none the worse for it (rule 38)")
+    func ourResolver() async throws {
+        try await DeliveryFixture.run { queue in
+            let id = try await queue.enqueue(to: "bravo.test")
+            let destination = try queue.destination("bravo.test")
+            async let running: Void = destination.run()
+            try await Task.sleep(for: .milliseconds(500))
+            // It rests, with the entry in hand.
+            #expect(await destination.wake())
+            await destination.stop()
+            await running
+            let waiting = try #require(try await queue.environment.store.list().first)
+            #expect(waiting.key.message == id && waiting.attempts == 0 && waiting.lastReason == nil)
+            #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive])
+        }
+    }
+}

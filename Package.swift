@@ -71,6 +71,8 @@ let package = Package(
         .executable(name: "relayd", targets: ["relayd"]),
         .executable(name: "relayctl", targets: ["relayctl"]),
         .executable(name: "relay-bench", targets: ["relay-bench"]),
+        // For the fuzzer, which is a package of its own in Tests/Fuzzing.
+        .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
@@ -142,6 +144,10 @@ let package = Package(
         benchmark("relay-bench", ["Lab", "QueueStore", "TLSEngine", argumentParser]),
 
         // Tests
+        .target(
+            name: "FuzzTargets", dependencies: ["DANE", "MailModel", "SMTPProtocol", "SecureResolver"],
+            path: "Tests/Fuzzing/Targets", swiftSettings: strict),
+        tests("Fuzzing", ["FuzzTargets"]),
         tests("CLibraries", ["CIDN2", "CNGHTTP2", "COpenSSL", "CPostgres", "CUnbound"]),
         tests("MailModel", ["MailModel"]),
         tests("SMTPProtocol", ["MailModel", "SMTPProtocol"]),

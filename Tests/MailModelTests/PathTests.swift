@@ -61,4 +61,13 @@ import Testing
             return #expect(Bool(false), "An address literal passed.")
         }
     }
+
+    @Test("hostile-input 12: a quote in a local part stays quoted whatever accent follows it")
+    func accentedQuote() throws {
+        let domain = try #require(DomainName("ours.test"))
+        for local in ["\"\u{301}@evil.test>", "\\\u{308}", "\u{301}", "a\"\u{301}b"] {
+            let path = ReversePath.mailbox(try #require(Mailbox(localPart: local, domain: .name(domain))))
+            #expect(ReversePath("\(path)") == path)
+        }
+    }
 }

@@ -89,6 +89,24 @@ import Testing
         #expect(!SMTPClientFailure.connectionLost(.content, afterFinalDot: false).isAmbiguous)
     }
 
+    @Test("hostile-input 21: the dot of a message that nobody is to get leaves nothing in doubt")
+    func emptyDotIsNotAmbiguous() throws {
+        for reply in ["gibberish\r\n", "354 go\r\n"] {
+            var talk = try ClientConversation()
+            talk.getReady("PIPELINING")
+            try talk.begin(to: "a")
+            talk.server("250 ok\r\n")
+            talk.server("550 never\r\n")
+            talk.server("354 go\r\n")
+            #expect(talk.written.last == ".")
+            var lost = talk
+            lost.act(lost.session.connectionClosed())
+            #expect(lost.failure?.isAmbiguous == false)
+            talk.server(reply)
+            #expect(talk.failure?.isAmbiguous == false)
+        }
+    }
+
     @Test("hostile-input 22: bytes that complete nothing do not change what is waited for, nor its limit (§4.5.3.2)")
     func waits() throws {
         let timeouts = SMTPTimeouts()

@@ -1,27 +1,40 @@
-import DANE
-import MailModel
+package import DANE
+package import MailModel
 
 /// What libunbound said to one query, before anything is made of it.
-struct RawAnswer: Equatable, Sendable {
-    var rcode: Int
-    var isSecure: Bool
+package struct RawAnswer: Equatable, Sendable {
+    package var rcode: Int
+    package var isSecure: Bool
     /// The validator's reason, if it found the answer bogus.
-    var bogusReason: String?
-    var packet: [UInt8]
+    package var bogusReason: String?
+    package var packet: [UInt8]
+
+    package init(rcode: Int, isSecure: Bool, bogusReason: String? = nil, packet: [UInt8]) {
+        self.rcode = rcode
+        self.isSecure = isSecure
+        self.bogusReason = bogusReason
+        self.packet = packet
+    }
 }
 
 /// An answer together with how long it may be kept.
-struct TimedAnswer: Equatable, Sendable {
-    var answer: DNSAnswer
-    var lifetime: Duration
+package struct TimedAnswer: Equatable, Sendable {
+    package var answer: DNSAnswer
+    package var lifetime: Duration
 }
 
 /// Turns raw answers into `DNSAnswer`s; pure, so every verdict can be tested with a few bytes.
-struct AnswerReading: Sendable {
+package struct AnswerReading: Sendable {
     var maximumRecords: Int
     var maximumAliases: Int
     /// The names that trust begins at; below none of them, nothing is proven either way.
     var anchors: [TrustAnchorKey]
+
+    package init(maximumRecords: Int, maximumAliases: Int, anchors: [TrustAnchorKey]) {
+        self.maximumRecords = maximumRecords
+        self.maximumAliases = maximumAliases
+        self.anchors = anchors
+    }
 
     /// How long failures are kept: long enough to shield a broken zone from a burst of mail, short enough to notice repair.
     static func lifetime(of failure: DNSFailure) -> Duration {
@@ -39,7 +52,7 @@ struct AnswerReading: Sendable {
     ///
     /// The order matters: libunbound reports a dead server as RCODE 2 with the bits of "insecure", so the bits of
     /// an answer count only when there is one.
-    func read(_ raw: RawAnswer, to question: DNSQuestion, at now: Timestamp) -> TimedAnswer {
+    package func read(_ raw: RawAnswer, to question: DNSQuestion, at now: Timestamp) -> TimedAnswer {
         if let reason = raw.bogusReason { return self.failed(.bogus(reason)) }
         guard raw.rcode == 0 || raw.rcode == 3 else { return self.failed(Self.failure(rcode: raw.rcode)) }
         do throws(DNSMessage.Malformed) {

@@ -4,7 +4,7 @@ import MailModel
 /// One key that trust begins with, read from a DS or DNSKEY record: its owner and key tag.
 ///
 /// libunbound reads the anchors itself; this reading serves the line on start, and telling a name that no anchor covers.
-struct TrustAnchorKey: Hashable, Sendable {
+package struct TrustAnchorKey: Hashable, Sendable {
     /// The owner in lower case without trailing dot; empty for the root.
     let owner: String
     /// The key tag (RFC 4034 appendix B).
@@ -16,7 +16,7 @@ struct TrustAnchorKey: Hashable, Sendable {
     }
 
     /// All DS and DNSKEY records of a text in zone file form; other lines are passed over.
-    static func keys(inZoneText text: String) -> [TrustAnchorKey] {
+    package static func keys(inZoneText text: String) -> [TrustAnchorKey] {
         var records: [String] = []
         var depth = 0
         for line in text.split(whereSeparator: \.isNewline) {

@@ -55,12 +55,13 @@ extension Mailbox: CustomStringConvertible {
     private static func quoted(_ localPart: String) -> String {
         let atoms = localPart.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         if atoms.allSatisfy({ !$0.isEmpty && $0.allSatisfy(PathScanner.isAtomText) }) { return localPart }
-        var text = "\""
-        for character in localPart {
-            if character == "\"" || character == "\\" { text.append("\\") }
-            text.append(character)
+        var text: [UInt8] = [UInt8(ascii: "\"")]
+        // Byte by byte: as a character of Swift's a quote may be one with the accents that follow it, and would be missed.
+        for byte in localPart.utf8 {
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
+            text.append(byte)
         }
-        return text + "\""
+        return String(decoding: text, as: UTF8.self) + "\""
     }
 }
 

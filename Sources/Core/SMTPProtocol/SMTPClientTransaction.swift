@@ -60,7 +60,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
         case (.content, _): .content
         // What is refused already is not at stake any more.
         case (.chunks(let transfer), _): transfer.isEnded ? .finalDot : .content
-        case (.finalDot(let isEmpty), _): isEmpty ? .data : .finalDot
+        case (.finalDot(isEmpty: false), _): .finalDot
+        // The dot of a message for nobody ends DATA and nothing else: no loss of its reply leaves anything in doubt.
+        case (.finalDot(isEmpty: true), _): .data
         case (.envelope, .reset): .reset
         case (.envelope, .mail), (.envelope, nil): .mail
         case (.envelope, .recipient): .recipient

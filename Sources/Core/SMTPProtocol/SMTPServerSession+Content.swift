@@ -26,13 +26,14 @@ extension SMTPServerSession {
         let (consumed, isEnd) =
             transaction.refusal == nil ? decoder.decode(input, into: &content) : decoder.decode(input, into: &dropped)
         self.transaction?.content = .data(decoder)
+        let isRefused = transaction.refusal != nil || decoder.fault != nil
+        // Before the end is looked at, so that nothing depends on how much of the content comes at once.
+        guard !isRefused || decoder.consumed <= self.mostContentBytes else {
+            return SMTPServerStep(consumed, self.close(SMTPServerReplies.tooLarge))
+        }
         guard !isEnd else {
             let fault = decoder.fault.map(SMTPServerReplies.refusal(of:))
             return SMTPServerStep(consumed, self.endContent(transaction.refusal ?? fault, size: decoder.size))
-        }
-        let isRefused = transaction.refusal != nil || decoder.fault != nil
-        guard !isRefused || decoder.consumed <= self.mostContentBytes else {
-            return SMTPServerStep(consumed, self.close(SMTPServerReplies.tooLarge))
         }
         return SMTPServerStep(consumed, .needInput)
     }

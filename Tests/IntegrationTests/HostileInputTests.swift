@@ -174,7 +174,8 @@ struct HostileInputTests {
     @Test("12: a domain in U-labels is the domain of its A-labels, and no way around the policy")
     func internationalRelay() async throws {
         try await self.dialog { smtp in
-            #expect(try await smtp.say("MAIL FROM:<jörg@bücher.test>").code == 553)
+            let refused = try await smtp.say("MAIL FROM:<jörg@bücher.test>")
+            #expect(refused.code == 553)
             #expect(try await smtp.say("MAIL FROM:<jörg@bücher.test> SMTPUTF8").code == 250)
             #expect(try await smtp.say("RCPT TO:<bob@bücher.test>").code == 550)
             #expect(try await smtp.say("RCPT TO:<用户@ours.test>").code == 250)

@@ -44,7 +44,8 @@ struct InboundRecipientTests {
             await client.advance(3600)
             #expect(client.isOpen)
             oracle.tell(.accept)
-            #expect(try await client.codesWhenStored() == ["250"])
+            let replies = try await client.codesWhenStored()
+            #expect(replies == ["250", "250"])
             #expect(oracle.asked.withLock { $0 } == ["bob@asked.test"])
         }
     }

@@ -5,7 +5,7 @@ import NIOPosix
 import TLSEngine
 import Testing
 
-/// Tells each client, as one line, who the server takes it for.
+/// Tells each client, as one line, who the server takes it for, and closes.
 private final class Introduction: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -13,7 +13,10 @@ private final class Introduction: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .serverHandshake(.encrypted(let info))? = event as? TLSEvent else { return }
         let line = "you are \(info.client?.subject ?? "nobody"), \(info.resumed ? "again" : "anew")\n"
-        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: line)), promise: nil)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: line))).assumeIsolated().whenComplete { _ in
+            bound.value.close(promise: nil)
+        }
     }
 }
 
@@ -72,7 +75,7 @@ struct ClientCertificateTests {
             words.append("-cert \(chain) -cert_chain \(chain) -key \(key)")
         }
         return try await ChildProcess.run(
-            "/bin/sh", ["-c", "sleep 1 | openssl s_client \(words.joined(separator: " ")) 2>&1; true"],
+            "/bin/sh", ["-c", "openssl s_client -ign_eof \(words.joined(separator: " ")) </dev/null 2>&1; true"],
             limit: .seconds(30))
     }
 

@@ -145,6 +145,8 @@ struct ClientPlayer {
         try player.checkEnd()
     }
 
+    /// The bytes of the content of every message.
+    static let contentSize = content.map(\.count).reduce(0, +)
     private static let content = [
         Array("Subject: dots\r".utf8), Array("\n\r\n.\r\n..".utf8), Array("text\rwith\nstray ends".utf8),
     ]

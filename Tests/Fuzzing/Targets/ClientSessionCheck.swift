@@ -87,7 +87,8 @@ enum ClientSessionCheck {
             EnvelopeRecipient(
                 $0, notify: [.success, .failure], originalRecipient: OriginalRecipient("rfc822;x@y.test"))
         }
-        return SMTPClientMessage(reversePath: sender, recipients: recipients, body: body, size: 100)
+        return SMTPClientMessage(
+            reversePath: sender, recipients: recipients, body: body, size: ClientPlayer.contentSize)
     }
 
     /// How many stages there are to play in.

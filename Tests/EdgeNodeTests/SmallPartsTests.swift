@@ -58,7 +58,7 @@ struct SmallPartsTests {
         await withTaskGroup { group in
             for _ in 0..<20 {
                 group.addTask {
-                    await budget.acquire()
+                    guard await budget.acquire() else { return }
                     tally.enter()
                     await Task.yield()
                     tally.leave()
@@ -68,6 +68,19 @@ struct SmallPartsTests {
         }
         #expect((1...2).contains(tally.most))
         #expect(tally.present == 0)
+    }
+
+    @Test("Who is cancelled waits no longer, and takes nothing from those who do")
+    func cancelledInLine() async {
+        let budget = ConnectionBudget(1)
+        #expect(await budget.acquire())
+        await withTaskGroup { group in
+            group.addTask { await budget.acquire() }
+            group.cancelAll()
+            #expect(await group.next() == false)
+        }
+        budget.release()
+        #expect(await budget.acquire())
     }
 
     /// Counts who is inside.

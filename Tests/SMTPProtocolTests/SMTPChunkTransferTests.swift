@@ -120,6 +120,18 @@ import Testing
         #expect(talk.session.stage == .finished && talk.finish() == nil)
     }
 
+    @Test("Refused as soon as its size was said: the answer stands, though the only chunk is not whole")
+    func refusedBySize() throws {
+        for feeding in Feeding.allCases {
+            var talk = try self.transferring(10, feeding: feeding)
+            _ = talk.encode("12345678\r\n")
+            talk.server("552 5.3.4 too large\r\n")
+            let tooLarge = SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "too large")
+            #expect(talk.outcomes == [.refused(tooLarge)])
+            #expect(talk.session.stage == .finished && talk.finish() == nil)
+        }
+    }
+
     @Test("A refusal of an earlier chunk is not undone by what is said of the last")
     func refusedThenAccepted() throws {
         var talk = try self.transferring(20)

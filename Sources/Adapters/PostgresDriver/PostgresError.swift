@@ -56,14 +56,6 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
         self.message = message
     }
 
-    /// Whether repeating the same transaction may work, and cannot do harm, because nothing was committed.
-    public var isRetryable: Bool {
-        switch self.code {
-        case .cannotConnect, .connectionLost, .serializationFailure, .readOnlyServer, .acquireTimeout: true
-        default: false
-        }
-    }
-
     public var description: String {
         [self.code.rawValue, self.sqlState, self.message].compactMap(\.self).joined(separator: ": ")
     }

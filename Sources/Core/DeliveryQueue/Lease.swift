@@ -88,9 +88,6 @@ public struct Lease: Hashable, Sendable {
         self.deadline = sentAt + self.terms.timeToLive
     }
 
-    /// When the next renewal is to be sent.
-    public var renewalDue: MonotonicInstant { self.lastSent + self.terms.renewalInterval }
-
     /// Whether the shard may still be worked on.
     public func isHeld(at now: MonotonicInstant) -> Bool { now < self.deadline }
 

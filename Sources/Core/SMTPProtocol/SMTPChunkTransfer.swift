@@ -77,6 +77,11 @@ struct SMTPChunkTransfer: Hashable, Sendable {
 
     mutating func received(_ reply: SMTPReply) -> Event {
         // Before a chunk is whole a server has nothing to say of it; a 250 would be taken for an acceptance that is none.
+        // A refusal, though, may come as soon as the server has read how large the chunk is.
+        if self.position == .lastCRLF, self.unanswered == 0, reply.isTransient || reply.isPermanent {
+            self.refusal = self.refusal ?? reply
+            return .doneMidChunk(reply)
+        }
         guard self.unanswered > 0, reply.severity != .positiveIntermediate else { return .protocolError }
         self.unanswered -= 1
         if !reply.isPositiveCompletion { self.refusal = self.refusal ?? reply }

@@ -14,7 +14,7 @@ public struct SMTPServerLimits: Hashable, Sendable {
     public var authenticationLineBytes = 12_288
     /// Refused credentials in one connection; with the last comes 421, and the connection is closed.
     public var authenticationFailures = 3
-    /// Commands answered 5yz in one connection; with the last comes 421, and the connection is closed.
+    /// Commands answered 5yz since the last accepted message; with the last comes 421, and the connection is closed.
     public var errors = 20
     /// NOOP, RSET, VRFY, EHLO and HELO since the last accepted message; then 421, and the connection is closed.
     public var idleCommands = 100

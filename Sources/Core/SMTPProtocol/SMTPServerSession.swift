@@ -114,7 +114,8 @@ public struct SMTPServerSession: Hashable, Sendable {
         guard self.state == .storing else { return .waitForOwner }
         self.state = .commands
         self.resetTransaction()
-        if reply.isPositiveCompletion { (self.idleCount, self.recipientsPutOff) = (0, 0) }
+        // Who brings mail may make the mistakes of one message again with the next; their number is limited as well.
+        if reply.isPositiveCompletion { (self.idleCount, self.errorCount, self.recipientsPutOff) = (0, 0, 0) }
         return self.answer(reply)
     }
 

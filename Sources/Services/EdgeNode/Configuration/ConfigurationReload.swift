@@ -8,7 +8,7 @@ import UnixSignals
 ///
 /// The new configuration is read and checked as a start would do it, and taken as a whole or not at all: when anything is
 /// wrong with it, what was in force stays, and the log and `config_last_reload_successful` say so (hostile-input 41).
-/// Other settings that have changed are named, and take effect with the next start.
+/// Other settings that have changed are named, and take effect with the next start, as do changes within other files.
 struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
@@ -19,12 +19,14 @@ struct ConfigurationReload: Service {
     let logger: Logger
 
     func run() async throws {
-        for await _ in self.signals.cancelOnGracefulShutdown() { self.reload() }
+        for await _ in self.signals.cancelOnGracefulShutdown() { await self.reload() }
     }
 
-    func reload() {
-        do throws(ConfigurationError) {
+    private func reload() async {
+        do {
             let loaded = try self.load()
+            // Users, lists, trust anchors: what a start would refuse is refused here, although only a start takes it.
+            try await EdgeNode.checkFiles(of: loaded)
             try self.replaceCertificates(loaded)
             self.metrics.configLastReloadSuccessful.set(true)
             let waiting = self.keysForNextStart(loaded)

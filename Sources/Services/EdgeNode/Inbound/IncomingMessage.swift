@@ -16,6 +16,8 @@ final class IncomingMessage {
     /// The bytes that came, and those that may come.
     private var size = 0
     private let sizeLimit: Int
+    /// SMTPUTF8 was declared.
+    private let isInternational: Bool
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
@@ -31,12 +33,12 @@ final class IncomingMessage {
                 isSecured: tls != nil, isAuthenticated: isAuthenticated),
             clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
         var attributes = MessageAttributes()
-        attributes.isEightBit = envelope.body == .eightBitMIME
         attributes.dsnReturn = envelope.returnContent?.rawValue
         attributes.envelopeID = envelope.envelopeID
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
         let entries = Self.entries(of: recipients)
+        self.isInternational = envelope.isInternational
         self.sizeLimit = environment.copyBudget.messageBytes(forDomains: entries.count)
         self.intake = environment.intake
         self.buffer = received.bytes
@@ -105,12 +107,13 @@ final class IncomingMessage {
     /// The message is not wanted any more. Staged chunks are swept later.
     func abandon() { self.buffer = [] }
 
-    /// The message with what its content turned out to be. A header section in UTF-8 that was not declared is accepted,
-    /// and goes only where SMTPUTF8 is offered, as one that was declared.
+    /// The message with what its content turned out to be, whatever was declared: seven-bit text that was called eight-bit
+    /// may go to any host. Eight-bit header fields that were not declared go on as eight-bit text, as they came: to demand
+    /// SMTPUTF8 for them would bounce to whoever a stranger named as the sender.
     private var surveyed: AcceptedMessage {
         var message = self.draft
-        if self.survey.isEightBit { message.attributes.isEightBit = true }
-        message.attributes.isSMTPUTF8 = self.survey.hasInternationalHeader
+        message.attributes.isEightBit = self.survey.isEightBit
+        message.attributes.isSMTPUTF8 = self.isInternational && self.survey.hasInternationalHeader
         return message
     }
 

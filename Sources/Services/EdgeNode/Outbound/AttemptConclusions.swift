@@ -75,17 +75,24 @@ struct AttemptConclusions: Sendable {
     /// The shard has another owner: a delivery still counts, a failure is the new owner's to find out.
     private func commitLate(_ record: AttemptRecord?, undelivered: [QueueRecipient]) async -> AttemptRecord? {
         guard let record else { return nil }
-        do throws(QueueStoreError) {
-            let conclusion = record.conclusion(.removed, epoch: self.term.epoch)
-            let isRecorded = try await self.environment.store.recordLateDelivery(conclusion, undelivered: undelivered)
-            guard !isRecorded else { return record }
-            self.environment.logger.warning(
-                "delivered, but another node has begun an attempt of its own: a second copy may arrive",
-                metadata: [LogKey.messageID: "\(record.entry.key.message)"])
-        } catch {
-            self.environment.logger.error("late delivery not recorded", metadata: ["error": "\(error)"])
+        let conclusion = record.conclusion(.removed, epoch: self.term.epoch)
+        var wait = Duration.milliseconds(100)
+        while true {
+            do throws(QueueStoreError) {
+                let isRecorded = try await self.environment.store.recordLateDelivery(
+                    conclusion, undelivered: undelivered)
+                guard !isRecorded else { return record }
+                self.environment.logger.warning(
+                    "delivered, but another node has begun an attempt of its own: a second copy may arrive",
+                    metadata: [LogKey.messageID: "\(record.entry.key.message)"])
+                return nil
+            } catch {
+                self.environment.logger.error("late delivery not recorded yet", metadata: ["error": "\(error)"])
+            }
+            // The new owner waits a step of the schedule before its own attempt: until then it is not too late.
+            do { try await Task.sleep(for: wait) } catch { return nil }
+            wait = min(wait * 2, .seconds(5))
         }
-        return nil
     }
 
     // MARK: - Reports to the sender

@@ -47,7 +47,10 @@ struct RouteFinder: Sendable {
     }
 
     private func answers(to questions: Set<DNSQuestion>) async -> [DNSQuestion: DNSAnswer] {
-        await self.rounds.acquire()
+        guard await self.rounds.acquire() else {
+            // Nobody waits for the answers any more.
+            return Dictionary(uniqueKeysWithValues: questions.map { ($0, .failed(.resolverUnavailable("cancelled"))) })
+        }
         defer { self.rounds.release() }
         if let only = questions.first, questions.count == 1 { return [only: await self.resolver.answer(to: only)] }
         return await withTaskGroup { group in

@@ -85,8 +85,14 @@ final class SiteTable: Sendable {
         case .withdrawn: return .withdrawn
         case .egress(let egress):
             // From here on the place at the site is kept, and given back with the one of the node.
-            await self.connections.acquire()
-            return .place(SitePlace(site, egress, table: self, holder: customer))
+            guard await self.connections.acquire() else {
+                customer.add(-1)
+                self.giveBack(site, by: egress)
+                return .withdrawn
+            }
+            let place = SitePlace(site, egress, table: self, holder: customer)
+            // It may have been long until there was one.
+            return customer.isWithdrawn.load(ordering: .relaxed) ? .withdrawn : .place(place)
         }
     }
 
@@ -133,6 +139,10 @@ final class SiteTable: Sendable {
     /// Gives a place back, to the one who has waited longest.
     func close(_ site: ReceivingSite, by egress: Egress) {
         self.connections.release()
+        self.giveBack(site, by: egress)
+    }
+
+    private func giveBack(_ site: ReceivingSite, by egress: Egress) {
         let next = self.state.withLock { state -> (Waiter, Egress)? in
             state.ledger.close(site, by: egress, at: .now)
             guard var waiters = state.waiting[site] else { return nil }

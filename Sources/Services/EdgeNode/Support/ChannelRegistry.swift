@@ -3,17 +3,26 @@ import Synchronization
 
 /// The open channels of one kind, so that a drain can reach them.
 final class ChannelRegistry: Sendable {
-    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private struct State {
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var isClosed = false
+    }
 
-    /// Keeps a channel until it closes.
+    private let state = Mutex(State())
+
+    /// Keeps a channel until it closes. After `closeAll` it is closed at once.
     func add(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
-        self.channels.withLock { $0[id] = channel }
-        channel.closeFuture.whenComplete { _ in self.channels.withLock { $0[id] = nil } }
+        let isClosed = self.state.withLock { state in
+            state.channels[id] = channel
+            return state.isClosed
+        }
+        channel.closeFuture.whenComplete { _ in self.state.withLock { $0.channels[id] = nil } }
+        if isClosed { channel.close(promise: nil) }
     }
 
     /// The channels open now.
-    var all: [any Channel] { self.channels.withLock { Array($0.values) } }
+    var all: [any Channel] { self.state.withLock { Array($0.channels.values) } }
 
     /// Waits until none is left; `false` when the time is up first.
     func drained(within limit: Duration) async -> Bool {
@@ -25,8 +34,12 @@ final class ChannelRegistry: Sendable {
         return true
     }
 
-    /// Closes what is open.
+    /// Closes what is open, and whatever opens from now on.
     func closeAll() {
-        for channel in self.all { channel.close(promise: nil) }
+        let open = self.state.withLock { state in
+            state.isClosed = true
+            return Array(state.channels.values)
+        }
+        for channel in open { channel.close(promise: nil) }
     }
 }

@@ -39,7 +39,7 @@ enum ConfigurationSchema {
             "Longest line of a message, without CRLF; a message with a longer one is refused."),
         Key(
             "smtp.max-errors", \.smtp.maxErrors, .integer(1...10_000),
-            "Errors in one session before it is closed with 421."),
+            "Errors since the last accepted message before the session is closed with 421."),
         Key(
             "smtp.max-noops", \.smtp.maxNoops, .integer(1...100_000),
             "Commands without effect in one session before it is closed with 421."),
@@ -69,7 +69,7 @@ enum ConfigurationSchema {
         Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
         Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
         Setting(
-            "proxy-protocol", \.proxyProtocol, .boolean(), "Whether connections begin with a PROXY protocol v2 header."),
+            "proxy-protocol", \.proxyProtocol, .flag(), "Whether connections begin with a PROXY protocol v2 header."),
     ]
 
     private static let tls: [Setting<RelaydConfiguration>] = [

@@ -9,11 +9,6 @@ extension ValueSyntax {
         }
     }
 
-    /// `true` or `false`.
-    static func boolean() -> ValueSyntax where Value == Bool {
-        .text("true or false", render: { "\($0)" }) { text, _ in Bool(text) }
-    }
-
     /// A power of two within a range.
     static func powerOfTwo(_ range: ClosedRange<Int>) -> ValueSyntax where Value == Int {
         .text("power of two, \(range.lowerBound) to \(range.upperBound)", render: { "\($0)" }) { text, _ in

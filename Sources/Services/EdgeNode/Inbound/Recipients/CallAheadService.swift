@@ -108,9 +108,9 @@ final class CallAheadService: Service {
 
     private func probe(_ address: CallAheadAddress, _ question: DeliveryEnvironment) async -> CallAheadVerdict {
         guard let ofDomain = self.budgets[address.domain] else { return .unsure }
-        await ofDomain.acquire()
+        guard await ofDomain.acquire() else { return .unsure }
         defer { ofDomain.release() }
-        await self.budget.acquire()
+        guard await self.budget.acquire() else { return .unsure }
         defer { self.budget.release() }
         // The turn may have come after the deadline.
         guard !Task.isCancelled else { return .unsure }

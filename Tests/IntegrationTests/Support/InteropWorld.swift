@@ -10,7 +10,8 @@ import Testing
 /// A relay between real mail servers on one small Internet, for all tests of a suite.
 ///
 /// Each server is the MX of a domain of its own, with a certificate that the signed DNS names, and sends by MX. The relay is the
-/// MX of `ours.test`, at port 25 of a loopback address of its own, with `inner.test` behind it.
+/// MX of `ours.test`, at port 25 of a loopback address of its own, with `inner.test` behind it. `plain.test` has neither
+/// CHUNKING nor SMTPUTF8 nor DSN.
 struct InteropWorld: Sendable {
     /// The servers, by the first label of their domain; a server that cannot run here has no entry.
     enum Peer: String, CaseIterable, Sendable {
@@ -68,7 +69,7 @@ struct InteropWorld: Sendable {
                     LabZone("ours.test", [.mx("relay.test")]),
                     LabZone("relay.test", [.a("relay.test", address), .tlsa("relay.test", 3, 1, 1, relay.digest)]),
                 ]
-            try await LabRelay.with([.dane("inner.test", rules: [.modern])], options) { lab in
+            try await LabRelay.with([.dane("inner.test", rules: [.modern]), .dane("plain.test")], options) { lab in
                 let resolver = try await UnboundServer.start(
                     in: folder, rootServer: (lab.internet.address, lab.internet.port),
                     trustAnchorFile: lab.internet.trustAnchorFile)

@@ -53,7 +53,8 @@ public final class EximServer: MailServer {
         local_interfaces = <; [\(settings.address)]:\(settings.port)
         pid_file_path = /run/exim.pid
         log_file_path = \(folder)/log/%slog
-        log_selector = +tls_cipher +tls_sni +tls_certificate_verified +smtp_confirmation +received_recipients +dnssec
+        log_selector = +tls_cipher +tls_sni +tls_certificate_verified +smtp_confirmation +received_recipients \
+          +dnssec +pipelining
         tls_advertise_hosts = *
         tls_certificate = \(folder)/tls/chain.pem
         tls_privatekey = \(folder)/tls/key.pem

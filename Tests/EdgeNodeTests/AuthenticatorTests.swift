@@ -17,7 +17,7 @@ final class TestClock: Sendable {
 }
 
 /// What credentials are worth, and when nobody looks at them.
-@Suite("Authenticator", .timeLimit(.minutes(1)))
+@Suite("Authenticator", .timeLimit(.minutes(3)))
 struct AuthenticatorTests {
     private static let client = IPAddress.v4(0xC000_0201)
     private let clock = TestClock()

@@ -5,7 +5,7 @@ import Testing
 @testable import EdgeNode
 
 /// How long a client may take, and when it may speak (hostile-input 5, 15).
-@Suite("Patience with a client", .timeLimit(.minutes(1)))
+@Suite("Patience with a client", .timeLimit(.minutes(3)))
 struct ClientPatienceTests {
     private static let delayed = ClientPatience(greetingDelay: .seconds(2))
 

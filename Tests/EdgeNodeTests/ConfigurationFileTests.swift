@@ -6,7 +6,7 @@ import Testing
 
 @testable import EdgeNode
 
-@Suite("The files that the configuration names", .timeLimit(.minutes(1)))
+@Suite("The files that the configuration names", .timeLimit(.minutes(3)))
 struct ConfigurationFileTests {
     /// What is wrong with the files of this configuration, one line each.
     private func problems(_ yaml: String) async throws -> [String] {

@@ -9,7 +9,7 @@ import Testing
 @testable import EdgeNode
 
 /// One destination with a queue and receiving hosts that are real.
-@Suite("Destination", .timeLimit(.minutes(1)))
+@Suite("Destination", .timeLimit(.minutes(3)))
 struct DestinationTests {
     private static let slow = ScriptedRule.on(.endOfData, .wait(.milliseconds(50)), .proceed)
 
@@ -39,7 +39,7 @@ struct DestinationTests {
 
     @Test("Mail that comes while it works is not forgotten, and goes over the connection that is there")
     func woken() async throws {
-        try await ScriptedPeer.with([Self.slow]) { peer in
+        try await ScriptedPeer.with([.on(.endOfData, .wait(.seconds(1)), .proceed)]) { peer in
             try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
                 try await queue.enqueue(to: "bravo.test")
                 let destination = try queue.destination("bravo.test")

@@ -10,7 +10,7 @@ import Testing
 @testable import QueueStore
 
 /// The handler between the socket and the session: what it reads, when it gives up, and what a client hears.
-@Suite("Inbound connection", .timeLimit(.minutes(1)))
+@Suite("Inbound connection", .timeLimit(.minutes(3)))
 struct InboundConnectionTests {
     @Test("A pipelined group is answered as one; the message is stored, and only then answered 250")
     func pipelining() async throws {

@@ -8,7 +8,7 @@ import Testing
 @testable import QueueStore
 
 /// What the extensions of SMTP come to in the message that is stored.
-@Suite("Inbound extensions", .timeLimit(.minutes(1)))
+@Suite("Inbound extensions", .timeLimit(.minutes(3)))
 struct InboundExtensionTests {
     private func stored(_ client: InboundClient) throws -> AcceptedMessage {
         try #require(client.store.stored.withLock { $0.last })

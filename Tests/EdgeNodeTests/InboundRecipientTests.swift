@@ -7,7 +7,7 @@ import Testing
 @testable import EdgeNode
 
 /// RCPT where its answer takes time, or depends on room.
-@Suite("Recipients of a connection", .timeLimit(.minutes(1)))
+@Suite("Recipients of a connection", .timeLimit(.minutes(3)))
 struct InboundRecipientTests {
     /// Answers questions about recipients when the test says so.
     private final class Oracle: Sendable {

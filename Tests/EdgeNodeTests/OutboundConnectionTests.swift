@@ -9,7 +9,7 @@ import TransportSecurity
 @testable import EdgeNode
 
 /// The handler between the socket and the client session: every operation is answered once, whatever the server does.
-@Suite("Outbound connection", .timeLimit(.minutes(1)))
+@Suite("Outbound connection", .timeLimit(.minutes(3)))
 struct OutboundConnectionTests {
     @Test("A message goes over, and the connection is ready for the next")
     func delivered() throws {

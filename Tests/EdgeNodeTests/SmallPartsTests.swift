@@ -11,7 +11,7 @@ import Testing
 @testable import EdgeNode
 
 /// The parts that connections and deliveries share.
-@Suite("Small parts", .timeLimit(.minutes(1)))
+@Suite("Small parts", .timeLimit(.minutes(3)))
 struct SmallPartsTests {
     // MARK: TaskSupervisor
 

@@ -3,7 +3,7 @@ import Lab
 import TLSEngine
 import Testing
 
-@Suite("relayd and its configuration", .timeLimit(.minutes(1)))
+@Suite("relayd and its configuration", .timeLimit(.minutes(3)))
 struct ConfigurationTests {
     /// Runs relayd to its end.
     private func relayd(

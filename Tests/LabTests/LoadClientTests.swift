@@ -2,7 +2,7 @@ import Lab
 import TLSEngine
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct LoadClientTests {
     @Test("Every message over STARTTLS is acknowledged once, and the sink saw exactly those ids")
     func everyMessageOnce() async throws {

@@ -3,7 +3,7 @@ import MailModel
 import TLSEngine
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct SMTPDialogTests {
     @Test("A message goes over STARTTLS with its dots intact")
     func submission() async throws {

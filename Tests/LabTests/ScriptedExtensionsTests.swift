@@ -2,7 +2,7 @@ import Lab
 import SMTPProtocol
 import Testing
 
-@Suite("A scripted peer with the newer extensions", .timeLimit(.minutes(1)))
+@Suite("A scripted peer with the newer extensions", .timeLimit(.minutes(3)))
 struct ScriptedExtensionsTests {
     /// The codes of the replies to these lines, said one after the other to a peer with these rules.
     private func codes(_ rules: [ScriptedRule], _ lines: String...) async throws -> ([Int], ScriptedPeer) {

@@ -5,7 +5,7 @@ import Testing
 
 private let message = "Subject: hello\nMessage-ID: <one@alpha.test>\n\nFirst line\n.dot in front\n"
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct ScriptedPeerTests {
     /// Sends one message by swaks to a peer with these rules.
     private func exchange(

@@ -2,7 +2,7 @@ import Foundation
 import Lab
 import Testing
 
-@Suite("A private signed Internet", .timeLimit(.minutes(1)))
+@Suite("A private signed Internet", .timeLimit(.minutes(3)))
 struct SignedInternetTests {
     private func ask(_ internet: SignedInternet, _ name: String, _ type: String) async throws -> String {
         try await ChildProcess.run(

@@ -3,7 +3,7 @@ import Lab
 import PostgresDriver
 import Testing
 
-@Suite("Deadlines and failures", .timeLimit(.minutes(1)))
+@Suite("Deadlines and failures", .timeLimit(.minutes(3)))
 struct FailureTests {
     @Test("A pool with no free connection gives an error at the deadline, not a hang (hostile-input 35)")
     func acquireDeadline() async throws {

@@ -32,7 +32,7 @@ func failure(_ body: () async throws -> Void) async -> PostgresError? {
     }
 }
 
-@Suite("Values and rows", .timeLimit(.minutes(1)))
+@Suite("Values and rows", .timeLimit(.minutes(3)))
 struct ValueTests {
     @Test("Every type of parameter comes back as it went")
     func roundTrip() async throws {
@@ -96,7 +96,7 @@ struct ValueTests {
     }
 }
 
-@Suite("Pipelines", .timeLimit(.minutes(1)))
+@Suite("Pipelines", .timeLimit(.minutes(3)))
 struct PipelineTests {
     @Test("A pipeline is one transaction: an error in the last statement undoes the first")
     func atomic() async throws {

@@ -2,7 +2,7 @@ import QueueStore
 import Synchronization
 import Testing
 
-@Suite("Many callers, few batches", .timeLimit(.minutes(1)))
+@Suite("Many callers, few batches", .timeLimit(.minutes(3)))
 struct GroupCommitTests {
     @Test("What comes while a batch is under way becomes the next, in order, and each caller gets its own output")
     func batches() async {

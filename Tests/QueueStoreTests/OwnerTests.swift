@@ -5,7 +5,7 @@ import PostgresDriver
 import QueueStore
 import Testing
 
-@Suite("Leases and the fence (DESIGN §4)", .timeLimit(.minutes(1)))
+@Suite("Leases and the fence (DESIGN §4)", .timeLimit(.minutes(3)))
 struct FenceTests {
     @Test("After a takeover the former owner's transaction fails and changes no row (hostile-input 32)")
     func stale() async throws {
@@ -178,7 +178,7 @@ func driverCode(_ body: () async throws -> Void) async -> PostgresError.Code? {
     }
 }
 
-@Suite("Claims and outcomes (DESIGN §4)", .timeLimit(.minutes(1)))
+@Suite("Claims and outcomes (DESIGN §4)", .timeLimit(.minutes(3)))
 struct OutcomeTests {
     @Test("A claim is bounded by count and bytes, and goes on behind its cursor")
     func claims() async throws {
@@ -344,7 +344,7 @@ struct OutcomeTests {
     }
 }
 
-@Suite("Schema and roles", .timeLimit(.minutes(1)))
+@Suite("Schema and roles", .timeLimit(.minutes(3)))
 struct SchemaTests {
     @Test("Migrating twice, also at once, does no harm")
     func idempotent() async throws {

@@ -4,7 +4,7 @@ import PostgresDriver
 import QueueStore
 import Testing
 
-@Suite("Accepting (DESIGN §4)", .timeLimit(.minutes(1)))
+@Suite("Accepting (DESIGN §4)", .timeLimit(.minutes(3)))
 struct WriterTests {
     @Test("A stored message is read back whole: envelope, recipients, body, trace, summary")
     func roundTrip() async throws {

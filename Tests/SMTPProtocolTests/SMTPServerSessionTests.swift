@@ -228,6 +228,23 @@ import Testing
         }
     }
 
+    @Test(
+        "The last byte that is read of refused content is the same one however the bytes are cut",
+        arguments: Feeding.allCases)
+    func patienceToTheByte(_ feeding: Feeding) throws {
+        var limits = SMTPServerLimits()
+        (limits.messageBytes, limits.discardedMessageBytes) = (100, 100)
+        let content = "\0" + String(repeating: "x", count: 194)
+        var within = try ServerConversation(limits: limits)
+        within.openMessage(feeding)
+        within.send("\(content)\r\n.\r\nNOOP\r\n", feeding)
+        #expect(within.transcript == ["554", "250"])
+        var beyond = try ServerConversation(limits: limits)
+        beyond.openMessage(feeding)
+        beyond.send("\(content)x\r\n.\r\nNOOP\r\n", feeding)
+        #expect(beyond.transcript == ["552", "closed"])
+    }
+
     @Test("Refused bytes count towards the end of patience too", arguments: ["\n", "\r", "\0", ".\r\n.x"])
     func floodOfFaults(_ piece: String) throws {
         var limits = SMTPServerLimits()

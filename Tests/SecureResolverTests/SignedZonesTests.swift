@@ -5,7 +5,7 @@ import MailModel
 import SecureResolver
 import Testing
 
-@Suite("Zones signed by Knot, good and broken", WithLabInternet(), .timeLimit(.minutes(1)))
+@Suite("Zones signed by Knot, good and broken", WithLabInternet(), .timeLimit(.minutes(3)))
 struct SignedZonesTests {
     private func address(_ text: String) throws -> DNSRecord { .address(try #require(IPAddress(text))) }
 

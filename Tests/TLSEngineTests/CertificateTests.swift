@@ -7,7 +7,7 @@ import NIOEmbedded
 import TLSEngine
 import Testing
 
-@Suite("Certificates, keys and the server's store", .timeLimit(.minutes(1)))
+@Suite("Certificates, keys and the server's store", .timeLimit(.minutes(3)))
 struct CertificateTests {
     let pki: TestPKI
     init() throws { self.pki = try TestPKI() }

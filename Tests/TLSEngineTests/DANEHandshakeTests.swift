@@ -13,7 +13,7 @@ private enum Verdict: Equatable {
     case other
 }
 
-@Suite("DANE in the handshake (RFC 7671, RFC 7672 §3)", .timeLimit(.minutes(1)))
+@Suite("DANE in the handshake (RFC 7671, RFC 7672 §3)", .timeLimit(.minutes(3)))
 struct DANEHandshakeTests {
     let pki: TestPKI
     init() throws { self.pki = try TestPKI() }

@@ -6,7 +6,7 @@ import NIOEmbedded
 import TLSEngine
 import Testing
 
-@Suite("The TLS handler", .timeLimit(.minutes(1)))
+@Suite("The TLS handler", .timeLimit(.minutes(3)))
 struct HandlerTests {
     let pki: TestPKI
     let leaf: TestPKI.Leaf

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TLSEngine
 
-@Suite("Password hashes", .timeLimit(.minutes(1)))
+@Suite("Password hashes", .timeLimit(.minutes(3)))
 struct PasswordHashTests {
     /// As cheap as may be read.
     private let cheap = PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1)

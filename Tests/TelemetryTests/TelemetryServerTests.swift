@@ -7,7 +7,7 @@ import Testing
 
 @testable import Telemetry
 
-@Suite("HTTP endpoints", .timeLimit(.minutes(1)))
+@Suite("HTTP endpoints", .timeLimit(.minutes(3)))
 struct TelemetryServerTests {
     private let registry = MetricsRegistry()
     private let health = HealthRegistry()

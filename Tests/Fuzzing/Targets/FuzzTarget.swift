@@ -11,6 +11,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case bdat
     /// A server's reply.
     case reply
+    /// What a proxy says in front of a connection.
+    case proxy
     /// Addresses, names and the parameters that hold them.
     case address
     /// The RDATA of TLSA records.
@@ -31,6 +33,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .data: try ContentCheck.check(input)
         case .bdat: try ChunkCheck.check(input)
         case .reply: try ReplyCheck.check(input)
+        case .proxy: try ProxyCheck.check(input)
         case .address: try AddressCheck.check(input)
         case .tlsa: try TLSACheck.check(input)
         case .dns: try DNSCheck.check(input)

@@ -64,9 +64,9 @@ enum ServerSessionCheck {
         limits.recipients = 4
         limits.errors = 8
         limits.idleCommands = 12
-        limits.messageBytes = 300
-        limits.textLineBytes = 100
-        limits.discardedMessageBytes = 200
+        limits.messageBytes = 160
+        limits.textLineBytes = 60
+        limits.discardedMessageBytes = 60
         var configuration = SMTPServerSession.Configuration(hostName: name, offersSTARTTLS: true, limits: limits)
         configuration.offersAuthentication = true
         return configuration

@@ -182,7 +182,7 @@ struct InteroperationTests {
         let log = self.files.folder.appending(path: "\(UUID().uuidString).log")
         let peer = try await ChildProcess(executable, arguments, log: log)
         do {
-            try await peer.ready(within: .seconds(10), executable) { await accepts(port) }
+            try await peer.ready(within: .seconds(60), executable) { await accepts(port) }
             try await body()
             await peer.stop()
         } catch {

@@ -55,7 +55,7 @@ enum PolicyWorld {
                 + asked.joined(separator: ", ") + "]",
             "auth.users-file": "'\(users.path)'", "auth.max-failures": "1000",
             "tls.client-certificates": "{ca-file: '\(authority.path)'}",
-            "call-ahead.timeout": "3s", "smtp.max-connections-per-address": "1000",
+            "call-ahead.timeout": "15s", "smtp.max-connections-per-address": "1000",
         ]
     }
 

@@ -95,6 +95,20 @@ struct HandlerTests {
         #expect(pair.client.recorder.events.count == 1)
     }
 
+    @Test("A reset in the handshake is an outcome too, though whoever hears of it closes at once")
+    func resetInHandshake() throws {
+        let pair = try self.pair()
+        _ = try pair.client.output()
+        pair.client.channel.pipeline.fireErrorCaught(IOError(errnoCode: 104, reason: "read"))
+        pair.client.channel.close(promise: nil)
+        guard case .failed(let failure, _) = pair.client.recorder.clientOutcome else {
+            Issue.record("no outcome")
+            return
+        }
+        #expect(failure.reason == .truncated)
+        #expect(pair.client.recorder.events.count == 1)
+    }
+
     @Test(
         "Garbage instead of TLS is malformed or a disagreement, and ends the connection",
         arguments: ["220 mx.example.test ESMTP\r\n", "GET / HTTP/1.0\r\n\r\n", String(repeating: "\0", count: 100)])

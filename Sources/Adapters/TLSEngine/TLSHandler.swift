@@ -99,6 +99,12 @@ public final class TLSHandler: ChannelDuplexHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
+    /// A reset ends the transport as well. Whoever is behind us closes when it hears of it, so the outcome comes first.
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.transportEnded(context)
+        context.fireErrorCaught(error)
+    }
+
     private func begin(_ context: ChannelHandlerContext) {
         guard case .idle = self.state else { return }
         self.state = .handshaking(received: 0)

@@ -47,7 +47,10 @@ enum ServerSessionCheck {
     /// Whether one session ended out of turn, and the other one did the same up to there.
     private static func agree(_ ended: [ServerEvent], _ other: [ServerEvent]) -> Bool {
         guard let last = ended.dropLast().last, self.isOutOfTurn(last) else { return false }
-        return other.starts(with: ended.dropLast(2))
+        // Its end drops what there was of a message, which the other one may have lost in another way.
+        var before = ended.dropLast(2)
+        if before.last == .dropped { before.removeLast() }
+        return other.starts(with: before)
     }
 
     private static func isOutOfTurn(_ event: ServerEvent) -> Bool {

@@ -12,7 +12,9 @@ struct FaultTests {
         return options
     }
 
-    @Test("25: while the resolver is silent nothing is sent and nothing bounces; when it is back, mail goes with DANE")
+    @Test(
+        "hostile-input 25: while the resolver is silent nothing is sent and nothing bounces; when it is back, mail goes with DANE"
+    )
     func silentResolver() async throws {
         try await LabRelay.with([.dane("bravo.test")], Self.options(["resolver.timeout": "1s"])) { lab in
             await lab.internet.pauseServer()
@@ -31,7 +33,7 @@ struct FaultTests {
     }
 
     @Test(
-        "30: while PostgreSQL is down clients get 4xx; when it is back, mail is taken, and nothing acknowledged is lost"
+        "hostile-input 30: while PostgreSQL is down clients get 4xx; when it is back, mail is taken, and nothing acknowledged is lost"
     )
     func databaseOutage() async throws {
         let settings = Self.options(["database.acquire-timeout": "1s", "database.connect-timeout": "1s"])

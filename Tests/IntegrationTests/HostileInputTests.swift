@@ -36,7 +36,7 @@ struct HostileInputTests {
     // MARK: Content
 
     @Test(
-        "1: a false end of data never ends it, and the message is refused after the real end",
+        "hostile-input 1: a false end of data never ends it, and the message is refused after the real end",
         arguments: [
             "\n.\n", "\n.\r", "\r.\n", "\r.\r", "\n.\r\n", "\r.\r\n", "\r\n.\n", "\r\n\0.\r\n", "\r\n.\r\r\n",
             "\r\r\n.\r\r\n",
@@ -59,7 +59,8 @@ struct HostileInputTests {
     }
 
     @Test(
-        "3: a bare CR, a bare LF or a NUL is refused, not repaired, in header and body", arguments: ["\r", "\n", "\0"])
+        "hostile-input 3: a bare CR, a bare LF or a NUL is refused, not repaired, in header and body",
+        arguments: ["\r", "\n", "\0"])
     func bareBytes(_ byte: String) async throws {
         for content in ["Sub\(byte)ject: x\r\n\r\nbody\r\n", "Subject: x\r\n\r\nbo\(byte)dy\r\n"] {
             try await self.dialog { smtp in
@@ -75,7 +76,9 @@ struct HostileInputTests {
         #expect(try await SharedLab.lab.receptions(for: "bare@ours.test") == 0)
     }
 
-    @Test("3: a command that ends in a bare LF, or holds a NUL, ends the session", arguments: ["NOOP\n", "NO\0OP\r\n"])
+    @Test(
+        "hostile-input 3: a command that ends in a bare LF, or holds a NUL, ends the session",
+        arguments: ["NOOP\n", "NO\0OP\r\n"])
     func bareCommand(_ line: String) async throws {
         try await self.dialog { smtp in
             try await smtp.send(line)
@@ -123,7 +126,9 @@ struct HostileInputTests {
         #expect(try await SharedLab.lab.receptions(for: "huge@ours.test") == 0)
     }
 
-    @Test("2: the true end split at every byte ends a message, which is queued once", arguments: Transport.allCases)
+    @Test(
+        "hostile-input 2: the true end split at every byte ends a message, which is queued once",
+        arguments: Transport.allCases)
     func splitEnd(_ transport: Transport) async throws {
         let recipient = "split-\(transport)@ours.test"
         let message = Array("Subject: split\r\n\r\nx\r\n.\r\n".utf8)
@@ -144,7 +149,7 @@ struct HostileInputTests {
     }
 
     @Test(
-        "7: a disconnect in the middle of a chunk queues nothing; a message in chunks arrives",
+        "hostile-input 7: a disconnect in the middle of a chunk queues nothing; a message in chunks arrives",
         arguments: Transport.allCases)
     func chunks(_ transport: Transport) async throws {
         let recipient = "chunks-\(transport)@ours.test"
@@ -159,7 +164,7 @@ struct HostileInputTests {
         #expect(try await SharedLab.lab.receptions(for: recipient) == 1)
     }
 
-    @Test("14: 50 Received fields are a long way, 51 are a loop: 554 5.4.6")
+    @Test("hostile-input 14: 50 Received fields are a long way, 51 are a loop: 554 5.4.6")
     func receivedFields() async throws {
         for (count, code) in [(50, 250), (51, 554)] {
             let fields = String(repeating: "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\n", count: count)
@@ -171,7 +176,7 @@ struct HostileInputTests {
         }
     }
 
-    @Test("12: a domain in U-labels is the domain of its A-labels, and no way around the policy")
+    @Test("hostile-input 12: a domain in U-labels is the domain of its A-labels, and no way around the policy")
     func internationalRelay() async throws {
         try await self.dialog { smtp in
             let refused = try await smtp.say("MAIL FROM:<jörg@bücher.test>")
@@ -184,7 +189,7 @@ struct HostileInputTests {
 
     // MARK: STARTTLS
 
-    @Test("4: what comes behind STARTTLS in the same segment is never run (RFC 3207 §6)")
+    @Test("hostile-input 4: what comes behind STARTTLS in the same segment is never run (RFC 3207 §6)")
     func injection() async throws {
         try await self.dialog { smtp in
             try await smtp.send("STARTTLS\r\nRSET\r\n")
@@ -193,7 +198,7 @@ struct HostileInputTests {
         }
     }
 
-    @Test("4: STARTTLS takes no argument, is done once, and forgets EHLO and MAIL (RFC 3207 §4.2)")
+    @Test("hostile-input 4: STARTTLS takes no argument, is done once, and forgets EHLO and MAIL (RFC 3207 §4.2)")
     func startTLSRules() async throws {
         try await self.dialog { smtp in
             #expect(try await smtp.say("STARTTLS now").code == 501)
@@ -210,7 +215,9 @@ struct HostileInputTests {
 
     // MARK: Limits
 
-    @Test("6: a command line over the limit is answered 500, and the session lives", arguments: Transport.allCases)
+    @Test(
+        "hostile-input 6: a command line over the limit is answered 500, and the session lives",
+        arguments: Transport.allCases)
     func longLine(_ transport: Transport) async throws {
         try await self.dialog(transport) { smtp in
             let reply = try await smtp.say("NOOP " + String(repeating: "x", count: 3000))
@@ -219,7 +226,7 @@ struct HostileInputTests {
         }
     }
 
-    @Test("6: 10 MB without a newline end the connection, and memory stays flat")
+    @Test("hostile-input 6: 10 MB without a newline end the connection, and memory stays flat")
     func endlessLine() async throws {
         let process = try #require(try SharedLab.lab.relayd.processIdentifier)
         let before = try ProcessMemory.resident(of: process)
@@ -241,7 +248,7 @@ struct HostileInputTests {
         #expect(growth < 40 << 20, "grew by \(growth) bytes")
     }
 
-    @Test("11: the recipient over the limit is answered 452, and those before it stand")
+    @Test("hostile-input 11: the recipient over the limit is answered 452, and those before it stand")
     func tooManyRecipients() async throws {
         try await self.dialog { smtp in
             try await smtp.say("MAIL FROM:<a@client.test>")
@@ -253,7 +260,9 @@ struct HostileInputTests {
         }
     }
 
-    @Test("11: the 20th error and the 100th NOOP end the session with 421", arguments: [("XYZZY", 20), ("NOOP", 100)])
+    @Test(
+        "hostile-input 11: the 20th error and the 100th NOOP end the session with 421",
+        arguments: [("XYZZY", 20), ("NOOP", 100)])
     func patience(command: String, limit: Int) async throws {
         try await self.dialog { smtp in
             var replies = 0
@@ -268,7 +277,7 @@ struct HostileInputTests {
     }
 
     @Test(
-        "12: no spelling of an address makes an open relay",
+        "hostile-input 12: no spelling of an address makes an open relay",
         arguments: [
             "bob@else.test", "bob@ELSE.TEST", "bob@else.test.", "@ours.test:bob@else.test", "bob%else.test@ours.test",
             "else.test!bob@ours.test", "\"bob@else.test\"@ours.test", "bob@[127.0.0.1]", "bob@ours.test.else.test",

@@ -6,7 +6,7 @@ import Testing
 /// Cases 15 and 32 of the list of hostile inputs: limits in time and number, against the whole program.
 @Suite("Limits of the running node", .timeLimit(.minutes(2)))
 struct LimitTests {
-    @Test("15: a command that comes byte by byte meets one deadline, and a stalled handshake is closed")
+    @Test("hostile-input 15: a command that comes byte by byte meets one deadline, and a stalled handshake is closed")
     func slowClients() async throws {
         var options = LabRelayOptions()
         options.settings = ["smtp.command-timeout": "2s", "smtp.handshake-timeout": "1s"]
@@ -33,7 +33,8 @@ struct LimitTests {
     }
 
     @Test(
-        "15: message data below the least rate is answered 421, and nothing of it is queued", arguments: [false, true])
+        "hostile-input 15: message data below the least rate is answered 421, and nothing of it is queued",
+        arguments: [false, true])
     func slowData(isEncrypted: Bool) async throws {
         var options = LabRelayOptions()
         options.settings = ["smtp.data-timeout": "2s"]
@@ -55,7 +56,7 @@ struct LimitTests {
         }
     }
 
-    @Test("5: who talks before the greeting is refused instead of greeted")
+    @Test("hostile-input 5: who talks before the greeting is refused instead of greeted")
     func earlyTalker() async throws {
         var options = LabRelayOptions()
         options.settings = ["smtp.greeting-delay": "2s"]
@@ -70,7 +71,7 @@ struct LimitTests {
         }
     }
 
-    @Test("15: one client has so many connections, all have so many, and the next is answered 421")
+    @Test("hostile-input 15: one client has so many connections, all have so many, and the next is answered 421")
     func connections() async throws {
         var options = LabRelayOptions()
         options.settings = ["smtp.max-connections-per-address": "2", "smtp.max-connections": "3"]
@@ -94,7 +95,7 @@ struct LimitTests {
         }
     }
 
-    @Test("15: one client opens so many connections in a minute")
+    @Test("hostile-input 15: one client opens so many connections in a minute")
     func connectionRate() async throws {
         var options = LabRelayOptions()
         options.settings = ["smtp.max-connection-rate": "5"]

@@ -4,10 +4,10 @@ import QueueStore
 import Testing
 
 extension Trait where Self == SharedLab {
-    /// A relay that retries at once and gives up after two seconds.
+    /// A relay that retries at once and gives up after six seconds.
     fileprivate static var impatientRelay: Self {
         var options = LabRelayOptions()
-        options.settings = ["retry.schedule": "[10ms]", "retry.lifetime": "2s", "retry.dane-lifetime": "2s"]
+        options.settings = ["retry.schedule": "[10ms]", "retry.lifetime": "6s", "retry.dane-lifetime": "6s"]
         return .lab(
             [
                 .dane("alpha.test"), .forgedCertificate("forged.test"), .forgedCertificate("silent.test"),

@@ -76,7 +76,9 @@ struct ProxyProtocolTests {
         }
     }
 
-    @Test("16: a header that is absent, malformed, too long or from elsewhere ends the connection without a word")
+    @Test(
+        "hostile-input 16: a header that is absent, malformed, too long or from elsewhere ends the connection without a word"
+    )
     func refused() async throws {
         try await self.behindProxy { lab, port in
             let tooLong = Self.signature + [0x21, 0x11, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 4096)

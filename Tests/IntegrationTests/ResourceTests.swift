@@ -6,7 +6,7 @@ import Testing
 /// with an optimised build; here smaller numbers show that nothing grows with what clients do.
 @Suite("Resources of the running node", .timeLimit(.minutes(5)))
 struct ResourceTests {
-    @Test("15: idle and slow TLS clients cost at most 64 KiB each, delay nobody, and leave no descriptor")
+    @Test("hostile-input 15: idle and slow TLS clients cost at most 64 KiB each, delay nobody, and leave no descriptor")
     func idleClients() async throws {
         var options = LabRelayOptions()
         options.settings = ["smtp.max-connections-per-address": "1000", "smtp.max-connection-rate": "0"]

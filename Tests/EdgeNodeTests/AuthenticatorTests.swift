@@ -141,6 +141,15 @@ struct AuthenticatorTests {
         self.expect(table.isBlocked(.v4(6), at: now), false)
     }
 
+    @Test("Who counts connections by wider networks counts passwords by them too")
+    func networks() {
+        var table = FailureTable(limit: 1, window: .seconds(60), clients: ClientNetworks(prefixIPv6: 56))
+        let now = ContinuousClock.now
+        table.failed(.v6(0x100, 2), at: now)
+        self.expect(table.isBlocked(.v6(0x1ff, 3), at: now), true)
+        self.expect(table.isBlocked(.v6(0x200, 3), at: now), false)
+    }
+
     @Test("The window counts from the first failure, not from the last")
     func window() {
         var table = FailureTable(limit: 3, window: .seconds(60))

@@ -49,8 +49,11 @@ extension RelaydConfiguration {
     var connectionLimits: ConnectionLimiter.Limits {
         ConnectionLimiter.Limits(
             total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress,
-            perMinute: self.smtp.maxConnectionRate, prefixIPv4: self.smtp.clientPrefixIPv4,
-            prefixIPv6: self.smtp.clientPrefixIPv6)
+            perMinute: self.smtp.maxConnectionRate, clients: self.clientNetworks)
+    }
+
+    private var clientNetworks: ClientNetworks {
+        ClientNetworks(prefixIPv4: self.smtp.clientPrefixIPv4, prefixIPv6: self.smtp.clientPrefixIPv6)
     }
 
     var trustedProxies: TrustedProxies {
@@ -90,7 +93,7 @@ extension RelaydConfiguration {
     var authenticatorLimits: Authenticator.Limits {
         Authenticator.Limits(
             threads: self.auth.threads, waiting: self.auth.maxWaiting, failures: self.auth.maxFailures,
-            failureWindow: self.auth.failureWindow, cacheTime: self.auth.cacheTime)
+            failureWindow: self.auth.failureWindow, cacheTime: self.auth.cacheTime, clients: self.clientNetworks)
     }
 
     var callAheadLimits: CallAheadService.Limits {

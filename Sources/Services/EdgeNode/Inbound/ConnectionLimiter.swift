@@ -14,9 +14,8 @@ final class ConnectionLimiter: Sendable {
         var perAddress: Int
         /// New connections of one client in a minute; 0 for any number.
         var perMinute = 0
-        /// Addresses that have so many leading bits in common are one client.
-        var prefixIPv4 = 32
-        var prefixIPv6 = 64
+        /// Which addresses are one client.
+        var clients = ClientNetworks()
 
         /// Connections that are being told of their refusal; one more is closed without a word.
         static let refusals = 256
@@ -73,7 +72,7 @@ final class ConnectionLimiter: Sendable {
 
     /// The client of an open connection is known now.
     func identify(_ id: ObjectIdentifier, as address: IPAddress, at now: ContinuousClock.Instant) -> Admission {
-        let client = self.client(address)
+        let client = self.limits.clients.client(of: address)
         return self.state.withLock { state in
             if self.limits.perMinute > 0, state.rates.count(client, at: now, limit: self.limits.perMinute) {
                 return state.refuse(id, .rate)
@@ -104,12 +103,4 @@ final class ConnectionLimiter: Sendable {
 
     /// Admits nobody any more.
     func drain() { self.state.withLock { $0.isDraining = true } }
-
-    private func client(_ address: IPAddress) -> IPAddress {
-        let address = address.unmapped
-        return switch address {
-        case .v4: address.masked(to: self.limits.prefixIPv4)
-        case .v6: address.masked(to: self.limits.prefixIPv6)
-        }
-    }
 }

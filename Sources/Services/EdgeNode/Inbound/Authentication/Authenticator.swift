@@ -19,6 +19,7 @@ final class Authenticator: Service {
         var failures: Int
         var failureWindow: Duration
         var cacheTime: Duration
+        var clients = ClientNetworks()
     }
 
     /// The most right passwords that are remembered.
@@ -41,7 +42,8 @@ final class Authenticator: Service {
         self.users = users
         self.limits = limits
         self.workers = PasswordWorkers(threads: limits.threads, waiting: limits.waiting)
-        self.failures = Mutex(FailureTable(limit: limits.failures, window: limits.failureWindow))
+        self.failures = Mutex(
+            FailureTable(limit: limits.failures, window: limits.failureWindow, clients: limits.clients))
         self.metrics = metrics
         self.logger = logger
         self.now = now

@@ -109,6 +109,33 @@ struct HandlerTests {
         #expect(pair.client.recorder.events.count == 1)
     }
 
+    /// A transport that turns out to have ended as soon as something is sent, and what is heard of that behind TLS.
+    private final class BrokenTransport: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        func flush(context: ChannelHandlerContext) { context.fireChannelInactive() }
+    }
+
+    private final class Listener: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private(set) var heard: [String] = []
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if event is TLSEvent { self.heard.append("outcome") }
+        }
+        func channelInactive(context: ChannelHandlerContext) { self.heard.append("end") }
+    }
+
+    @Test("The outcome comes before the end of the transport, even if the alert cannot be sent any more")
+    func alertOnBrokenTransport() throws {
+        let other = try self.pki.leaf("mx.example.test")
+        let pair = try EmbeddedPair(.dane(other.tlsaRecord(.daneEE, .spki, .sha256)), self.pki.store(self.leaf))
+        let (channel, listener) = (pair.client.channel, Listener())
+        try channel.pipeline.syncOperations.addHandler(listener)
+        for hello in try pair.client.output() { try pair.server.channel.writeInbound(hello) }
+        try channel.pipeline.syncOperations.addHandler(BrokenTransport(), position: .first)
+        for reply in try pair.server.output() { try channel.writeInbound(reply) }
+        #expect(listener.heard.first == "outcome" && listener.heard.count { $0 == "outcome" } == 1)
+    }
+
     @Test(
         "Garbage instead of TLS is malformed or a disagreement, and ends the connection",
         arguments: ["220 mx.example.test ESMTP\r\n", "GET / HTTP/1.0\r\n\r\n", String(repeating: "\0", count: 100)])

@@ -37,6 +37,8 @@ public final class TLSHandler: ChannelDuplexHandler {
     let side: Side
     let connection: TLSConnection
     var state = State.idle
+    /// How the handshake or the connection failed, until whoever is behind us has been told.
+    private var untold: TLSEvent?
     private var firstBytes: ByteBuffer?
     private var pending = PendingWrite()
     /// The next handler asked for bytes and has not got any yet.
@@ -91,6 +93,7 @@ public final class TLSHandler: ChannelDuplexHandler {
         self.transportEnded(context)
         self.state = .ended
         self.pending.fail(ChannelError.ioOnClosedChannel)
+        self.tell(context)
         context.fireChannelInactive()
     }
 
@@ -102,6 +105,7 @@ public final class TLSHandler: ChannelDuplexHandler {
     /// A reset ends the transport as well. Whoever is behind us closes when it hears of it, so the outcome comes first.
     public func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.transportEnded(context)
+        self.tell(context)
         context.fireErrorCaught(error)
     }
 
@@ -274,12 +278,20 @@ public final class TLSHandler: ChannelDuplexHandler {
 
     /// Ends the connection: sends the alert that OpenSSL has made, tells the next handler once, and closes.
     private func fail(_ failure: TLSFailure, _ context: ChannelHandlerContext) {
-        let event = self.event(for: failure)
+        self.untold = self.event(for: failure)
         self.state = .ended
+        // The alert may find the transport ended, which then is heard of before this returns.
         self.send(context)
         self.pending.fail(failure)
-        if let event { context.fireUserInboundEventTriggered(event) }
+        self.tell(context)
         context.close(promise: nil)
+    }
+
+    /// Tells how it ended, unless that is told already.
+    private func tell(_ context: ChannelHandlerContext) {
+        guard let event = self.untold else { return }
+        self.untold = nil
+        context.fireUserInboundEventTriggered(event)
     }
 }
 

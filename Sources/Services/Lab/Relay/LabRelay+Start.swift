@@ -84,7 +84,7 @@ extension LabRelay {
         configuration.override(options.settings)
         return RelaydProcess(
             executable: executable, configuration: try parts.folder.write(configuration.yaml, to: "relayd.yaml"),
-            telemetryPort: telemetryPort, logFolder: parts.folder.url)
+            telemetryPort: telemetryPort, logFolder: parts.folder.url, environment: options.environment)
     }
 }
 

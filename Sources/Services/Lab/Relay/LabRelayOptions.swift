@@ -18,6 +18,8 @@ public struct LabRelayOptions: Sendable {
     public var folder: LabFolder?
     /// The program; the one beside the running program unless given.
     public var relayd: URL?
+    /// What stands in relayd's environment beside this program's own, such as `FakeClock.environment`.
+    public var environment: [String: String] = [:]
     /// Whether relayd is started at once.
     public var startsRelayd = true
     /// Told of each step when it is done.

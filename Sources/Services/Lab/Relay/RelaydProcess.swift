@@ -17,12 +17,16 @@ public final class RelaydProcess: Sendable {
     }
     private let state = Mutex(State())
     private let logFolder: URL
+    private let environment: [String: String]
 
-    init(executable: URL, configuration: URL, telemetryPort: UInt16, logFolder: URL) {
+    init(
+        executable: URL, configuration: URL, telemetryPort: UInt16, logFolder: URL, environment: [String: String] = [:]
+    ) {
         self.executable = executable
         self.configuration = configuration
         self.telemetryPort = telemetryPort
         self.logFolder = logFolder
+        self.environment = environment
     }
 
     /// The program beside the one that runs now: tests, relayctl and benchmarks are built into one folder with it.
@@ -58,7 +62,8 @@ public final class RelaydProcess: Sendable {
             return log
         }
         let child = try await ChildProcess(
-            self.executable.path, ["run", "--config", self.configuration.path], log: log)
+            self.executable.path, ["run", "--config", self.configuration.path], environment: self.environment,
+            log: log)
         self.state.withLock { $0.running = child }
     }
 

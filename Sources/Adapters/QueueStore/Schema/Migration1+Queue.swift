@@ -1,12 +1,6 @@
-/// One numbered change of the schema. A released one is never edited; the next one is added.
-struct Migration {
-    let version: Int32
-    let name: String
-    let sql: String
-
-    static let all = [
-        Migration(version: 1, name: "queue", sql: QueueSchema.tables + QueueSchema.functions + QueueSchema.privileges)
-    ]
+extension Migration {
+    static let queue = Migration(
+        version: 1, name: "queue", sql: QueueSchema.tables + QueueSchema.functions + QueueSchema.privileges)
 }
 
 /// The queue as it was first made.
@@ -15,7 +9,7 @@ struct Migration {
 /// has two partitions, of which one takes what is new while the other empties and is truncated, so that its size follows
 /// the load and not the history. `deferred` has the entries that wait longer. A finished message stays as a row without
 /// body for a while: its unique index is what makes a repeated INSERT of the same id do nothing.
-enum QueueSchema {
+private enum QueueSchema {
     static let tables = """
         CREATE TABLE relay.shard_lease (
             shard int2 PRIMARY KEY, epoch int8 NOT NULL DEFAULT 0, owner text, incarnation uuid, expires_at timestamptz,

@@ -87,7 +87,8 @@ struct HostFailure: Hashable, Sendable {
                 self.isServiceRefusal
                 ? EnhancedStatusCode(.persistentTransientFailure, told.subject, told.detail) : told
         }
-        let text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"
+        var text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"
+        if self.isAmbiguous { text += "; the message may have been delivered" }
         return DeliveryFailure(
             failureClass: self.failure.isSecurityFailure ? .security : .general, status: status,
             reason: self.failure.name, text: text,

@@ -19,6 +19,8 @@ public enum ScriptedRetention: Hashable, Sendable {
     case everything
     /// The Message-IDs only, for load.
     case messageIDs
+    /// The Message-IDs, and an arrival for each message that was not refused: who sent it, and when.
+    case arrivals
 }
 
 /// What all connections of a peer write into.
@@ -30,6 +32,7 @@ final class ScriptedLedger: Sendable {
         var connections = 0
         var mails: [ScriptedMail] = []
         var messageIDs: [String: Int] = [:]
+        var arrivals: [ScriptedArrival] = []
         var messageCount = 0
         var events: [ScriptedEvent] = []
         var rules: [ScriptedRule]
@@ -55,7 +58,11 @@ final class ScriptedLedger: Sendable {
         self.state.withLock { state in
             state.messageCount += 1
             if let id = mail.messageID { state.messageIDs[id, default: 0] += 1 }
-            if self.retention == .everything { state.mails.append(mail) }
+            switch self.retention {
+            case .everything: state.mails.append(mail)
+            case .arrivals: if let arrival = ScriptedArrival(mail) { state.arrivals.append(arrival) }
+            case .messageIDs: ()
+            }
         }
     }
 

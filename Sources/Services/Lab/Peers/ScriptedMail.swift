@@ -1,3 +1,4 @@
+public import MailModel
 public import SMTPProtocol
 public import TLSEngine
 
@@ -25,6 +26,8 @@ public struct ScriptedMail: Hashable, Sendable {
     public let fault: SMTPContentFault?
     /// The field Message-ID, with its angle brackets.
     public let messageID: String?
+    /// The id under which the last relay had queued it, from the topmost field Received, if that was one of ours.
+    public let queueID: MessageID?
     /// What TLS agreed upon (its `serverName` is the client's SNI); `nil` when it came in clear.
     public let tls: TLSConnectionInfo?
     /// The code that was said behind the dot; `nil` when nothing was.
@@ -35,15 +38,31 @@ public struct ScriptedMail: Hashable, Sendable {
 
     /// The value of Message-ID in a header.
     static func messageID(in content: [UInt8]) -> String? {
-        let name = Array("message-id:".utf8)
+        Self.field("message-id", in: content)?.split(whereSeparator: \.isWhitespace).first.map(String.init)
+    }
+
+    /// The `id` clause of the topmost field Received, where it is an id as our relay makes them.
+    static func queueID(in content: [UInt8]) -> MessageID? {
+        let words = Self.field("received", in: content)?.split { $0.isWhitespace || $0 == ";" } ?? []
+        guard let name = words.firstIndex(of: "id"), name + 1 < words.endIndex else { return nil }
+        return MessageID(words[name + 1])
+    }
+
+    /// The value of the first field of this name, in lower case, with the lines that continue it.
+    private static func field(_ name: String, in content: [UInt8]) -> String? {
+        let wanted = Array("\(name):".utf8)
+        var value: [UInt8]?
         var start = 0
         while let end = content[start...].firstIndex(of: UInt8(ascii: "\n")), end > start + 1 {
-            if end - start > name.count, zip(content[start...], name).allSatisfy({ $0.0 | 0x20 == $0.1 | 0x20 }) {
-                let value = String(decoding: content[(start + name.count)..<end], as: UTF8.self)
-                return value.split(whereSeparator: \.isWhitespace).first.map(String.init)
+            let line = content[start..<end]
+            if value != nil {
+                guard line.first == UInt8(ascii: " ") || line.first == UInt8(ascii: "\t") else { break }
+                value?.append(contentsOf: line)
+            } else if line.count > wanted.count, zip(line, wanted).allSatisfy({ $0.0 | 0x20 == $0.1 | 0x20 }) {
+                value = Array(line.dropFirst(wanted.count))
             }
             start = end + 1
         }
-        return nil
+        return value.map { String(decoding: $0, as: UTF8.self) }
     }
 }

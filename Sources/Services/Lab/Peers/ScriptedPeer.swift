@@ -59,6 +59,9 @@ public final class ScriptedPeer: Sendable {
     /// How often each Message-ID was taken.
     public var messageIDs: [String: Int] { self.ledger.read { $0.messageIDs } }
 
+    /// The messages that arrived and were not refused, in order, if it keeps `arrivals`.
+    public var arrivals: [ScriptedArrival] { self.ledger.read { $0.arrivals } }
+
     /// How many messages were taken.
     public var messageCount: Int { self.ledger.read { $0.messageCount } }
 

@@ -70,6 +70,7 @@ struct ScriptedTransaction {
             mailParameters: self.reversePath?.parameters ?? [], recipients: self.recipients.map(\.address),
             recipientParameters: self.recipients.map(\.parameters), content: self.keepsContent ? self.content : [],
             size: self.size, chunks: self.chunks, fault: self.fault,
-            messageID: ScriptedMail.messageID(in: self.content), tls: tls, replyCode: replyCode)
+            messageID: ScriptedMail.messageID(in: self.content), queueID: ScriptedMail.queueID(in: self.content),
+            tls: tls, replyCode: replyCode)
     }
 }

@@ -74,14 +74,16 @@ struct NotificationPlanTests {
     func delayOnce() throws {
         let first = try self.plan([.failed(Self.busy)], notify: [nil], atHour: 5)
         #expect(first.notices == [.delayed(Self.busy, until: Timestamp(seconds: 120 * 3600))])
-        #expect(first.announcesDelay)
+        #expect(first.isDelaySettled)
         let second = try self.plan([.failed(Self.busy)], notify: [nil], atHour: 6, alreadyTold: true)
-        #expect(second.notices == [nil] && !second.announcesDelay)
+        #expect(second.notices == [nil] && !second.isDelaySettled)
     }
 
-    @Test("A delay that nobody wants to hear of is not marked as told")
+    @Test("A delay that nobody wants to hear of is settled all the same, and one that is over is not")
     func unwantedDelay() throws {
-        #expect(try !self.plan([.failed(Self.busy)], notify: [.never], atHour: 5).announcesDelay)
+        #expect(try self.plan([.failed(Self.busy)], notify: [.never], atHour: 5).isDelaySettled)
+        #expect(try !self.plan([.failed(Self.busy)], notify: [nil], atHour: 3).isDelaySettled)
+        #expect(try !self.plan([.failed(Self.busy)], notify: [nil], atHour: 120).isDelaySettled)
     }
 
     @Test("Each recipient has its own fate and its own wishes")
@@ -97,6 +99,6 @@ struct NotificationPlanTests {
     func nullSender() throws {
         let outcomes = [Self.taken(byHostWithDSN: false), .failed(Self.unknown), .failed(Self.busy)]
         let plan = try self.plan(outcomes, notify: [Self.all, Self.all, Self.all], atHour: 4, from: "<>")
-        #expect(plan.notices == [nil, nil, nil] && !plan.announcesDelay)
+        #expect(plan.notices == [nil, nil, nil])
     }
 }

@@ -60,12 +60,12 @@ struct SiteTests {
 
     @Test("Domains with the same hosts are one site; a rule brings more hosts together, and has limits of its own")
     func sites() throws {
-        let pattern = try #require(SitePattern("*.mail.test", domainName: { DomainName($0) }))
+        let pattern = try #require(DomainPattern("*.mail.test", domainName: { DomainName($0) }))
         let limits = SiteLimits(
             SiteLimit(connections: 20),
             rules: [
                 SiteLimits.Rule(pattern, SiteLimit(connections: 3, messagesPerMinute: 7)),
-                SiteLimits.Rule(SitePattern(Self.name("a.mail.test")), SiteLimit(connections: 1)),
+                SiteLimits.Rule(DomainPattern(Self.name("a.mail.test")), SiteLimit(connections: 1)),
             ])
         let site = limits.site(of: [Self.name("a.mail.test")])
         #expect(site == limits.site(of: [Self.name("x.other.test"), Self.name("b.c.mail.test")]))

@@ -1,3 +1,4 @@
+import DeliveryQueue
 import MailModel
 import Testing
 
@@ -40,7 +41,9 @@ struct ConfigurationLoadingTests {
               - {domain: b.example, next-hop: mail.b.example}
               - {domain: c.example}
             relay-networks: [192.0.2.0/24]
-            retry: {schedule: [1s, 1h30m]}
+            retry:
+              schedule: [1s, 1h30m]
+              destinations: [{domain: "*.slow.example", schedule: [1h], delay-notice: 0s}]
             resolver:
               options: {do-not-query-localhost: "no", local-zone: 'test. nodefault'}
               stubs: [{zone: test, servers: ["127.0.0.1:5353"]}]
@@ -52,6 +55,7 @@ struct ConfigurationLoadingTests {
         let hops = configuration.acceptedDomains.map(\.nextHop.description)
         #expect(hops == ["[2001:db8::1]:2525", "mail.b.example:25", "mx"])
         #expect(configuration.retry.schedule == [.seconds(1), .seconds(5400)])
+        #expect(configuration.retry.destinations.map(\.domain.description) == ["*.slow.example"])
         #expect(configuration.resolver.options["local-zone"] == "test. nodefault")
         #expect(configuration.delivery.insecureMX == .encrypt)
         let printed = ConfigurationText.defaults(configuration)

@@ -68,7 +68,8 @@ extension RetrySchedule {
             let expiry = self.expiry(arrival: arrival, after: failure)
             guard now < expiry else { return .bounce(failure.madePermanent, .expired) }
             // The last attempt is made at the expiry itself, so that no message outlives it by one long wait.
-            return .retry(at: min(now + self.delay(afterFailures: attempts), expiry), because: failure)
+            let step = now + self.delay(afterFailures: attempts, of: failure.failureClass)
+            return .retry(at: min(step, expiry), because: failure)
         }
     }
 }
@@ -77,6 +78,9 @@ extension RetrySchedule {
 public struct EntryDecision: Hashable, Sendable {
     /// One decision for each outcome given, in the same order.
     public let recipients: [RecipientDecision]
+
+    /// What was decided elsewhere.
+    init(_ recipients: [RecipientDecision]) { self.recipients = recipients }
 
     /// Decides about all recipients of one attempt.
     public init(

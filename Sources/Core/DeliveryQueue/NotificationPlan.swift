@@ -33,6 +33,8 @@ public enum RecipientNotice: Hashable, Sendable {
 public struct NotificationPlan: Hashable, Sendable {
     /// One for each recipient of the entry, in order; `nil` where the sender is told nothing.
     public let notices: [RecipientNotice?]
+    /// This was the time to tell of the delay, and no other will be: whoever wants to hear of it does so now.
+    public let isDelaySettled: Bool
 
     /// A plan.
     ///
@@ -40,16 +42,17 @@ public struct NotificationPlan: Hashable, Sendable {
     ///   - decision: what became of each recipient.
     ///   - notify: what the sender asked for, recipient by recipient.
     ///   - sender: nobody is told of a message with the null reverse path (RFC 5321 §4.5.5).
-    ///   - isDelayNotified: whether the sender was told of the delay by an earlier attempt.
+    ///   - isDelayNotified: whether that is settled by an earlier attempt.
     public init(
         _ decision: EntryDecision, notify: [NotifyConditions?], sender: ReversePath, schedule: RetrySchedule,
         arrival: Timestamp, now: Timestamp, isDelayNotified: Bool
     ) {
+        let isLate = schedule.isDelayNoticeDue(arrival: arrival, now: now, alreadySent: isDelayNotified)
+        self.isDelaySettled = isLate && decision.nextAttempt != nil
         guard sender != .null else {
             self.notices = decision.recipients.map { _ in nil }
             return
         }
-        let isLate = schedule.isDelayNoticeDue(arrival: arrival, now: now, alreadySent: isDelayNotified)
         self.notices = decision.recipients.enumerated().map { index, recipient in
             // What is not known about a recipient was not asked for.
             let notify = index < notify.count ? notify[index] : nil
@@ -65,7 +68,4 @@ public struct NotificationPlan: Hashable, Sendable {
             }
         }
     }
-
-    /// Whether this is the time at which the sender is told of the delay.
-    public var announcesDelay: Bool { self.notices.contains { $0?.action == .delayed } }
 }

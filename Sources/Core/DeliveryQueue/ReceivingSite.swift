@@ -4,37 +4,11 @@ public import MailModel
 /// they are (DESIGN §4).
 public enum ReceivingSite: Hashable, Sendable {
     /// The hosts that a rule of the operator's brings together.
-    case named(SitePattern)
+    case named(DomainPattern)
     /// These mail exchangers, in alphabetical order.
     case hosts([DomainName])
     /// A configured address.
     case address(IPAddress)
-}
-
-/// Which mail exchangers a rule is about: one by its name, or all below a name (`*.example.org`).
-public struct SitePattern: Hashable, Sendable, CustomStringConvertible {
-    private let name: DomainName
-    private let isWildcard: Bool
-
-    /// Reads `mx.example.org` or `*.example.org`.
-    public init?(_ text: String, domainName: (String) -> DomainName?) {
-        self.isWildcard = text.hasPrefix("*.")
-        guard let name = domainName(self.isWildcard ? String(text.dropFirst(2)) : text) else { return nil }
-        self.name = name
-    }
-
-    /// One host.
-    public init(_ host: DomainName) {
-        self.isWildcard = false
-        self.name = host
-    }
-
-    /// Whether the rule is about this host.
-    public func matches(_ host: DomainName) -> Bool {
-        self.isWildcard ? host.text.hasSuffix("." + self.name.text) : host == self.name
-    }
-
-    public var description: String { self.isWildcard ? "*.\(self.name)" : "\(self.name)" }
 }
 
 /// What one site is to be spared, for each of our addresses.
@@ -55,11 +29,11 @@ public struct SiteLimit: Hashable, Sendable {
 public struct SiteLimits: Hashable, Sendable {
     /// What holds for the hosts of a pattern, which together are one site.
     public struct Rule: Hashable, Sendable {
-        fileprivate let pattern: SitePattern
+        fileprivate let pattern: DomainPattern
         fileprivate let limit: SiteLimit
 
         /// A rule.
-        public init(_ pattern: SitePattern, _ limit: SiteLimit) {
+        public init(_ pattern: DomainPattern, _ limit: SiteLimit) {
             self.pattern = pattern
             self.limit = limit
         }

@@ -4,48 +4,65 @@ public import MailModel
 public struct RetrySchedule: Hashable, Sendable {
     /// The wait after the first failure, after the second, and so on; the last repeats for ever.
     public let delays: [Duration]
+    /// The same where the last failure was one of DANE or DNSSEC.
+    public let securityDelays: [Duration]
     /// How long after its arrival a message is given up whose last failure was one of DANE or DNSSEC.
     public let securityLifetime: Duration
     /// How long after its arrival any other message is given up.
     public let lifetime: Duration
-    /// How long after its arrival the sender is told of the delay, by the first attempt that fails then; `nil` is never.
+    /// How long after its arrival the sender is told of the delay, by the first failure from then on; `nil` is never.
     public let delayNotice: Duration?
 
     /// The default: after 15 min, 15 min more, then hourly; given up after 24 h or 5 d; a notice at 4 h.
-    public static let standard = RetrySchedule(uncheckedDelays: [.seconds(900), .seconds(900), .seconds(3600)])
+    public static let standard = RetrySchedule(
+        unchecked: [.seconds(900), .seconds(900), .seconds(3600)], security: nil, securityLifetime: day,
+        lifetime: day * 5, delayNotice: .seconds(4 * 3600))
+
+    private static let day = Duration.seconds(86_400)
 
     /// A schedule; `nil` when it has no delay or one that is not positive.
+    ///
+    /// - Parameter securityDelays: `nil` for the same as `delays`.
     public init?(
-        delays: [Duration], securityLifetime: Duration = .seconds(86_400), lifetime: Duration = .seconds(5 * 86_400),
-        delayNotice: Duration? = .seconds(4 * 3600)
+        delays: [Duration], securityDelays: [Duration]? = nil, securityLifetime: Duration = .seconds(86_400),
+        lifetime: Duration = .seconds(5 * 86_400), delayNotice: Duration? = .seconds(4 * 3600)
     ) {
-        guard !delays.isEmpty, delays.allSatisfy({ $0 > .zero }) else { return nil }
+        for delays in [delays, securityDelays ?? delays] {
+            guard !delays.isEmpty, delays.allSatisfy({ $0 > .zero }) else { return nil }
+        }
         self.init(
-            uncheckedDelays: delays, securityLifetime: securityLifetime, lifetime: lifetime, delayNotice: delayNotice)
+            unchecked: delays, security: securityDelays, securityLifetime: securityLifetime, lifetime: lifetime,
+            delayNotice: delayNotice)
     }
 
     private init(
-        uncheckedDelays delays: [Duration], securityLifetime: Duration = .seconds(86_400),
-        lifetime: Duration = .seconds(5 * 86_400), delayNotice: Duration? = .seconds(4 * 3600)
+        unchecked delays: [Duration], security: [Duration]?, securityLifetime: Duration, lifetime: Duration,
+        delayNotice: Duration?
     ) {
         self.delays = delays
+        self.securityDelays = security ?? delays
         self.securityLifetime = securityLifetime
         self.lifetime = lifetime
         self.delayNotice = delayNotice
     }
 
-    /// The wait after so many failures, counted from 1.
-    public func delay(afterFailures count: Int) -> Duration {
-        let index = min(max(count, 1), self.delays.count) - 1
-        return self.delays[index]
+    /// The wait after so many failures, counted from 1, the last of which was of this class.
+    public func delay(afterFailures count: Int, of failureClass: DeliveryFailure.FailureClass) -> Duration {
+        let delays = failureClass == .security ? self.securityDelays : self.delays
+        return delays[min(max(count, 1), delays.count) - 1]
+    }
+
+    /// How long after its arrival a message is given up whose last failure was of this class.
+    public func lifetime(of failureClass: DeliveryFailure.FailureClass) -> Duration {
+        switch failureClass {
+        case .security: min(self.securityLifetime, self.lifetime)
+        case .general: self.lifetime
+        }
     }
 
     /// When a message that arrived at `arrival` is given up, given how it failed last.
     public func expiry(arrival: Timestamp, after failure: DeliveryFailure) -> Timestamp {
-        switch failure.failureClass {
-        case .security: arrival + min(self.securityLifetime, self.lifetime)
-        case .general: arrival + self.lifetime
-        }
+        arrival + self.lifetime(of: failure.failureClass)
     }
 
     /// Whether the sender is to be told now that the message is late. Once is enough.

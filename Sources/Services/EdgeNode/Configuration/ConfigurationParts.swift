@@ -97,11 +97,23 @@ public enum AddressPreference: String, CaseIterable, Hashable, Sendable {
 
 /// What the mail exchangers of one pattern are to be spared; they count as one site.
 public struct SiteRule: Hashable, Sendable {
-    public var mx: SitePattern
+    public var mx: DomainPattern
     public var maxConnections: Int?
     public var rate: Int?
 
-    public init(_ mx: SitePattern) { self.mx = mx }
+    public init(_ mx: DomainPattern) { self.mx = mx }
+}
+
+/// How mail to the recipient domains of one pattern is retried, where that differs from the rest.
+public struct RetryRule: Hashable, Sendable {
+    public var domain: DomainPattern
+    public var schedule: [Duration]?
+    public var lifetime: Duration?
+    public var daneSchedule: [Duration]?
+    public var daneLifetime: Duration?
+    public var delayNotice: Duration?
+
+    public init(_ domain: DomainPattern) { self.domain = domain }
 }
 
 /// The least level of log lines; the names are those of swift-log.

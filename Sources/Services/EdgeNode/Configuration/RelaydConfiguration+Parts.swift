@@ -125,7 +125,7 @@ extension RelaydConfiguration {
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             usesChunking: self.delivery.chunking,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
-            messagesPerConnection: self.delivery.messagesPerConnection, schedule: self.retrySchedule,
+            messagesPerConnection: self.delivery.messagesPerConnection, retries: self.retryPolicy,
             reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)
     }
 
@@ -148,14 +148,6 @@ extension RelaydConfiguration {
                     messagesPerMinute: rule.rate ?? usual.messagesPerMinute))
         }
         return SiteLimits(usual, rules: rules)
-    }
-
-    /// The loader has checked that the waits are positive, so the schedule exists.
-    var retrySchedule: RetrySchedule {
-        RetrySchedule(
-            delays: self.retry.schedule, securityLifetime: self.retry.daneLifetime, lifetime: self.retry.lifetime,
-            delayNotice: self.retry.delayNotice > .zero ? self.retry.delayNotice : nil)
-            ?? .standard
     }
 
     /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.

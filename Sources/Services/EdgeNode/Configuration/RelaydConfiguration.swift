@@ -99,8 +99,10 @@ public struct RelaydConfiguration: Hashable, Sendable {
     public struct Retry: Hashable, Sendable {
         public var schedule: [Duration] = [.seconds(900), .seconds(900), .seconds(3600)]
         public var lifetime = Duration.seconds(5 * 86_400)
+        public var daneSchedule: [Duration]?
         public var daneLifetime = Duration.seconds(86_400)
         public var delayNotice = Duration.seconds(4 * 3600)
+        public var destinations: [RetryRule] = []
     }
 
     public struct Delivery: Hashable, Sendable {

@@ -14,8 +14,9 @@ struct AttemptConclusions: Sendable {
     /// entry must not be tried again.
     func record(_ entry: QueueEntry, _ report: AttemptReport) async {
         let now = self.environment.clock.now
+        let schedule = self.environment.settings.retries[entry.key.domain]
         let decision = EntryDecision(
-            report.outcomes, schedule: self.environment.settings.schedule, attempts: entry.attempts + 1,
+            report.outcomes, schedule: schedule, attempts: entry.attempts + 1,
             arrival: entry.arrival, now: now)
         let lines = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
@@ -23,7 +24,7 @@ struct AttemptConclusions: Sendable {
         ).lines
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
-            sender: ReversePath(storedText: entry.sender) ?? .null, schedule: self.environment.settings.schedule,
+            sender: ReversePath(storedText: entry.sender) ?? .null, schedule: schedule,
             arrival: entry.arrival, now: now, isDelayNotified: entry.isDelayNotified)
         let reports = await self.reports(on: entry, plan, now: now)
         let record = AttemptRecord(entry, report, decision, lines: lines, reports: reports)
@@ -48,7 +49,7 @@ struct AttemptConclusions: Sendable {
         }
         return .retry(
             at: next, recipients: remaining, because: reason,
-            isDelayNotified: entry.isDelayNotified || plan.announcesDelay)
+            isDelayNotified: entry.isDelayNotified || plan.isDelaySettled)
     }
 
     // MARK: - Committing

@@ -21,7 +21,7 @@ struct DeliveryEnvironment: Sendable {
         var usesChunking: Bool
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
-        let schedule: RetrySchedule
+        let retries: RetryPolicy
         /// The header address of reports to senders.
         let reportsFrom: Mailbox?
         /// The largest message that a report gives back whole, in bytes.

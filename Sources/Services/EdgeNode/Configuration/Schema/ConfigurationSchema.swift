@@ -106,7 +106,7 @@ enum ConfigurationSchema {
     ]
 
     /// Stands in for a required key until that is read.
-    private static let placeholder = RelaydConfiguration.localHostName
+    static let placeholder = RelaydConfiguration.localHostName
 
     private static let database: [Setting<RelaydConfiguration>] = [
         Key(
@@ -137,22 +137,6 @@ enum ConfigurationSchema {
                 "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
                 "Interval of renewal; at most half of lease-ttl."),
         ] + room
-
-    private static let retry: [Setting<RelaydConfiguration>] = [
-        Key(
-            "retry.schedule", \.retry.schedule, .list(.duration(.milliseconds(10)...(day * 7)), atLeast: 1),
-            "Waits between attempts; the last one repeats."),
-        Key(
-            "retry.lifetime", \.retry.lifetime, .duration(second...(day * 30)),
-            "A message expires this long after its arrival."),
-        Key(
-            "retry.dane-lifetime", \.retry.daneLifetime, .duration(second...(day * 30)),
-            "The same, if its last attempt failed for DANE or DNSSEC."),
-        Key(
-            "retry.delay-notice", \.retry.delayNotice, .duration(.zero...(day * 30)),
-            "The sender is told once of the first attempt that fails so long after arrival, unless NOTIFY forbids it; 0 is never."
-        ),
-    ]
 
     private static let delivery: [Setting<RelaydConfiguration>] = [
         Key(
@@ -188,7 +172,7 @@ enum ConfigurationSchema {
             "Messages a minute from one of our addresses to one site, evenly spread; 0 is no limit. More wait."),
         Key(
             "delivery.sites", \.delivery.sites,
-            .list(.object(siteRule, make: { SiteRule(SitePattern(placeholder)) })),
+            .list(.object(siteRule, make: { SiteRule(DomainPattern(placeholder)) })),
             "Other limits for some sites. mx is a host or *.domain; all hosts that match are one site, and the first rule counts."
         ),
         Key(
@@ -225,7 +209,7 @@ enum ConfigurationSchema {
     ]
 
     private static let siteRule: [Setting<SiteRule>] = [
-        Setting("mx", \.mx, .sitePattern(), isRequired: true, "MX hosts."),
+        Setting("mx", \.mx, .domainPattern(), isRequired: true, "MX hosts."),
         Setting("max-connections", \.maxConnections, .optional(.integer(1...10_000)), "Open connections."),
         Setting("rate", \.rate, .optional(.integer(0...1_000_000)), "Messages a minute."),
     ]

@@ -75,10 +75,10 @@ extension ValueSyntax {
         .text("address such as 192.0.2.1 or 2001:db8::1") { text, _ in IPAddress(text) }
     }
 
-    /// Which MX hosts a rule is about.
-    static func sitePattern() -> ValueSyntax where Value == SitePattern {
-        .text("host, or *.domain for all hosts below it") { text, context in
-            SitePattern(text, domainName: context.domainName)
+    /// Which hosts or domains a rule is about.
+    static func domainPattern() -> ValueSyntax where Value == DomainPattern {
+        .text("name, or *.domain for all names below it") { text, context in
+            DomainPattern(text, domainName: context.domainName)
         }
     }
 

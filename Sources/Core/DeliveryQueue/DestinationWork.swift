@@ -1,0 +1,242 @@
+public import MailModel
+
+/// The deliveries of one shard to one recipient domain, as a value: what is read, who works on it, and whether mail goes
+/// there at all. Events in, decisions out; whoever drives it asks `next` after each event, and does what it says.
+///
+/// It begins with a sweep of what is due. Each sweep goes on page by page while there is room; being woken begins another
+/// one. It ends when a sweep found nothing more and nothing is under way, or when the destination is blocked and nothing
+/// remains to be concluded for that.
+///
+/// - `Entry`: what is delivered; `Cursor`: where a sweep has come to.
+public struct DestinationWork<Entry: Identifiable & Hashable & Sendable, Cursor: Hashable & Sendable>: Hashable, Sendable
+where Entry.ID: Sendable {
+    /// What is to be done next.
+    public enum Step: Hashable, Sendable {
+        /// Read so many entries behind the cursor, and say `claimed` or `claimFailed`.
+        case read(after: Cursor?, count: Int)
+        /// Start one worker, which says `workerBegan`, takes entries until there is none, and says `workerLeft`.
+        case hire
+        /// Conclude entries that are overdue, of those behind the cursor, for the failure stated; then say `settled`.
+        case settle(DestinationBackoff, after: Cursor?)
+        /// Nothing, until the next event.
+        case wait
+        /// Nothing ever: it has ended.
+        case end
+    }
+
+    private enum Sweep: Hashable {
+        case due(after: Cursor?)
+        case finished
+    }
+
+    private let schedule: RetrySchedule
+    private var entries = ClaimedEntries<Entry>()
+    private var pace: DestinationPace
+    private var gate = DestinationGate()
+    /// For each attempt under way, how many answers there had been when it began.
+    private var attempts: [Entry.ID: Int] = [:]
+    private var reading = Sweep.due(after: nil)
+    /// Of overdue entries, while the destination is blocked.
+    private var settling = Sweep.finished
+    private var isWoken = false
+    private var isStopping = false
+    private var isRecorded = true
+    /// It looks for nothing any more: another one may take its place.
+    public private(set) var hasEnded = false
+
+    /// - Parameter maximumWorkers: deliveries that may go on at once.
+    public init(schedule: RetrySchedule, maximumWorkers: Int) {
+        self.schedule = schedule
+        self.pace = DestinationPace(maximum: maximumWorkers)
+    }
+
+    // MARK: - Deciding
+
+    /// What is to be done next.
+    ///
+    /// - Parameter isHeld: whether the lease is. One that ran out may still be renewed: wait. One that is lost stops us.
+    public mutating func next(isHeld: Bool) -> Step {
+        if self.isStopping || self.hasEnded { return self.end() }
+        guard isHeld, !self.pace.isResting else { return .wait }
+        if case .blocked(let backoff) = self.gate.state { return self.nextWhileBlocked(backoff) }
+        // A worker that is busy may be so for long: each entry that waits gets one of its own.
+        if !self.isStaffed {
+            self.pace.hired()
+            return .hire
+        }
+        if self.isWoken, self.reading == .finished { self.reading = .due(after: nil) }
+        if case .due(let cursor) = self.reading, self.entries.pending.count < self.pace.window {
+            if cursor == nil { self.isWoken = false }
+            self.entries.readingBegan()
+            return .read(after: cursor, count: 2 * self.pace.window)
+        }
+        // From here on nobody looks, and nothing is under way: who wakes us may start another.
+        return self.isIdle ? self.end() : .wait
+    }
+
+    /// What was under way is waited for, since it may yet be answered. Overdue entries are concluded only after that.
+    private mutating func nextWhileBlocked(_ backoff: DestinationBackoff) -> Step {
+        guard self.pace.workers == 0 else { return .wait }
+        guard case .due(let cursor) = self.settling else { return self.end() }
+        return .settle(backoff, after: cursor)
+    }
+
+    private mutating func end() -> Step {
+        self.hasEnded = true
+        return .end
+    }
+
+    /// There are workers for all that waits, or as many as there may be.
+    private var isStaffed: Bool {
+        let limit = self.gate.isProbing ? 1 : self.pace.window
+        return self.pace.workers >= limit || self.pace.starting >= self.entries.pending.count
+    }
+
+    private var isIdle: Bool {
+        self.reading == .finished && self.pace.workers == 0 && self.entries.pending.isEmpty && !self.isWoken
+    }
+
+    // MARK: - Events
+
+    /// Something may have become due. `false` when it has ended: it will not look any more.
+    public mutating func woken() -> Bool {
+        guard !self.hasEnded else { return false }
+        self.isWoken = true
+        return true
+    }
+
+    /// Takes no further entry; those under way are finished.
+    public mutating func stopped() {
+        self.isStopping = true
+        self.entries.dropPending()
+    }
+
+    /// A page was read, and the destination's row with it.
+    ///
+    /// - Parameters:
+    ///   - cursor: where to go on; `nil` at the end of the sweep.
+    ///   - isInForce: whether the row is, by the database's clock.
+    public mutating func claimed(
+        _ entries: [Entry], cursor: Cursor?, backoff: DestinationBackoff?, isInForce: Bool
+    ) {
+        self.gate.learned(backoff, isInForce: isInForce)
+        self.reading = cursor.map { .due(after: $0) } ?? .finished
+        // What was read meanwhile is not begun: it stays where it is.
+        self.entries.readingEnded(self.isStopping || self.gate.isBlocked ? nil : entries)
+    }
+
+    /// The page could not be read. The poll finds the destination again when the database is back.
+    public mutating func claimFailed() {
+        self.reading = .finished
+        self.entries.readingEnded(nil)
+    }
+
+    /// A page of overdue entries was concluded.
+    ///
+    /// - Parameter cursor: where to go on; `nil` at the end.
+    public mutating func settled(cursor: Cursor?) {
+        guard case .due = self.settling else { return }
+        self.settling = cursor.map { .due(after: $0) } ?? .finished
+    }
+
+    // MARK: - Workers
+
+    /// A worker has started.
+    public mutating func workerBegan() { self.pace.began() }
+
+    /// A worker has concluded all it took.
+    public mutating func workerLeft() { self.pace.left() }
+
+    /// The next entry for a worker to attempt; `nil` sends it home.
+    public mutating func take(isHeld: Bool) -> Entry? {
+        guard isHeld, !self.isStopping, !self.pace.isResting, let entry = self.entries.take() else { return nil }
+        self.attempts[entry.id] = self.gate.answers
+        return entry
+    }
+
+    /// An attempt was made, and its outcome is about to be recorded.
+    ///
+    /// - Parameters:
+    ///   - arrival: when its message was accepted.
+    ///   - now: by the database's clock.
+    public mutating func attempted(
+        _ id: Entry.ID, _ finding: DestinationFinding, arrival: Timestamp, now: Timestamp
+    ) {
+        guard let answers = self.attempts.removeValue(forKey: id) else { return }
+        let wasBlocked = self.gate.isBlocked
+        let change = self.gate.found(
+            finding, since: answers, arrival: arrival, schedule: self.schedule, now: now)
+        switch change {
+        case .none: ()
+        case .opened:
+            self.isRecorded = false
+            self.settling = .finished
+            // What was dropped for the block is read again.
+            if wasBlocked { self.reading = .due(after: nil) }
+        case .blocked:
+            self.isRecorded = false
+            self.entries.dropPending()
+            self.settling = .due(after: nil)
+        }
+    }
+
+    /// The entry is no longer ours to deal with: its outcome is on record, or the attempt was void.
+    public mutating func concluded(_ id: Entry.ID) {
+        self.attempts[id] = nil
+        self.entries.concluded(id)
+    }
+
+    /// No host was asked, through no fault of the domain's: rest, with the entry in hand.
+    ///
+    /// - Returns: whether a timer is to be set, which says `rested`.
+    public mutating func postponed(_ entry: Entry) -> Bool {
+        self.putBack(entry)
+        return self.pace.rest()
+    }
+
+    /// The rest is over.
+    public mutating func rested() { self.pace.rested() }
+
+    /// The site has no place for the worker, which leaves; others of the destination have one, and take the entry.
+    ///
+    /// - Returns: whether a timer is to be set, which says `widened`.
+    public mutating func siteWasFull(_ entry: Entry) -> Bool {
+        self.putBack(entry)
+        return self.pace.narrowed()
+    }
+
+    /// One more worker may try the site.
+    ///
+    /// - Returns: whether the timer is to be set again.
+    public mutating func widened() -> Bool { self.hasEnded ? false : self.pace.widened() }
+
+    private mutating func putBack(_ entry: Entry) {
+        self.attempts[entry.id] = nil
+        if self.isStopping || self.gate.isBlocked {
+            self.entries.concluded(entry.id)
+        } else {
+            self.entries.putBack(entry)
+        }
+    }
+
+    // MARK: - The row
+
+    /// What the destination's row ought to say, to be written with the next conclusion; `nil` where it says so already.
+    public var unrecorded: DestinationChange? {
+        guard !self.isRecorded else { return nil }
+        return self.gate.backoff.map { .blocked($0) } ?? .opened
+    }
+
+    /// That was written.
+    public mutating func recorded(_ change: DestinationChange) {
+        if change == self.unrecorded { self.isRecorded = true }
+    }
+}
+
+/// What is written into a destination's row.
+public enum DestinationChange: Hashable, Sendable {
+    /// It is left alone.
+    case blocked(DestinationBackoff)
+    /// Mail goes there: there is no row.
+    case opened
+}

@@ -1,0 +1,28 @@
+public import MailModel
+
+/// Which names a rule of the operator's is about: one, or all below one (`*.example.org`). They are mail exchangers in
+/// rules about sites, and recipient domains in rules about retrying.
+public struct DomainPattern: Hashable, Sendable, CustomStringConvertible {
+    private let name: DomainName
+    private let isWildcard: Bool
+
+    /// Reads `example.org` or `*.example.org`.
+    public init?(_ text: String, domainName: (String) -> DomainName?) {
+        self.isWildcard = text.hasPrefix("*.")
+        guard let name = domainName(self.isWildcard ? String(text.dropFirst(2)) : text) else { return nil }
+        self.name = name
+    }
+
+    /// One name.
+    public init(_ name: DomainName) {
+        self.isWildcard = false
+        self.name = name
+    }
+
+    /// Whether the rule is about this name; the name itself is not below it.
+    public func matches(_ name: DomainName) -> Bool {
+        self.isWildcard ? name.text.hasSuffix("." + self.name.text) : name == self.name
+    }
+
+    public var description: String { self.isWildcard ? "*.\(self.name)" : "\(self.name)" }
+}

@@ -74,6 +74,56 @@ struct AttemptReportTests {
         #expect(report.outcomes.map(self.status) == ["5.1.1 remote-reply"])
     }
 
+    // MARK: - What it shows of the destination
+
+    @Test(
+        "Where nobody could be reached or trusted, the destination as a whole has failed, with the most telling reason",
+        arguments: [
+            ([TransportFailure.connectionRefused, .connectionTimeout], "connection-refused"),
+            ([.connectionRefused, .tlsaInvalid], "tlsa-invalid"), ([.dnssecInvalid], "dnssec-invalid"),
+            ([.dnsQueryFailed], "dns-query-failed"), ([.startTLSNotSupported], "starttls-not-supported"),
+        ] as [([TransportFailure], String)])
+    func destinationFailed(failures: [TransportFailure], reason: String) {
+        let report = AttemptReport(tries: failures.map { HostTry(failure: HostFailure($0)) }, recipients: 1)
+        guard case .failed(let failure) = report.finding else {
+            Issue.record("\(report.finding)")
+            return
+        }
+        #expect(failure.reason == reason)
+    }
+
+    @Test("A refusal of service is the destination's failure, also in the midst of a session")
+    func serviceRefusalOfAll() {
+        var attempt = HostTry(failure: HostFailure(.serviceClosing(Self.busy, at: .mail)))
+        attempt.established = Established(label: .none)
+        #expect(AttemptReport(tries: [attempt], recipients: 1).finding != .inconclusive)
+    }
+
+    @Test(
+        "An answer for one recipient, whatever it is, or a domain that wants no mail ever, is no failure of the destination"
+    )
+    func answered() {
+        var attempt = HostTry()
+        attempt.outcomes = [0: .refused(Self.refused)]
+        #expect(
+            AttemptReport(tries: [HostTry(failure: HostFailure(.connectionRefused)), attempt], recipients: 2).finding
+                == .answered)
+        #expect(AttemptReport(tries: [HostTry(failure: HostFailure(.nullMX))], recipients: 1).finding == .answered)
+    }
+
+    @Test("What was the message's fault, or ours, or is not known, shows nothing")
+    func inconclusive() {
+        var inSession = HostTry(failure: HostFailure(.connectionLost(.data, afterFinalDot: false)))
+        inSession.established = Established(label: .none)
+        let lost = HostTry(failure: HostFailure(.connectionLost(.finalDot, afterFinalDot: true)))
+        var ours = HostTry(failure: HostFailure(.dnsQueryFailed))
+        ours.isOurResolvers = true
+        for attempt in [inSession, lost, ours] {
+            let refused = HostTry(failure: HostFailure(.connectionRefused))
+            #expect(AttemptReport(tries: [refused, attempt], recipients: 1).finding == .inconclusive)
+        }
+    }
+
     @Test("An attempt is ambiguous when the reply to one of its dots was lost")
     func ambiguity() {
         let lost = HostFailure(.connectionLost(.finalDot, afterFinalDot: true))

@@ -26,7 +26,7 @@ struct DeliveryFixture {
     /// Runs a test with it, and removes the database afterwards.
     static func run(
         _ hops: [(DomainName, ScriptedPeer)] = [], _ settings: (inout RelaydConfiguration.Delivery) -> Void = { _ in },
-        _ body: (DeliveryFixture) async throws -> Void
+        retry: RelaydConfiguration.Retry = .init(), _ body: (DeliveryFixture) async throws -> Void
     ) async throws {
         let server = try await PrivatePostgres.shared()
         let name = "delivery_\(UInt64.random(in: .min ... .max))"
@@ -35,7 +35,7 @@ struct DeliveryFixture {
         let root = PostgresPool(rootSettings, logger: Self.quiet)
         defer { root.shutDown() }
         try await root.script("CREATE DATABASE \(name)")
-        let fixture = try await Self(server.connectionString(database: name), hops, settings)
+        let fixture = try await Self(server.connectionString(database: name), hops, settings, retry)
         let outcome: Result<Void, any Error>
         do {
             try await body(fixture)
@@ -51,7 +51,7 @@ struct DeliveryFixture {
 
     private init(
         _ connection: String, _ hops: [(DomainName, ScriptedPeer)],
-        _ change: (inout RelaydConfiguration.Delivery) -> Void
+        _ change: (inout RelaydConfiguration.Delivery) -> Void, _ retry: RelaydConfiguration.Retry
     ) async throws {
         try await QueueMigrations.migrate(adminConnectionString: connection, logger: Self.quiet)
         var settings = QueueStore.poolSettings(connectionString: connection)
@@ -65,6 +65,7 @@ struct DeliveryFixture {
 
         var configuration = RelaydConfiguration(hostName: "relay.test")
         change(&configuration.delivery)
+        configuration.retry = retry
         configuration.acceptedDomains = hops.map { name, peer in
             var domain = AcceptedDomain(name)
             domain.nextHop = .address(Endpoint(IPAddress(peer.address) ?? .loopback, peer.port))
@@ -113,8 +114,43 @@ struct DeliveryFixture {
         return Destination(environment: self.environment, term: lease.term, domain: domain, eventLoop: eventLoop)
     }
 
-    /// How many entries wait.
-    func waiting() async throws -> Int { try await self.environment.store.list().count }
+    /// How many entries wait, for one domain or all.
+    func waiting(for domain: DomainName? = nil) async throws -> Int {
+        try await self.environment.store.list(limit: 1000).filter { domain == nil || $0.key.domain == domain }.count
+    }
+
+    /// What the poll does each second: works off what is due for these domains, and brings deferred entries back.
+    func poll(_ domains: Set<DomainName>) async throws {
+        for lease in self.leases { try await self.environment.store.promoteDeferred(lease.term) }
+        let due = try await self.environment.store.dueDestinations(self.leases.map(\.term))
+        try await withThrowingTaskGroup { group in
+            for entry in due where domains.contains(entry.destination) {
+                let destination = try self.destination(entry.destination)
+                group.addTask { await destination.run() }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Polls until a condition holds; `false` when time is up.
+    func poll(
+        _ domains: Set<DomainName>, within limit: Duration = .seconds(60), until condition: () async throws -> Bool
+    ) async throws -> Bool {
+        let deadline = ContinuousClock.now + limit
+        while try await !condition() {
+            guard ContinuousClock.now < deadline else { return false }
+            try await self.poll(domains)
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return true
+    }
+
+    /// The row of a domain that is left alone.
+    func backoff(of domain: DomainName) async throws -> DestinationBackoff? {
+        let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
+        let lease = try #require(self.leases.first { $0.shard == shard })
+        return try await self.environment.store.claim(lease.term, destination: domain, maximumCount: 1).backoff
+    }
 }
 
 extension ScriptedPeer {

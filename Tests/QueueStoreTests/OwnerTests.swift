@@ -208,9 +208,9 @@ struct OutcomeTests {
             for _ in 0..<3 { try await queue.writer.enqueue(queue.message(to: names)) }
             let terms = queue.leases.map(\.term)
             #expect(Set(try await queue.store.dueDestinations(terms).map(\.destination)) == Set(names))
-            let later = try await queue.store.databaseTime() + .seconds(60)
-            try await queue.store.setBackoff(
-                try queue.term(names[0]), destination: names[0], until: later, failures: 1, reason: "unreachable")
+            var conclusion = try await queue.retry(try await queue.claim(names[0]).entries[0], in: .zero)
+            conclusion.destinationChange = .blocked(try await queue.backoff(for: .seconds(60)))
+            try await queue.store.conclude([conclusion]).forEach { try $0.get() }
             #expect(Set(try await queue.store.dueDestinations(terms).map(\.destination)) == Set(names.dropFirst()))
             #expect(try await queue.count("ready") == 60)
         }

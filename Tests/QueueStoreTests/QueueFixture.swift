@@ -93,6 +93,20 @@ struct QueueFixture {
         return try #require(self.leases.first { $0.shard == shard }).term
     }
 
+    /// Reads the entries due for a domain.
+    func claim(_ domain: DomainName = bravo) async throws -> Claim {
+        try await self.store.claim(try self.term(domain), destination: domain)
+    }
+
+    /// How a destination failed that is left alone from now on.
+    func backoff(for wait: Duration, failures: Int = 1) async throws -> DestinationBackoff {
+        let now = try await self.store.databaseTime()
+        let failure = DeliveryFailure(
+            failureClass: .security, status: EnhancedStatusCode(.persistentTransientFailure, 7, 324),
+            reason: "dnssec-invalid", text: "bogus\0", reply: "a reply", host: "mx.bravo.test")
+        return DestinationBackoff(failure: failure, failures: failures, since: now, until: now + wait)
+    }
+
     /// Reads the only entry due for a domain.
     func claimOne(_ domain: DomainName = bravo) async throws -> QueueEntry {
         let claim = try await self.store.claim(try self.term(domain), destination: domain)

@@ -17,6 +17,8 @@ struct ConcludeBatch {
         let retried = sorted.filter { if case .retry = $0.result { true } else { false } }
         let removed = sorted.filter { if case .removed = $0.result { true } else { false } }
         var statements = [QueueStore.fence(Set(sorted.map(\.term)))]
+        // In the order in which they came: of several changes of one destination the last is the newest.
+        statements += DestinationRows.statements(conclusions)
         if !retried.isEmpty { statements.append(Self.retry(retried)) }
         if !removed.isEmpty { statements.append(Self.remove(removed)) }
         statements.append(Self.closeAttempts(sorted))

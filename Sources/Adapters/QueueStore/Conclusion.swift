@@ -21,6 +21,8 @@ public struct Conclusion: Sendable {
     public var events: [TraceEvent]
     /// Messages that come of it, such as a bounce: queued in the same transaction, or not at all.
     public var notifications: [AcceptedMessage]
+    /// What the row of the entry's destination says from now on; `nil` leaves it as it is.
+    public var destinationChange: DestinationChange?
 
     /// An outcome.
     public init(

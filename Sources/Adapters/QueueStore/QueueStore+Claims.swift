@@ -1,4 +1,4 @@
-import DeliveryQueue
+public import DeliveryQueue
 public import MailModel
 import PostgresDriver
 
@@ -26,6 +26,21 @@ public struct Claim: Sendable {
     public let unreadable: [UnreadableEntry]
     /// Where to go on; `nil` when there is no more for now.
     public let cursor: ClaimCursor?
+    /// The destination's row, if it has one.
+    public let backoff: DestinationBackoff?
+    /// Whether the destination is to be left alone, by the database's clock.
+    public let isBackoffInForce: Bool
+
+    init(
+        entries: [QueueEntry], unreadable: [UnreadableEntry], cursor: ClaimCursor?,
+        backoff: DestinationBackoff? = nil, isBackoffInForce: Bool = false
+    ) {
+        self.entries = entries
+        self.unreadable = unreadable
+        self.cursor = cursor
+        self.backoff = backoff
+        self.isBackoffInForce = isBackoffInForce
+    }
 }
 
 extension QueueStore {
@@ -45,7 +60,7 @@ extension QueueStore {
         return due
     }
 
-    /// Reads entries of one destination that are due: a keyset read that changes nothing, since the lease makes the owner
+    /// Reads entries of one destination that are due, and the destination's row: a keyset read that changes nothing, since the lease makes the owner
     /// the only reader. Bounded by count and by the size of bodies; at least one entry comes if any is due.
     ///
     /// A sweep begins with no cursor and ends when none comes back. Later sweeps begin anew, because a transaction that
@@ -55,16 +70,27 @@ extension QueueStore {
         maximumBytes: Int = 16 * 1024 * 1024
     ) async throws(QueueStoreError) -> Claim {
         let results = try await self.pool.idempotently([
-            Self.fence([term]),
+            Self.fence([term]), DestinationRows.select(term.shard, destination),
             Statement(
                 Self.claimSQL, term.shard.rawValue, destination.text,
                 cursor?.nextAttempt ?? PostgresTimestamp(microseconds: 0),
                 cursor?.message.uuid ?? PostgresUUID(high: 0, low: 0), Int64(maximumCount), Int64(maximumBytes)),
         ])
+        let row = try DestinationRows.backoff(results[1])
+        let (entries, unreadable, last) = try Self.read(results[2])
+        return Claim(
+            entries: entries, unreadable: unreadable, cursor: last, backoff: row?.backoff,
+            isBackoffInForce: row?.isInForce ?? false)
+    }
+
+    /// Reads rows of `entryColumns`; with where the last of them stands.
+    static func read(
+        _ result: QueryResult
+    ) throws(QueueStoreError) -> (entries: [QueueEntry], unreadable: [UnreadableEntry], last: ClaimCursor?) {
         var entries: [QueueEntry] = []
         var unreadable: [UnreadableEntry] = []
         var last: ClaimCursor?
-        for row in results[1].rows {
+        for row in result.rows {
             let message = MessageID(try row.value(1))
             last = ClaimCursor(nextAttempt: try row.value(7), message: message)
             do throws(QueueStoreError) {
@@ -74,7 +100,7 @@ extension QueueStore {
                     UnreadableEntry(message: message, error: error, shard: try row.value(0), domain: try row.value(2)))
             }
         }
-        return Claim(entries: entries, unreadable: unreadable, cursor: last)
+        return (entries, unreadable, last)
     }
 
     /// Puts entries off that cannot be read, until somebody has looked at them.
@@ -131,7 +157,7 @@ extension QueueStore {
     }
 
     /// The columns that `entry` reads.
-    private static let entryColumns = """
+    static let entryColumns = """
         r.shard, r.message_id, r.domain, m.sender, m.attributes, r.size, r.arrived_at, r.next_attempt_at, r.attempts, \
         r.recipients::text, r.delay_notified, r.last_status, r.last_reason, o.node, o.epoch, o.attempt, o.opened_at
         """

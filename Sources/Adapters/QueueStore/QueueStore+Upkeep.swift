@@ -106,21 +106,6 @@ extension QueueStore {
         return events
     }
 
-    /// Holds a destination back, or lets it go when `until` is past. One row, however long its queue is.
-    public func setBackoff(
-        _ term: ShardTerm, destination: DomainName, until: Timestamp, failures: Int, reason: String
-    ) async throws(QueueStoreError) {
-        try await self.pool.idempotently([
-            Self.fence([term]),
-            Statement(
-                """
-                INSERT INTO relay.destination (shard, destination, blocked_until, failures, reason)
-                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (shard, destination) DO UPDATE SET
-                    blocked_until = excluded.blocked_until, failures = excluded.failures, reason = excluded.reason
-                """, term.shard.rawValue, destination.text, until.stored, Int32(clamping: failures), reason.storable),
-        ])
-    }
-
     /// Lets new entries go to the other partition if that is empty, and truncates it first. Call it every few minutes.
     ///
     /// - Returns: whether it was done.

@@ -169,9 +169,11 @@ public struct OpenAttempt: Hashable, Sendable {
 }
 
 /// An entry as its owner reads it: all but the body.
-public struct QueueEntry: Hashable, Sendable {
+public struct QueueEntry: Hashable, Sendable, Identifiable {
     /// Which one.
     public let key: EntryKey
+    /// The same.
+    public var id: EntryKey { self.key }
     /// The reverse path; empty for the null sender.
     public let sender: String
     /// What came with MAIL FROM.

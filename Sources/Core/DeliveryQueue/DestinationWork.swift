@@ -8,7 +8,8 @@ public import MailModel
 /// remains to be concluded for that.
 ///
 /// - `Entry`: what is delivered; `Cursor`: where a sweep has come to.
-public struct DestinationWork<Entry: Identifiable & Hashable & Sendable, Cursor: Hashable & Sendable>: Hashable, Sendable
+public struct DestinationWork<Entry: Identifiable & Hashable & Sendable, Cursor: Hashable & Sendable>: Hashable,
+    Sendable
 where Entry.ID: Sendable {
     /// What is to be done next.
     public enum Step: Hashable, Sendable {
@@ -65,7 +66,7 @@ where Entry.ID: Sendable {
             return .hire
         }
         if self.isWoken, self.reading == .finished { self.reading = .due(after: nil) }
-        if case .due(let cursor) = self.reading, self.entries.pending.count < self.pace.window {
+        if case .due(let cursor) = self.reading, self.hasRoom {
             if cursor == nil { self.isWoken = false }
             self.entries.readingBegan()
             return .read(after: cursor, count: 2 * self.pace.window)
@@ -91,6 +92,9 @@ where Entry.ID: Sendable {
         let limit = self.gate.isProbing ? 1 : self.pace.window
         return self.pace.workers >= limit || self.pace.starting >= self.entries.pending.count
     }
+
+    /// More is to be read. While there is but one probe, the next one is enough.
+    private var hasRoom: Bool { self.entries.pending.count < (self.gate.isProbing ? 1 : self.pace.window) }
 
     private var isIdle: Bool {
         self.reading == .finished && self.pace.workers == 0 && self.entries.pending.isEmpty && !self.isWoken
@@ -220,6 +224,9 @@ where Entry.ID: Sendable {
     }
 
     // MARK: - The row
+
+    /// Until when the destination is left alone, if it is.
+    public var blockedUntil: Timestamp? { self.gate.isBlocked ? self.gate.backoff?.until : nil }
 
     /// What the destination's row ought to say, to be written with the next conclusion; `nil` where it says so already.
     public var unrecorded: DestinationChange? {

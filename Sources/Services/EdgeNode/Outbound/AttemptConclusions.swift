@@ -9,23 +9,44 @@ import Telemetry
 struct AttemptConclusions: Sendable {
     let environment: DeliveryEnvironment
     let term: ShardTerm
+    /// Whose row is written with an outcome, if it has changed.
+    let destination: Destination
+
+    private func schedule(for entry: QueueEntry) -> RetrySchedule {
+        self.environment.settings.retries[entry.key.domain]
+    }
 
     /// Records an attempt that was made. Returns only when that is done, or can no longer be done by us: until then the
     /// entry must not be tried again.
     func record(_ entry: QueueEntry, _ report: AttemptReport) async {
         let now = self.environment.clock.now
-        let schedule = self.environment.settings.retries[entry.key.domain]
         let decision = EntryDecision(
-            report.outcomes, schedule: schedule, attempts: entry.attempts + 1,
-            arrival: entry.arrival, now: now)
+            report.outcomes, schedule: self.schedule(for: entry), attempts: entry.attempts + 1, arrival: entry.arrival,
+            now: now)
+        await self.record(entry, report, decision, at: now)
+    }
+
+    /// Records that an entry was not attempted, because its destination is left alone, and what its sender is told all the
+    /// same. Returns like the other.
+    func record(_ entry: QueueEntry, waitingFor backoff: DestinationBackoff) async {
+        let now = self.environment.clock.now
+        let decision = backoff.decision(
+            recipients: entry.recipients.count, schedule: self.schedule(for: entry), arrival: entry.arrival, now: now)
+        await self.record(entry, AttemptReport(of: entry, waitingFor: backoff.failure), decision, at: now)
+    }
+
+    private func record(
+        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, at now: Timestamp
+    ) async {
         let lines = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
             isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil
         ).lines
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
-            sender: ReversePath(storedText: entry.sender) ?? .null, schedule: schedule,
-            arrival: entry.arrival, now: now, isDelayNotified: entry.isDelayNotified)
+            sender: ReversePath(storedText: entry.sender) ?? .null,
+            schedule: self.schedule(for: entry), arrival: entry.arrival, now: now,
+            isDelayNotified: entry.isDelayNotified)
         let reports = await self.reports(on: entry, plan, now: now)
         let record = AttemptRecord(entry, report, decision, lines: lines, reports: reports)
         let undelivered = zip(entry.recipients, decision.recipients).filter { !$1.isDelivered }.map(\.0)
@@ -58,10 +79,15 @@ struct AttemptConclusions: Sendable {
     private func commit(
         _ record: AttemptRecord, _ result: Conclusion.Result, undelivered: [QueueRecipient]
     ) async -> AttemptRecord? {
-        let conclusion = record.conclusion(result, epoch: self.term.epoch)
+        var conclusion = record.conclusion(result, epoch: self.term.epoch)
         var wait = Duration.milliseconds(100)
         while true {
-            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else { return record }
+            // Asked anew each time: what was true of the destination at first may have been overtaken.
+            conclusion.destinationChange = await self.destination.unrecordedChange
+            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else {
+                if let change = conclusion.destinationChange { await self.destination.recorded(change) }
+                return record
+            }
             switch error.code {
             case .entryChanged: return nil
             case .staleEpoch: return await self.commitLate(record.deliveries, undelivered: undelivered)

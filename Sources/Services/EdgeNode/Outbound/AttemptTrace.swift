@@ -65,7 +65,7 @@ struct AttemptTrace {
         let told = failure.deliveryFailure(host: nil)
         event.reason = failure.failure.name
         event.status = isGivenUp ? told.madePermanent.status : told.status
-        event.reply = told.text
+        event.reply = failure.stored == nil ? told.text : "not tried: \(told.text)"
         return Line(
             event: event, replyCode: failure.reply.map { Int($0.code) },
             isExpiry: isGivenUp && self.isExpired(undecided))
@@ -98,7 +98,7 @@ struct AttemptTrace {
             kind, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
             recipients: recipients.map { self.entry.recipients[$0].address }.joined(separator: " "),
             attempt: self.entry.attempts + 1)
-        event.mxHost = attempt.host?.name?.text
+        event.mxHost = attempt.host?.name?.text ?? attempt.failure?.stored?.host
         event.address = attempt.address.map { "\($0)" }
         event.dnssec = (attempt.host?.states ?? attempt.routeStates).map {
             "mx=\($0.mx.rawValue) a=\($0.address.rawValue) tlsa=\($0.tlsa.rawValue)"

@@ -8,7 +8,8 @@ import Telemetry
 /// All deliveries of one shard to one recipient domain: reads what is due, and works it off over a bounded number of
 /// connections. It ends when nothing is due any more.
 ///
-/// Its executor is one event loop, where its connections live too.
+/// Its executor is one event loop, where its connections live too. What it does next is decided by `DestinationWork`, which it
+/// tells of everything that happens; each decision is made and acted upon without an `await` between.
 ///
 /// How many workers it has follows the site: one that finds no place there while another has one, goes, and its entry
 /// is the other's; a second later one more may try. Where the site has had all that it may have, and where our own resolver
@@ -21,30 +22,8 @@ actor Destination {
     private let domain: DomainName
     private let eventLoop: any EventLoop
     private let customer: SiteCustomer
-
-    /// Entries read and not yet taken by a worker: two pages, and those that workers gave back.
-    private var pending: [QueueEntry] = []
-    /// Entries read and not yet concluded, so that a second reading of them is left out.
-    private var underWay: Set<EntryKey> = []
-    /// Entries concluded while a reading was under way, which may have seen them still.
-    private var concludedMeanwhile: Set<EntryKey> = []
-    private var workers = 0
-    /// Workers that have not taken an entry yet.
-    private var starting = 0
-    /// How many workers there may be at present.
-    private var window: Int
-    private var isResting = false
-    private var reading = Reading.due(after: nil)
-    private var isWoken = false
-    private var isReading = false
-    private var isStopping = false
-    private var hasEnded = false
+    private var work: DestinationWork<QueueEntry, ClaimCursor>
     private var watcher: CheckedContinuation<Void, Never>?
-
-    private enum Reading {
-        case due(after: ClaimCursor?)
-        case finished
-    }
 
     /// How long an entry is held back that cannot be read.
     private static let unreadablePause = Duration.seconds(3600)
@@ -57,7 +36,9 @@ actor Destination {
         self.domain = domain
         self.eventLoop = eventLoop
         self.customer = SiteCustomer(on: eventLoop)
-        self.window = environment.settings.connectionsPerDestination
+        self.work = DestinationWork(
+            schedule: environment.settings.retries[domain],
+            maximumWorkers: environment.settings.connectionsPerDestination)
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
 
@@ -65,63 +46,37 @@ actor Destination {
 
     /// Something may have become due. `false` when the destination has ended: it will not look any more.
     func wake() -> Bool {
-        guard !self.hasEnded else { return false }
-        self.isWoken = true
-        self.changed()
-        return true
+        defer { self.changed() }
+        return self.work.woken()
     }
 
     /// Takes no further message; those under way are finished.
     func stop() {
-        self.isStopping = true
-        self.pending.removeAll()
+        self.work.stopped()
         self.environment.sites.withdraw(self.customer)
         self.changed()
     }
 
-    /// Works until nothing is due, the shard is lost, or it is stopped.
+    /// Until when the domain is left alone, if it is.
+    var blockedUntil: Timestamp? { self.work.blockedUntil }
+
+    /// Works until nothing is due, the destination is blocked, the shard is lost, or it is stopped.
     func run() async {
         await withDiscardingTaskGroup { group in
-            while !self.isStopping {
+            while true {
+                switch self.work.next(isHeld: self.isHeld) {
+                case .read(let cursor, let count): await self.read(after: cursor, count: count)
+                case .hire: group.addTask { await self.deliver() }
+                case .settle(let backoff, let cursor): await self.settle(backoff, after: cursor)
                 // A lease that ran out may still be renewed: the poll wakes us then. One that is lost stops us.
-                guard self.mayGoOn else {
-                    await self.change()
-                    continue
-                }
-                if self.isWoken, case .finished = self.reading { self.reading = .due(after: nil) }
-                if case .due(let cursor) = self.reading, self.pending.count < self.window {
-                    self.isWoken = cursor == nil ? false : self.isWoken
-                    await self.read(after: cursor, count: 2 * self.window)
-                } else if self.isIdle {
-                    // From here on nobody looks, and nothing is under way: who wakes us may start another.
-                    self.hasEnded = true
-                    break
-                } else if self.isStaffed {
-                    await self.change()
-                }
-                // A worker that is busy may be so for long: each entry that waits gets one of its own.
-                while self.mayGoOn, !self.isStaffed {
-                    self.workers += 1
-                    self.starting += 1
-                    group.addTask { await self.work() }
+                case .wait: await withCheckedContinuation { self.watcher = $0 }
+                case .end: return
                 }
             }
         }
     }
 
-    private var mayGoOn: Bool {
-        !self.isStopping && !self.isResting && self.environment.leases.isHeld(self.term)
-    }
-
-    /// There are workers for all that waits, or as many as there may be.
-    private var isStaffed: Bool { self.workers >= self.window || self.starting >= self.pending.count }
-
-    private var isIdle: Bool {
-        guard case .finished = self.reading else { return false }
-        return self.workers == 0 && self.pending.isEmpty && !self.isWoken
-    }
-
-    private func change() async { await withCheckedContinuation { self.watcher = $0 } }
+    private var isHeld: Bool { self.environment.leases.isHeld(self.term) }
 
     private func changed() {
         self.watcher?.resume()
@@ -131,29 +86,24 @@ actor Destination {
     // MARK: - Reading
 
     private func read(after cursor: ClaimCursor?, count: Int) async {
-        self.isReading = true
-        defer {
-            self.isReading = false
-            self.underWay.subtract(self.concludedMeanwhile)
-            self.concludedMeanwhile.removeAll()
-        }
         let started = ContinuousClock.now
         do throws(QueueStoreError) {
             let claim = try await self.environment.store.claim(
                 self.term, destination: self.domain, after: cursor, maximumCount: count)
             self.environment.metrics.queueOperationDuration.observe(.claim, ContinuousClock.now - started)
-            self.reading = claim.cursor.map { .due(after: $0) } ?? .finished
-            self.pending += claim.entries.filter { self.underWay.insert($0.key).inserted }
-            if !claim.unreadable.isEmpty { try await self.holdBack(claim.unreadable) }
+            self.work.claimed(
+                claim.entries, cursor: claim.cursor, backoff: claim.backoff, isInForce: claim.isBackoffInForce)
+            try await self.holdBack(claim.unreadable)
         } catch {
             // The poll finds the destination again when the database is back.
             self.environment.logger.warning(
                 "claim failed", metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
-            self.reading = .finished
+            self.work.claimFailed()
         }
     }
 
     private func holdBack(_ entries: [UnreadableEntry]) async throws(QueueStoreError) {
+        guard !entries.isEmpty else { return }
         for entry in entries {
             self.environment.logger.error(
                 "a queue entry cannot be read, and is held back",
@@ -168,40 +118,27 @@ actor Destination {
     // MARK: - Working
 
     /// Delivers entries until there are no more. While what came of one is being recorded, the next is sent.
-    private func work() async {
-        self.starting -= 1
+    private func deliver() async {
+        self.work.workerBegan()
         var link: OutboundLink?
-        let conclusions = AttemptConclusions(environment: self.environment, term: self.term)
         await withTaskGroup(of: Void.self) { recording in
-            working: while let entry = self.nextEntry() {
-                switch await self.attempt(entry, over: &link) {
-                case .made(let report):
-                    // No more than one outcome is not on record yet, should this node end now.
-                    await recording.next()
-                    recording.addTask {
-                        await conclusions.record(entry, report)
-                        await self.concluded(entry.key)
-                    }
-                case .void: self.concluded(entry.key)
-                case .postponed(let pause, let reason):
-                    self.takeBack(entry)
-                    self.rest(for: pause, because: reason)
-                case .siteIsFull:
-                    self.takeBack(entry)
-                    self.narrow()
-                    break working
-                }
+            while let entry = self.nextEntry() {
+                let end = await self.attempt(entry, over: &link)
+                guard self.ended(entry, end) else { break }
+                guard case .made(let report) = end else { continue }
+                // No more than one outcome is not on record yet, should this node end now.
+                await recording.next()
+                recording.addTask { await self.record(entry, report) }
             }
             if let unused = link.take() { self.environment.links.put(unused, on: self.eventLoop) }
         }
-        self.workers -= 1
+        self.work.workerLeft()
         self.changed()
     }
 
     private func nextEntry() -> QueueEntry? {
-        guard self.mayGoOn, !self.pending.isEmpty else { return nil }
-        self.changed()
-        return self.pending.removeFirst()
+        defer { self.changed() }
+        return self.work.take(isHeld: self.isHeld)
     }
 
     private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
@@ -213,42 +150,83 @@ actor Destination {
         return await attempt.run(over: &link)
     }
 
-    private func concluded(_ key: EntryKey) {
-        if self.isReading { self.concludedMeanwhile.insert(key) } else { self.underWay.remove(key) }
+    /// Says what came of an attempt. `false` when the worker has to go.
+    private func ended(_ entry: QueueEntry, _ end: AttemptEnd) -> Bool {
+        switch end {
+        case .made(let report):
+            // What was cut short by ourselves says nothing of the destination.
+            let isWhole = self.isHeld && !Task.isCancelled
+            self.work.attempted(
+                entry.id, isWhole ? report.finding : .inconclusive, arrival: entry.arrival,
+                now: self.environment.clock.now)
+        case .void: self.work.concluded(entry.id)
+        case .postponed(let pause, let reason):
+            if self.work.postponed(entry) { self.rest(for: pause, because: reason) }
+        case .siteIsFull:
+            if self.work.siteWasFull(entry) { self.widenLater() }
+            return false
+        }
+        return true
     }
 
-    private func takeBack(_ entry: QueueEntry) {
-        if !self.isStopping { self.pending.insert(entry, at: 0) }
+    // MARK: - Recording
+
+    private var conclusions: AttemptConclusions {
+        AttemptConclusions(environment: self.environment, term: self.term, destination: self)
+    }
+
+    private func record(_ entry: QueueEntry, _ report: AttemptReport) async {
+        await self.conclusions.record(entry, report)
+        self.work.concluded(entry.id)
+    }
+
+    /// What the destination's row ought to say, to be written with the next conclusion.
+    var unrecordedChange: DestinationChange? { self.work.unrecorded }
+
+    /// That was written.
+    func recorded(_ change: DestinationChange) { self.work.recorded(change) }
+
+    /// Concludes a page of entries that are overdue while the destination is left alone.
+    private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
+        let criteria = OverdueCriteria(
+            self.environment.settings.retries[self.domain], after: backoff.failure.failureClass,
+            now: self.environment.clock.now)
+        do throws(QueueStoreError) {
+            let overdue = try await self.environment.store.overdueEntries(
+                self.term, destination: self.domain, criteria, after: cursor)
+            try await self.holdBack(overdue.unreadable)
+            let conclusions = self.conclusions
+            await withDiscardingTaskGroup { group in
+                for entry in overdue.entries { group.addTask { await conclusions.record(entry, waitingFor: backoff) } }
+            }
+            self.work.settled(cursor: overdue.cursor)
+        } catch {
+            self.environment.logger.warning(
+                "overdue entries not concluded",
+                metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
+            // They are looked for again at the next step.
+            self.work.settled(cursor: nil)
+        }
     }
 
     // MARK: - Pace
-
-    private func narrow() {
-        let isWidening = self.window < self.environment.settings.connectionsPerDestination
-        self.window = max(1, self.workers - 1)
-        if !isWidening { self.widenLater() }
-    }
 
     private func widenLater() {
         self.eventLoop.scheduleTask(in: TimeAmount(Self.widening)) { self.assumeIsolated { $0.widen() } }
     }
 
     private func widen() {
-        guard !self.hasEnded, self.window < self.environment.settings.connectionsPerDestination else { return }
-        self.window += 1
+        if self.work.widened() { self.widenLater() }
         self.changed()
-        self.widenLater()
     }
 
     private func rest(for pause: Duration, because reason: Postponement) {
-        guard !self.isResting else { return }
-        self.isResting = true
         self.environment.logger.log(
             level: reason == .resolver ? .warning : .debug, "deliveries rest",
             metadata: [LogKey.recipientDomain: "\(self.domain)", LogKey.reason: "\(reason.rawValue)"])
         self.eventLoop.scheduleTask(in: TimeAmount(pause)) {
             self.assumeIsolated { destination in
-                destination.isResting = false
+                destination.work.rested()
                 destination.changed()
             }
         }

@@ -19,6 +19,8 @@ struct HostFailure: Hashable, Sendable {
     let isAmbiguous: Bool
     /// What was agreed upon in a handshake that was completed and then refused.
     let connection: TLSConnectionInfo?
+    /// It was not found now: it is how the destination failed last, as that was stored.
+    let stored: DeliveryFailure?
 
     init(
         _ failure: TransportFailure, _ detail: String = "", reply: SMTPReply? = nil, isServiceRefusal: Bool = false,
@@ -30,6 +32,18 @@ struct HostFailure: Hashable, Sendable {
         self.isServiceRefusal = isServiceRefusal
         self.isAmbiguous = isAmbiguous
         self.connection = connection
+        self.stored = nil
+    }
+
+    /// How the destination failed last.
+    init(stored failure: DeliveryFailure) {
+        self.failure = TransportFailure(rawValue: failure.reason) ?? .noUsableRoute
+        self.detail = failure.text
+        self.reply = nil
+        self.isServiceRefusal = false
+        self.isAmbiguous = false
+        self.connection = nil
+        self.stored = failure
     }
 
     /// What the SMTP session gave up for.
@@ -80,6 +94,7 @@ struct HostFailure: Hashable, Sendable {
 
     /// The failure as the queue keeps it and reports tell it.
     func deliveryFailure(host: String?) -> DeliveryFailure {
+        if let stored { return stored }
         var status = self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus
         if self.failure == .remoteReply, let reply {
             let told = EnhancedStatusCode(of: reply)

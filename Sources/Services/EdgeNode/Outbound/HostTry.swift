@@ -48,6 +48,14 @@ extension HostTry {
     }
 }
 
+extension HostTry {
+    /// The host failed in a way that has nothing to do with the message: it would have, whatever was to be sent.
+    fileprivate var isOfDestination: Bool {
+        guard let failure, !failure.isAmbiguous, !self.isUnrecorded, !self.isOurResolvers else { return false }
+        return self.established == nil || failure.isServiceRefusal
+    }
+}
+
 /// What one attempt came to, over all hosts.
 struct AttemptReport: Sendable {
     /// In the order in which they were tried; at least one.
@@ -81,6 +89,21 @@ struct AttemptReport: Sendable {
         let failure = HostFailure(
             .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
         self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
+    }
+
+    /// What becomes of an entry that was not attempted, since its destination is left alone for this failure.
+    init(of entry: QueueEntry, waitingFor failure: DeliveryFailure) {
+        self.init(tries: [HostTry(failure: HostFailure(stored: failure))], recipients: entry.recipients.count)
+    }
+
+    /// What the attempt showed of the destination as a whole.
+    var finding: DestinationFinding {
+        guard self.tries.allSatisfy(\.outcomes.isEmpty), case .failed(let failure)? = self.outcomes.first else {
+            return .answered
+        }
+        // A domain that says for good that it takes no mail has nothing to wait for.
+        if failure.isPermanent { return .answered }
+        return self.tries.allSatisfy(\.isOfDestination) ? .failed(failure) : .inconclusive
     }
 
     private static func mostTelling(_ tries: [HostTry]) -> DeliveryFailure {

@@ -107,7 +107,7 @@ struct QueueOwner: Service {
     }
 
     private func followHints() async {
-        for await entry in self.hints.stream where self.mayDeliver { await self.shards.due(entry) }
+        for await entry in self.hints.stream where self.mayDeliver { await self.shards.arrived(entry) }
     }
 
     // MARK: - Upkeep

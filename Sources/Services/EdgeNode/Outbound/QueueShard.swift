@@ -10,7 +10,12 @@ actor QueueShard {
     private let supervisor: TaskSupervisor
     private let eventLoops: [any EventLoop]
     private var destinations: [DomainName: Destination] = [:]
+    /// Domains that are left alone, and until when, so that new mail for them costs no look into the database.
+    private var blocked: [DomainName: Timestamp] = [:]
     private var isStopping = false
+
+    /// The most domains that are remembered as blocked. The database knows them all.
+    private static let blockedLimit = 4096
 
     init(
         environment: DeliveryEnvironment, term: ShardTerm, supervisor: TaskSupervisor,
@@ -22,13 +27,20 @@ actor QueueShard {
         self.eventLoops = eventLoops
     }
 
+    /// New mail for `domain` has come. One that is known to be left alone is: the poll tells when that is over.
+    func arrived(_ domain: DomainName) async {
+        if let until = self.blocked[domain], self.environment.clock.now < until { return }
+        await self.due(domain)
+    }
+
     /// Entries for `domain` may be due: its destination looks, and is started if there is none.
     func due(_ domain: DomainName) async {
+        self.blocked[domain] = nil
         // One that has ended is replaced; meanwhile the shard may have been stopped, or somebody else, to whom it said
         // the same, may have put another in its place.
         while !self.isStopping, let destination = self.destinations[domain] {
             if await destination.wake() { return }
-            self.ended(destination, domain)
+            self.ended(destination, domain, blockedUntil: nil)
         }
         guard !self.isStopping else { return }
         let destination = Destination(
@@ -36,7 +48,7 @@ actor QueueShard {
         self.destinations[domain] = destination
         let isStarted = self.supervisor.submit {
             await destination.run()
-            await self.ended(destination, domain)
+            await self.ended(destination, domain, blockedUntil: destination.blockedUntil)
         }
         // The poll finds it again when there is room.
         if !isStarted { self.destinations[domain] = nil }
@@ -56,7 +68,11 @@ actor QueueShard {
         return self.eventLoops[Int(UInt(bitPattern: hasher.finalize()) % UInt(self.eventLoops.count))]
     }
 
-    private func ended(_ destination: Destination, _ domain: DomainName) {
-        if self.destinations[domain] === destination { self.destinations[domain] = nil }
+    private func ended(_ destination: Destination, _ domain: DomainName, blockedUntil: Timestamp?) {
+        guard self.destinations[domain] === destination else { return }
+        self.destinations[domain] = nil
+        guard let blockedUntil else { return }
+        if self.blocked.count >= Self.blockedLimit { self.blocked.removeAll() }
+        self.blocked[domain] = blockedUntil
     }
 }

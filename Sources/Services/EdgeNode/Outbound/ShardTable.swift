@@ -37,6 +37,11 @@ actor ShardTable {
         await self.shards[entry.shard]?.shard.due(entry.destination)
     }
 
+    /// New mail has come for an entry's destination, if its shard is ours.
+    func arrived(_ entry: DueEntry) async {
+        await self.shards[entry.shard]?.shard.arrived(entry.destination)
+    }
+
     /// Begins no further message in any shard.
     func stop() async {
         self.isStopping = true

@@ -22,7 +22,8 @@ extension ConfigurationSchema {
             "The sender is told once of the first attempt that fails so long after arrival, unless NOTIFY forbids it; 0 is never."
         ),
         Key(
-            "retry.destinations", \.retry.destinations, .list(.object(rule, make: { RetryRule(DomainPattern(placeholder)) })),
+            "retry.destinations", \.retry.destinations,
+            .list(.object(rule, make: { RetryRule(DomainPattern(placeholder)) })),
             "Other times for mail to some recipient domains. domain is one, or *.domain for all below it, and the first rule counts. What a rule leaves out is as above; without dane-schedule its schedule holds for both."
         ),
     ]
@@ -36,7 +37,9 @@ extension ConfigurationSchema {
         Setting("delay-notice", \.delayNotice, .optional(delayNotice()), "Time until the notice of delay; 0 is never."),
     ]
 
-    private static func waits() -> ValueSyntax<[Duration]> { .list(.duration(.milliseconds(10)...(day * 7)), atLeast: 1) }
+    private static func waits() -> ValueSyntax<[Duration]> {
+        .list(.duration(.milliseconds(10)...(day * 7)), atLeast: 1)
+    }
 
     private static func lifetime() -> ValueSyntax<Duration> { .duration(second...(day * 30)) }
 

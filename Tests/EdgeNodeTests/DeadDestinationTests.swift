@@ -1,0 +1,134 @@
+import DeliveryQueue
+import Lab
+import MailModel
+import QueueStore
+import Testing
+
+@testable import EdgeNode
+
+/// A destination that takes no mail, with a queue that is real: one row and one probe at each step.
+@Suite("Dead destination", .timeLimit(.minutes(4)))
+struct DeadDestinationTests {
+    private static let closed = ScriptedRule.on(.greeting, .reply("421 4.3.2 closed"), .close)
+
+    private static func retry(every wait: Duration, for domain: DomainName = "bravo.test") -> RelaydConfiguration.Retry
+    {
+        var retry = RelaydConfiguration.Retry()
+        var rule = RetryRule(DomainPattern(domain))
+        rule.schedule = [wait]
+        retry.destinations = [rule]
+        return retry
+    }
+
+    /// What became of each message, by what was put on record of it.
+    private func kinds(_ ids: [MessageID], in queue: DeliveryFixture) async throws -> [[TraceEvent.Kind]] {
+        var all: [[TraceEvent.Kind]] = []
+        for id in ids {
+            all.append(try await queue.environment.store.trace(of: id).map(\.kind).filter { $0 != .receive })
+        }
+        return all
+    }
+
+    @Test(
+        "It gets one probe at each step while other mail flows; when it is back all is delivered, and its row is gone")
+    func probes() async throws {
+        try await ScriptedPeer.with([Self.closed]) { dead in
+            try await ScriptedPeer.with { alive in
+                try await DeliveryFixture.run(
+                    [("bravo.test", dead), ("charlie.test", alive)], { $0.maxConnectionsPerDestination = 1 },
+                    retry: Self.retry(every: .milliseconds(400))
+                ) { queue in
+                    var ids: [MessageID] = []
+                    for _ in 0..<20 { ids.append(try await queue.enqueue(to: "bravo.test")) }
+                    let domains: Set<DomainName> = ["bravo.test", "charlie.test"]
+                    #expect(
+                        try await queue.poll(domains) {
+                            try await queue.enqueue(to: "charlie.test")
+                            return try await queue.backoff(of: "bravo.test")?.failures ?? 0 >= 4
+                        })
+                    let backoff = try #require(try await queue.backoff(of: "bravo.test"))
+                    #expect(dead.connectionCount == backoff.failures, "one connection at each step")
+                    #expect(backoff.failure.reason == "remote-reply" && backoff.failure.text.contains("closed"))
+                    let before = try await self.kinds(ids, in: queue)
+                    #expect(before.flatMap(\.self).count == backoff.failures, "nobody else's entry was touched")
+                    #expect(alive.messageCount > 3)
+
+                    dead.follow([])
+                    #expect(try await queue.poll(domains) { try await queue.waiting() == 0 })
+                    #expect(dead.messageIDs.count == 20 && dead.messageIDs.values.allSatisfy { $0 == 1 })
+                    #expect(try await queue.backoff(of: "bravo.test") == nil)
+                }
+            }
+        }
+    }
+
+    @Test("Several deliveries that fail together are one failure")
+    func together() async throws {
+        try await ScriptedPeer.with([.on(.greeting, .wait(.milliseconds(300)), .reply("554 no"), .close)]) { dead in
+            try await DeliveryFixture.run([("bravo.test", dead)], { $0.maxConnectionsPerDestination = 5 }) { queue in
+                for _ in 0..<20 { try await queue.enqueue(to: "bravo.test") }
+                await (try queue.destination("bravo.test")).run()
+                #expect(try await queue.backoff(of: "bravo.test")?.failures == 1)
+                #expect(dead.connectionCount <= 5)
+                #expect(try await queue.waiting() == 20)
+                // Who looks again finds it blocked, as a new owner does, and asks nobody.
+                let count = dead.connectionCount
+                await (try queue.destination("bravo.test")).run()
+                #expect(dead.connectionCount == count)
+            }
+        }
+    }
+
+    @Test("A host that refuses recipients works: nobody else waits for that")
+    func greylisting() async throws {
+        try await ScriptedPeer.with([.on(.everyRecipient, .reply("450 4.7.1 later"))]) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
+                var ids: [MessageID] = []
+                for _ in 0..<5 { ids.append(try await queue.enqueue(to: "bravo.test")) }
+                await (try queue.destination("bravo.test")).run()
+                #expect(try await queue.backoff(of: "bravo.test") == nil)
+                #expect(try await self.kinds(ids, in: queue).allSatisfy { $0 == [.defer] })
+            }
+        }
+    }
+
+    @Test("A message on which the connection breaks holds nobody else up")
+    func poison() async throws {
+        try await ScriptedPeer.with([.on(.data, connection: 1, .close)]) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
+                for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.messageCount == 2)
+                #expect(try await queue.backoff(of: "bravo.test") == nil)
+            }
+        }
+    }
+
+    @Test("Who waits behind a probe is told of the delay and given up in time, without an attempt of its own")
+    func overdue() async throws {
+        try await ScriptedPeer.with([Self.closed]) { dead in
+            var retry = Self.retry(every: .milliseconds(300))
+            retry.delayNotice = .seconds(1)
+            retry.lifetime = .seconds(10)
+            try await DeliveryFixture.run(
+                [("bravo.test", dead)], { $0.maxConnectionsPerDestination = 1 }, retry: retry
+            ) { queue in
+                var ids: [MessageID] = []
+                for _ in 0..<80 { ids.append(try await queue.enqueue(to: "bravo.test")) }
+                #expect(
+                    try await queue.poll(["bravo.test"]) { try await queue.waiting(for: "bravo.test") == 0 })
+                // Of the delay and of the failure each sender has heard once, whoever was a probe.
+                #expect(try await queue.waiting(for: "alpha.test") == 2 * ids.count)
+                let kinds = try await self.kinds(ids, in: queue)
+                #expect(kinds.allSatisfy { $0.last == .fail })
+                #expect(kinds.filter { $0 == [.defer, .fail] }.count >= 20, "told once, and then given up")
+                #expect(dead.connectionCount < 60)
+                let untouched = try #require(kinds.firstIndex(of: [.defer, .fail]))
+                let trace = try await queue.environment.store.trace(of: ids[untouched])
+                #expect(trace.last?.status?.description == "5.3.2" && trace.last?.reason == "remote-reply")
+                #expect(trace.last?.reply?.hasPrefix("not tried: ") == true)
+                #expect(trace.last?.mxHost == "[127.0.0.1]")
+            }
+        }
+    }
+}

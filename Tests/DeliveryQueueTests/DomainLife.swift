@@ -110,11 +110,13 @@ struct DomainLife {
             self.concluded[minute, default: 0] += 1
             let decision = backoff.decision(
                 recipients: 1, schedule: self.schedule, arrival: entry.arrival, now: now)
-            self.conclude(entry, decision, at: minute)
+            self.conclude(entry, decision, at: minute, place: entry.next)
         }
     }
 
-    private mutating func conclude(_ entry: Entry, _ decision: EntryDecision, at minute: Int64) {
+    private mutating func conclude(
+        _ entry: Entry, _ decision: EntryDecision, at minute: Int64, place: Timestamp? = nil
+    ) {
         let plan = NotificationPlan(
             decision, notify: [nil], sender: ReversePath("<alice@alpha.test>") ?? .null, schedule: self.schedule,
             arrival: entry.arrival, now: Self.at(minute), isDelayNotified: entry.isDelayNotified)
@@ -129,7 +131,7 @@ struct DomainLife {
             self.entries.remove(at: index)
             return
         }
-        self.entries[index].next = next
+        self.entries[index].next = place ?? next
         self.entries[index].attempts += 1
         self.entries[index].isDelayNotified = entry.isDelayNotified || plan.isDelaySettled
         self.sort()

@@ -1,6 +1,7 @@
 import DeliveryQueue
 import Lab
 import MailModel
+import PostgresDriver
 import QueueStore
 import Testing
 
@@ -75,6 +76,36 @@ struct DeadDestinationTests {
                 let count = dead.connectionCount
                 await (try queue.destination("bravo.test")).run()
                 #expect(dead.connectionCount == count)
+            }
+        }
+    }
+
+    @Test("New mail for a domain that is known to be left alone starts nothing; the poll's word does")
+    func hints() async throws {
+        try await ScriptedPeer.with([Self.closed]) { dead in
+            try await DeliveryFixture.run([("bravo.test", dead)], { $0.maxConnectionsPerDestination = 1 }) { queue in
+                let supervisor = TaskSupervisor(backlog: 10)
+                let shard = try queue.shard(of: "bravo.test", supervisor)
+                try await withThrowingTaskGroup { group in
+                    group.addTask { await supervisor.run() }
+                    defer { supervisor.close() }
+                    for _ in 0..<2 { try await queue.enqueue(to: "bravo.test") }
+                    await shard.arrived("bravo.test")
+                    #expect(await dead.wait { $0.connectionCount == 1 })
+                    while try await queue.backoff(of: "bravo.test") == nil {
+                        try await Task.sleep(for: .milliseconds(10))
+                    }
+                    // The row is gone, but the shard does not know: were it to look, it would attempt the other message.
+                    try await queue.environment.store.pool.query(Statement("DELETE FROM relay.destination"))
+                    await shard.arrived("bravo.test")
+                    try await Task.sleep(for: .milliseconds(300))
+                    #expect(dead.connectionCount == 1)
+                    for _ in 0..<150 where dead.connectionCount < 2 {
+                        await shard.due("bravo.test")
+                        _ = await dead.wait(within: .milliseconds(100)) { $0.connectionCount == 2 }
+                    }
+                    #expect(dead.connectionCount == 2)
+                }
             }
         }
     }

@@ -114,6 +114,15 @@ struct DeliveryFixture {
         return Destination(environment: self.environment, term: lease.term, domain: domain, eventLoop: eventLoop)
     }
 
+    /// The shard of a domain's mail, in our term.
+    func shard(of domain: DomainName, _ supervisor: TaskSupervisor) throws -> QueueShard {
+        let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
+        let lease = try #require(self.leases.first { $0.shard == shard })
+        return QueueShard(
+            environment: self.environment, term: lease.term, supervisor: supervisor,
+            eventLoops: [MultiThreadedEventLoopGroup.singleton.next()])
+    }
+
     /// How many entries wait, for one domain or all.
     func waiting(for domain: DomainName? = nil) async throws -> Int {
         try await self.environment.store.list(limit: 1000).filter { domain == nil || $0.key.domain == domain }.count

@@ -234,9 +234,12 @@ where Entry.ID: Sendable {
         return self.gate.backoff.map { .blocked($0) } ?? .opened
     }
 
-    /// That was written.
-    public mutating func recorded(_ change: DestinationChange) {
-        if change == self.unrecorded { self.isRecorded = true }
+    /// That was written. `false` when it was said before, or has been overtaken and is to be written anew.
+    @discardableResult
+    public mutating func recorded(_ change: DestinationChange) -> Bool {
+        guard change == self.unrecorded else { return false }
+        self.isRecorded = true
+        return true
     }
 }
 

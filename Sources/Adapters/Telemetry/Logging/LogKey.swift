@@ -19,6 +19,8 @@ public enum LogKey {
     public static let reason = "reason"
     public static let reply = "reply"
     public static let authentication = "auth"
+    public static let until = "until"
+    public static let failures = "failures"
 }
 
 /// The values of `LogKey.event`.

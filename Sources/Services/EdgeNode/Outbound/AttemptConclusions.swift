@@ -27,16 +27,19 @@ struct AttemptConclusions: Sendable {
     }
 
     /// Records that an entry was not attempted, because its destination is left alone, and what its sender is told all the
-    /// same. Returns like the other.
-    func record(_ entry: QueueEntry, waitingFor backoff: DestinationBackoff) async {
-        let now = self.environment.clock.now
+    /// same. An entry that waits on keeps its place in line. Returns like the other.
+    ///
+    /// - Parameter now: when it was found overdue. A clock that has gone back since must not make it overdue again.
+    func record(_ entry: QueueEntry, waitingFor backoff: DestinationBackoff, at now: Timestamp) async {
         let decision = backoff.decision(
             recipients: entry.recipients.count, schedule: self.schedule(for: entry), arrival: entry.arrival, now: now)
-        await self.record(entry, AttemptReport(of: entry, waitingFor: backoff.failure), decision, at: now)
+        await self.record(
+            entry, AttemptReport(of: entry, waitingFor: backoff.failure), decision, at: now, place: entry.nextAttempt)
     }
 
     private func record(
-        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, at now: Timestamp
+        _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, at now: Timestamp,
+        place: Timestamp? = nil
     ) async {
         let lines = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
@@ -53,7 +56,7 @@ struct AttemptConclusions: Sendable {
         // What another owner has concluded, or will, is for its log and its counters.
         guard
             let recorded = await self.commit(
-                record, Self.result(of: entry, decision, plan), undelivered: undelivered)
+                record, Self.result(of: entry, decision, plan, place), undelivered: undelivered)
         else { return }
         recorded.count(in: self.environment.metrics, at: self.environment.clock.now)
         for line in recorded.lines {
@@ -62,14 +65,14 @@ struct AttemptConclusions: Sendable {
     }
 
     private static func result(
-        of entry: QueueEntry, _ decision: EntryDecision, _ plan: NotificationPlan
+        of entry: QueueEntry, _ decision: EntryDecision, _ plan: NotificationPlan, _ place: Timestamp?
     ) -> Conclusion.Result {
         guard let next = decision.nextAttempt, let reason = decision.waitingBecause else { return .removed }
         let remaining = zip(entry.recipients, decision.recipients).compactMap { recipient, decision in
             if case .retry = decision { recipient } else { nil }
         }
         return .retry(
-            at: next, recipients: remaining, because: reason,
+            at: place ?? next, recipients: remaining, because: reason,
             isDelayNotified: entry.isDelayNotified || plan.isDelaySettled)
     }
 

@@ -184,20 +184,35 @@ actor Destination {
     var unrecordedChange: DestinationChange? { self.work.unrecorded }
 
     /// That was written.
-    func recorded(_ change: DestinationChange) { self.work.recorded(change) }
+    func recorded(_ change: DestinationChange) {
+        guard self.work.recorded(change) else { return }
+        var metadata: Logger.Metadata = [LogKey.recipientDomain: "\(self.domain)"]
+        switch change {
+        case .blocked(let backoff):
+            metadata[LogKey.reason] = "\(backoff.failure.reason)"
+            metadata[LogKey.enhanced] = "\(backoff.failure.status)"
+            metadata[LogKey.until] = "\(backoff.until)"
+            metadata[LogKey.failures] = "\(backoff.failures)"
+            self.environment.logger.info("destination is left alone", metadata: metadata)
+        case .opened:
+            self.environment.logger.info("destination works again", metadata: metadata)
+        }
+    }
 
     /// Concludes a page of entries that are overdue while the destination is left alone.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
+        let now = self.environment.clock.now
         let criteria = OverdueCriteria(
-            self.environment.settings.retries[self.domain], after: backoff.failure.failureClass,
-            now: self.environment.clock.now)
+            self.environment.settings.retries[self.domain], after: backoff.failure.failureClass, now: now)
         do throws(QueueStoreError) {
             let overdue = try await self.environment.store.overdueEntries(
                 self.term, destination: self.domain, criteria, after: cursor)
             try await self.holdBack(overdue.unreadable)
             let conclusions = self.conclusions
             await withDiscardingTaskGroup { group in
-                for entry in overdue.entries { group.addTask { await conclusions.record(entry, waitingFor: backoff) } }
+                for entry in overdue.entries {
+                    group.addTask { await conclusions.record(entry, waitingFor: backoff, at: now) }
+                }
             }
             self.work.settled(cursor: overdue.cursor)
         } catch {

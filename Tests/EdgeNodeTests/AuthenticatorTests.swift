@@ -25,14 +25,14 @@ struct AuthenticatorTests {
     /// Runs `body` with an authenticator that knows alice with the password `secret`.
     private func with(
         failures: Int = 3, cacheTime: Duration = .zero, threads: Int = 2, waiting: Int = 10, expensive: Bool = false,
-        _ body: (Authenticator) async throws -> Void
+        users given: Replaceable<UserCredentials>? = nil, _ body: (Authenticator) async throws -> Void
     ) async throws {
         let cost = try #require(
             PasswordCost(logRounds: expensive ? 16 : 10, blockSize: 8, parallelism: expensive ? 4 : 1))
-        let users = UserCredentials(["alice": try PasswordHash(of: Array("secret".utf8), cost: cost)])
+        let users = Replaceable(try self.users(["alice": "secret"], cost))
         let clock = self.clock
         let authenticator = Authenticator(
-            users,
+            given ?? users,
             limits: .init(
                 threads: threads, waiting: waiting, failures: failures, failureWindow: .seconds(600),
                 cacheTime: cacheTime),
@@ -44,6 +44,10 @@ struct AuthenticatorTests {
             group.cancelAll()
             try await group.waitForAll()
         }
+    }
+
+    private func users(_ passwords: [String: String], _ cost: PasswordCost) throws -> UserCredentials {
+        UserCredentials(try passwords.mapValues { try PasswordHash(of: Array($0.utf8), cost: cost) })
     }
 
     private func credentials(_ user: String, _ password: String, for other: String = "") -> SASLCredentials {
@@ -93,6 +97,23 @@ struct AuthenticatorTests {
             #expect(took < .seconds(20), "1000 computations would take minutes")
             #expect(await authenticator.judge(self.credentials("bob", "secret"), from: Self.client) == .refused)
             #expect(await authenticator.judge(self.credentials("alice", "secre"), from: Self.client) == .refused)
+        }
+    }
+
+    @Test("Users that are replaced count at once: nobody is remembered who is gone or has another password")
+    func replaced() async throws {
+        let cost = try #require(PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1))
+        let users = Replaceable(try self.users(["alice": "secret", "bob": "secret"], cost))
+        try await self.with(failures: 100, cacheTime: .seconds(60), users: users) { authenticator in
+            func judge(_ user: String, _ password: String = "secret") async -> SASLDecision {
+                await authenticator.judge(self.credentials(user, password), from: Self.client)
+            }
+            for user in ["alice", "bob"] { #expect(await judge(user) == .accepted(identity: user)) }
+            users.replace(with: try self.users(["alice": "changed", "carol": "secret"], cost))
+            #expect(await judge("alice") == .refused)
+            #expect(await judge("alice", "changed") == .accepted(identity: "alice"))
+            #expect(await judge("bob") == .refused)
+            #expect(await judge("carol") == .accepted(identity: "carol"))
         }
     }
 

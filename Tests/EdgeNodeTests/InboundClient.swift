@@ -92,9 +92,10 @@ struct InboundClient {
             session: .init(
                 hostName: "relay.test", offersSTARTTLS: true, limits: limits, domainConversion: domainConversion),
             timeouts: SMTPTimeouts(), patience: patience,
-            policy: InboundPolicy(
-                acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
-                postmaster: "postmaster@bravo.test"),
+            policy: Replaceable(
+                InboundPolicy(
+                    acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
+                    postmaster: "postmaster@bravo.test")),
             certificates: certificates, intake: intake, metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
         configure(&environment)
         try await withThrowingTaskGroup { group in

@@ -96,6 +96,14 @@ struct InboundPolicyTests {
         }
     }
 
+    @Test("New lists take the place of old ones, and give none to a domain without")
+    func newLists() throws {
+        let bob = RecipientList(["bob"])
+        let policy = self.policy.with(["hop.test": bob, "asked.test": bob, "bravo.test": bob])
+        #expect(policy.verification == ["hop.test": .list(bob), "asked.test": .callAhead])
+        #expect(self.policy.with([:]).verification == self.policy.verification)
+    }
+
     @Test("Only the recipients of a domain with call-ahead are to be asked about, and not its postmaster")
     func callAhead() throws {
         func isAsked(_ text: String) throws -> Bool {

@@ -1,5 +1,6 @@
 import MailModel
 import NIOCore
+import QueueStore
 import SMTPProtocol
 import Synchronization
 import Testing
@@ -34,7 +35,7 @@ struct InboundRecipientTests {
     func asking() async throws {
         let oracle = Oracle()
         try await InboundClient.with(configure: { environment in
-            environment.policy = self.policy
+            environment.policy = Replaceable(self.policy)
             environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
         }) { client in
             try await client.hello()
@@ -58,7 +59,7 @@ struct InboundRecipientTests {
         try await InboundClient.with(
             limits: limits,
             configure: { environment in
-                environment.policy = self.policy
+                environment.policy = Replaceable(self.policy)
                 environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
             }
         ) { client in
@@ -77,13 +78,34 @@ struct InboundRecipientTests {
     func goneMeanwhile() async throws {
         let oracle = Oracle()
         try await InboundClient.with(configure: { environment in
-            environment.policy = self.policy
+            environment.policy = Replaceable(self.policy)
             environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
         }) { client in
             try await client.hello()
             try await client.send("MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@asked.test>\r\n")
             try await client.channel.close()
             oracle.tell(.accept)
+        }
+    }
+
+    @Test("A list that is replaced meanwhile holds from the next RCPT on, and takes back none that was answered 250")
+    func replacedList() async throws {
+        let listed = InboundPolicy(
+            acceptedDomains: ["listed.test": nil], verification: ["listed.test": .list(RecipientList(["bob"]))],
+            relayNetworks: [], postmaster: nil)
+        let policy = Replaceable(listed)
+        try await InboundClient.with(configure: { $0.policy = policy }) { client in
+            try await client.hello()
+            try await client.send(
+                "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@listed.test>\r\nRCPT TO:<carol@listed.test>\r\n")
+            #expect(try await client.codes() == ["250", "250", "550"])
+            policy.replace(with: listed.with(["listed.test": RecipientList(["carol"])]))
+            try await client.send("RCPT TO:<carol@listed.test>\r\nRCPT TO:<bob@listed.test>\r\nDATA\r\n")
+            #expect(try await client.codes() == ["250", "550", "354"])
+            try await client.send("x\r\n.\r\n")
+            #expect(try await client.codesWhenStored() == ["250"])
+            let message = try #require(client.store.stored.withLock { $0.first })
+            #expect(message.entries.flatMap(\.recipients).map(\.address) == ["bob@listed.test", "carol@listed.test"])
         }
     }
 

@@ -63,15 +63,80 @@ struct ReloadTests {
         }
     }
 
+    /// Writes the files of users and of recipients anew.
+    private func write(users: [String: String], recipients: String, in folder: LabFolder) throws -> (String, String) {
+        let cost = try #require(PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1))
+        let lines = try users.map { "\($0.key):\(try PasswordHash(of: Array($0.value.utf8), cost: cost))\n" }
+        return (try folder.write(lines.joined(), to: "users").path, try folder.write(recipients, to: "list").path)
+    }
+
+    /// The codes of RCPT to these local parts.
+    private func recipients(_ names: [String], _ smtp: inout SMTPDialog) async throws -> [Int] {
+        var codes: [Int] = []
+        for name in names { codes.append(try await smtp.say("RCPT TO:<\(name)@listed.test>").code) }
+        return codes
+    }
+
+    private func login(_ user: String, _ password: String, _ lab: LabRelay) async throws -> Int {
+        try await SMTPDialog.with(port: lab.smtpPort) { smtp in
+            try await smtp.hello()
+            try await smtp.startTLS()
+            return try await smtp.say("AUTH PLAIN \(PolicyWorld.plain(user, password))").code
+        }
+    }
+
+    @Test("hostile-input 41: users and lists of recipients are taken at once, in sessions under way too, or not at all")
+    func policyFiles() async throws {
+        var options = LabRelayOptions()
+        let folder = try LabFolder.temporary()
+        let (users, list) = try self.write(users: ["alice": "one"], recipients: "bob\n", in: folder)
+        options.folder = folder
+        options.settings = [
+            "auth.users-file": "'\(users)'",
+            "accepted-domains": "[{domain: listed.test, recipients: {file: '\(list)'}}]",
+        ]
+        try await LabRelay.with([], options) { lab in
+            try await SMTPDialog.with(port: lab.smtpPort, within: .seconds(90)) { smtp in
+                try await smtp.hello()
+                try await smtp.say("MAIL FROM:<a@client.test>")
+                #expect(try await self.recipients(["bob", "carol"], &smtp) == [250, 550])
+                #expect(try await self.login("alice", "one", lab) == 235)
+
+                _ = try self.write(users: ["alice": "two", "eve": "x"], recipients: "carol\n", in: folder)
+                try lab.relayd.reload()
+                let line = await lab.relayd.waitForLogLine { $0["msg"] == "configuration reloaded" }
+                #expect(line?["users"] == "2" && line?["recipient_lists"] == "1" && line?["after_restart"] == "")
+                #expect(try await self.recipients(["bob", "carol"], &smtp) == [550, 250])
+                // The password that was right is remembered, and counts no more.
+                #expect(try await self.login("alice", "one", lab) == 535)
+                #expect(try await self.login("alice", "two", lab) == 235)
+                #expect(try await self.login("eve", "x", lab) == 235)
+
+                // One bad line in one file: the other file is not taken either.
+                _ = try self.write(users: ["alice": "three"], recipients: "dave\nno@part\n", in: folder)
+                try lab.relayd.reload()
+                let refusal = await lab.relayd.waitForLogLine {
+                    $0["msg"]?.hasPrefix("configuration not reloaded") == true
+                }
+                #expect(refusal?["error"]?.contains("accepted-domains[0].recipients: \(list): line 2") == true)
+                #expect(try await lab.relayd.metric("relayd_config_last_reload_successful") == 0)
+                #expect(try await self.recipients(["dave", "carol"], &smtp) == [550, 250])
+                #expect(try await self.login("alice", "two", lab) == 235)
+            }
+        }
+    }
+
     @Test("A setting that only a start can take is named")
     func otherSettings() async throws {
         try await LabRelay.with([.dane("bravo.test")]) { lab in
             let file = lab.relayd.configuration
             let yaml = String(decoding: try Data(contentsOf: file), as: UTF8.self)
-            try Data("retry: {lifetime: 2d}\n\(yaml)".utf8).write(to: file)
+            let bare = yaml.split(separator: "\n").filter { !$0.hasPrefix("accepted-domains") }.joined(separator: "\n")
+            let more = "retry: {lifetime: 2d}\naccepted-domains: [{domain: new.test}]\n"
+            try Data("\(more)\(bare)\n".utf8).write(to: file)
             try lab.relayd.reload()
             let line = await lab.relayd.waitForLogLine { $0["msg"] == "configuration reloaded" }
-            #expect(line?["after_restart"] == "retry.lifetime")
+            #expect(line?["after_restart"] == "accepted-domains retry.lifetime")
         }
     }
 }

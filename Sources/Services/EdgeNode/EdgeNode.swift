@@ -53,7 +53,7 @@ public struct EdgeNode: Sendable {
         let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
         // Those that are configured were loaded, or the start has failed by now.
         health.set(.certificate, .passing)
-        if files.certificates == nil { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
+        if files.certificates.isEmpty { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
         self.logger.notice("starting", metadata: ["resolver": "\(files.resolver.startupDescription)"])
         let pool = PostgresPool(self.configuration.poolSettings, logger: self.logger)
         defer { pool.shutDown() }
@@ -114,11 +114,12 @@ public struct EdgeNode: Sendable {
             for entry in due { hints.continuation.yield(entry) }
         }
         let deliveries = try self.deliveryEnvironment(parts, policy)
-        let gatekeepers = self.gatekeepers(parts, deliveries, writer)
+        let replaceable = ReplaceableParts(parts.files, policy: policy)
+        let gatekeepers = self.gatekeepers(parts, replaceable, deliveries, writer)
         return [
             self.telemetryServer(parts.health),
             ConfigurationReload(
-                running: self.loaded, load: self.reload, signals: parts.reloads, certificates: parts.files.certificates,
+                running: self.loaded, load: self.reload, signals: parts.reloads, parts: replaceable,
                 metrics: self.metrics, logger: self.logger),
             DatabaseMonitor(pool: parts.pool, metrics: self.metrics),
             ResolverMonitor(
@@ -126,14 +127,14 @@ public struct EdgeNode: Sendable {
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
                 drainTime: self.configuration.drain.timeout),
-        ] + gatekeepers.services + [self.inboundService(parts, policy, writer, gatekeepers)]
+        ] + gatekeepers.services + [self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 
     private func gatekeepers(
-        _ parts: Parts, _ deliveries: DeliveryEnvironment, _ writer: QueueWriter
+        _ parts: Parts, _ replaceable: ReplaceableParts, _ deliveries: DeliveryEnvironment, _ writer: QueueWriter
     ) -> Gatekeepers {
         Gatekeepers(
-            configuration: self.configuration, users: parts.files.users, deliveries: deliveries,
+            configuration: self.configuration, users: replaceable.users, deliveries: deliveries,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
     }
 
@@ -145,7 +146,7 @@ public struct EdgeNode: Sendable {
     }
 
     private func inboundService(
-        _ parts: Parts, _ policy: InboundPolicy, _ writer: QueueWriter, _ gatekeepers: Gatekeepers
+        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ gatekeepers: Gatekeepers
     ) -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
@@ -159,10 +160,9 @@ public struct EdgeNode: Sendable {
                 settings: listener,
                 environment: gatekeepers.environment(
                     InboundEnvironment(
-                        session: self.configuration.session(of: listener, hasTLS: parts.files.certificates != nil),
+                        session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
-                        policy: policy,
-                        certificates: parts.files.certificates,
+                        policy: replaceable.policy, certificates: replaceable.certificates,
                         intake: intake, metrics: self.metrics, now: { .systemNow })),
                 limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
                 logger: self.logger)

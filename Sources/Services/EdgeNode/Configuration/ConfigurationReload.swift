@@ -4,17 +4,17 @@ import TLSEngine
 import Telemetry
 import UnixSignals
 
-/// Takes the configuration anew on SIGHUP: certificates and keys at once, for handshakes that begin from then on.
+/// Takes the configuration anew on SIGHUP: certificates and keys, users and lists of recipients at once, for what begins
+/// from then on: a handshake, an AUTH, a RCPT.
 ///
-/// The new configuration is read and checked as a start would do it, and taken as a whole or not at all: when anything is
-/// wrong with it, what was in force stays, and the log and `config_last_reload_successful` say so (hostile-input 41).
-/// Other settings that have changed are named, and take effect with the next start, as do changes within other files.
+/// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
+/// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
+/// (hostile-input 41). Other settings that have changed are named, and take effect with the next start.
 struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     let signals: UnixSignalsSequence
-    /// `nil` when the node started without certificates.
-    let certificates: ServerCertificateStore?
+    let parts: ReplaceableParts
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -25,17 +25,16 @@ struct ConfigurationReload: Service {
     private func reload() async {
         do {
             let loaded = try self.load()
-            // Users, lists, trust anchors: what a start would refuse is refused here, although only a start takes it.
-            try await EdgeNode.checkFiles(of: loaded)
-            try self.replaceCertificates(loaded)
+            let files = try await ConfiguredFiles(loaded)
+            try self.replaceParts(with: files, loaded)
             self.metrics.configLastReloadSuccessful.set(true)
-            let waiting = self.keysForNextStart(loaded)
             self.logger.notice(
                 "configuration reloaded",
                 metadata: [
                     LogKey.event: "\(LogEventName.admin.rawValue)",
-                    "certificates": "\(loaded.configuration.tls.certificates.count)",
-                    "after_restart": "\(waiting.joined(separator: " "))",
+                    "certificates": "\(files.certificates.count)", "users": "\(files.users?.count ?? 0)",
+                    "recipient_lists": "\(files.recipientLists.count)",
+                    "after_restart": "\(self.keysForNextStart(loaded).joined(separator: " "))",
                 ])
         } catch {
             self.metrics.configLastReloadSuccessful.set(false)
@@ -45,21 +44,20 @@ struct ConfigurationReload: Service {
         }
     }
 
-    private func replaceCertificates(_ loaded: LoadedConfiguration) throws(ConfigurationError) {
-        let next = try ConfiguredFiles.certificates(loaded)
-        guard let store = self.certificates, !next.isEmpty else { return }
+    private func replaceParts(
+        with files: ConfiguredFiles, _ loaded: LoadedConfiguration
+    ) throws(ConfigurationError) {
         do {
-            try store.replace(next)
+            try self.parts.replace(with: files)
         } catch {
             throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
         }
     }
 
-    /// The keys whose new values wait for a restart. To begin or to cease to offer STARTTLS is among them.
+    /// The keys whose new values wait for a restart. To begin or to cease to offer STARTTLS or AUTH is among them.
     private func keysForNextStart(_ loaded: LoadedConfiguration) -> [String] {
-        let isTLSReplaced = (self.certificates == nil) == loaded.configuration.tls.certificates.isEmpty
-        return ConfigurationSchema.changedKeys(from: self.running.configuration, to: loaded.configuration).filter {
-            $0 != "tls.certificates" || !isTLSReplaced
-        }
+        ConfigurationSchema.changedKeys(
+            from: ReplaceableParts.lasting(self.running.configuration),
+            to: ReplaceableParts.lasting(loaded.configuration))
     }
 }

@@ -8,8 +8,9 @@ import TLSEngine
 ///
 /// A start and `config check` both come through here, so that the one cannot call good what the other refuses.
 struct ConfiguredFiles: Sendable {
-    /// `nil` when no certificate is configured.
-    let certificates: ServerCertificateStore?
+    let certificates: [ServerCertificate]
+    /// Holds the certificates; `nil` when none is configured.
+    let certificateStore: ServerCertificateStore?
     /// `nil` when no file of users is configured.
     let users: UserCredentials?
     /// By accepted domain, where there is one.
@@ -17,7 +18,11 @@ struct ConfiguredFiles: Sendable {
     let resolver: SecureResolver
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
-    init(_ loaded: LoadedConfiguration, logger: Logger) async throws {
+    ///
+    /// - Parameter logger: told of the resolver's start, which is of no interest to a mere check.
+    init(
+        _ loaded: LoadedConfiguration, logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+    ) async throws {
         var problems = Self.unreadableFiles(loaded)
         var certificates: [ServerCertificate] = []
         do {
@@ -33,7 +38,8 @@ struct ConfiguredFiles: Sendable {
             problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-        self.certificates = try Self.store(certificates, clients, loaded)
+        self.certificates = certificates
+        self.certificateStore = try Self.store(certificates, clients, loaded)
         self.resolver = try await Self.resolver(loaded, logger)
     }
 
@@ -51,7 +57,7 @@ struct ConfiguredFiles: Sendable {
     }
 
     /// Loads all certificates with their keys, or names each that is not good.
-    static func certificates(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> [ServerCertificate] {
+    private static func certificates(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> [ServerCertificate] {
         var certificates: [ServerCertificate] = []
         var problems: [ConfigurationProblem] = []
         for (index, files) in loaded.configuration.tls.certificates.enumerated() {
@@ -109,7 +115,6 @@ extension LoadedConfiguration {
 extension EdgeNode {
     /// Loads the files that the settings name, as a start would, and throws a `ConfigurationError` if one is not good.
     public static func checkFiles(of loaded: LoadedConfiguration) async throws {
-        // The resolver tells that it has started, which is of no interest to a check.
-        _ = try await ConfiguredFiles(loaded, logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
+        _ = try await ConfiguredFiles(loaded)
     }
 }

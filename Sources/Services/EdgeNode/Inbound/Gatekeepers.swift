@@ -13,7 +13,7 @@ struct Gatekeepers {
     private let copyBudget: CopyBudget
 
     init(
-        configuration: RelaydConfiguration, users: UserCredentials?, deliveries: DeliveryEnvironment,
+        configuration: RelaydConfiguration, users: Replaceable<UserCredentials>?, deliveries: DeliveryEnvironment,
         eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
     ) {
         let (metrics, logger) = (deliveries.metrics, deliveries.logger)

@@ -5,10 +5,10 @@ import Telemetry
 
 extension InboundConnection {
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
+        let policy = self.environment.policy.current
         let recipients = envelope.recipients.compactMap { recipient -> AdmittedRecipient? in
-            guard var admitted = try? self.environment.policy.admit(recipient.path, from: self.identity).get() else {
-                return nil
-            }
+            // RCPT has been answered 250: a list that has been replaced meanwhile takes nothing back.
+            guard var admitted = try? policy.route(recipient.path, from: self.identity).get() else { return nil }
             admitted.notify = recipient.notify
             admitted.originalRecipient = recipient.originalRecipient
             return admitted

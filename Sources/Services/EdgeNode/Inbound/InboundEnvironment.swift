@@ -11,7 +11,8 @@ struct InboundEnvironment: Sendable {
     let session: SMTPServerSession.Configuration
     let timeouts: SMTPTimeouts
     let patience: ClientPatience
-    var policy: InboundPolicy
+    /// Its lists of recipients are replaced while sessions go on.
+    var policy: Replaceable<InboundPolicy>
     /// Without certificates STARTTLS is not offered.
     let certificates: ServerCertificateStore?
     let intake: MessageIntake

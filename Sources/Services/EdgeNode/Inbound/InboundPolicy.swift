@@ -29,6 +29,14 @@ struct InboundPolicy: Sendable {
     ///
     /// Verification by list holds for everyone: a recipient that does not exist is nobody's, whoever asks.
     func admit(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
+        let recipient = self.route(path, from: client)
+        // Where the bare Postmaster goes is the operator's word, and not looked up.
+        guard let mailbox = path.mailbox else { return recipient }
+        return recipient.flatMap { self.verified($0, mailbox) }
+    }
+
+    /// The recipient as it is stored, if the client may send there, whether it exists or not.
+    func route(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
         let decision = path.relayDecision(clientMayRelay: self.mayRelay(client)) { self.acceptedDomains[$0] != nil }
         switch decision {
         case .refuse(let reply): return .failure(Refusal(reply: reply))
@@ -36,7 +44,7 @@ struct InboundPolicy: Sendable {
         case .relay(let domain):
             guard let mailbox = path.mailbox else { return self.postmasterRecipient }
             // A source route has done its work once it has been judged.
-            return self.verified(AdmittedRecipient(path: .mailbox(mailbox), domain: domain), mailbox)
+            return .success(AdmittedRecipient(path: .mailbox(mailbox), domain: domain))
         }
     }
 
@@ -44,6 +52,15 @@ struct InboundPolicy: Sendable {
     func nextHop(for domain: DomainName, port: UInt16) -> NextHop {
         if let configured = self.acceptedDomains[domain], let hop = configured { return hop }
         return .domain(domain, port: port)
+    }
+
+    /// The same policy with these lists for the domains that have one already.
+    func with(_ lists: [DomainName: RecipientList]) -> InboundPolicy {
+        var policy = self
+        for (domain, verification) in self.verification {
+            if case .list = verification, let list = lists[domain] { policy.verification[domain] = .list(list) }
+        }
+        return policy
     }
 
     private func verified(_ recipient: AdmittedRecipient, _ mailbox: Mailbox) -> Result<AdmittedRecipient, Refusal> {

@@ -10,7 +10,8 @@ import Telemetry
 ///
 /// A client that failed too often, and one too many at once, hear "not now" without a look at the password. Passwords that
 /// were right are remembered for a while by a keyed digest of name and password, whose key dies with the process, so that a
-/// busy client does not cost a computation per connection. An unknown name takes as long as a known one.
+/// busy client does not cost a computation per connection; and no longer than the user has the hash that they matched, since
+/// users may be replaced meanwhile. An unknown name takes as long as a known one.
 final class Authenticator: Service {
     /// The settings under `auth`.
     struct Limits: Hashable, Sendable {
@@ -25,18 +26,18 @@ final class Authenticator: Service {
     /// The most right passwords that are remembered.
     private static let rememberedSuccesses = 10_000
 
-    private let users: UserCredentials
+    private let users: Replaceable<UserCredentials>
     private let limits: Limits
     private let workers: PasswordWorkers
     private let failures: Mutex<FailureTable>
-    private let successes = Mutex(ExpiringCache<[UInt8], Bool>(maximumEntries: rememberedSuccesses))
+    private let successes = Mutex(ExpiringCache<[UInt8], PasswordHash>(maximumEntries: rememberedSuccesses))
     private let digest = KeyedDigest()
     private let metrics: RelayMetrics
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
 
     init(
-        _ users: UserCredentials, limits: Limits, metrics: RelayMetrics, logger: Logger,
+        _ users: Replaceable<UserCredentials>, limits: Limits, metrics: RelayMetrics, logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.users = users
@@ -51,9 +52,10 @@ final class Authenticator: Service {
 
     /// Keeps the threads until the clients are gone.
     func run() async throws {
-        let memory = ByteCount(self.users.memoryBytes * self.limits.threads)
+        let users = self.users.current
+        let memory = ByteCount(users.memoryBytes * self.limits.threads)
         self.logger.notice(
-            "AUTH is offered over TLS", metadata: ["users": "\(self.users.count)", "memory": "at most \(memory)"])
+            "AUTH is offered over TLS", metadata: ["users": "\(users.count)", "memory": "at most \(memory)"])
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
         }
@@ -82,13 +84,13 @@ final class Authenticator: Service {
         }
         // The length keeps the two apart.
         let key = self.digest(Array("\(name.utf8.count) \(name)".utf8) + credentials.password)
-        if self.isRemembered(key) { return .accepted(identity: name) }
-        let (hash, isKnown) = self.users.hash(of: name)
+        let (hash, isKnown) = self.users.current.hash(of: name)
+        if self.isRemembered(key, hash) { return .accepted(identity: name) }
         let matches = await self.workers.matches(credentials.password, hash) { !self.isBlocked(client) }
         guard let matches else { return .unavailable }
         guard matches, isKnown else { return self.refuse(client) }
         let end = self.now() + self.limits.cacheTime
-        self.successes.withLock { $0.store(true, of: key, until: end) }
+        self.successes.withLock { $0.store(hash, of: key, until: end) }
         return .accepted(identity: name)
     }
 
@@ -97,9 +99,9 @@ final class Authenticator: Service {
         return self.failures.withLock { $0.isBlocked(client, at: now) }
     }
 
-    private func isRemembered(_ key: [UInt8]) -> Bool {
+    private func isRemembered(_ key: [UInt8], _ hash: PasswordHash) -> Bool {
         let now = self.now()
-        return self.successes.withLock { $0.value(of: key, at: now) ?? false }
+        return self.successes.withLock { $0.value(of: key, at: now) == hash }
     }
 
     private func refuse(_ client: IPAddress) -> SASLDecision {

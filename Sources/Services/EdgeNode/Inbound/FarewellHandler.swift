@@ -5,28 +5,45 @@ import NIOCore
 ///
 /// A socket that is closed with bytes of the client's unread answers with a reset, which destroys the reply on its way.
 /// So we end our side only, and read and drop what still comes, until the client ends its own side or a limit is
-/// reached. Handlers behind this one see none of those bytes.
+/// reached: a client that sends a whole message before it reads gets to its end. Dropped bytes are never kept, so what the
+/// limits bound is work. Handlers behind this one see none of those bytes.
 final class FarewellHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// From the last reply to the end of the connection, at most.
-    static let time = Duration.seconds(5)
-    /// Bytes read and dropped, at most.
-    static let droppedBytes = 256 * 1024
+    /// How long we stay. Beyond any of it the connection is closed, whatever the client does.
+    struct Limits: Hashable, Sendable {
+        /// From the last reply to the end of the connection.
+        var time: Duration
+        /// For a client that sends nothing.
+        var silence: Duration
+        /// Read and dropped.
+        var bytes: Int
+
+        /// For who was served: what a fast client has on its way when it reads our reply, and much of what one sends that
+        /// does not read before it is done.
+        static let served = Self(time: .seconds(30), silence: .seconds(5), bytes: 64 << 20)
+        /// For who is turned away, and so has no reason to have sent much.
+        static let refused = Self(time: .seconds(5), silence: .seconds(5), bytes: 256 << 10)
+    }
 
     private let lastWords: [UInt8]
+    private let limits: Limits
     private var dropped = 0
+    private var end = NIODeadline.distantFuture
     private var timer: DeadlineTimer?
 
     /// - Parameter lastWords: written and flushed as soon as the connection is open.
-    init(_ lastWords: [UInt8]) { self.lastWords = lastWords }
+    init(_ lastWords: [UInt8], limits: Limits = .served) {
+        self.lastWords = lastWords
+        self.limits = limits
+    }
 
-    /// One reply and no more.
-    convenience init(_ reply: SMTPReply) {
+    /// One reply, and no more, to a client that is not served.
+    convenience init(refusing reply: SMTPReply) {
         var bytes: [UInt8] = []
         reply.serialise(into: &bytes)
-        self.init(bytes)
+        self.init(bytes, limits: .refused)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -50,7 +67,8 @@ final class FarewellHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        guard self.dropped <= Self.droppedBytes else { return context.close(promise: nil) }
+        guard self.dropped <= self.limits.bytes else { return context.close(promise: nil) }
+        self.armTimer(context)
         context.read()
     }
 
@@ -61,10 +79,15 @@ final class FarewellHandler: ChannelInboundHandler {
         let bound = context.loopBound
         // The closure is called on this event loop only, and not after `handlerRemoved`.
         let timer = DeadlineTimer(on: context.eventLoop) { bound.value.close(promise: nil) }
-        timer.arm(Self.time)
         self.timer = timer
+        self.end = context.eventLoop.now + TimeAmount(self.limits.time)
+        self.armTimer(context)
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.lastWords))).assumeIsolated()
             .whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
         context.read()
+    }
+
+    private func armTimer(_ context: ChannelHandlerContext) {
+        self.timer?.arm(min(self.limits.silence, Duration(self.end - context.eventLoop.now)))
     }
 }

@@ -91,7 +91,7 @@ struct SMTPListener: Sendable {
             return channel.close(promise: nil)
         }
         metrics.smtpdConnectionsTotal.increment(self.label, refusal.label)
-        try channel.pipeline.syncOperations.addHandler(FarewellHandler(refusal.reply))
+        try channel.pipeline.syncOperations.addHandler(FarewellHandler(refusing: refusal.reply))
     }
 
     private var label: ListenerLabel { ListenerLabel(self.settings.name) }

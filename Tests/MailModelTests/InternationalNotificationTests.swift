@@ -62,6 +62,9 @@ struct InternationalNotificationTests {
         let (_, mail) = try self.read(
             from: "jörg@sender.test", to: "b@dest.test", content: .message(Array(text.utf8)))
         #expect(mail.parts[2]["content-type"] == "message/global" && mail.parts[2].body == text)
+        // Declared in its part and around it (RFC 2045 §6.4).
+        #expect(mail.parts[2]["content-transfer-encoding"] == "8bit")
+        #expect(mail.whole["content-transfer-encoding"] == "8bit")
     }
 
     @Test("A header that is no UTF-8, or holds controls, is escaped in the UTF-8 form, too")

@@ -23,7 +23,8 @@ extension DeliveryStatusNotification {
         var isEightBit: Bool { self.content.contains { $0 >= 0x80 } }
     }
 
-    /// The whole report in CRLF lines. Where it holds eight-bit text it says so, and needs a host with 8BITMIME.
+    /// The whole report in CRLF lines. One to an international sender may hold eight-bit text, and then says so; its hosts
+    /// have 8BITMIME, without which there is no SMTPUTF8 (RFC 6531 §3.1). Any other is ASCII throughout.
     ///
     /// `boundary` must not begin a line of the original; a caller makes it of random letters and digits.
     public func bytes(boundary: String) -> [UInt8] {
@@ -63,13 +64,15 @@ extension DeliveryStatusNotification {
 
     // MARK: - The original
 
-    /// Only a failure gives the whole message back (RFC 3461 §4.3), and an ASCII report never one with UTF-8 in its header,
-    /// which message/rfc822 cannot hold (RFC 6532 §3.7).
+    /// Only a failure gives the whole message back (RFC 3461 §4.3), and an ASCII report none with eight-bit text: message/rfc822
+    /// has no encoding that would make it ASCII (RFC 2046 §5.2.1), and a report that is lost for want of 8BITMIME on its way
+    /// tells less than one with the header, which has a form in ASCII.
     private var returnedPart: Part {
-        if self.action == .failed, self.isInternational || !self.original.isInternational,
-            let message = self.original.content.wholeMessage
+        if self.action == .failed, let message = self.original.content.wholeMessage,
+            self.isInternational || message.allSatisfy({ $0 < 0x80 })
         {
-            return Part(self.original.isInternational ? "message/global" : "message/rfc822", message)
+            return Part(
+                self.isInternational && self.original.isInternational ? "message/global" : "message/rfc822", message)
         }
         let type = self.isInternational ? "message/global-headers" : "text/rfc822-headers; charset=us-ascii"
         let lines = self.original.content.headerSection.lines.map { line in

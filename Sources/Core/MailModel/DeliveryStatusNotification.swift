@@ -3,7 +3,7 @@
 ///
 /// There is none about a message with the null reverse path: the initialiser then gives `nil` (RFC 5321 §4.5.5). One to an
 /// international sender is itself international (RFC 6533); one to any other sender is ASCII throughout, since nobody
-/// knows whether the way back takes more, except where eight-bit text is given back to one who asked for it.
+/// knows whether the way back takes more.
 public struct DeliveryStatusNotification: Hashable, Sendable {
     /// What became of the recipients of one report (RFC 3464 §2.3.3).
     public enum Action: String, Hashable, Sendable, CaseIterable {

@@ -10,13 +10,13 @@ enum ReportCheck {
         guard let flags = input.first, let report = self.report(flags, parts) else { return }
         let bytes = report.bytes(boundary: self.boundary)
         try promise(bytes.count <= 40_000 + 8 * input.count, "\(bytes.count) bytes of \(input.count)")
+        let isASCII = bytes.allSatisfy { $0 < 0x80 }
+        try promise(isASCII || report.isInternational, "eight bits for one whose hosts may not take them")
         let original = parts.count > 3 ? Array(parts[3]) : []
         if flags & 4 == 0 {
             try promise(bytes.hasOnlyWholeLineEnds, "a stray CR, LF or NUL")
             let isText = bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f || [9, 10, 13].contains($0) }
             try promise(isText, "a control byte")
-            let isASCII = bytes.allSatisfy { $0 < 0x80 }
-            try promise(isASCII || report.isInternational, "UTF-8 for one who cannot read it")
             try promise(String(validating: bytes, as: UTF8.self) != nil, "a report that is not UTF-8")
         }
         try self.checkLines(bytes, boundaries: original.contains(45) ? nil : 4)

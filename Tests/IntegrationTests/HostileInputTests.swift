@@ -33,6 +33,17 @@ struct HostileInputTests {
         }
     }
 
+    /// Greeting, EHLO, STARTTLS where that is wanted, and then the script.
+    private func play(
+        _ transport: Transport, within limit: Duration = .seconds(60), _ script: ClientScript
+    ) async throws {
+        let hello = ClientScript(transport == .tls ? .secureHello : .hello)
+        try await (hello + script).play(port: try SharedLab.lab.smtpPort, within: limit)
+    }
+
+    /// The same in clear.
+    private func play(_ script: ClientScript) async throws { try await self.play(.cleartext, script) }
+
     // MARK: Content
 
     @Test(
@@ -43,18 +54,15 @@ struct HostileInputTests {
         ], Transport.allCases)
     func falseEnd(_ sequence: String, _ transport: Transport) async throws {
         let recipient = "smuggled-\(UUID().uuidString)@ours.test"
-        try await self.dialog(transport) { smtp in
-            for line in ["MAIL FROM:<a@client.test>", "RCPT TO:<\(recipient)>"] {
-                #expect(try await smtp.say(line).code == 250)
-            }
-            #expect(try await smtp.say("DATA").code == 354)
-            let smuggled = "MAIL FROM:<b@client.test>\r\nRCPT TO:<\(recipient)>\r\nDATA\r\nSubject: two\r\n\r\nx"
-            try await smtp.send("Subject: one\r\n\r\nfirst\(sequence)\(smuggled)\r\n.\r\n")
-            #expect(try await smtp.readReply().code == 554)
-            // The next reply is that of the next command: nothing between was run.
-            #expect(try await smtp.say("NOOP").description.hasPrefix("250"))
-            #expect(try await smtp.say("QUIT").code == 221)
-        }
+        let smuggled = "MAIL FROM:<b@client.test>\r\nRCPT TO:<\(recipient)>\r\nDATA\r\nSubject: two\r\n\r\nx"
+        try await self.play(
+            transport,
+            [
+                .envelope(to: recipient), .content("Subject: one\r\n\r\nfirst\(sequence)\(smuggled)"),
+                .afterDot(.expect(554)),
+                // The next reply is that of the next command: nothing between was run.
+                .send("NOOP"), .expect(250), .send("QUIT"), .expect(221), .closed,
+            ])
         #expect(try await SharedLab.lab.receptions(for: recipient) == 0)
     }
 
@@ -63,15 +71,11 @@ struct HostileInputTests {
         arguments: ["\r", "\n", "\0"])
     func bareBytes(_ byte: String) async throws {
         for content in ["Sub\(byte)ject: x\r\n\r\nbody\r\n", "Subject: x\r\n\r\nbo\(byte)dy\r\n"] {
-            try await self.dialog { smtp in
-                try await smtp.say("MAIL FROM:<a@client.test>")
-                try await smtp.say("RCPT TO:<bare@ours.test>")
-                try await smtp.say("DATA")
-                try await smtp.send("\(content).\r\n")
-                #expect(try await smtp.readReply().code == 554)
+            try await self.play([
+                .envelope(to: "bare@ours.test"), .content(content), .afterDot(.expect(554)),
                 // Case 8: nothing of the refused transaction is left.
-                #expect(try await smtp.say("RCPT TO:<bare@ours.test>").code == 503)
-            }
+                .send("RCPT TO:<bare@ours.test>"), .expect(503),
+            ])
         }
         #expect(try await SharedLab.lab.receptions(for: "bare@ours.test") == 0)
     }
@@ -80,11 +84,7 @@ struct HostileInputTests {
         "hostile-input 3: a command that ends in a bare LF, or holds a NUL, ends the session",
         arguments: ["NOOP\n", "NO\0OP\r\n"])
     func bareCommand(_ line: String) async throws {
-        try await self.dialog { smtp in
-            try await smtp.send(line)
-            #expect(try await smtp.readReply().code == 500)
-            try await self.expectClosed(&smtp)
-        }
+        try await self.play([.bytes(line), .expect(500), .closed])
     }
 
     @Test("A body of 5 MiB, staged in chunks, arrives as it was sent")
@@ -112,17 +112,14 @@ struct HostileInputTests {
     @Test("A message of 55 MiB is refused with 552, at MAIL where it is announced and at its end where it is not")
     func tooLarge() async throws {
         let size = 55 << 20
-        try await self.dialog(within: .seconds(100)) { smtp in
-            #expect(try await smtp.say("MAIL FROM:<a@client.test> SIZE=\(size)").code == 552)
-            #expect(try await smtp.say("MAIL FROM:<a@client.test>").code == 250)
-            #expect(try await smtp.say("RCPT TO:<huge@ours.test>").code == 250)
-            #expect(try await smtp.say("DATA").code == 354)
-            let piece = String(repeating: String(repeating: "y", count: 62) + "\r\n", count: 16_384)
-            for _ in 0..<size / piece.utf8.count { try await smtp.send(piece) }
-            try await smtp.send(".\r\n")
-            #expect(try await smtp.readReply().code == 552)
-            #expect(try await smtp.say("NOOP").code == 250)
-        }
+        let piece = String(repeating: String(repeating: "y", count: 62) + "\r\n", count: 16_384)
+        try await self.play(
+            .cleartext, within: .seconds(100),
+            [
+                .send("MAIL FROM:<a@client.test> SIZE=\(size)"), .expect(552),
+                .envelope(to: "huge@ours.test"), .content(""), .bytes(piece, times: size / piece.utf8.count),
+                .afterDot(.expect(552)), .send("NOOP"), .expect(250),
+            ])
         #expect(try await SharedLab.lab.receptions(for: "huge@ours.test") == 0)
     }
 
@@ -131,19 +128,14 @@ struct HostileInputTests {
         arguments: Transport.allCases)
     func splitEnd(_ transport: Transport) async throws {
         let recipient = "split-\(transport)@ours.test"
-        let message = Array("Subject: split\r\n\r\nx\r\n.\r\n".utf8)
-        for rest in 1...4 {
-            try await self.dialog(transport) { smtp in
-                try await smtp.say("MAIL FROM:<a@client.test>")
-                try await smtp.say("RCPT TO:<\(recipient)>")
-                try await smtp.say("DATA")
-                try await smtp.send(Array(message.dropLast(rest)))
-                // Long enough for the first part to be read by itself.
-                try await Task.sleep(for: .milliseconds(50))
-                try await smtp.send(Array(message.suffix(rest)))
-                #expect(try await smtp.readReply().code == 250)
-                #expect(try await smtp.say("NOOP").code == 250)
-            }
+        for (first, rest) in [("\r\n.\r", "\n"), ("\r\n.", "\r\n"), ("\r\n", ".\r\n"), ("\r", "\n.\r\n")] {
+            try await self.play(
+                transport,
+                [
+                    .envelope(to: recipient), .content("Subject: split\r\n\r\nx\(first)"),
+                    // Long enough for the first part to be read by itself.
+                    .stall(.milliseconds(50)), .bytes(rest), .expect(250), .send("NOOP"), .expect(250),
+                ])
         }
         #expect(try await SharedLab.lab.receptions(for: recipient) == 4)
     }
@@ -153,14 +145,11 @@ struct HostileInputTests {
         arguments: Transport.allCases)
     func chunks(_ transport: Transport) async throws {
         let recipient = "chunks-\(transport)@ours.test"
-        let start = "MAIL FROM:<a@client.test>\r\nRCPT TO:<\(recipient)>\r\nBDAT 14\r\nSubject: x\r\n\r\n"
-        for rest in ["BDAT 100 LAST\r\nabc", "BDAT 0 LAST\r\n"] {
-            let replies = rest.hasPrefix("BDAT 0") ? 4 : 3
-            try await self.dialog(transport) { smtp in
-                try await smtp.send(start + rest)
-                for _ in 0..<replies { #expect(try await smtp.readReply().code == 250) }
-            }
-        }
+        let start: ClientScript = [
+            .envelope(to: recipient), .send("BDAT 14", "Subject: x", ""), .expect(250),
+        ]
+        try await self.play(transport, start + [.send("BDAT 100 LAST", "abc"), .hangUp])
+        try await self.play(transport, start + [.send("BDAT 0 LAST"), .expect(250)])
         #expect(try await SharedLab.lab.receptions(for: recipient) == 1)
     }
 
@@ -178,24 +167,18 @@ struct HostileInputTests {
 
     @Test("hostile-input 12: a domain in U-labels is the domain of its A-labels, and no way around the policy")
     func internationalRelay() async throws {
-        try await self.dialog { smtp in
-            let refused = try await smtp.say("MAIL FROM:<jörg@bücher.test>")
-            #expect(refused.code == 553)
-            #expect(try await smtp.say("MAIL FROM:<jörg@bücher.test> SMTPUTF8").code == 250)
-            #expect(try await smtp.say("RCPT TO:<bob@bücher.test>").code == 550)
-            #expect(try await smtp.say("RCPT TO:<用户@ours.test>").code == 250)
-        }
+        try await self.play([
+            .send("MAIL FROM:<jörg@bücher.test>"), .expect(553),
+            .send("MAIL FROM:<jörg@bücher.test> SMTPUTF8"), .expect(250),
+            .send("RCPT TO:<bob@bücher.test>", "RCPT TO:<用户@ours.test>"), .expect(550, 250),
+        ])
     }
 
     // MARK: STARTTLS
 
     @Test("hostile-input 4: what comes behind STARTTLS in the same segment is never run (RFC 3207 §6)")
     func injection() async throws {
-        try await self.dialog { smtp in
-            try await smtp.send("STARTTLS\r\nRSET\r\n")
-            #expect(try await smtp.readReply().code == 554)
-            try await self.expectClosed(&smtp)
-        }
+        try await self.play([.send("STARTTLS", "RSET"), .expect(554), .closed])
     }
 
     @Test("hostile-input 4: STARTTLS takes no argument, is done once, and forgets EHLO and MAIL (RFC 3207 §4.2)")
@@ -219,11 +202,8 @@ struct HostileInputTests {
         "hostile-input 6: a command line over the limit is answered 500, and the session lives",
         arguments: Transport.allCases)
     func longLine(_ transport: Transport) async throws {
-        try await self.dialog(transport) { smtp in
-            let reply = try await smtp.say("NOOP " + String(repeating: "x", count: 3000))
-            #expect(reply.code == 500)
-            #expect(try await smtp.say("NOOP").code == 250)
-        }
+        let long = String(repeating: "x", count: 3000)
+        try await self.play(transport, [.send("NOOP \(long)"), .expect(500), .send("NOOP"), .expect(250)])
     }
 
     @Test("hostile-input 6: 10 MB without a newline end the connection, and memory stays flat")
@@ -233,12 +213,9 @@ struct HostileInputTests {
         try await withThrowingTaskGroup { group in
             for _ in 0..<8 {
                 group.addTask {
-                    try await self.dialog { smtp in
-                        let piece = String(repeating: "x", count: 65_536)
-                        // The server closes long before the end; writing may then fail.
-                        for _ in 0..<160 { try? await smtp.send(piece) }
-                        try await self.expectClosed(&smtp)
-                    }
+                    // The server has said its last word long before the end, and drops the rest.
+                    let piece = String(repeating: "x", count: 65_536)
+                    try await self.play([.bytes(piece, times: 160), .expect(500), .closed])
                 }
             }
             try await group.waitForAll()
@@ -250,14 +227,12 @@ struct HostileInputTests {
 
     @Test("hostile-input 11: the recipient over the limit is answered 452, and those before it stand")
     func tooManyRecipients() async throws {
-        try await self.dialog { smtp in
-            try await smtp.say("MAIL FROM:<a@client.test>")
-            for number in 1...100 { #expect(try await smtp.say("RCPT TO:<r\(number)@ours.test>").code == 250) }
-            #expect(try await smtp.say("RCPT TO:<r101@ours.test>").code == 452)
-            #expect(try await smtp.say("DATA").code == 354)
-            try await smtp.send("Subject: many\r\n\r\nx\r\n.\r\n")
-            #expect(try await smtp.readReply().code == 250)
-        }
+        let recipients = (1...101).map { "RCPT TO:<r\($0)@ours.test>" }
+        try await self.play([
+            .send("MAIL FROM:<a@client.test>"), .expect(250), .lines(recipients),
+            .replies(Array(repeating: "250", count: 100) + ["452"]),
+            .content("Subject: many\r\n\r\nx"), .afterDot(.expect(250)),
+        ])
     }
 
     @Test(
@@ -272,7 +247,7 @@ struct HostileInputTests {
             }
             // EHLO counts among the commands without effect.
             #expect((limit - 1...limit).contains(replies))
-            try await self.expectClosed(&smtp)
+            try await smtp.play([.closed])
         }
     }
 
@@ -284,23 +259,11 @@ struct HostileInputTests {
             "bob@xn--bcher-kva.test", "@ours.test,@ours.test:bob%else.test@ours.test",
         ])
     func openRelay(_ path: String) async throws {
-        try await self.dialog { smtp in
-            try await smtp.say("MAIL FROM:<a@client.test>")
-            #expect(try await smtp.say("RCPT TO:<\(path)>").code == 550)
-            #expect(try await smtp.say("DATA").code == 554)
+        try await self.play([
+            .send("MAIL FROM:<a@client.test>"), .expect(250), .send("RCPT TO:<\(path)>"), .expect(550),
+            .send("DATA"), .expect(554),
             // And ours, in any case of letters.
-            #expect(try await smtp.say("RCPT TO:<bob@OURS.Test>").code == 250)
-        }
-    }
-
-    /// The server has said its last word.
-    private func expectClosed(_ smtp: inout SMTPDialog, sourceLocation: SourceLocation = #_sourceLocation) async throws
-    {
-        for _ in 0..<2 {
-            // A last 421 or 500 may stand before the end.
-            guard let reply = try? await smtp.readReply() else { return }
-            #expect(reply.code >= 400, sourceLocation: sourceLocation)
-        }
-        Issue.record("the connection is still open", sourceLocation: sourceLocation)
+            .send("RCPT TO:<bob@OURS.Test>"), .expect(250),
+        ])
     }
 }

@@ -11,24 +11,12 @@ struct LimitTests {
         var options = LabRelayOptions()
         options.settings = ["smtp.command-timeout": "2s", "smtp.handshake-timeout": "1s"]
         try await LabRelay.with([], options) { lab in
-            try await SMTPDialog.with(port: lab.smtpPort) { smtp in
-                try await smtp.hello()
-                // Were each byte to move the deadline, this client could go on for ever.
-                for _ in 0..<50 {
-                    // Bytes behind the end of the session are read and dropped, or refused once it is closed.
-                    try? await smtp.send("x")
-                    try await Task.sleep(for: .milliseconds(100))
-                }
-                // Had they met a closed socket, a reset would have destroyed the reply.
-                #expect(try await smtp.readReply().code == 421)
-                await #expect(throws: (any Error).self) { try await smtp.readReply() }
-            }
-            try await SMTPDialog.with(port: lab.smtpPort) { smtp in
-                try await smtp.hello()
-                #expect(try await smtp.say("STARTTLS").code == 220)
-                // No ClientHello comes; there is nothing that the server could say.
-                await #expect(throws: (any Error).self) { try await smtp.readReply() }
-            }
+            // Were each byte to move the deadline, this client could go on for ever. Bytes behind the end of the session are
+            // read and dropped; had they met a closed socket, a reset would have destroyed the reply.
+            try await ClientScript(.hello, .bytes("x", times: 50, every: .milliseconds(100)), .expect(421), .closed)
+                .play(port: lab.smtpPort)
+            // No ClientHello comes; there is nothing that the server could say.
+            try await ClientScript(.hello, .send("STARTTLS"), .expect(220), .closed).play(port: lab.smtpPort)
         }
     }
 
@@ -39,19 +27,11 @@ struct LimitTests {
         var options = LabRelayOptions()
         options.settings = ["smtp.data-timeout": "2s"]
         try await LabRelay.with([], options) { lab in
-            try await SMTPDialog.with(port: lab.smtpPort) { smtp in
-                try await smtp.hello()
-                if isEncrypted { try await smtp.startTLS() }
-                try await smtp.say("MAIL FROM:<a@client.test>")
-                try await smtp.say("RCPT TO:<slow@bravo.test>")
-                #expect(try await smtp.say("DATA").code == 354)
-                // A line each 100 ms: 200 bytes a second.
-                for _ in 0..<40 {
-                    try? await smtp.send("0123456789012345\r\n")
-                    try await Task.sleep(for: .milliseconds(100))
-                }
-                #expect(try await smtp.readReply().code == 421)
-            }
+            // A line each 100 ms: 200 bytes a second.
+            try await ClientScript(
+                isEncrypted ? .secureHello : .hello, .envelope(to: "slow@bravo.test"), .content(""),
+                .bytes("0123456789012345\r\n", times: 40, every: .milliseconds(100)), .expect(421), .closed
+            ).play(port: lab.smtpPort)
             #expect(try await lab.receptions(for: "slow@bravo.test") == 0)
         }
     }
@@ -61,13 +41,29 @@ struct LimitTests {
         var options = LabRelayOptions()
         options.settings = ["smtp.greeting-delay": "2s"]
         try await LabRelay.with([], options) { lab in
-            try await SMTPDialog.connected(port: lab.smtpPort) { smtp in
-                try await smtp.send("EHLO client.test\r\nMAIL FROM:<a@client.test>\r\n")
-                #expect(try await smtp.readReply().code == 554)
-                await #expect(throws: (any Error).self) { try await smtp.readReply() }
-            }
+            try await ClientScript(.send("EHLO client.test", "MAIL FROM:<a@client.test>"), .expect(554), .closed)
+                .play(port: lab.smtpPort)
             // Who waits is served.
-            try await SMTPDialog.with(port: lab.smtpPort) { _ = try await $0.hello() }
+            try await ClientScript(.hello).play(port: lab.smtpPort)
+        }
+    }
+
+    @Test(
+        "A client that sends far over the limit, and looks only then, reads why and a clean end",
+        arguments: [false, true])
+    func farewell(isEncrypted: Bool) async throws {
+        var options = LabRelayOptions()
+        options.settings = ["smtp.max-message-size": "1MiB"]
+        try await LabRelay.with([], options) { lab in
+            let start: ClientScript = [isEncrypted ? .secureHello : .hello, .envelope(to: "huge@bravo.test")]
+            let piece = String(repeating: String(repeating: "z", count: 62) + "\r\n", count: 1024)
+            // The server gives up 17 MiB from the beginning, or at once; the client is at its end 24 MiB or more behind that.
+            try await (start + [.content(""), .bytes(piece, times: 41 * 16), .expect("552 5.3.4"), .closed])
+                .play(port: lab.smtpPort)
+            try await
+                (start + [.send("BDAT \(40 << 20) LAST"), .bytes(piece, times: 40 * 16), .expect("552 5.3.4"), .closed])
+                .play(port: lab.smtpPort)
+            #expect(try await lab.receptions(for: "huge@bravo.test") == 0)
         }
     }
 
@@ -76,16 +72,15 @@ struct LimitTests {
         var options = LabRelayOptions()
         options.settings = ["smtp.max-connections-per-address": "2", "smtp.max-connections": "3"]
         try await LabRelay.with([], options) { lab in
-            func greeting(from source: String) async throws -> SMTPDialog.Reply {
-                try await SMTPDialog.connected(from: source, port: lab.smtpPort) { try await $0.readReply() }
+            func refused(_ reply: String, from source: String) async throws {
+                try await ClientScript(.expect(reply), .closed).play(from: source, port: lab.smtpPort)
             }
             try await SMTPDialog.with(port: lab.smtpPort) { first in
                 try await SMTPDialog.with(port: lab.smtpPort) { second in
-                    #expect(try await greeting(from: "127.0.0.1").description.hasPrefix("421 4.7.0"))
+                    try await refused("421 4.7.0", from: "127.0.0.1")
                     try await SMTPDialog.connected(from: "127.0.0.2", port: lab.smtpPort) { third in
-                        let served = try await third.readReply()
-                        #expect(served.code == 220)
-                        #expect(try await greeting(from: "127.0.0.3").description.hasPrefix("421 4.3.2"))
+                        try await third.play([.hello])
+                        try await refused("421 4.3.2", from: "127.0.0.3")
                     }
                     try await second.hello()
                 }
@@ -100,15 +95,9 @@ struct LimitTests {
         var options = LabRelayOptions()
         options.settings = ["smtp.max-connection-rate": "5"]
         try await LabRelay.with([], options) { lab in
-            for _ in 0..<5 { try await SMTPDialog.with(port: lab.smtpPort) { _ = try await $0.hello() } }
-            try await SMTPDialog.connected(port: lab.smtpPort) { smtp in
-                let refused = try await smtp.readReply()
-                #expect(refused.description.hasPrefix("421 4.7.0"))
-            }
-            try await SMTPDialog.connected(from: "127.0.0.2", port: lab.smtpPort) { smtp in
-                let served = try await smtp.readReply()
-                #expect(served.code == 220)
-            }
+            for _ in 0..<5 { try await ClientScript(.hello).play(port: lab.smtpPort) }
+            try await ClientScript(.expect("421 4.7.0"), .closed).play(port: lab.smtpPort)
+            try await ClientScript(.hello).play(from: "127.0.0.2", port: lab.smtpPort)
         }
     }
 

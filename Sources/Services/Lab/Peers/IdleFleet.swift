@@ -115,7 +115,7 @@ private final class IdleClientHandler: ChannelInboundHandler {
     /// What is said next, at the end of each reply.
     private var script = ["EHLO idle.test\r\n", "STARTTLS\r\n"][...]
     private var isSecured = false
-    private var reply = ""
+    private var replies = ReplyReader()
     private var bytes: RepeatedTask?
 
     init(_ tls: TLSClientContext, pause: Duration?, ready: EventLoopPromise<Void>) {
@@ -125,12 +125,16 @@ private final class IdleClientHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.reply += String(buffer: self.unwrapInboundIn(data))
-        guard self.reply.hasSuffix("\r\n"),
-            let last = self.reply.split(whereSeparator: \.isNewline).last, last.dropFirst(3).first != "-"
-        else { return }
-        self.reply = ""
-        guard last.first == "2" else { return self.fail(LabFailure("the server said \(last)"), context) }
+        self.replies.append(self.unwrapInboundIn(data))
+        do {
+            while let reply = try self.replies.next() { self.received(reply, context) }
+        } catch {
+            self.fail(error, context)
+        }
+    }
+
+    private func received(_ reply: SMTPDialog.Reply, _ context: ChannelHandlerContext) {
+        guard reply.isPositive else { return self.fail(LabFailure("the server said \(reply)"), context) }
         if let line = self.script.popFirst() {
             self.send(line, context)
         } else if self.isSecured {

@@ -42,7 +42,7 @@ public struct LoadClient: Sendable {
         public struct Refusal: Hashable, Sendable {
             /// Its id.
             public let messageID: String
-            /// The first line of the reply.
+            /// The last line of the reply.
             public let reply: String
         }
 

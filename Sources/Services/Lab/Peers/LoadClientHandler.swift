@@ -13,9 +13,6 @@ final class LoadClientHandler: ChannelInboundHandler {
         case envelope(repliesLeft: Int), endOfData, done
     }
 
-    /// No server of ours says so long a line.
-    private static let maximumReplyLine = 4096
-
     private var messages: ArraySlice<LoadMessage>
     private let reversePath: String
     private let tls: TLSClientContext?
@@ -24,7 +21,7 @@ final class LoadClientHandler: ChannelInboundHandler {
     private let result: EventLoopPromise<LoadClient.Report>
     private var report = LoadClient.Report()
     private var state = State.greeting
-    private var buffer = ByteBuffer()
+    private var replies = ReplyReader()
     private var begun = ContinuousClock.now
     private var timer: Scheduled<Void>?
 
@@ -46,17 +43,12 @@ final class LoadClientHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = self.unwrapInboundIn(data)
-        self.buffer.discardReadBytes()
-        self.buffer.writeBuffer(&bytes)
-        while let end = self.buffer.readableBytesView.firstIndex(of: UInt8(ascii: "\n")),
-            let line = self.buffer.readString(length: end - self.buffer.readerIndex + 1)
-        {
-            // Only the last line of a reply counts: the one without a hyphen behind its code.
-            if line.dropFirst(3).first == "-" { continue }
-            self.received(line.prefix { !$0.isNewline }, context)
+        self.replies.append(self.unwrapInboundIn(data))
+        do throws(ReplyReader.EndlessLine) {
+            while let reply = try self.replies.next() { self.received(reply, context) }
+        } catch {
+            self.end(context, because: "\(error)")
         }
-        if self.buffer.readableBytes > Self.maximumReplyLine { self.end(context, because: "endless reply") }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -86,8 +78,8 @@ final class LoadClientHandler: ChannelInboundHandler {
 
     // MARK: The conversation
 
-    private func received(_ reply: Substring, _ context: ChannelHandlerContext) {
-        let isPositive = reply.first == "2"
+    private func received(_ reply: SMTPDialog.Reply, _ context: ChannelHandlerContext) {
+        let isPositive = reply.isPositive
         switch self.state {
         case .greeting where isPositive:
             self.state = .hello
@@ -99,16 +91,16 @@ final class LoadClientHandler: ChannelInboundHandler {
         case .hello where isPositive, .securedHello where isPositive: self.beginMessage(context)
         case .envelope(let repliesLeft) where repliesLeft > 1 && isPositive:
             self.state = .envelope(repliesLeft: repliesLeft - 1)
-        case .envelope(repliesLeft: 1) where reply.hasPrefix("354"): self.sendContent(context)
+        case .envelope(repliesLeft: 1) where reply.code == 354: self.sendContent(context)
         case .endOfData where isPositive: self.acknowledged(context)
         case .envelope, .endOfData: self.refused(reply, context)
-        case .greeting, .hello, .startTLS, .handshake, .securedHello: self.end(context, because: String(reply))
+        case .greeting, .hello, .startTLS, .handshake, .securedHello: self.end(context, because: reply.lastLine)
         case .done: ()
         }
     }
 
     private func startTLS(_ context: ChannelHandlerContext) {
-        guard let tls = self.tls, self.buffer.readableBytes == 0 else {
+        guard let tls = self.tls, self.replies.isEmpty else {
             return self.end(context, because: "bytes behind the 220")
         }
         self.state = .handshake
@@ -147,9 +139,9 @@ final class LoadClientHandler: ChannelInboundHandler {
     }
 
     /// After a refusal the connection ends: a new one is the surest way to a clean transaction.
-    private func refused(_ reply: Substring, _ context: ChannelHandlerContext) {
+    private func refused(_ reply: SMTPDialog.Reply, _ context: ChannelHandlerContext) {
         if let message = self.messages.popFirst() {
-            self.report.refused.append(.init(messageID: message.id, reply: String(reply)))
+            self.report.refused.append(.init(messageID: message.id, reply: reply.lastLine))
         }
         self.state = .done
         context.close(promise: nil)

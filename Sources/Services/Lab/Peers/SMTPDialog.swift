@@ -2,6 +2,7 @@ public import MailModel
 import NIOCore
 import NIOPosix
 import SMTPProtocol
+import Synchronization
 import TLSEngine
 
 /// A conversation with an SMTP server, line by line, as a submitting client or a test leads it.
@@ -21,6 +22,10 @@ public struct SMTPDialog: ~Copyable {
         public let lines: [String]
         /// The code; 0 if the server said something else.
         public var code: Int { self.lines.last.flatMap { Int($0.prefix(3)) } ?? 0 }
+        /// The last line, which says what counts.
+        public var lastLine: String { self.lines.last ?? "" }
+        /// Whether the code is 2yz.
+        public var isPositive: Bool { self.lines.last?.utf8.first == UInt8(ascii: "2") }
         /// All lines.
         public var description: String { self.lines.joined(separator: "\n") }
         /// The id of `250 … queued as <id>`.
@@ -29,13 +34,11 @@ public struct SMTPDialog: ~Copyable {
         }
     }
 
-    /// The longest line that is read from the server.
-    private static let maximumLineLength = 4096
-
     private let channel: any Channel
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
-    private var unread = ByteBuffer()
+    private let deadline: Deadline
+    private var replies = ReplyReader()
 
     /// Connects, reads the greeting, leads the conversation and closes; all of it within `limit`.
     public static func with<Value: Sendable>(
@@ -59,6 +62,8 @@ public struct SMTPDialog: ~Copyable {
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(5))
+            // A server that has ended its side can be sent more, as a client does that has not looked yet.
+            .channelOption(.allowRemoteHalfClosure, value: true)
         if let source { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
         let channel =
             try await bootstrap.connect(host: address, port: Int(port)) { channel in
@@ -66,14 +71,12 @@ public struct SMTPDialog: ~Copyable {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
-        // The deadline closes the channel, and that ends whatever waits for it.
-        let deadline = channel.channel.eventLoop.scheduleTask(in: .nanoseconds(limit.wholeNanoseconds)) {
-            channel.channel.close(promise: nil)
-        }
+        let deadline = Deadline(limit, of: channel.channel)
         defer { deadline.cancel() }
         return try await channel.executeThenClose { inbound, outbound in
             var dialog = SMTPDialog(
-                channel: channel.channel, outbound: outbound, inbound: inbound.makeAsyncIterator())
+                channel: channel.channel, outbound: outbound, inbound: inbound.makeAsyncIterator(),
+                deadline: deadline)
             return try await body(&dialog)
         }
     }
@@ -157,32 +160,28 @@ public struct SMTPDialog: ~Copyable {
         try await self.submit(from: reversePath, to: recipients, message.utf8)
     }
 
-    /// Reads one reply.
+    /// Reads one reply; fails if the server ends the connection instead.
     public mutating func readReply() async throws -> Reply {
-        var lines: [String] = []
+        guard let reply = try await self.nextReply() else { throw LabFailure("the server closed the connection") }
+        return reply
+    }
+
+    /// Reads one reply; `nil` when the server has ended the connection in the way that TCP, and TLS if there is, foresees.
+    public mutating func nextReply() async throws -> Reply? {
         while true {
-            let line = try await self.readLine()
-            lines.append(line)
-            guard line.dropFirst(3).first == "-" else { return Reply(lines: lines) }
+            if let reply = try self.replies.next() { return reply }
+            guard let part = try await self.inbound.next(isolation: #isolation) else {
+                guard !self.deadline.isOver else { throw LabFailure("the server took too long") }
+                return nil
+            }
+            self.replies.append(part)
         }
     }
+
+    /// Closes the connection. Nothing can be said or read after it.
+    public mutating func hangUp() async { try? await self.channel.close() }
 
     // MARK: Bytes
-
-    private mutating func readLine() async throws -> String {
-        while true {
-            if let end = self.unread.readableBytesView.firstIndex(of: UInt8(ascii: "\n")),
-                let line = self.unread.readString(length: end - self.unread.readerIndex + 1)
-            {
-                return line.trimmingSuffix { $0.isNewline }
-            }
-            guard self.unread.readableBytes <= Self.maximumLineLength else { throw LabFailure("a line without end") }
-            guard var part = try await self.inbound.next(isolation: #isolation) else {
-                throw LabFailure("the server closed the connection, or took too long")
-            }
-            self.unread.writeBuffer(&part)
-        }
-    }
 
     private func expect(_ code: Int, _ reply: Reply) throws(LabFailure) {
         guard reply.code == code else { throw LabFailure("expected \(code), the server said \(reply)") }
@@ -198,15 +197,25 @@ public struct SMTPDialog: ~Copyable {
     }
 }
 
-extension String {
-    fileprivate func trimmingSuffix(while condition: (Character) -> Bool) -> String {
-        var rest = self[...]
-        while let last = rest.last, condition(last) { rest.removeLast() }
-        return String(rest)
+/// The time for a whole dialog. When it is over the channel is closed, which ends whatever waits for it.
+private final class Deadline: Sendable {
+    private let hasPassed = Atomic(false)
+    private let task = Mutex<Scheduled<Void>?>(nil)
+
+    init(_ limit: Duration, of channel: any Channel) {
+        let task = channel.eventLoop.scheduleTask(in: .nanoseconds(limit.wholeNanoseconds)) {
+            self.hasPassed.store(true, ordering: .relaxed)
+            channel.close(promise: nil)
+        }
+        self.task.withLock { $0 = task }
     }
+
+    var isOver: Bool { self.hasPassed.load(ordering: .relaxed) }
+
+    func cancel() { self.task.withLock { $0?.cancel() } }
 }
 
-/// Tells a promise how the handshake ended.
+/// Tells a promise how the handshake ended; and whoever reads, if TLS is cut off after it.
 private final class HandshakeOutcome: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private let promise: EventLoopPromise<Void>
@@ -217,6 +226,7 @@ private final class HandshakeOutcome: ChannelInboundHandler {
         switch event as? TLSEvent {
         case .clientHandshake(.failed(let failure, _)): self.promise.fail(failure)
         case .clientHandshake: self.promise.succeed()
+        case .truncated: context.fireErrorCaught(LabFailure("the server ended the connection without an end of TLS"))
         default: context.fireUserInboundEventTriggered(event)
         }
     }

@@ -141,7 +141,12 @@ let package = Package(
             ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
 
         // Benchmarks
-        benchmark("relay-bench", ["Lab", "QueueStore", "TLSEngine", argumentParser]),
+        benchmark(
+            "relay-bench",
+            [
+                "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", argumentParser,
+                logging,
+            ]),
 
         // Tests
         .target(

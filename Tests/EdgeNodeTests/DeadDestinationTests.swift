@@ -101,7 +101,7 @@ struct DeadDestinationTests {
                     try await Task.sleep(for: .milliseconds(300))
                     #expect(dead.connectionCount == 1)
                     for _ in 0..<150 where dead.connectionCount < 2 {
-                        await shard.due("bravo.test")
+                        _ = await shard.due("bravo.test")
                         _ = await dead.wait(within: .milliseconds(100)) { $0.connectionCount == 2 }
                     }
                     #expect(dead.connectionCount == 2)

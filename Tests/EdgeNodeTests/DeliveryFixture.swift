@@ -131,7 +131,7 @@ struct DeliveryFixture {
     /// What the poll does each second: works off what is due for these domains, and brings deferred entries back.
     func poll(_ domains: Set<DomainName>) async throws {
         for lease in self.leases { try await self.environment.store.promoteDeferred(lease.term) }
-        let due = try await self.environment.store.dueDestinations(self.leases.map(\.term))
+        let due = try await self.environment.store.dueDestinations(self.leases.map(\.term)).due
         try await withThrowingTaskGroup { group in
             for entry in due where domains.contains(entry.destination) {
                 let destination = try self.destination(entry.destination)

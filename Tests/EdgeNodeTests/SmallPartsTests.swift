@@ -49,6 +49,19 @@ struct SmallPartsTests {
         #expect(!supervisor.submit {})
     }
 
+    @Test("No more run at once than may; one that ends makes room for another")
+    func supervisorAtOnce() async {
+        let supervisor = TaskSupervisor(backlog: 10, atOnce: 1)
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        async let running: Void = supervisor.run()
+        #expect(supervisor.submit { for await _ in ends { break } })
+        #expect(!supervisor.submit {})
+        end.yield()
+        while !supervisor.submit({}) { await Task.yield() }
+        supervisor.close()
+        await running
+    }
+
     // MARK: ConnectionBudget
 
     @Test("Nobody has more connections than the budget; what is given back goes to who waits")

@@ -48,7 +48,7 @@ struct DestinationRowTests {
             try await self.conclude(queue, .blocked(first), .opened, .blocked(over))
             let claim = try await queue.claim()
             #expect(claim.backoff?.failures == 2 && !claim.isBackoffInForce)
-            #expect(try await queue.store.dueDestinations([try queue.term()]).map(\.destination) == [bravo])
+            #expect(try await queue.store.dueDestinations([try queue.term()]).due.map(\.destination) == [bravo])
         }
     }
 

@@ -34,6 +34,13 @@ extension LibpqConnection {
     /// Queues all statements and the one Sync. `false`: the connection is unusable and nothing can have committed.
     private func send(_ statements: [Statement], _ run: inout PipelineRun) -> Bool {
         var names = self.prepared
+        if self.takeStalePlans() {
+            // No parameters, so there is nothing to point to; the text is copied by libpq.
+            guard unsafe PQsendQueryParams(self.handle, "DISCARD PLANS", 0, nil, nil, nil, nil, 0) == 1 else {
+                return false
+            }
+            run.expected.append(.nothing)
+        }
         for statement in statements {
             let name: String
             if let known = names[statement.sql] {

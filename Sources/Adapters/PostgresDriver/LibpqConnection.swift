@@ -14,12 +14,16 @@ import Glibc
     /// Names of the statements that the server has prepared, by text.
     var prepared: [String: String] = [:]
     var nextStatementNumber = 0
+    private let planLifetime: Duration?
+    /// Since when the session has had its plans.
+    private var plansSince = ContinuousClock.now
 
     /// Connects, or says why not.
     init(_ settings: PoolSettings) throws(PostgresError) {
         let handle = unsafe Self.connect(settings.parameters)
         guard let handle = unsafe handle else { throw PostgresError(.cannotConnect, "libpq is out of memory") }
         unsafe self.handle = handle
+        self.planLifetime = settings.planLifetime
         // The handle is valid from here until `deinit`, and no other thread has it.
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             throw PostgresError(.cannotConnect, unsafe Self.message(handle))
@@ -34,6 +38,13 @@ import Glibc
     deinit {
         // Nothing uses the handle after its owner.
         unsafe PQfinish(self.handle)
+    }
+
+    /// Whether the plans are due to be made anew; from now on they count as new.
+    func takeStalePlans() -> Bool {
+        guard let lifetime = self.planLifetime, ContinuousClock.now - self.plansSince >= lifetime else { return false }
+        self.plansSince = .now
+        return true
     }
 
     /// Waits until there is work, or the server closes the idle connection.

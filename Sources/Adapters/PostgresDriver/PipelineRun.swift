@@ -6,6 +6,8 @@ struct PipelineRun {
     enum Expected {
         case prepared(String, as: String)
         case rows
+        /// Nothing that the caller asked for.
+        case nothing
     }
 
     enum Event {
@@ -55,10 +57,10 @@ extension LibpqConnection {
         case PGRES_PIPELINE_SYNC:
             return .finished
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
-            if case .prepared(let sql, let name)? = run.current {
-                if !name.isEmpty { self.prepared[sql] = name }
-            } else {
-                run.results.append(unsafe QueryResult(copying: result))
+            switch run.current {
+            case .prepared(let sql, let name): if !name.isEmpty { self.prepared[sql] = name }
+            case .nothing: ()
+            case .rows, nil: run.results.append(unsafe QueryResult(copying: result))
             }
             return .more
         case PGRES_PIPELINE_ABORTED, PGRES_NONFATAL_ERROR:

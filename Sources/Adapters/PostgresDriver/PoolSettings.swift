@@ -16,6 +16,8 @@ public struct PoolSettings: Sendable {
     public var reconnectDelay: ClosedRange<Duration> = .milliseconds(50) ... .seconds(2)
     /// Server settings of each session, such as `synchronous_commit`. No white space in names or values.
     public var sessionSettings: [String: String] = [:]
+    /// How long a session keeps the plans of its statements; for ever unless given.
+    public var planLifetime: Duration?
     /// Shown in the server's list of sessions.
     public var applicationName = "relay"
 

@@ -10,10 +10,7 @@ struct ConcludeBatch {
 
     init(_ conclusions: [Conclusion], map: ShardMap, node: String) {
         // Rows are touched in the order of their keys by all transactions, so that none wait for each other in a circle.
-        let sorted = conclusions.sorted { left, right in
-            (left.entry.key.shard, left.entry.key.message.uuid.high, left.entry.key.message.low)
-                < (right.entry.key.shard, right.entry.key.message.uuid.high, right.entry.key.message.low)
-        }
+        let sorted = conclusions.sorted { $0.entry.key.isLocked(before: $1.entry.key) }
         let retried = sorted.filter { if case .retry = $0.result { true } else { false } }
         let removed = sorted.filter { if case .removed = $0.result { true } else { false } }
         var statements = [QueueStore.fence(Set(sorted.map(\.term)))]
@@ -44,8 +41,7 @@ struct ConcludeBatch {
             DELETE FROM relay.open_attempt o
             USING unnest($1::int2[], $2::uuid[], $3::text[], $4::int8[], $5::bool[])
                 AS g (shard, message_id, domain, epoch, removed)
-            WHERE o.shard = g.shard AND o.message_id = g.message_id AND o.domain = g.domain
-                AND (g.removed OR o.epoch = g.epoch)
+            WHERE \(Lookup.sql("o", "g", "shard", "message_id", "domain")) AND (g.removed OR o.epoch = g.epoch)
             """, parameters: Self.keys(conclusions) + [conclusions.map(\.epoch.rawValue), isRemoved])
     }
 
@@ -80,8 +76,8 @@ struct ConcludeBatch {
                 $7::text[], $8::text[], $9::bool[])
                 AS g (shard, message_id, domain, attempts, at, recipients, status, reason, notified)
         ), moved AS (
-            DELETE FROM relay.ready r USING given g WHERE r.shard = g.shard AND r.message_id = g.message_id
-                AND r.domain = g.domain AND r.attempts = g.attempts
+            DELETE FROM relay.ready r USING given g
+            WHERE \(Lookup.sql("r", "g", "shard", "message_id", "domain")) AND r.attempts = g.attempts
             RETURNING r.shard, r.message_id, r.domain, r.destination, g.at, r.arrived_at, r.attempts + 1 AS attempts,
                 r.size, g.recipients::jsonb AS recipients, g.notified, g.status, g.reason,
                 g.at >= now() + interval '59 minutes' AS is_long
@@ -111,8 +107,8 @@ struct ConcludeBatch {
             SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::int4[])
                 AS g (shard, message_id, domain, attempts)
         ), gone AS (
-            DELETE FROM relay.ready r USING given g WHERE r.shard = g.shard AND r.message_id = g.message_id
-                AND r.domain = g.domain AND r.attempts = g.attempts
+            DELETE FROM relay.ready r USING given g
+            WHERE \(Lookup.sql("r", "g", "shard", "message_id", "domain")) AND r.attempts = g.attempts
             RETURNING r.shard, r.message_id, r.size
         ), \(Self.finish("ready"))
         SELECT relay.expect_rows((SELECT count(*) FROM gone), (SELECT count(*) FROM given), 'RL003')
@@ -126,11 +122,11 @@ struct ConcludeBatch {
                 body = CASE WHEN m.remaining > n.entries THEN m.body END,
                 finished_at = CASE WHEN m.remaining > n.entries THEN m.finished_at ELSE clock_timestamp() END
             FROM (SELECT shard, message_id, count(*)::int4 AS entries FROM gone GROUP BY shard, message_id) AS n
-            WHERE m.shard = n.shard AND m.message_id = n.message_id
+            WHERE \(Lookup.sql("m", "n", "shard", "message_id"))
             RETURNING m.shard, m.message_id, m.chunks, m.remaining
         ), cleared AS (
             DELETE FROM relay.body_chunk c USING finished f WHERE f.remaining <= 0 AND f.chunks > 0
-                AND c.shard = f.shard AND c.message_id = f.message_id
+                AND \(Lookup.sql("c", "f", "shard", "message_id"))
         ), counted AS (
             INSERT INTO relay.queue_counter AS c (slot, state, messages, bytes)
             SELECT pg_backend_pid() % 64, '\(state)', -count(*), -sum(size) FROM gone HAVING count(*) > 0
@@ -138,5 +134,13 @@ struct ConcludeBatch {
             SET messages = c.messages + excluded.messages, bytes = c.bytes + excluded.bytes
         )
         """
+    }
+}
+
+extension EntryKey {
+    /// The order in which all transactions lock rows.
+    func isLocked(before other: EntryKey) -> Bool {
+        (self.shard, self.message.high, self.message.low, self.domain.text)
+            < (other.shard, other.message.high, other.message.low, other.domain.text)
     }
 }

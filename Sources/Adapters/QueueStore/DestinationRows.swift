@@ -57,7 +57,7 @@ enum DestinationRows {
         Statement(
             """
             DELETE FROM relay.destination d USING unnest($1::int2[], $2::text[]) AS g (shard, destination)
-            WHERE d.shard = g.shard AND d.destination = g.destination
+            WHERE \(Lookup.sql("d", "g", "shard", "destination"))
             """, keys.map(\.shard.rawValue), keys.map(\.name.text))
     }
 

@@ -63,7 +63,7 @@ struct EnqueueBatch {
             ON CONFLICT (shard, message_id) DO NOTHING RETURNING shard, message_id, chunks, size
         ), published AS (
             DELETE FROM relay.staged_body s USING inserted i
-            WHERE i.chunks > 0 AND s.shard = i.shard AND s.message_id = i.message_id RETURNING 1
+            WHERE i.chunks > 0 AND \(Lookup.sql("s", "i", "shard", "message_id")) RETURNING 1
         ), given AS (
             SELECT e.*, i.size FROM unnest($9::int2[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[])
                 AS e (shard, message_id, domain, recipients, addresses, note)

@@ -12,6 +12,8 @@ extension QueueStore {
         _ attempts: [(entry: QueueEntry, epoch: Epoch)]
     ) async throws(QueueStoreError) -> Set<EntryKey> {
         guard !attempts.isEmpty else { return [] }
+        // Rows are locked in the order of their keys by all transactions, so that none wait for each other in a circle.
+        let attempts = attempts.sorted { $0.entry.key.isLocked(before: $1.entry.key) }
         let keys = attempts.map(\.entry.key)
         let results = try await self.pool.idempotently([
             Self.fence(Set(attempts.map { ShardTerm(shard: $0.entry.key.shard, epoch: $0.epoch) })),
@@ -20,10 +22,11 @@ extension QueueStore {
                 INSERT INTO relay.open_attempt AS o (shard, message_id, domain, node, epoch, attempt)
                 SELECT r.shard, r.message_id, r.domain, $6, g.epoch, r.attempts + 1
                 FROM unnest($1, $2, $3, $4, $5) AS g (shard, message_id, domain, epoch, attempts)
-                JOIN relay.ready r ON r.shard = g.shard AND r.message_id = g.message_id AND r.domain = g.domain
-                    AND r.attempts = g.attempts
-                -- The row cannot be taken away by a late outcome of a former owner until this is committed.
-                ORDER BY r.shard, r.message_id, r.domain FOR KEY SHARE OF r
+                CROSS JOIN LATERAL (
+                    SELECT * FROM relay.ready r WHERE r.shard = g.shard AND r.message_id = g.message_id
+                        AND r.domain = g.domain AND r.attempts = g.attempts
+                    -- The row cannot be taken away by a late outcome of a former owner until this is committed.
+                    OFFSET 0 FOR KEY SHARE OF r) AS r
                 ON CONFLICT (shard, message_id, domain) DO UPDATE SET node = excluded.node, epoch = excluded.epoch,
                     attempt = excluded.attempt, opened_at = clock_timestamp()
                 -- One attempt is opened once, so that it cannot be made twice.

@@ -44,24 +44,8 @@ public struct Claim: Sendable {
 }
 
 extension QueueStore {
-    /// The destinations of these shards that have entries due and are not held back, and how long each has waited.
-    ///
-    /// It steps from destination to destination in the index, so a long queue for one costs no more than a short one.
-    public func dueDestinations(
-        _ terms: [ShardTerm], limit: Int = 1000
-    ) async throws(QueueStoreError) -> [DueEntry] {
-        let results = try await self.pool.idempotently([
-            Statement(Self.dueSQL, terms.map(\.shard.rawValue), Int64(limit))
-        ])
-        var due: [DueEntry] = []
-        for row in results[0].rows {
-            due.append(DueEntry(shard: Shard(rawValue: try row.value(0)), destination: try row.domain(1)))
-        }
-        return due
-    }
-
-    /// Reads entries of one destination that are due, and the destination's row: a keyset read that changes nothing, since the lease makes the owner
-    /// the only reader. Bounded by count and by the size of bodies; at least one entry comes if any is due.
+    /// Reads entries of one destination that are due, and the destination's row: a keyset read that changes nothing, since
+    /// the lease makes the owner the only reader. Bounded by count and by the size of bodies; at least one entry comes if any is due.
     ///
     /// A sweep begins with no cursor and ends when none comes back. Later sweeps begin anew, because a transaction that
     /// commits late may show entries that lie before the cursor; the owner leaves out those that it has already.
@@ -113,7 +97,7 @@ extension QueueStore {
                 """
                 UPDATE relay.ready r SET next_attempt_at = now() + $4 * interval '1 microsecond'
                 FROM unnest($1, $2, $3) AS g (shard, message_id, domain)
-                WHERE r.shard = g.shard AND r.message_id = g.message_id AND r.domain = g.domain
+                WHERE \(Lookup.sql("r", "g", "shard", "message_id", "domain"))
                 """, entries.map(\.shard), entries.map(\.message.uuid), entries.map(\.domain),
                 pause.storedMicroseconds),
         ])
@@ -162,32 +146,23 @@ extension QueueStore {
         r.recipients::text, r.delay_notified, r.last_status, r.last_reason, o.node, o.epoch, o.attempt, o.opened_at
         """
 
+    /// The tables beside `r` that they are in: look-ups, whatever the planner thinks of the tables' sizes.
+    static let entryJoins = """
+        CROSS JOIN LATERAL (
+            SELECT * FROM relay.message m WHERE m.shard = r.shard AND m.message_id = r.message_id OFFSET 0) AS m
+        LEFT JOIN LATERAL (
+            SELECT * FROM relay.open_attempt o
+            WHERE o.shard = r.shard AND o.message_id = r.message_id AND o.domain = r.domain OFFSET 0) AS o ON true
+        """
+
     private static let claimSQL = """
         SELECT \(entryColumns) FROM (
             SELECT *, sum(size) OVER (ORDER BY next_attempt_at, message_id) - size AS before FROM (
                 SELECT * FROM relay.ready WHERE shard = $1 AND destination = $2 AND next_attempt_at <= now()
                     AND (next_attempt_at, message_id) > ($3, $4)
                 ORDER BY next_attempt_at, message_id LIMIT $5) AS first) AS r
-        JOIN relay.message m ON m.shard = r.shard AND m.message_id = r.message_id
-        LEFT JOIN relay.open_attempt o
-            ON o.shard = r.shard AND o.message_id = r.message_id AND o.domain = r.domain
+        \(entryJoins)
         WHERE r.before < $6 ORDER BY r.next_attempt_at, r.message_id
-        """
-
-    private static let dueSQL = """
-        WITH RECURSIVE walk AS (
-            SELECT s.shard, f.destination, f.next_attempt_at FROM unnest($1::int2[]) AS s (shard) CROSS JOIN LATERAL (
-                SELECT r.destination, r.next_attempt_at FROM relay.ready r WHERE r.shard = s.shard
-                ORDER BY r.destination, r.next_attempt_at LIMIT 1) AS f
-            UNION ALL
-            SELECT w.shard, f.destination, f.next_attempt_at FROM walk w CROSS JOIN LATERAL (
-                SELECT r.destination, r.next_attempt_at FROM relay.ready r
-                WHERE r.shard = w.shard AND r.destination > w.destination
-                ORDER BY r.destination, r.next_attempt_at LIMIT 1) AS f
-        )
-        SELECT w.shard, w.destination FROM walk w
-        LEFT JOIN relay.destination d ON d.shard = w.shard AND d.destination = w.destination
-        WHERE w.next_attempt_at <= now() AND (d.blocked_until IS NULL OR d.blocked_until <= now()) LIMIT $2
         """
 
     private static let promoteSQL = """
@@ -197,7 +172,7 @@ extension QueueStore {
             ORDER BY next_attempt_at LIMIT $3
         ), moved AS (
             DELETE FROM relay.deferred d USING due
-            WHERE d.shard = $1 AND d.message_id = due.message_id AND d.domain = due.domain RETURNING d.*
+            WHERE d.shard = $1 AND \(Lookup.sql("d", "due", "message_id", "domain")) RETURNING d.*
         ), put AS (
             INSERT INTO relay.ready (shard, message_id, domain, generation, destination, next_attempt_at, arrived_at,
                 attempts, size, recipients, delay_notified, last_status, last_reason)

@@ -48,9 +48,7 @@ extension QueueStore {
 
     private static let overdueSQL = """
         SELECT \(entryColumns) FROM (SELECT * \(pageSQL) LIMIT $5) AS r
-        JOIN relay.message m ON m.shard = r.shard AND m.message_id = r.message_id
-        LEFT JOIN relay.open_attempt o
-            ON o.shard = r.shard AND o.message_id = r.message_id AND o.domain = r.domain
+        \(entryJoins)
         WHERE r.arrived_at <= $7 OR (NOT r.delay_notified AND r.arrived_at <= $6::timestamptz)
         ORDER BY r.next_attempt_at, r.message_id LIMIT $8
         """

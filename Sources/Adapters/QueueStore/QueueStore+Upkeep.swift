@@ -1,4 +1,4 @@
-public import DeliveryQueue
+import DeliveryQueue
 public import MailModel
 import PostgresDriver
 
@@ -104,55 +104,5 @@ extension QueueStore {
         var events: [TraceEvent] = []
         for row in results[0].rows { events.append(try TraceRows.event(row)) }
         return events
-    }
-
-    /// Lets new entries go to the other partition if that is empty, and truncates it first. Call it every few minutes.
-    ///
-    /// - Returns: whether it was done.
-    @discardableResult
-    public func rotateReady() async throws(QueueStoreError) -> Bool {
-        let results = try await self.pool.idempotently([Statement("SELECT relay.rotate_ready()")])
-        return try Self.only(results[0]).value(0)
-    }
-
-    /// Removes bodies that were staged and never published, if no chunk has come for so long.
-    ///
-    /// - Returns: how many bodies.
-    @discardableResult
-    public func sweepOrphans(olderThan age: Duration = .seconds(3600)) async throws(QueueStoreError) -> Int {
-        let results = try await self.pool.idempotently([
-            Statement(
-                """
-                WITH old AS (
-                    DELETE FROM relay.staged_body WHERE touched_at < clock_timestamp() - $1 * interval '1 microsecond'
-                    RETURNING shard, message_id
-                ), chunks AS (
-                    DELETE FROM relay.body_chunk c USING old
-                    WHERE c.shard = old.shard AND c.message_id = old.message_id)
-                SELECT count(*) FROM old
-                """, age.storedMicroseconds)
-        ])
-        return Int(try Self.only(results[0]).value(0, as: Int64.self))
-    }
-
-    /// Forgets messages of a shard that were finished so long ago that no INSERT of theirs can be repeated any more.
-    ///
-    /// - Returns: how many; as many as `limit` means that there may be more.
-    @discardableResult
-    public func sweepFinished(
-        _ shard: Shard, olderThan age: Duration = .seconds(3600), limit: Int = 10_000
-    ) async throws(QueueStoreError) -> Int {
-        // A partial index holds the finished messages alone, the earliest first.
-        let results = try await self.pool.idempotently([
-            Statement(
-                """
-                DELETE FROM relay.message m USING (
-                    SELECT message_id FROM relay.message WHERE shard = $1
-                        AND finished_at < clock_timestamp() - $2 * interval '1 microsecond'
-                    ORDER BY finished_at LIMIT $3) AS old
-                WHERE m.shard = $1 AND m.message_id = old.message_id
-                """, shard.rawValue, age.storedMicroseconds, Int64(limit))
-        ])
-        return results[0].affectedRows
     }
 }

@@ -33,6 +33,9 @@ public final class QueueStore: Sendable {
             "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off",
             "enable_mergejoin": "off", "enable_bitmapscan": "off",
         ]
+        // Still they must not be older than the statistics by much: those of an empty table know no difference between
+        // its indexes.
+        settings.planLifetime = .seconds(10)
         return settings
     }
 

@@ -122,11 +122,14 @@ public struct EdgeNode: Sendable {
                 running: self.loaded, load: self.reload, signals: parts.reloads, parts: replaceable,
                 metrics: self.metrics, logger: self.logger),
             DatabaseMonitor(pool: parts.pool, metrics: self.metrics),
+            SnapshotMonitor(
+                store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
+                logger: self.logger),
             ResolverMonitor(
                 resolver: parts.files.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
-                drainTime: self.configuration.drain.timeout),
+                drainTime: self.configuration.drain.timeout, traceRetention: self.configuration.queue.traceRetention),
         ] + gatekeepers.services + [self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 

@@ -43,6 +43,7 @@ public struct RelayMetrics: Sendable {
     public let queueRetries: Counter<RetryReason>
     public let pgConnections: Gauge<DatabaseConnectionState>
     public let pgErrors: Counter<DatabaseErrorClass>
+    public let pgOldestSnapshotSeconds: Gauge<NoLabels>
 
     // MARK: Process
     public let configLastReloadSuccessful: Gauge<NoLabels>
@@ -102,6 +103,8 @@ public struct RelayMetrics: Sendable {
         self.queueRetries = make.counter("queue_retries_total", "Entries put back for another attempt, by reason.")
         self.pgConnections = make.gauge("pg_connections", "Database connections by state.")
         self.pgErrors = make.counter("pg_errors_total", "Database errors by class.")
+        self.pgOldestSnapshotSeconds = make.gauge(
+            "pg_oldest_snapshot_seconds", "Age of what keeps removed rows from being cleared away; 0 if nothing does.")
 
         self.configLastReloadSuccessful = make.gauge(
             "config_last_reload_successful", "1 while the configuration that was loaded last is in force, else 0.")

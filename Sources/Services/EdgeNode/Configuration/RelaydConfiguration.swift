@@ -84,12 +84,14 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var connectTimeout = Duration.seconds(5)
         public var acquireTimeout = Duration.seconds(5)
         public var statementTimeout = Duration.seconds(8)
+        public var snapshotWarning = Duration.seconds(300)
     }
 
     public struct Queue: Hashable, Sendable {
         public var shards = 64
         public var leaseTTL = Duration.seconds(10)
         public var leaseRenewal = Duration.seconds(3)
+        public var traceRetention = Duration.seconds(30 * 86_400)
         public var maxMessages = 0
         public var maxBytes = ByteCount(0)
         public var maxDatabaseSize = ByteCount(0)

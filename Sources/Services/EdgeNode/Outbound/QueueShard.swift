@@ -30,19 +30,20 @@ actor QueueShard {
     /// New mail for `domain` has come. One that is known to be left alone is: the poll tells when that is over.
     func arrived(_ domain: DomainName) async {
         if let until = self.blocked[domain], self.environment.clock.now < until { return }
-        await self.due(domain)
+        _ = await self.due(domain)
     }
 
-    /// Entries for `domain` may be due: its destination looks, and is started if there is none.
-    func due(_ domain: DomainName) async {
+    /// Entries for `domain` may be due: its destination looks, and is started if there is none. `false` when there is no
+    /// place for one more.
+    func due(_ domain: DomainName) async -> Bool {
         self.blocked[domain] = nil
         // One that has ended is replaced; meanwhile the shard may have been stopped, or somebody else, to whom it said
         // the same, may have put another in its place.
         while !self.isStopping, let destination = self.destinations[domain] {
-            if await destination.wake() { return }
+            if await destination.wake() { return true }
             self.ended(destination, domain, blockedUntil: nil)
         }
-        guard !self.isStopping else { return }
+        guard !self.isStopping else { return true }
         let destination = Destination(
             environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain))
         self.destinations[domain] = destination
@@ -50,8 +51,9 @@ actor QueueShard {
             await destination.run()
             await self.ended(destination, domain, blockedUntil: destination.blockedUntil)
         }
-        // The poll finds it again when there is room.
+        // It is found again when there is room.
         if !isStarted { self.destinations[domain] = nil }
+        return isStarted
     }
 
     /// Begins no further message. Those under way are finished by their destinations, whose parent waits for them.

@@ -32,9 +32,9 @@ actor ShardTable {
         for (_, shard) in lost { await shard.stop() }
     }
 
-    /// Has an entry's destination look for work, if its shard is ours.
-    func due(_ entry: DueEntry) async {
-        await self.shards[entry.shard]?.shard.due(entry.destination)
+    /// Has an entry's destination look for work, if its shard is ours. `false` when there is no place for it now.
+    func due(_ entry: DueEntry) async -> Bool {
+        await self.shards[entry.shard]?.shard.due(entry.destination) ?? true
     }
 
     /// New mail has come for an entry's destination, if its shard is ours.

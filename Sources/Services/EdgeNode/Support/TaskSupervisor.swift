@@ -10,23 +10,32 @@ final class TaskSupervisor: Sendable {
 
     private struct State {
         var waiting: [Operation] = []
+        /// Submitted and not ended.
+        var open = 0
         var isClosed = false
         var runner: CheckedContinuation<[Operation], Never>?
     }
 
     private let backlog: Int
+    private let atOnce: Int
     private let state = Mutex(State())
 
-    /// - Parameter backlog: how many submissions may wait for `run()` to pick them up; one more is refused.
-    init(backlog: Int) { self.backlog = backlog }
+    /// - Parameters:
+    ///   - backlog: how many submissions may wait for `run()` to pick them up; one more is refused.
+    ///   - atOnce: how many may not have ended yet; one more is refused.
+    init(backlog: Int, atOnce: Int = .max) {
+        self.backlog = backlog
+        self.atOnce = atOnce
+    }
 
-    /// Starts `operation` as a child of `run()`. `false` when the backlog is full or the supervisor is closed: the
-    /// operation will then never run.
+    /// Starts `operation` as a child of `run()`. `false` when there are too many, or the supervisor is closed:
+    /// the operation will then never run.
     func submit(_ operation: @escaping Operation) -> Bool {
         let (isAccepted, runner) = self.state.withLock { state in
-            guard !state.isClosed, state.waiting.count < self.backlog else {
+            guard !state.isClosed, state.waiting.count < self.backlog, state.open < self.atOnce else {
                 return (false, nil as CheckedContinuation<[Operation], Never>?)
             }
+            state.open += 1
             if let runner = state.runner.take() { return (true, runner) }
             state.waiting.append(operation)
             return (true, nil)
@@ -50,7 +59,12 @@ final class TaskSupervisor: Sendable {
             while true {
                 let operations = await self.next()
                 if operations.isEmpty { break }
-                for operation in operations { group.addTask { await operation() } }
+                for operation in operations {
+                    group.addTask {
+                        await operation()
+                        self.state.withLock { $0.open -= 1 }
+                    }
+                }
             }
         }
     }

@@ -122,6 +122,10 @@ enum ConfigurationSchema {
         Key(
             "database.statement-timeout", \.database.statementTimeout, .duration(second...hour),
             "Time for one statement."),
+        Key(
+            "database.snapshot-warning", \.database.snapshotWarning, .duration(second...day),
+            "A transaction, slot or standby that has kept removed rows from being cleared away for so long is named in the log: it slows the queue down."
+        ),
     ]
 
     private static let queue: [Setting<RelaydConfiguration>] =
@@ -136,6 +140,9 @@ enum ConfigurationSchema {
             Key(
                 "queue.lease-renewal", \.queue.leaseRenewal, .duration(.milliseconds(100)...hour),
                 "Interval of renewal; at most half of lease-ttl."),
+            Key(
+                "queue.trace-retention", \.queue.traceRetention, .duration(day...(day * 3650)),
+                "How long the trace of a message is kept, by whole days; of several nodes' values the least counts."),
         ] + room
 
     private static let delivery: [Setting<RelaydConfiguration>] = [

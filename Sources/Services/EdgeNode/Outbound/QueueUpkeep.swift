@@ -1,0 +1,96 @@
+import DeliveryQueue
+import Logging
+import QueueStore
+import Telemetry
+
+/// Keeps the queue's storage in shape: brings deferred entries back, forgets what is over, and gives space back.
+struct QueueUpkeep: Sendable {
+    let environment: DeliveryEnvironment
+    /// How long trace rows are kept.
+    let traceRetention: Duration
+
+    private static let interval = Duration.seconds(30)
+    /// How often the ready entries change partitions, if it is worth it: what is gone slows down those who come, until
+    /// its partition is truncated.
+    private static let rotationInterval = Duration.seconds(5)
+    /// The most entries that are moved between two rotations.
+    private static let carriedAtOnce = 20_000
+    private static let page = 1000
+
+    private var store: QueueStore { self.environment.store }
+
+    /// Brings deferred entries back, all that are due soon, however many one domain has.
+    func promote() async {
+        while !Task.isCancelled {
+            for term in self.environment.leases.terms() {
+                await self.chore("bringing deferred entries back") { () throws(QueueStoreError) in
+                    while try await self.store.promoteDeferred(term, limit: Self.page) == Self.page,
+                        !Task.isCancelled
+                    {}
+                }
+            }
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// Does all the rest.
+    func keepInShape() async {
+        while !Task.isCancelled {
+            await self.sweep()
+            await self.chore("keeping the trace") { () throws(QueueStoreError) in
+                try await self.store.keepTrace(for: self.traceRetention)
+            }
+            await self.chore("summing up", self.publishSummary)
+            for _ in 0..<Int(Self.interval / Self.rotationInterval) {
+                await self.chore("rotating partitions", self.rotate)
+                try? await Task.sleep(for: Self.rotationInterval)
+            }
+        }
+    }
+
+    private func sweep() async {
+        for term in self.environment.leases.terms() {
+            await self.chore("sweeping finished messages") { () throws(QueueStoreError) in
+                try await self.store.sweepFinished(term.shard)
+            }
+            await self.chore("sweeping destinations") { () throws(QueueStoreError) in
+                try await self.store.sweepDestinations(term)
+            }
+        }
+        await self.chore("sweeping orphans") { () throws(QueueStoreError) in try await self.store.sweepOrphans() }
+    }
+
+    /// Truncates the partition that takes no new entries. If a few that wait are in the way, they are moved first.
+    private func rotate() async throws(QueueStoreError) {
+        guard try await !self.store.rotateReady(), try await self.store.readyStorage().isWorthMoving else { return }
+        var left = Self.carriedAtOnce
+        for term in self.environment.leases.terms() {
+            var moved = 0
+            repeat {
+                moved = try await self.store.carryOver(term, limit: Self.page)
+                left -= moved
+            } while moved == Self.page && left > 0 && !Task.isCancelled
+            guard left > 0, !Task.isCancelled else { return }
+        }
+        try await self.store.rotateReady()
+    }
+
+    /// Does one piece of upkeep; what fails is tried again in the next round, and holds nothing else up. A shutdown waits
+    /// for no more than the present statement.
+    private func chore(_ name: String, _ body: () async throws(QueueStoreError) -> Void) async {
+        guard !Task.isCancelled else { return }
+        do throws(QueueStoreError) {
+            try await body()
+        } catch {
+            self.environment.logger.warning("upkeep failed", metadata: ["chore": "\(name)", "error": "\(error)"])
+        }
+    }
+
+    private func publishSummary() async throws(QueueStoreError) {
+        let summary = try await self.store.summary()
+        self.environment.metrics.queueMessages.set(.ready, to: summary.ready.entries)
+        self.environment.metrics.queueMessages.set(.deferred, to: summary.deferred.entries)
+        self.environment.metrics.queueBytes.set(.ready, to: summary.ready.bytes)
+        self.environment.metrics.queueBytes.set(.deferred, to: summary.deferred.bytes)
+    }
+}

@@ -73,6 +73,8 @@ let package = Package(
         .executable(name: "relay-bench", targets: ["relay-bench"]),
         // For the fuzzer, which is a package of its own in Tests/Fuzzing.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
+        // Preloaded by tests into programs whose clock they set.
+        .library(name: "FakeClock", type: .dynamic, targets: ["FakeClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
@@ -153,6 +155,7 @@ let package = Package(
             name: "FuzzTargets", dependencies: ["DANE", "MailModel", "SMTPProtocol", "SecureResolver"],
             path: "Tests/Fuzzing/Targets", swiftSettings: strict),
         tests("Fuzzing", ["FuzzTargets"]),
+        .target(name: "FakeClock", path: "Tests/FakeClock"),
         tests("CLibraries", ["CIDN2", "CNGHTTP2", "COpenSSL", "CPostgres", "CUnbound"]),
         tests("MailModel", ["MailModel"]),
         tests("SMTPProtocol", ["MailModel", "SMTPProtocol"]),

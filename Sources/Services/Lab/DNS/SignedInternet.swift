@@ -83,7 +83,24 @@ public actor SignedInternet {
     }
 
     /// Suspends the server without closing its sockets: resolvers then meet silence, not refusal.
-    public func pauseServer() { self.server?.signal(SIGSTOP) }
+    public func pauseServer() async {
+        guard let server = self.server else { return }
+        server.signal(SIGSTOP)
+        // No process can refuse it, but a thread that runs at the moment may answer a question before it stops.
+        while server.isRunning, !Self.isSuspended(server.processIdentifier) {
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    /// Whether no thread of a process runs.
+    private static func isSuspended(_ process: Int32) -> Bool {
+        let folder = "/proc/\(process)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return threads.allSatisfy { thread in
+            let status = try? String(contentsOfFile: "\(folder)/\(thread)/status", encoding: .utf8)
+            return status?.contains("State:\tT") != false
+        }
+    }
 
     /// Lets a suspended server run on.
     public func resumeServer() { self.server?.signal(SIGCONT) }

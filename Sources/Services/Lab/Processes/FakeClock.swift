@@ -8,42 +8,38 @@ public import Foundation
 /// …
 /// try clock.set(ahead: .zero)
 /// ```
-/// libfaketime does it, which answers for the clock in place of libc. Clocks that count from the start of the machine,
-/// which deadlines go by, and the times of files stay as they are.
+/// A library that is loaded before the others answers for the clock (`Tests/FakeClock`). Clocks that count from the start
+/// of the machine, which deadlines go by, and the times of files stay as they are.
 public struct FakeClock: Sendable {
-    /// What a child process needs in its environment to go by this clock.
+    /// What a child process needs in its environment to go by this clock. Its user must be able to read in the folder.
     public let environment: [String: String]
     private let file: URL
 
     /// A clock whose state is a file in `folder`.
     public init(in folder: URL, ahead offset: Duration = .zero) throws(LabFailure) {
-        guard let library = Self.library else {
-            throw LabFailure("libfaketime is not installed: apt-get install faketime")
+        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        let library = program.deletingLastPathComponent().appending(path: "libFakeClock.so")
+        guard FileManager.default.isReadableFile(atPath: library.path) else {
+            throw LabFailure("there is no \(library.path): build it with `swift build --build-tests`")
         }
         self.file = folder.appending(path: "clock-\(UUID().uuidString)")
-        self.environment = [
-            "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": self.file.path,
-            // The file is read for every look at the clock, so that a new offset holds at once.
-            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
-        ]
+        self.environment = ["LD_PRELOAD": library.path, "RELAY_FAKE_CLOCK": self.file.path]
+        guard
+            FileManager.default.createFile(
+                atPath: self.file.path, contents: Data(count: 8), attributes: [.posixPermissions: 0o644])
+        else { throw LabFailure("cannot write \(self.file.path)") }
         try self.set(ahead: offset)
     }
 
-    /// Sets the clock so far ahead of this machine's, or behind it by a negative offset, in whole seconds.
+    /// Sets the clock so far ahead of this machine's, or behind it by a negative offset, in whole seconds. Holds at once.
     public func set(ahead offset: Duration) throws(LabFailure) {
-        let seconds = offset.components.seconds
         do {
-            // Atomically: a child that read half of it would go by another time.
-            try Data("\(seconds < 0 ? "" : "+")\(seconds)\n".utf8).write(to: self.file, options: .atomic)
+            // In place, since the children have the file in their memory.
+            let handle = try FileHandle(forUpdating: self.file)
+            try handle.write(contentsOf: withUnsafeBytes(of: offset.components.seconds) { Data($0) })
+            try handle.close()
         } catch {
             throw LabFailure("cannot write \(self.file.path): \(error)")
         }
-    }
-
-    /// The form for programs with several threads, where Debian has it on this machine's architecture.
-    private static var library: String? {
-        let libraries = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib")) ?? []
-        return libraries.map { "/usr/lib/\($0)/faketime/libfaketimeMT.so.1" }
-            .first { FileManager.default.isReadableFile(atPath: $0) }
     }
 }

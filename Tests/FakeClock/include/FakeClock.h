@@ -1,0 +1,1 @@
+// Nothing: the functions have the names of those that they take the place of.

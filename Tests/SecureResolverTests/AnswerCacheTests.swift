@@ -62,6 +62,7 @@ struct UnboundConfigurationTests {
         "Options that would switch validation off, or smuggle others, are refused",
         arguments: [
             ("module-config", "\"iterator\""), ("val-permissive-mode", "yes"), ("trust-anchor", "x"),
+            ("val-nsec3-keysize-iterations", "\"1024 0\""),
             ("edns-buffer-size", "1232\nval-permissive-mode: yes"), ("a: b\nc", "yes"), ("", "yes"), ("do-ip6", ""),
         ])
     func refusedOptions(_ name: String, _ value: String) {

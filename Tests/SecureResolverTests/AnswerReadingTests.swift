@@ -25,6 +25,10 @@ private struct Packet {
         return Self.record(owner, 46, [0, 1, 13, 2, 0, 0, 0, 60] + expiry + [0, 0, 0, 0, 0, 1, 0])
     }
 
+    static func denial(_ owner: DomainName, iterations: UInt16) -> [UInt8] {
+        Self.record(owner, 50, [1, 0, UInt8(iterations >> 8), UInt8(iterations & 0xFF), 0, 0])
+    }
+
     static func soa(_ owner: DomainName, ttl: UInt32, minimum: UInt8) -> [UInt8] {
         Self.record(owner, 6, ttl: ttl, [0, 0] + Array(repeating: 0, count: 19) + [minimum])
     }
@@ -69,6 +73,25 @@ struct AnswerReadingTests {
             Issue.record("an ended signature passed")
             return
         }
+    }
+
+    @Test(
+        "hostile-input 27: what rests on too many iterations of NSEC3 is bogus, not insecure; a short NSEC3 is harmless"
+    )
+    func iterations() {
+        func answer(_ iterations: UInt16, secure: Bool = false) -> DNSAnswer {
+            let fair = Packet.denial("fair.test", iterations: 0)
+            return self.read(
+                Packet(authority: [fair, Packet.denial("deep.test", iterations: iterations)]), secure: secure
+            ).answer
+        }
+        #expect(answer(150) == .absent(.noData, .insecure))
+        #expect(answer(151) == .failed(.bogus("NSEC3 with 151 iterations, more than 150 (RFC 9276)")))
+        #expect(answer(.max) == .failed(.bogus("NSEC3 with 65535 iterations, more than 150 (RFC 9276)")))
+        // What libunbound did compute is proven.
+        #expect(answer(151, secure: true) == .absent(.noData, .secure))
+        let short = Packet(authority: [Packet.record("a.test", 50, [1, 0])])
+        #expect(self.read(short).answer == .absent(.noData, .insecure))
     }
 
     @Test("A denial is kept for the lesser of the SOA's TTL and its last field (RFC 2308 §5)")

@@ -45,6 +45,9 @@ package struct AnswerReading: Sendable {
         }
     }
 
+    /// Denials by names hashed more often than this are not looked at (RFC 9276 §3.2).
+    static let maximumIterations: UInt16 = 150
+
     /// A negative answer without SOA, as some forwarders give it, is kept no longer than this.
     static let negativeLifetimeWithoutSOA = Duration.seconds(5)
 
@@ -102,6 +105,12 @@ package struct AnswerReading: Sendable {
             if let name = names.first(where: { name in !self.anchors.contains { $0.covers(name) } }) {
                 return self.failed(.resolverUnavailable("no trust anchor above \(name)"))
             }
+            // libunbound says "insecure" of what it did not compute, as if that were proven: whoever is between us and
+            // a zone of such denials could then take its TLSA records away.
+            if let iterations = Self.iterations(message), iterations > Self.maximumIterations {
+                return self.failed(
+                    .bogus("NSEC3 with \(iterations) iterations, more than \(Self.maximumIterations) (RFC 9276)"))
+            }
             return TimedAnswer(answer: answer, lifetime: self.lifetime(message, isNegative: answer.isNegative))
         }
         var lifetime = self.lifetime(message, isNegative: answer.isNegative)
@@ -127,6 +136,13 @@ package struct AnswerReading: Sendable {
             seconds += negative
         }
         return .seconds(Int64(seconds.min() ?? 0))
+    }
+
+    /// How often a denial hashes its names again, at the most (RFC 5155 §3.2); `nil` where there is none of that kind.
+    private static func iterations(_ message: DNSMessage) -> UInt16? {
+        message.authority.filter { $0.type == DNSType.nsec3 }.map { denial in
+            denial.data.dropFirst(2).prefix(2).reduce(0) { $0 << 8 | UInt16($1) }
+        }.max()
     }
 
     private func failed(_ failure: DNSFailure) -> TimedAnswer {

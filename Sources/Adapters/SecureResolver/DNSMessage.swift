@@ -156,5 +156,5 @@ enum DNSType {
     static let mx: UInt16 = 15
     static let dname: UInt16 = 39
     static let rrsig: UInt16 = 46
-    static let dnskey: UInt16 = 48
+    static let nsec3: UInt16 = 50
 }

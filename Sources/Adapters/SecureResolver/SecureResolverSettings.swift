@@ -78,7 +78,7 @@ public struct SecureResolverSettings: Hashable, Sendable {
     public var maximumRecords = 100
     /// The most aliases followed to an answer.
     public var maximumAliases = 16
-    /// The signed zone whose keys the self-test asks for; `nil` is the root.
+    /// The signed zone whose SOA record the self-test asks for; `nil` is the root.
     public var selfTestZone: DomainName?
 
     /// The defaults: full recursion from the root, validated from Debian's root anchor.

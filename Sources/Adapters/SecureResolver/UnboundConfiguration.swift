@@ -14,6 +14,7 @@ struct UnboundConfiguration: Sendable {
     private static let refusedOptions: Set<String> = [
         "module-config", "val-permissive-mode", "trust-anchor", "trust-anchor-file", "auto-trust-anchor-file",
         "trusted-keys-file", "include", "include-toplevel", "root-hints", "python-script", "dynlib-file",
+        "val-nsec3-keysize-iterations",
     ]
 
     /// Checks settings and writes them as text.
@@ -57,6 +58,10 @@ struct UnboundConfiguration: Sendable {
             "outgoing-num-tcp: 64", "incoming-num-tcp: 0",
             // A server that was dead is asked again soon, and a zone that was bogus too: mail waits for both.
             "infra-host-ttl: 60", "infra-keep-probing: yes", "val-bogus-ttl: 5",
+            // What zones ask for beyond this is not computed; `AnswerReading` knows the limit.
+            "val-nsec3-keysize-iterations: \"1024 \(AnswerReading.maximumIterations)\"",
+            // A tenth of a signature's life, up to a day, would be more than a clock may be wrong.
+            "val-sig-skew-min: 3600", "val-sig-skew-max: 3600",
         ]
     }
 

@@ -1,6 +1,7 @@
 import CUnbound
 import Foundation
 import Glibc
+import MailModel
 import Synchronization
 
 /// How one query to libunbound ended.
@@ -31,11 +32,19 @@ final class UnboundThread: Sendable {
     private let wakeUp: Int32
 
     /// Starts the thread and waits until libunbound has accepted its configuration.
-    init(configuration: String) async throws(SecureResolverError) {
+    ///
+    /// - Parameters:
+    ///   - clockWasSet: told on this thread by how much, whenever a context is given up because of it.
+    init(
+        configuration: String, now: @escaping @Sendable () -> Timestamp,
+        clockWasSet: @escaping @Sendable (Duration) -> Void
+    ) async throws(SecureResolverError) {
         self.wakeUp = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         guard self.wakeUp >= 0 else { throw .init(.libraryFailure, "no descriptor for the resolver's thread") }
         let failure = await withCheckedContinuation { (ready: CheckedContinuation<SecureResolverError?, Never>) in
-            let thread = Thread { [self] in self.run(configuration, ready) }
+            let thread = Thread { [self] in
+                self.run(UnboundContexts(configuration: configuration, now: now, clockWasSet: clockWasSet), ready)
+            }
             thread.name = "resolver"
             thread.start()
         }
@@ -64,35 +73,38 @@ final class UnboundThread: Sendable {
 
     // MARK: On the thread
 
-    private func run(_ configuration: String, _ ready: CheckedContinuation<SecureResolverError?, Never>) {
-        let context: UnboundContext
-        do throws(SecureResolverError) {
-            context = try UnboundContext(configuration: configuration)
-        } catch {
+    private func run(
+        _ contexts: UnboundContexts, _ ready: CheckedContinuation<SecureResolverError?, Never>
+    ) {
+        var contexts = contexts
+        if case .failure(let error) = contexts.current() {
             self.seal()
             return ready.resume(returning: error)
         }
         ready.resume(returning: nil)
         var stopped: [@Sendable () -> Void] = []
         while stopped.isEmpty {
-            self.wait(for: context)
+            self.wait(for: contexts.last)
+            let context = contexts.current()
             for command in self.mailbox.withLock({ mailbox in exchange(&mailbox.commands, with: []) }) {
-                switch command {
-                case .resolve(let name, let type, let deadline, let done):
-                    context.resolve(name, type: type, deadline: deadline, done)
-                case .stop(let done):
-                    stopped.append(done)
-                }
+                if case .stop(let done) = command { stopped.append(done) } else { Self.run(command, in: context) }
             }
-            context.process()
-            context.expire(at: .now)
+            contexts.last?.process()
+            contexts.last?.expire(at: .now)
         }
         // Deleting the context drops its callbacks, so whoever waits is answered first.
         let late = self.seal()
-        context.failAll("the resolver is shut down")
+        contexts.end("the resolver is shut down")
         for command in late { Self.refuse(command) }
-        context.delete()
         for done in stopped { done() }
+    }
+
+    private static func run(_ command: Command, in context: Result<UnboundContext, SecureResolverError>) {
+        guard case .resolve(let name, let type, let deadline, let done) = command else { return }
+        switch context {
+        case .success(let context): context.resolve(name, type: type, deadline: deadline, done)
+        case .failure(let error): done(.unavailable("\(error)"))
+        }
     }
 
     @discardableResult
@@ -103,13 +115,14 @@ final class UnboundThread: Sendable {
         }
     }
 
-    private func wait(for context: UnboundContext) {
+    private func wait(for context: UnboundContext?) {
         var descriptors = [
             pollfd(fd: self.wakeUp, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: context.descriptor, events: Int16(POLLIN), revents: 0),
+            // A negative descriptor is passed over (poll(2)).
+            pollfd(fd: context?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         var milliseconds: Int32 = -1
-        if let deadline = context.nextDeadline {
+        if let deadline = context?.nextDeadline {
             let left = ContinuousClock.now.duration(to: deadline)
             milliseconds = Int32(clamping: max(0, left / .milliseconds(1)).rounded(.up).clampedToInt64)
         }

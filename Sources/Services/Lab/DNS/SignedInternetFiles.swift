@@ -8,11 +8,8 @@ struct KnotFiles: Sendable {
     var configuration: URL { self.directory.appending(path: "knot.conf") }
     var trustAnchor: URL { self.directory.appending(path: "root.key") }
     var log: URL { self.directory.appending(path: "knotd.log") }
-    private var socket: URL { self.directory.appending(path: "knot.sock") }
+    var socket: URL { self.directory.appending(path: "knot.sock") }
     private var presigned: URL { self.directory.appending(path: "presigned") }
-
-    /// How long Knot's signatures live by our policy.
-    private static let signatureLifetime = Duration.seconds(14 * 86_400)
 
     init(directory: URL, port: UInt16) {
         self.directory = directory
@@ -26,7 +23,7 @@ struct KnotFiles: Sendable {
                 try FileManager.default.createDirectory(
                     at: self.directory.appending(path: folder), withIntermediateDirectories: true)
             }
-            try Data(self.configurationText(zones).utf8).write(to: self.configuration)
+            try Data(KnotConfiguration(self, zones).text.utf8).write(to: self.configuration)
         } catch {
             throw ChildProcess.Failure("cannot write to \(self.directory.path): \(error)")
         }
@@ -53,18 +50,28 @@ struct KnotFiles: Sendable {
         }
         if zone.name == "." || zone.name == "test" { lines += ["ns.root-servers.test. A 127.0.0.1"] }
         try self.save(lines.joined(separator: "\n") + "\n", to: self.zoneFile(zone))
-        if case .signaturesEnd(let validity) = zone.condition { try await self.sign(zone, validFor: validity) }
+        switch zone.condition {
+        case .signaturesEnd(let validity): try await self.sign(zone, validFor: validity)
+        case .keyTrap(let keys, let signatures):
+            try await self.sign(zone, validFor: KnotConfiguration.signatureLifetime) {
+                KeyTrap(keys: keys, signatures: signatures).springing(in: $0)
+            }
+        case .signed, .unsigned, .wrongDelegationSigner, .hashedDenial, .serverFailure: ()
+        }
     }
 
     /// Signs the zone file in place, as it would have been signed at the time from which `validity` is left by now.
-    private func sign(_ zone: LabZone, validFor validity: Duration) async throws(ChildProcess.Failure) {
-        let start = Int64(Date().timeIntervalSince1970) + (validity - Self.signatureLifetime).components.seconds
+    private func sign(
+        _ zone: LabZone, validFor validity: Duration, thenChanging change: (String) -> String = { $0 }
+    ) async throws(ChildProcess.Failure) {
+        let age = KnotConfiguration.signatureLifetime - validity
+        let start = Int64(Date().timeIntervalSince1970) - age.components.seconds
         try await ChildProcess.run(
             "kzonesign",
             ["-c", self.configuration.path, "-o", self.presigned.path, "-t", "\(start)", LabRecord.absolute(zone.name)])
         do {
-            let signed = try Data(contentsOf: self.presigned.appending(path: zone.fileName))
-            try signed.write(to: self.zoneFile(zone))
+            let signed = try String(contentsOf: self.presigned.appending(path: zone.fileName), encoding: .utf8)
+            try Data(change(signed).utf8).write(to: self.zoneFile(zone))
         } catch {
             throw ChildProcess.Failure("cannot move the signed zone \(zone.name): \(error)")
         }
@@ -104,95 +111,5 @@ struct KnotFiles: Sendable {
         } catch {
             throw ChildProcess.Failure("cannot write \(file.path): \(error)")
         }
-    }
-
-    // MARK: Configuration
-
-    private func configurationText(_ zones: [LabZone]) -> String {
-        let head = """
-            server:
-                listen: 127.0.0.1@\(self.port)
-                rundir: \(self.directory.path)
-                pidfile: knot.pid
-                udp-workers: 1
-                tcp-workers: 2
-                background-workers: 1
-            database:
-                storage: \(self.directory.path)/db
-                kasp-db-max-size: 50M
-                journal-db-max-size: 100M
-                timer-db-max-size: 10M
-            control:
-                listen: \(self.socket.path)
-            log:
-              - target: stderr
-                any: notice
-            policy:
-              - id: lab
-                manual: on
-                algorithm: ecdsap256sha256
-                single-type-signing: on
-                rrsig-lifetime: \(Self.signatureLifetime.components.seconds)
-            template:
-              - id: default
-                storage: \(self.directory.path)/zones
-                zonefile-sync: -1
-                zonefile-load: difference-no-serial
-                journal-content: all
-            zone:
-
-            """
-        return head + zones.map(self.zoneText).joined()
-    }
-
-    private func zoneText(_ zone: LabZone) -> String {
-        let head = "  - domain: \(LabRecord.absolute(zone.name))\n    file: \(zone.fileName)\n"
-        switch zone.condition {
-        case .signed, .wrongDelegationSigner:
-            return head + "    dnssec-signing: on\n    dnssec-policy: lab\n"
-        case .signaturesEnd:
-            // kzonesign reads the policy here; the server takes its work as it is, serial number included.
-            return head + "    dnssec-policy: lab\n    zonefile-load: whole\n    journal-content: none\n"
-        case .unsigned, .serverFailure:
-            return head
-        }
-    }
-}
-
-extension LabZone {
-    /// Whether it has keys of its own.
-    fileprivate var isSigned: Bool {
-        switch self.condition {
-        case .signed, .wrongDelegationSigner, .signaturesEnd: true
-        case .unsigned, .serverFailure: false
-        }
-    }
-
-    fileprivate var fileName: String { self.name == "." ? "root.zone" : "\(self.name).zone" }
-
-    /// The closest zone above this one.
-    fileprivate func parent(among zones: [LabZone]) -> LabZone? {
-        guard self.name != "." else { return nil }
-        let above = zones.filter { $0.name == "." || self.name.hasSuffix("." + $0.name) }
-        return above.max { $0.depth < $1.depth }
-    }
-
-    private var depth: Int { self.name.split(separator: ".").count }
-
-    /// The zone file but for delegations.
-    fileprivate var lines: [String] {
-        let apex = LabRecord.absolute(self.name)
-        // Each writing has a later number (RFC 1982), as long as they are a millisecond apart.
-        let serial = UInt32(truncatingIfNeeded: Int64(Date().timeIntervalSince1970 * 1000))
-        let head = [
-            "$TTL \(self.defaultTTL)",
-            "\(apex) \(self.negativeTTL) SOA ns.root-servers.test. lab.test. \(serial) 3600 600 86400 \(self.negativeTTL)",
-            "\(apex) NS ns.root-servers.test.",
-        ]
-        return head
-            + self.records.map { record in
-                let owner = record.owner.isEmpty ? apex : LabRecord.absolute(record.owner)
-                return "\(owner) \(record.timeToLive.map(String.init) ?? "") \(record.type) \(record.data)"
-            }
     }
 }

@@ -119,7 +119,7 @@ public final class PrivatePostgres: Sendable {
 
     private func launch() async throws {
         var settings = [
-            "listen_addresses=", "unix_socket_directories=\(self.directory.path)", "max_connections=200",
+            "listen_addresses=", "unix_socket_directories=\(self.directory.path)", "max_connections=600",
             "shared_buffers=128MB", "max_wal_size=2GB", "log_line_prefix=%m %d %u ", "timezone=UTC",
         ]
         if case .relaxed = self.durability { settings += ["fsync=off", "full_page_writes=off"] }

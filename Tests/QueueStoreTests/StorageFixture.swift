@@ -77,8 +77,10 @@ extension QueueFixture {
     func wear(_ name: DomainName, _ count: Int) async throws {
         try await self.fill([name], each: count)
         try await self.admin.script(
-            "DELETE FROM relay.ready WHERE destination = '\(name)'; DELETE FROM relay.queue_counter",
-            timeout: .seconds(120))
+            """
+            DELETE FROM relay.ready WHERE destination = '\(name)' AND generation <> 2;
+            SELECT pg_stat_force_next_flush()
+            """, timeout: .seconds(120))
     }
 
     /// Has a destination left alone from now on for so many seconds.

@@ -10,7 +10,10 @@ struct DeadTuples {
     let count: Int
     let hasUpkeep: Bool
 
-    private static let step = 100_000
+    /// What a busy node delivers in ten seconds; upkeep comes every five.
+    private static let step = 10_000
+    /// How often it is measured.
+    private static let interval = 1_000_000
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -36,7 +39,7 @@ struct DeadTuples {
             try await self.putInAndTakeOut(hot, Self.step)
             done += Self.step
             if self.hasUpkeep { try await self.upkeep() }
-            guard done % (Self.step * 10) == 0 || done == Self.step || done >= self.count else { continue }
+            guard done % Self.interval == 0 || done == Self.step || done >= self.count else { continue }
             var claims = Timings()
             var polls = Timings()
             for _ in 0..<20 {

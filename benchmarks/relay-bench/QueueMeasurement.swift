@@ -59,7 +59,7 @@ struct QueueMeasurement {
         try await self.store.claim(try self.world.term(of: name), destination: name, maximumCount: count).entries
     }
 
-    /// A hundred entries whose attempt is opened and concluded, ten times over.
+    /// Three entries whose attempts are opened and concluded together, ten times over.
     private func outcomes(
         _ name: String, _ result: (QueueEntry) -> Conclusion.Result
     ) async throws -> (String, String) {
@@ -68,7 +68,7 @@ struct QueueMeasurement {
         for _ in 0..<10 {
             // Those of the dead domain are the only ones of which there are so many at every size.
             let term = try self.world.term(of: try self.world.deadDomain())
-            let entries = try await self.claim(try self.world.deadDomain(), count: 10)
+            let entries = try await self.claim(try self.world.deadDomain(), count: 3)
             let opened = try await opening.measure {
                 try await self.store.openAttempts(entries.map { ($0, term.epoch) })
             }
@@ -84,7 +84,7 @@ struct QueueMeasurement {
             }
             for result in await concluding.measure({ await self.store.conclude(conclusions) }) { try result.get() }
         }
-        return ("10 attempts opened; \(name)", "\(opening.quantile(0.5)); \(concluding.text)")
+        return ("3 attempts opened; \(name)", "\(opening.quantile(0.5)); \(concluding.text)")
     }
 
     private static func retry(_ entry: QueueEntry, at time: Timestamp) -> Conclusion.Result {

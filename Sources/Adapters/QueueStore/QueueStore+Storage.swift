@@ -2,38 +2,36 @@ public import DeliveryQueue
 import MailModel
 import PostgresDriver
 
-/// What the partitions of `ready` hold, and what they take up.
+/// What the two partitions of `ready` that take turns hold, and what they take up.
 public struct ReadyStorage: Hashable, Sendable {
-    /// Bytes of both partitions with their indexes.
+    /// Bytes of both with their indexes.
     public let bytes: Int
-    /// Entries that are there.
-    public let entries: Int
+    /// Rows that are gone and not cleared away, as the server counts them.
+    public let deadRows: Int
 
     /// The partitions are left alone below this size.
     public static let smallest = 8 * 1024 * 1024
-    /// What an entry takes with its indexes, roughly.
-    private static let bytesPerEntry = 512
+    /// So many are passed in some ten milliseconds.
+    private static let mostDeadRows = 20_000
 
-    /// Most of the space is of entries that are gone, and neither vacuum nor rotation gave it back: something still sees
-    /// them, or a few that wait keep a partition from being emptied. Moving these costs less than what is gained.
-    public var isWorthMoving: Bool {
-        self.bytes > max(Self.smallest, 3 * Self.bytesPerEntry * max(0, self.entries))
-    }
+    /// Many entries are gone, and neither vacuum nor rotation gave their space back: something still sees them, and a few
+    /// that wait keep their partition from being emptied. These are worth moving.
+    public var isWorthMoving: Bool { self.bytes > Self.smallest && self.deadRows > Self.mostDeadRows }
 }
 
 extension QueueStore {
-    /// What `ready` holds and takes up: no scan.
+    /// What the partitions that take turns hold: no scan.
     public func readyStorage() async throws(QueueStoreError) -> ReadyStorage {
         let results = try await self.pool.idempotently([
             Statement(
                 """
-                SELECT pg_total_relation_size('relay.ready_0') + pg_total_relation_size('relay.ready_1'),
-                    coalesce((SELECT sum(messages)::int8 FROM relay.queue_counter WHERE state = 'ready'), 0)
+                SELECT sum(pg_total_relation_size(part))::int8, sum(pg_stat_get_dead_tuples(part))::int8
+                FROM unnest(ARRAY['relay.ready_0', 'relay.ready_1']::regclass[]) AS p (part)
                 """)
         ])
         let row = try Self.only(results[0])
         return ReadyStorage(
-            bytes: Int(try row.value(0, as: Int64.self)), entries: Int(try row.value(1, as: Int64.self)))
+            bytes: Int(try row.value(0, as: Int64.self)), deadRows: Int(try row.value(1, as: Int64.self)))
     }
 
     /// Truncates the partition that takes no new entries, if it is empty and one of the two has grown to so many bytes; then
@@ -46,8 +44,9 @@ extension QueueStore {
         return try Self.only(results[0]).value(0)
     }
 
-    /// Moves entries of a shard out of the partition that takes no new ones, so that it can be truncated. Nothing else about
-    /// them changes: whoever has read them may go on. A transaction that meets one on its way is refused, and repeated.
+    /// Moves entries of a shard out of the partition that takes no new ones, to where those are that stay, so that it can be
+    /// truncated. Nothing else about them changes: whoever has read them may go on. A transaction that meets one on its way
+    /// is refused, and repeated.
     ///
     /// - Returns: how many moved; as many as `limit` means that there may be more.
     @discardableResult
@@ -60,8 +59,9 @@ extension QueueStore {
                     SELECT message_id, domain FROM relay.ready
                     WHERE shard = $1 AND generation = (SELECT 1 - current FROM relay.ready_generation)
                     ORDER BY message_id, domain LIMIT $2)
-                UPDATE relay.ready r SET generation = (SELECT current FROM relay.ready_generation)
-                FROM left_behind l WHERE r.shard = $1 AND \(Lookup.sql("r", "l", "message_id", "domain"))
+                UPDATE relay.ready r SET generation = 2
+                FROM left_behind l
+                WHERE r.shard = $1 AND r.generation <> 2 AND \(Lookup.sql("r", "l", "message_id", "domain"))
                 """, term.shard.rawValue, Int64(limit)),
         ])
         return results[1].affectedRows

@@ -137,7 +137,7 @@ struct PipelineTests {
         "SQLSTATE decides the class of an error",
         arguments: [
             ("40001", PostgresError.Code.serializationFailure), ("40P01", .serializationFailure),
-            ("25006", .readOnlyServer), ("53100", .resources), ("23502", .constraintViolation),
+            ("25006", .readOnlyServer), ("53100", .diskFull), ("53200", .resources), ("23502", .constraintViolation),
             ("RL001", .server),
         ])
     func classes(_ state: String, _ code: PostgresError.Code) async throws {

@@ -17,7 +17,7 @@ final class ConnectionThread: Sendable {
         var failures = 0
         while !self.pool.isShutDown {
             do throws(PostgresError) {
-                let connection = try LibpqConnection(self.pool.settings)
+                let connection = try LibpqConnection.open(self.pool.settings)
                 failures = 0
                 self.serve(connection)
             } catch {
@@ -36,7 +36,11 @@ final class ConnectionThread: Sendable {
         var job = self.pool.connected(self.index)
         while true {
             while let current = job {
-                let outcome = connection.run(current)
+                // Another connection may have found a newer primary. Nothing was sent here: the job goes to another.
+                if let error = connection.staleness(by: self.pool.settings.primaries) {
+                    return self.pool.disconnected(self.index, error)
+                }
+                let outcome = connection.run(current.work, within: current.statementTimeout)
                 job = self.pool.completed(self.index, outcome.result, isReusable: outcome.isReusable)
                 current.continuation.resume(returning: outcome.result)
                 if !outcome.isReusable { return }

@@ -10,17 +10,18 @@ extension LibpqConnection {
         let isReusable: Bool
     }
 
-    /// Runs one job to its end or its deadline.
-    func run(_ job: Job) -> RunOutcome {
-        switch job.work {
+    /// Does one piece of work to its end, or for so long.
+    func run(_ work: Job.Work, within limit: Duration) -> RunOutcome {
+        self.notices.isWaitCancelled = false
+        switch work {
         case .pipeline(let statements):
-            var run = PipelineRun(deadline: .now + job.statementTimeout, endsWithSync: true)
+            var run = PipelineRun(deadline: .now + limit, endsWithSync: true)
             guard self.send(statements, &run) else {
                 return self.notSent()
             }
             return self.collect(&run)
         case .script(let text):
-            var run = PipelineRun(deadline: .now + job.statementTimeout, endsWithSync: false)
+            var run = PipelineRun(deadline: .now + limit, endsWithSync: false)
             // The handle is ours, and nothing is in flight; the text is copied by libpq.
             guard unsafe PQexitPipelineMode(self.handle) == 1, unsafe PQsendQuery(self.handle, text) == 1 else {
                 return self.notSent()
@@ -153,6 +154,11 @@ extension LibpqConnection {
         // comes next on this connection.
         if run.cancelRequested {
             return RunOutcome(result: .failure(.init(.ambiguousCommit, "answered too late")), isReusable: false)
+        }
+        // So does the cancel of an administrator. The server calls that a success, with a warning.
+        if self.notices.isWaitCancelled {
+            let text = "committed on the primary alone: somebody cancelled the wait for its standby"
+            return RunOutcome(result: .failure(.init(.ambiguousCommit, text)), isReusable: idle)
         }
         return RunOutcome(result: .success(run.results), isReusable: idle)
     }

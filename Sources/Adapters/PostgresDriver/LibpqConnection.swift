@@ -17,10 +17,15 @@ import Glibc
     private let planLifetime: Duration?
     /// Since when the session has had its plans.
     private var plansSince = ContinuousClock.now
+    let notices = ServerNotices()
+    /// What the server said of itself, where that was asked.
+    var identity: ServerIdentity?
 
     /// Connects, or says why not.
-    init(_ settings: PoolSettings) throws(PostgresError) {
-        let handle = unsafe Self.connect(settings.parameters)
+    ///
+    /// - Parameter overrides: key words for libpq that take the place of those in the settings.
+    init(_ settings: PoolSettings, overrides: [(String, String)] = []) throws(PostgresError) {
+        let handle = unsafe Self.connect(settings.parameters + overrides)
         guard let handle = unsafe handle else { throw PostgresError(.cannotConnect, "libpq is out of memory") }
         unsafe self.handle = handle
         self.planLifetime = settings.planLifetime
@@ -28,8 +33,7 @@ import Glibc
         guard unsafe PQstatus(handle) == CONNECTION_OK else {
             throw PostgresError(.cannotConnect, unsafe Self.message(handle))
         }
-        // Notices would go to standard error.
-        unsafe PQsetNoticeReceiver(handle, { _, _ in }, nil)
+        unsafe self.notices.listen(to: handle)
         guard unsafe PQsetnonblocking(handle, 1) == 0, unsafe PQenterPipelineMode(handle) == 1 else {
             throw PostgresError(.cannotConnect, unsafe Self.message(handle))
         }

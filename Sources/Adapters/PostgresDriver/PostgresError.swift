@@ -25,7 +25,11 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
         case readOnlyServer = "read-only-server"
         /// SQLSTATE 42501.
         case insufficientPrivilege = "insufficient-privilege"
-        /// Classes 53 and 58: disk full, out of memory, too many connections, I/O error.
+        /// A server that was the primary once: this process has seen a newer one, which may have other data.
+        case staleServer = "stale-server"
+        /// SQLSTATE 53100: rolled back, and so will be whatever needs room until there is some.
+        case diskFull = "disk-full"
+        /// Another of classes 53 and 58: out of memory, too many connections, I/O error.
         case resources
         /// Any other error that the server reported; the transaction was rolled back.
         case server
@@ -66,6 +70,7 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
         case "23505": .uniqueViolation
         case "25006": .readOnlyServer
         case "42501": .insufficientPrivilege
+        case "53100": .diskFull
         case "57014": .statementTimeout
         // The server is starting, stopping or recovering; it ended the session before any commit.
         case "57P01", "57P02", "57P03", "57P05", "25P03": .connectionLost

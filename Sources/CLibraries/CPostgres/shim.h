@@ -11,6 +11,10 @@ static inline int relay_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONB
 static inline const char *relay_result_sqlstate(const PGresult *result) {
     return PQresultErrorField(result, PG_DIAG_SQLSTATE);
 }
+// The function in the server's source that said it: unlike the text, it is in no language.
+static inline const char *relay_result_function(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+}
 static inline const char *relay_result_severity(const PGresult *result) {
     return PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 }

@@ -13,19 +13,24 @@ struct LabDatabase {
     /// The queue as the superuser sees it, for looking on.
     let store: QueueStore
 
-    static func create(on postgres: PrivatePostgres, shards: Int, relayd: URL) async throws -> LabDatabase {
+    /// - Parameter standby: the folder of another server, for use when the first one takes no writes.
+    static func create(
+        on postgres: PrivatePostgres, standby: URL? = nil, shards: Int, relayd: URL
+    ) async throws -> LabDatabase {
         try await Self.run("CREATE DATABASE \(Self.name)", on: postgres, database: "postgres")
         let administration = postgres.connectionString(database: Self.name)
         try await Self.migrate(administration, shards: shards, relayd: relayd)
         try await Self.run(
             "CREATE ROLE \(Self.role) LOGIN IN ROLE relay_queue", on: postgres, database: Self.name)
-        var settings = QueueStore.poolSettings(connectionString: administration)
+        var settings = QueueStore.poolSettings(
+            connectionString: postgres.connectionString(database: Self.name, orElse: standby))
         settings.size = 2
+        settings.primaries = PrimaryHistory()
         settings.applicationName = "relay-lab"
         let pool = PostgresPool(settings, logger: Self.logger)
         do {
             return LabDatabase(
-                queueConnection: postgres.connectionString(database: Self.name, user: Self.role),
+                queueConnection: postgres.connectionString(database: Self.name, user: Self.role, orElse: standby),
                 store: try await QueueStore(pool: pool, node: "lab"))
         } catch {
             pool.shutDown()

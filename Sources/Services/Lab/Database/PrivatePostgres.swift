@@ -18,23 +18,35 @@ public final class PrivatePostgres: Sendable {
     /// The superuser of the server.
     public static let superuser = "postgres"
 
-    private let binaries: String
-    private let account: String?
+    let binaries: String
+    let account: String?
     private let durability: Durability
     private let process: Mutex<ChildProcess?>
+    /// Its own small disks, if it has any.
+    public let disks: PrivateDisks?
 
     /// Makes a cluster and starts its server.
     ///
-    /// - Parameter parent: where its folder is made, if not among the temporary files. Its path must be short, since a unix
-    ///   socket's path holds 107 bytes, and PostgreSQL's own account must be able to pass through it.
+    /// - Parameters:
+    ///   - parent: where its folder is made, if not among the temporary files. Its path must be short, since a unix socket's
+    ///     path holds 107 bytes, and PostgreSQL's own account must be able to pass through it.
+    ///   - disks: gives data and write-ahead log small disks of their own.
     public static func start(
-        durability: Durability = .relaxed, in parent: URL? = nil
+        durability: Durability = .relaxed, in parent: URL? = nil, disks: PrivateDisks.Sizes? = nil
     ) async throws -> PrivatePostgres {
         let random = String(UInt64.random(in: .min ... .max), radix: 36)
         let directory = parent?.appending(path: "postgres") ?? URL(filePath: "/tmp/relay-pg-\(random)")
-        let server = try Self(durability: durability, directory: directory)
+        return try await Self.start(durability, directory: directory, disks: disks) { try await $0.initialize() }
+    }
+
+    /// Makes the folder, fills it by `prepare`, and starts the server on it.
+    static func start(
+        _ durability: Durability, directory: URL, disks: PrivateDisks.Sizes? = nil,
+        _ prepare: (PrivatePostgres) async throws -> Void
+    ) async throws -> PrivatePostgres {
+        let server = try await Self(durability: durability, directory: directory, disks: disks)
         do {
-            try await server.initialize()
+            try await prepare(server)
             try await server.launch()
         } catch {
             await server.stop()
@@ -58,9 +70,10 @@ public final class PrivatePostgres: Sendable {
         }
     }
 
-    private init(durability: Durability, directory: URL) throws {
+    private init(durability: Durability, directory: URL, disks: PrivateDisks.Sizes?) async throws {
         self.binaries = try Self.locateBinaries()
-        self.account = geteuid() == 0 ? try Self.unprivilegedAccount() : nil
+        let account = geteuid() == 0 ? try Self.unprivilegedAccount() : nil
+        self.account = account
         self.durability = durability
         self.process = Mutex(nil)
         self.directory = directory
@@ -70,6 +83,12 @@ public final class PrivatePostgres: Sendable {
         if let account = self.account {
             try manager.setAttributes([.ownerAccountName: account], ofItemAtPath: self.directory.path)
         }
+        do {
+            self.disks = try await disks.asyncMap { try await PrivateDisks.mount($0, in: directory, owner: account) }
+        } catch {
+            try? manager.removeItem(at: directory)
+            throw error
+        }
     }
 
     /// The major version, such as `15`.
@@ -78,9 +97,18 @@ public final class PrivatePostgres: Sendable {
     }
 
     /// The libpq connection string of a database, as the given role.
-    public func connectionString(database: String = "postgres", user: String = PrivatePostgres.superuser) -> String {
-        "host=\(self.directory.path) port=5432 dbname=\(database) user=\(user)"
+    ///
+    /// - Parameter other: the folder of another server, which is used when this one takes no writes.
+    public func connectionString(
+        database: String = "postgres", user: String = PrivatePostgres.superuser, orElse other: URL? = nil
+    ) -> String {
+        let hosts = [self.directory.path] + (other.map { [$0.path] } ?? [])
+        let choice = other == nil ? "" : " target_session_attrs=read-write"
+        return "host=\(hosts.joined(separator: ",")) port=5432 dbname=\(database) user=\(user)\(choice)"
     }
+
+    /// Whether the server runs; one that has given up does not.
+    public var isRunning: Bool { self.process.withLock { $0?.isRunning ?? false } }
 
     /// The server's process id while it runs.
     public var processIdentifier: Int32? { self.process.withLock { $0?.processIdentifier } }
@@ -93,38 +121,48 @@ public final class PrivatePostgres: Sendable {
     }
 
     /// Starts the server again on the same data.
-    public func restart() async throws {
+    ///
+    /// - Parameter settings: such as `synchronous_standby_names=`; they go before what the server has stored.
+    public func restart(with settings: [String] = []) async throws {
         await self.stopImmediately()
-        try await self.launch()
+        try await self.launch(with: settings)
     }
 
     /// Ends the server and removes its folder.
     public func stop() async {
         await self.stopImmediately()
+        await self.disks?.unmount()
         try? FileManager.default.removeItem(at: self.directory)
     }
 
     // MARK: Starting
 
-    private var dataPath: String { self.directory.appending(path: "data").path }
+    var dataPath: String { self.directory.appending(path: "data").path }
 
     private func initialize() async throws {
-        try await ChildProcess.run(
-            "\(self.binaries)/initdb",
+        let program = "\(self.binaries)/initdb"
+        let words =
             [
-                "-D", self.dataPath, "-U", Self.superuser, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C",
+                program, "-D", self.dataPath, "-U", Self.superuser, "--auth=trust", "--no-sync", "-E", "UTF8",
+                "--locale=C",
                 "--no-instructions",
-            ], user: self.account)
+            ] + (self.disks?.initialSettings ?? [])
+        let command = self.disks?.command(words, user: self.account) ?? words
+        try await ChildProcess.run(
+            command[0], Array(command.dropFirst()), user: self.disks == nil ? self.account : nil)
     }
 
-    private func launch() async throws {
+    private func launch(with more: [String] = []) async throws {
         var settings = [
             "listen_addresses=", "unix_socket_directories=\(self.directory.path)", "max_connections=600",
             "shared_buffers=128MB", "max_wal_size=2GB", "log_line_prefix=%m %d %u ", "timezone=UTC",
         ]
         if case .relaxed = self.durability { settings += ["fsync=off", "full_page_writes=off"] }
+        settings += (self.disks?.settings ?? []) + more
+        let words = ["\(self.binaries)/postgres", "-D", self.dataPath] + settings.flatMap { ["-c", $0] }
+        let command = self.disks?.command(words, user: self.account) ?? words
         let child = try await ChildProcess(
-            "\(self.binaries)/postgres", ["-D", self.dataPath] + settings.flatMap { ["-c", $0] }, user: self.account,
+            command[0], Array(command.dropFirst()), user: self.disks == nil ? self.account : nil,
             workingDirectory: self.directory, log: self.directory.appending(path: "log"))
         self.process.withLock { $0 = child }
         let socket = self.directory.path

@@ -41,7 +41,8 @@ extension LabRelay {
         _ started: inout StartedParts
     ) async throws -> LabRelay {
         var watch = StepWatch(report: options.progress)
-        let postgres = try await PrivatePostgres.start(durability: options.durability, in: parts.folder.url)
+        let postgres = try await PrivatePostgres.start(
+            durability: options.durability, in: parts.folder.url, disks: options.disks)
         started.postgres = postgres
         watch.done { .database(version: postgres.version, $0) }
 
@@ -54,7 +55,8 @@ extension LabRelay {
         started.internet = internet
         watch.done { .nameServers(zones: zones, $0) }
 
-        let database = try await LabDatabase.create(on: postgres, shards: options.shards, relayd: executable)
+        let database = try await LabDatabase.create(
+            on: postgres, standby: options.standbyFolder, shards: options.shards, relayd: executable)
         started.pool = database.store.pool
         watch.done { .schema($0) }
 

@@ -4,6 +4,10 @@ public import Foundation
 public struct LabRelayOptions: Sendable {
     /// What a crash of the machine may cost the database.
     public var durability = PrivatePostgres.Durability.relaxed
+    /// Gives the database's data and write-ahead log small disks of their own.
+    public var disks: PrivateDisks.Sizes?
+    /// The folder of another database server, for relay and lab to use when the first one takes no writes.
+    public var standbyFolder: URL?
     /// Shards of the queue: few, since each takes work to own.
     public var shards = 4
     /// Settings of relayd by whole key, with the whole value in YAML, such as `["retry.schedule": "[1s, 2s]"]`.

@@ -108,14 +108,21 @@ private struct EnqueueTransaction: Sendable {
         return results
     }
 
+    /// Makes a COMMIT wait until all before it is on disk and with the standby, even if the transaction changes nothing: it
+    /// puts a few bytes into the write-ahead log. (`pg_current_xact_id` alone does not: such a commit waits for nobody.)
+    private static let barrier = Statement("SELECT pg_logical_emit_message(true, 'relay', '')")
+
     /// One transaction, repeated as long as its outcome is uncertain: the same ids are stored once only.
+    ///
+    /// A repetition that finds the messages stored proves nothing yet: the first COMMIT may have been cut off while it waited
+    /// for the standby, and another server may not have it. So repetitions wait for all that went before.
     private func transact(_ messages: [AcceptedMessage]) async -> Result<Void, QueueStoreError> {
         let batch = EnqueueBatch(messages, map: self.map, node: self.node)
         let statement = batch.statement
         var wasAmbiguous = false
         for repetition in 0...self.repetitions {
             do throws(PostgresError) {
-                try await self.pool.pipeline([statement])
+                try await self.pool.pipeline(wasAmbiguous ? [statement, Self.barrier] : [statement])
                 self.committed(batch.due)
                 return .success(())
             } catch {

@@ -55,9 +55,10 @@ public struct EdgeNode: Sendable {
         health.set(.certificate, .passing)
         if files.certificates.isEmpty { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
         self.logger.notice("starting", metadata: ["resolver": "\(files.resolver.startupDescription)"])
-        let pool = PostgresPool(self.configuration.poolSettings, logger: self.logger)
+        let primaries = PrimaryHistory()
+        let pool = PostgresPool(self.configuration.poolSettings(primaries), logger: self.logger)
         defer { pool.shutDown() }
-        let leasePool = PostgresPool(self.configuration.leasePoolSettings, logger: self.logger)
+        let leasePool = PostgresPool(self.configuration.leasePoolSettings(primaries), logger: self.logger)
         defer { leasePool.shutDown() }
         let store = try await self.openStore(pool, leasePool: leasePool)
         guard store.shardMap.count == self.configuration.queue.shards else {
@@ -70,7 +71,8 @@ public struct EdgeNode: Sendable {
         let services = try self.services(
             Parts(
                 health: health, files: files, pool: pool, store: store,
-                clock: clock, group: group, reloads: reloads))
+                monitor: StoreMonitor(store: store, health: health, logger: self.logger), clock: clock, group: group,
+                reloads: reloads))
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
@@ -97,6 +99,7 @@ public struct EdgeNode: Sendable {
         let files: ConfiguredFiles
         let pool: PostgresPool
         let store: QueueStore
+        let monitor: StoreMonitor
         let clock: DatabaseClock
         let group: MultiThreadedEventLoopGroup
         let reloads: UnixSignalsSequence
@@ -121,7 +124,7 @@ public struct EdgeNode: Sendable {
             ConfigurationReload(
                 running: self.loaded, load: self.reload, signals: parts.reloads, parts: replaceable,
                 metrics: self.metrics, logger: self.logger),
-            DatabaseMonitor(pool: parts.pool, metrics: self.metrics),
+            DatabaseMonitor(pool: parts.pool, metrics: self.metrics), parts.monitor,
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
                 logger: self.logger),
@@ -155,7 +158,7 @@ public struct EdgeNode: Sendable {
         let intake = MessageIntake(
             enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
             bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics,
-            logger: self.logger)
+            logger: self.logger, monitor: parts.monitor)
         let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
         let clients = ChannelRegistry()
         let listeners = self.configuration.smtp.listeners.map { listener in
@@ -185,11 +188,11 @@ public struct EdgeNode: Sendable {
                 resolver: parts.files.resolver,
                 policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces())),
             tls: try TLSClientContext(), store: parts.store,
-            ledger: AttemptLedger(store: parts.store, metrics: self.metrics),
+            ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress,
             sites: sites, links: SiteLinks(sites: sites), channels: ChannelRegistry(), metrics: self.metrics,
             logger: self.logger,
-            clock: parts.clock)
+            clock: parts.clock, monitor: parts.monitor)
     }
 
     /// Waits for the database, so that a node may be started before it.
@@ -209,7 +212,7 @@ public struct EdgeNode: Sendable {
 
     private static func isOutOfReach(_ error: PostgresError) -> Bool {
         switch error.code {
-        case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .readOnlyServer: true
+        case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .readOnlyServer, .staleServer: true
         default: false
         }
     }

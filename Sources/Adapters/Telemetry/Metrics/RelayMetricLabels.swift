@@ -226,6 +226,10 @@ public enum DatabaseConnectionState: String, MetricLabel {
 public enum DatabaseErrorClass: String, MetricLabel {
     public static let labelName = "class"
     case connection, timeout, serialization, constraint, fenced, resources, other
+    /// No room on the server's disk.
+    case diskFull = "disk_full"
+    /// A standby, or a former primary.
+    case wrongServer = "wrong_server"
 }
 
 /// Levels of log lines.

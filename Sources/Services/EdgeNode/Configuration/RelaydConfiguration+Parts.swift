@@ -186,19 +186,20 @@ extension RelaydConfiguration {
         LeaseTerms(timeToLive: self.queue.leaseTTL, renewalInterval: self.queue.leaseRenewal)
     }
 
-    var poolSettings: PoolSettings {
+    func poolSettings(_ primaries: PrimaryHistory) -> PoolSettings {
         var settings = QueueStore.poolSettings(connectionString: self.database.connection)
         settings.size = self.database.poolSize
         settings.connectTimeout = self.database.connectTimeout
         settings.acquireTimeout = self.database.acquireTimeout
         settings.statementTimeout = self.database.statementTimeout
+        settings.primaries = primaries
         settings.applicationName = "relayd \(self.node.name)"
         return settings
     }
 
     /// One connection of its own for lease renewal, whose answers are of no use after a renewal interval.
-    var leasePoolSettings: PoolSettings {
-        var settings = self.poolSettings
+    func leasePoolSettings(_ primaries: PrimaryHistory) -> PoolSettings {
+        var settings = self.poolSettings(primaries)
         settings.size = 1
         settings.acquireTimeout = min(settings.acquireTimeout, self.queue.leaseRenewal)
         settings.statementTimeout = min(settings.statementTimeout, self.queue.leaseRenewal)

@@ -9,6 +9,7 @@ struct Gatekeepers {
     private let authenticator: Authenticator?
     /// `nil` when no domain's recipients are verified by call-ahead.
     private let callAhead: CallAheadService?
+    private let monitor: StoreMonitor?
     private let storage: StorageMonitor
     private let copyBudget: CopyBudget
 
@@ -24,6 +25,7 @@ struct Gatekeepers {
         self.callAhead =
             isAsked
             ? CallAheadService(configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops) : nil
+        self.monitor = deliveries.monitor
         self.storage = StorageMonitor(
             configuration.storageLimits, store: deliveries.store, logger: logger, isWriterCongested: isWriterCongested)
         self.copyBudget = configuration.copyBudget
@@ -40,8 +42,8 @@ struct Gatekeepers {
         var environment = environment
         if let authenticator { environment.authenticator = { await authenticator.judge($0, from: $1) } }
         if let callAhead { environment.verifyRecipient = { await callAhead.decide($0, of: $1) } }
-        let storage = self.storage
-        environment.storageRefusal = { storage.refusal(of: $0) }
+        let (monitor, storage) = (self.monitor, self.storage)
+        environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget
         return environment
     }

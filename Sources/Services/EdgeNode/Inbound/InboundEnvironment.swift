@@ -23,7 +23,7 @@ struct InboundEnvironment: Sendable {
 
     /// Asks the next hop of an accepted domain about a recipient.
     var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
-    /// The refusal of mail of so many bytes, if that is known, while the queue has no room for it.
+    /// The refusal of mail of so many bytes, if that is known, while the queue has no room for it, or is not well.
     var storageRefusal: @Sendable (Int?) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited
 
@@ -44,6 +44,8 @@ struct MessageIntake: Sendable {
     let supervisor: TaskSupervisor
     let metrics: RelayMetrics
     let logger: Logger
+    /// Is told how storing goes.
+    var monitor: StoreMonitor?
 
     /// The reply to the end of the data: 250 only after the COMMIT.
     func store(_ message: AcceptedMessage) async -> SMTPReply {
@@ -54,6 +56,7 @@ struct MessageIntake: Sendable {
             self.metrics.smtpdMessages.increment(.deferred)
             return self.reply(for: error)
         }
+        self.monitor?.report(.wrote)
         self.metrics.queueOperationDuration.observe(.enqueue, ContinuousClock.now - started)
         self.metrics.smtpdMessages.increment(.accepted)
         self.metrics.smtpdMessageSize.observe(Double(size))
@@ -70,6 +73,7 @@ struct MessageIntake: Sendable {
 
     /// What a client hears when its message was not stored: it keeps the message and tries again.
     func reply(for error: QueueStoreError) -> SMTPReply {
+        self.monitor?.report(error)
         self.logger.warning("not stored", metadata: [LogKey.event: "rejection", "error": "\(error)"])
         switch error.code {
         case .overloaded:

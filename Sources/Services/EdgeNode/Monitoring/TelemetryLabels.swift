@@ -90,7 +90,9 @@ extension DatabaseErrorClass {
     /// The class of an error.
     init(_ code: PostgresError.Code) {
         switch code {
-        case .cannotConnect, .connectionLost, .ambiguousCommit, .readOnlyServer: self = .connection
+        case .cannotConnect, .connectionLost, .ambiguousCommit: self = .connection
+        case .readOnlyServer, .staleServer: self = .wrongServer
+        case .diskFull: self = .diskFull
         case .acquireTimeout, .tooManyWaiters, .statementTimeout: self = .timeout
         case .serializationFailure: self = .serialization
         case .uniqueViolation, .constraintViolation: self = .constraint

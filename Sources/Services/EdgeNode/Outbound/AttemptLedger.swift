@@ -13,18 +13,21 @@ struct AttemptLedger: Sendable {
         let epoch: Epoch
     }
 
-    init(store: QueueStore, metrics: RelayMetrics) {
+    /// - Parameter monitor: is told how it goes.
+    init(store: QueueStore, metrics: RelayMetrics, monitor: StoreMonitor? = nil) {
         self.store = store
         // What waits is bounded by the deliveries in flight, each of which waits for one record.
         self.openings = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
             let started = ContinuousClock.now
             defer { metrics.queueOperationDuration.observe(.beginAttempt, ContinuousClock.now - started) }
-            return await Self.open(items, in: store)
+            return await Self.open(items, in: store, monitor)
         }
         self.conclusions = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
             let started = ContinuousClock.now
             defer { metrics.queueOperationDuration.observe(.recordOutcome, ContinuousClock.now - started) }
-            return await store.conclude(items)
+            let results = await store.conclude(items)
+            for result in results { Self.tell(result, to: monitor) }
+            return results
         }
     }
 
@@ -42,16 +45,25 @@ struct AttemptLedger: Sendable {
         return result
     }
 
-    private static func open(_ items: [OpeningItem], in store: QueueStore) async -> [Bool] {
+    private static func tell(_ result: Result<Void, QueueStoreError>, to monitor: StoreMonitor?) {
+        switch result {
+        case .success: monitor?.report(.wrote)
+        case .failure(let error): monitor?.report(error)
+        }
+    }
+
+    private static func open(_ items: [OpeningItem], in store: QueueStore, _ monitor: StoreMonitor?) async -> [Bool] {
         do throws(QueueStoreError) {
             let opened = try await store.openAttempts(items.map { ($0.entry, $0.epoch) })
+            monitor?.report(.wrote)
             return items.map { opened.contains($0.entry.key) }
         } catch {
+            monitor?.report(error)
             guard error.code == .staleEpoch, items.count > 1 else { return items.map { _ in false } }
         }
         // One shard that was lost must not hold up the others.
         var results: [Bool] = []
-        for item in items { results += await Self.open([item], in: store) }
+        for item in items { results += await Self.open([item], in: store, monitor) }
         return results
     }
 }

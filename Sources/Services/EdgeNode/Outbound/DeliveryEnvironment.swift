@@ -55,6 +55,11 @@ struct DeliveryEnvironment: Sendable {
     let metrics: RelayMetrics
     let logger: Logger
     let clock: DatabaseClock
+    /// Knows whether the database is well.
+    var monitor: StoreMonitor?
+
+    /// Whether an attempt may begin: not while the database is not well, since what is sent could not be marked as sent.
+    var mayDeliver: Bool { self.monitor?.isOpen ?? true }
 
     /// The next hop of a recipient domain.
     func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }

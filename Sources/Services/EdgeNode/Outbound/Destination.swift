@@ -76,7 +76,8 @@ actor Destination {
         }
     }
 
-    private var isHeld: Bool { self.environment.leases.isHeld(self.term) }
+    /// Whether work may go on: the shard is ours, and the database is well.
+    private var isHeld: Bool { self.environment.mayDeliver && self.environment.leases.isHeld(self.term) }
 
     private func changed() {
         self.watcher?.resume()

@@ -8,7 +8,7 @@ struct LeaseKeeper: Sendable {
     let store: QueueStore
     let leases: LeaseTable
     let clock: DatabaseClock
-    let health: HealthRegistry
+    let monitor: StoreMonitor?
     let metrics: RelayMetrics
     let logger: Logger
     /// Is told which terms are ours after each round that the database answered.
@@ -25,7 +25,7 @@ struct LeaseKeeper: Sendable {
             } catch {
                 if isFirst { self.logger.warning("waiting to register", metadata: ["error": "\(error)"]) }
                 isFirst = false
-                self.health.set(.database, .failing("\(error)"))
+                self.failed(error)
             }
             try? await Task.sleep(for: .milliseconds(500))
         }
@@ -63,13 +63,18 @@ struct LeaseKeeper: Sendable {
             let missing = self.store.shardMap.shards.filter { !owned.contains($0) }
             if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }
             try await self.clock.synchronise(with: self.store)
-            self.health.set(.database, .passing)
+            self.monitor?.report(.renewed)
             // A lease that merely ran out while the database was away is still ours until another takes the shard: its
             // deliveries under way must be found by us, and not be begun again beside themselves.
             await self.changed(self.leases.all.map(\.term))
         } catch {
-            self.health.set(.database, .failing("\(error)"))
+            self.failed(error)
             self.logger.warning("leases not renewed", metadata: ["error": "\(error)"])
         }
+    }
+
+    private func failed(_ error: QueueStoreError) {
+        self.monitor?.report(.notRenewed("\(error)"))
+        self.monitor?.report(error)
     }
 }

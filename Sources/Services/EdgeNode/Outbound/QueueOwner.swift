@@ -48,8 +48,8 @@ struct QueueOwner: Service {
         self.shards = shards
         self.drainTime = drainTime
         self.keeper = LeaseKeeper(
-            store: environment.store, leases: environment.leases, clock: environment.clock, health: health,
-            metrics: environment.metrics, logger: environment.logger
+            store: environment.store, leases: environment.leases, clock: environment.clock,
+            monitor: environment.monitor, metrics: environment.metrics, logger: environment.logger
         ) { await shards.own($0) }
     }
 

@@ -14,8 +14,9 @@ struct WorkFinder: Sendable {
     let health: HealthRegistry
     let shards: ShardTable
 
-    /// Mail waits while the resolver does not validate: its answers would hold it back, and blame the wrong side.
-    private var mayDeliver: Bool { self.health.isPassing(.resolver) }
+    /// Mail waits while the resolver does not validate: its answers would hold it back, and blame the wrong side. And while
+    /// the database is not well.
+    private var mayDeliver: Bool { self.environment.mayDeliver && self.health.isPassing(.resolver) }
 
     /// Looks until cancelled.
     func run() async {

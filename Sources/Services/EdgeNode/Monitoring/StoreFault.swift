@@ -1,0 +1,59 @@
+import PostgresDriver
+import QueueStore
+
+/// What is wrong with the database, as an operator wants to read it.
+struct StoreFault: Hashable, Sendable, CustomStringConvertible {
+    enum Kind: String, Hashable, Sendable {
+        case diskFull = "disk full"
+        case resources = "out of resources"
+        case unreachable = "cannot be reached"
+        case standby = "only a standby is there"
+        case staleServer = "only a former primary is there"
+        case noAnswer = "no answer in time"
+        case noConnection = "no connection is free"
+        case connectionLost = "connection lost"
+        case refused = "refuses to write"
+    }
+
+    let kind: Kind
+    /// The database's or libpq's own words.
+    let detail: String
+
+    init(_ kind: Kind, _ detail: String = "") {
+        self.kind = kind
+        self.detail = detail
+    }
+
+    /// The fault that an error shows; `nil` for one that says nothing of the database: a lost shard, a refused message.
+    init?(_ error: QueueStoreError) {
+        guard let cause = error.cause, let kind = Kind(cause) else { return nil }
+        self.init(kind, String(cause.message.prefix(300)))
+    }
+
+    /// One such error is enough. Of the others each may be an accident: a connection was cut, a moment was busy.
+    var isCertain: Bool {
+        switch self.kind {
+        case .diskFull, .resources, .unreachable, .standby, .staleServer: true
+        case .noAnswer, .noConnection, .connectionLost, .refused: false
+        }
+    }
+
+    var description: String { self.detail.isEmpty ? self.kind.rawValue : "\(self.kind.rawValue): \(self.detail)" }
+}
+
+extension StoreFault.Kind {
+    init?(_ error: PostgresError) {
+        switch error.code {
+        case .diskFull: self = .diskFull
+        case .resources: self = .resources
+        case .cannotConnect: self = .unreachable
+        case .readOnlyServer: self = .standby
+        case .staleServer: self = .staleServer
+        case .statementTimeout: self = .noAnswer
+        case .acquireTimeout, .tooManyWaiters: self = .noConnection
+        case .connectionLost, .ambiguousCommit: self = .connectionLost
+        case .insufficientPrivilege: self = .refused
+        case .serializationFailure, .uniqueViolation, .constraintViolation, .server, .badValue, .shutDown: return nil
+        }
+    }
+}

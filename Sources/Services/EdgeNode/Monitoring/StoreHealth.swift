@@ -1,0 +1,148 @@
+import DeliveryQueue
+
+/// Whether mail may be taken and sent, as far as that is the database's affair.
+///
+/// While it is not well nothing is accepted, and no attempt begins: what would be sent could not be marked as sent. It is
+/// well again only when a probe has shown that there is room; that some write or other got through shows no such thing,
+/// since leases are renewed in place on a full disk.
+///
+/// ```
+///  unchecked ──probe──▶ healthy ◀──probe or write── suspected
+///                          │  ╲──accident──────────▶    │
+///                    certain fault                probe failed
+///                          ▼                            ▼
+///                        broken ◀───────────────────────┘     broken ──probes for a while──▶ healthy
+/// ```
+///
+/// A disk may have room for the probe and none for the mail. So whenever it breaks soon after a recovery, the next one takes
+/// a larger probe, and takes longer.
+struct StoreHealth {
+    /// What somebody experienced.
+    enum Event: Hashable, Sendable {
+        /// A transaction with mail in it was committed.
+        case wrote
+        /// One failed, and was not merely refused.
+        case failed(StoreFault)
+        /// Leases were renewed and taken.
+        case renewed
+        /// They were not, and why.
+        case notRenewed(String)
+        /// A probe of room was committed.
+        case probed
+        /// It was not.
+        case probeFailed(StoreFault)
+    }
+
+    /// What an event changed.
+    enum Change: Hashable {
+        case none
+        case broke(StoreFault)
+        case recovered(after: Duration)
+    }
+
+    private enum State: Hashable {
+        case unchecked
+        case healthy
+        /// It works until a probe says otherwise.
+        case suspected
+        case broken(StoreFault, since: MonotonicInstant, passingSince: MonotonicInstant?)
+    }
+
+    /// How long between two probes while something is wrong.
+    static let probeInterval = Duration.seconds(1)
+    /// After so long without any write one is made, so that a node without mail knows, too.
+    static let idleInterval = Duration.seconds(30)
+    /// Breaking again within so long after a recovery is a relapse.
+    static let relapseTime = Duration.seconds(60)
+    /// The most time that probes must succeed before it is well again.
+    static let longestTrial = Duration.seconds(15)
+    /// The pieces of 64 KiB in a probe: of a database that is thought to be well, at first, and at most.
+    static let (idleProbe, firstProbe, largestProbe) = (1, 16, 64)
+
+    private var state = State.unchecked
+    private var leaseFault: String? = "not checked yet"
+    private var lastEvidence: MonotonicInstant?
+    private var lastProbe: MonotonicInstant?
+    private var lastRecovery: MonotonicInstant?
+    private var relapses = 0
+
+    /// Whether mail may be accepted, and attempts may begin.
+    var isOpen: Bool { if case .broken = self.state { false } else { true } }
+
+    /// Why the node is not ready; `nil` when it is.
+    var problem: String? {
+        if case .broken(let fault, _, _) = self.state { return "\(fault)" }
+        return self.leaseFault ?? (self.state == .unchecked ? "not checked yet" : nil)
+    }
+
+    // MARK: - Events
+
+    /// Takes note of an event.
+    mutating func handle(_ event: Event, at now: MonotonicInstant) -> Change {
+        switch event {
+        case .wrote: self.wrote(at: now)
+        case .failed(let fault) where fault.isCertain: return self.broke(fault, at: now)
+        case .failed: self.suspect()
+        case .renewed: self.leaseFault = nil
+        case .notRenewed(let reason): self.leaseFault = reason
+        case .probed: return self.probed(at: now)
+        case .probeFailed(let fault): return self.broke(fault, at: now)
+        }
+        return .none
+    }
+
+    /// The pieces of the probe that is to be made now; `nil` while none is due.
+    mutating func dueProbe(at now: MonotonicInstant) -> Int? {
+        let interval = self.state == .healthy ? Self.idleInterval : Self.probeInterval
+        let last = self.state == .healthy ? self.lastEvidence : self.lastProbe
+        if let last, now - last < interval { return nil }
+        self.lastProbe = now
+        guard case .broken = self.state else { return Self.idleProbe }
+        return min(Self.largestProbe, Self.firstProbe << self.relapses)
+    }
+
+    private mutating func wrote(at now: MonotonicInstant) {
+        guard self.isOpen else { return }
+        self.lastEvidence = now
+        self.state = .healthy
+    }
+
+    private mutating func suspect() {
+        guard self.state == .healthy || self.state == .unchecked else { return }
+        self.state = .suspected
+        self.lastProbe = nil
+    }
+
+    private mutating func broke(_ fault: StoreFault, at now: MonotonicInstant) -> Change {
+        if case .broken(let former, let since, _) = self.state {
+            self.state = .broken(fault, since: since, passingSince: nil)
+            return former.kind == fault.kind ? .none : .broke(fault)
+        }
+        let isRelapse = self.lastRecovery.map { now - $0 < Self.relapseTime } ?? false
+        self.relapses = isRelapse ? min(self.relapses + 1, 4) : 0
+        self.state = .broken(fault, since: now, passingSince: nil)
+        self.lastProbe = nil
+        return .broke(fault)
+    }
+
+    private mutating func probed(at now: MonotonicInstant) -> Change {
+        self.lastEvidence = now
+        guard case .broken(let fault, let since, let passing) = self.state else {
+            self.state = .healthy
+            return .none
+        }
+        let passingSince = passing ?? now
+        guard now - passingSince >= self.trial else {
+            self.state = .broken(fault, since: since, passingSince: passingSince)
+            return .none
+        }
+        self.state = .healthy
+        self.lastRecovery = now
+        return .recovered(after: now - since)
+    }
+
+    /// How long probes must succeed: the first suffices, unless it broke again and again.
+    private var trial: Duration {
+        self.relapses == 0 ? .zero : min(Self.longestTrial, .seconds(1 << self.relapses))
+    }
+}

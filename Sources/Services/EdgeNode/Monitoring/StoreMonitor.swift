@@ -1,0 +1,82 @@
+import DeliveryQueue
+import Logging
+import MailModel
+import QueueStore
+import ServiceLifecycle
+import Synchronization
+import Telemetry
+
+/// Gathers what all parts of the node experience with the database, makes the probes, and says what follows.
+final class StoreMonitor: Service {
+    private let store: QueueStore
+    private let health: HealthRegistry
+    private let logger: Logger
+    private let state = Mutex(StoreHealth())
+    /// One waiting signal says all that more could say.
+    private let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    init(store: QueueStore, health: HealthRegistry, logger: Logger) {
+        self.store = store
+        self.health = health
+        self.logger = logger
+    }
+
+    /// Whether mail may be accepted, and attempts may begin.
+    var isOpen: Bool { self.state.withLock { $0.isOpen } }
+
+    /// What a client hears that wants to send mail now; `nil` while it may.
+    var refusal: SMTPReply? { self.isOpen ? nil : Self.notNow }
+
+    private static let notNow = SMTPReply(
+        451, EnhancedStatusCode(.persistentTransientFailure, 3, 0), "Queue is not available, try later")
+
+    /// Takes note of what somebody experienced.
+    func report(_ event: StoreHealth.Event) {
+        // Under the lock, so that of two changes the later one stands in the end.
+        let change = self.state.withLock { state in
+            let change = state.handle(event, at: .now)
+            self.health.set(.database, state.problem.map { .failing($0) } ?? .passing)
+            return change
+        }
+        switch change {
+        case .none: ()
+        case .broke(let fault):
+            self.logger.error("database is not well: mail waits", metadata: ["reason": "\(fault)"])
+        case .recovered(let time):
+            self.logger.notice("database is well again", metadata: ["after": "\(time)"])
+        }
+        if case .failed = event { self.signal.yield() }
+    }
+
+    /// Takes note of an error of the store, if it says anything about the database.
+    func report(_ error: QueueStoreError) {
+        if let fault = StoreFault(error) { self.report(.failed(fault)) }
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    while !Task.isCancelled {
+                        self.signal.yield()
+                        try? await Task.sleep(for: StoreHealth.probeInterval)
+                    }
+                }
+                for await _ in self.signals {
+                    guard let pieces = self.state.withLock({ $0.dueProbe(at: .now) }) else { continue }
+                    await self.probe(pieces)
+                }
+            }
+        }
+    }
+
+    private func probe(_ pieces: Int) async {
+        do throws(QueueStoreError) {
+            try await self.store.probeRoom(pieces: pieces)
+            self.report(.probed)
+        } catch {
+            // Whatever kept the probe from being committed would keep mail, too.
+            self.report(.probeFailed(StoreFault(error) ?? StoreFault(.refused, error.message)))
+        }
+    }
+}

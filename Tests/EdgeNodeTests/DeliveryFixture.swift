@@ -128,6 +128,18 @@ struct DeliveryFixture {
         try await self.environment.store.list(limit: 1000).filter { domain == nil || $0.key.domain == domain }.count
     }
 
+    /// Makes the messages for a domain that wait older than they are.
+    func age(_ domain: DomainName, by age: Duration) async throws {
+        let microseconds = age.components.seconds * 1_000_000
+        for table in ["ready", "deferred"] {
+            try await self.pool.script(
+                """
+                UPDATE relay.\(table) SET arrived_at = arrived_at - \(microseconds) * interval '1 microsecond'
+                WHERE destination = '\(domain)'
+                """)
+        }
+    }
+
     /// What the poll does each second: works off what is due for these domains, and brings deferred entries back.
     func poll(_ domains: Set<DomainName>) async throws {
         for lease in self.leases { try await self.environment.store.promoteDeferred(lease.term) }

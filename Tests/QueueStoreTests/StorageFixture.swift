@@ -47,6 +47,20 @@ struct CountedStore {
 }
 
 extension QueueFixture {
+    /// Takes away all days of the trace, as if none had been made in time.
+    func dropTraceDays() async throws {
+        try await self.admin.script(
+            """
+            DO $$ DECLARE day regclass; BEGIN
+                FOR day IN SELECT inhrelid::regclass FROM pg_inherits
+                    WHERE inhparent = 'relay.trace'::regclass AND inhrelid <> 'relay.trace_other'::regclass
+                LOOP
+                    EXECUTE format('DROP TABLE %s', day);
+                END LOOP;
+            END $$
+            """)
+    }
+
     /// Puts entries into `ready` by SQL, so many for each of these domains, all due for so many minutes. Each has its message
     /// and its part of the sums.
     func fill(_ names: [DomainName], each count: Int, dueFor minutes: Int = 60) async throws {

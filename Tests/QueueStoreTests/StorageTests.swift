@@ -158,11 +158,9 @@ struct StorageTests {
     func trace() async throws {
         try await QueueFixture.run { queue in
             // A queue that has run since 2020.
+            try await queue.dropTraceDays()
             try await queue.admin.script(
                 """
-                DO $$ BEGIN
-                    EXECUTE format('DROP TABLE relay.%I', to_char(now() AT TIME ZONE 'UTC', '"trace_"YYYYMMDD'));
-                END $$;
                 CREATE TABLE relay.trace_20200101 PARTITION OF relay.trace
                     FOR VALUES FROM ('2020-01-01 00:00:00+00') TO ('2020-01-02 00:00:00+00');
                 INSERT INTO relay.trace (shard, message_id, at, kind, node, domain, recipients, attempt)
@@ -182,12 +180,7 @@ struct StorageTests {
     @Test("A day that was not made in time keeps no outcome from being recorded")
     func missingDay() async throws {
         try await QueueFixture.run { queue in
-            try await queue.admin.script(
-                """
-                DO $$ BEGIN
-                    EXECUTE format('DROP TABLE relay.%I', to_char(now() AT TIME ZONE 'UTC', '"trace_"YYYYMMDD'));
-                END $$
-                """)
+            try await queue.dropTraceDays()
             let message = queue.message()
             try await queue.writer.enqueue(message)
             #expect(try await queue.count("trace_other") == 1)

@@ -88,6 +88,37 @@ struct FenceTests {
         }
     }
 
+    @Test("A lease not renewed for its life is taken although the database's clock was set back, one that was is not")
+    func clockSetBack() async throws {
+        try await QueueFixture.run { queue in
+            let other = try await QueueStore(pool: queue.pool, node: "node-b")
+            let shards = queue.store.shardMap.shards
+            // To all who read the clock now, it was set back by an hour.
+            try await queue.admin.query(
+                Statement("UPDATE relay.shard_lease SET expires_at = expires_at + interval '1 hour'"))
+            let seen = try await other.sightings(of: shards)
+            #expect(seen.count == 64)
+            #expect(try await other.acquireLeases(shards).isEmpty)
+            _ = try await queue.store.renew(Array(queue.leases.prefix(1)))
+            #expect(try await other.acquireLeases(shards, silent: seen).count == 63)
+        }
+    }
+
+    @Test("A run of the same name that was not seen for a while is replaced although the database's clock was set back")
+    func clockSetBackAtStart() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.admin.query(
+                Statement("UPDATE relay.node SET seen_at = seen_at + interval '1 hour'"))
+            let next = try await QueueStore(pool: queue.pool, node: "node-a")
+            let seen = try await next.sightingOfNode()
+            #expect(await code { try await next.registerNode() } == .duplicateNode)
+            _ = try await queue.store.renew([])
+            #expect(await code { try await next.registerNode(replacing: seen) } == .duplicateNode)
+            let again = try await next.sightingOfNode()
+            try await next.registerNode(replacing: again)
+        }
+    }
+
     @Test("A second node of the same name is refused (hostile-input 35)")
     func duplicateNode() async throws {
         try await QueueFixture.run { queue in

@@ -4,7 +4,10 @@ import PostgresDriver
 extension QueueStore {
     /// Enters this node into the list. Throws `duplicateNode` while another run of the same name was seen within the
     /// time to live of a lease: after a crash, try again until that has passed.
-    public func registerNode() async throws(QueueStoreError) {
+    ///
+    /// - Parameter silent: a run of the same name that has not been seen alive for so long by a clock that nobody sets: it is
+    ///   replaced, whatever the database's clock says.
+    public func registerNode(replacing silent: NodeSighting? = nil) async throws(QueueStoreError) {
         let results = try await self.leasePool.idempotently([
             Statement(
                 """
@@ -12,8 +15,11 @@ extension QueueStore {
                 ON CONFLICT (name) DO UPDATE SET incarnation = excluded.incarnation, seen_at = clock_timestamp()
                 WHERE n.incarnation = excluded.incarnation
                     OR n.seen_at <= clock_timestamp() - $3 * interval '1 microsecond'
+                    OR (n.incarnation = $4 AND n.seen_at = $5)
                 RETURNING 1
-                """, self.node, self.incarnation, self.terms.timeToLive.storedMicroseconds)
+                """, self.node, self.incarnation, self.terms.timeToLive.storedMicroseconds,
+                silent?.incarnation ?? PostgresUUID(high: 0, low: 0),
+                silent?.seenAt ?? PostgresTimestamp(microseconds: 0))
         ])
         guard results[0].count == 1 else {
             throw QueueStoreError(.duplicateNode, "another node named \(self.node) is running")
@@ -22,24 +28,60 @@ extension QueueStore {
 
     /// Takes those of the shards that nobody owns, or whose lease has run out. Raising the epoch waits for what the former
     /// owner has begun, and fails all that it begins later.
-    public func acquireLeases(_ shards: [Shard]) async throws(QueueStoreError) -> [Lease] {
+    ///
+    /// - Parameter silent: leases that were not renewed for their whole life by a clock that nobody sets. They are taken if they
+    ///   still look like that, whatever the database's clock says.
+    public func acquireLeases(
+        _ shards: [Shard], silent: [Shard: LeaseSighting] = [:]
+    ) async throws(QueueStoreError) -> [Lease] {
         let sentAt = MonotonicInstant.now
+        let still = silent.sorted { $0.key < $1.key }
         // When its answer was lost, repeating it finds the shards taken by ourselves, and takes them again.
         let results = try await self.leasePool.idempotently([
             Statement(
                 """
                 WITH free AS (
-                    SELECT shard FROM relay.shard_lease WHERE shard = ANY ($1)
-                        AND (owner IS NULL OR expires_at <= clock_timestamp() OR incarnation = $3)
+                    SELECT shard FROM relay.shard_lease h WHERE shard = ANY ($1)
+                        AND (owner IS NULL OR expires_at <= clock_timestamp() OR incarnation = $3
+                            OR EXISTS (SELECT FROM unnest($5::int2[], $6::int8[], $7::timestamptz[])
+                                AS s (shard, epoch, expires_at)
+                                WHERE s.shard = h.shard AND s.epoch = h.epoch AND s.expires_at = h.expires_at))
                     ORDER BY shard FOR UPDATE)
                 UPDATE relay.shard_lease l SET epoch = l.epoch + 1, owner = $2, incarnation = $3,
                     expires_at = clock_timestamp() + $4 * interval '1 microsecond'
                 FROM free WHERE l.shard = free.shard RETURNING l.shard, l.epoch
-                """, shards.map(\.rawValue), self.node, self.incarnation, self.terms.timeToLive.storedMicroseconds)
+                """, shards.map(\.rawValue), self.node, self.incarnation, self.terms.timeToLive.storedMicroseconds,
+                still.map(\.key.rawValue), still.map(\.value.epoch.rawValue), still.map(\.value.expiresAt))
         ])
         return try Self.terms(results[0]).map {
             Lease(shard: $0.shard, epoch: $0.epoch, sentAt: sentAt, terms: self.terms)
         }
+    }
+
+    /// The leases of these shards that others hold, as they stand.
+    public func sightings(of shards: [Shard]) async throws(QueueStoreError) -> [Shard: LeaseSighting] {
+        let results = try await self.leasePool.idempotently([
+            Statement(
+                """
+                SELECT shard, epoch, expires_at FROM relay.shard_lease
+                WHERE shard = ANY ($1) AND owner IS NOT NULL AND expires_at IS NOT NULL
+                """, shards.map(\.rawValue))
+        ])
+        var sightings: [Shard: LeaseSighting] = [:]
+        for row in results[0].rows {
+            sightings[Shard(rawValue: try row.value(0))] = LeaseSighting(
+                epoch: Epoch(rawValue: try row.value(1)), expiresAt: try row.value(2))
+        }
+        return sightings
+    }
+
+    /// The run of a node of this name that is in the list, if there is one.
+    public func sightingOfNode() async throws(QueueStoreError) -> NodeSighting? {
+        let results = try await self.leasePool.idempotently([
+            Statement("SELECT incarnation, seen_at FROM relay.node WHERE name = $1", self.node)
+        ])
+        guard let row = results[0].rows.first else { return nil }
+        return NodeSighting(incarnation: try row.value(0), seenAt: try row.value(1))
     }
 
     /// Renews leases in place. A lease that is lost is taken out of the array: stop all work on its shard at once.
@@ -90,4 +132,20 @@ extension QueueStore {
         }
         return terms
     }
+}
+
+/// A lease that another node holds, as it was read: each renewal changes it.
+public struct LeaseSighting: Hashable, Sendable {
+    /// The term.
+    let epoch: Epoch
+    /// When it ends, by the database's clock.
+    let expiresAt: PostgresTimestamp
+}
+
+/// A run of a node, as it was read: each renewal of its leases changes it.
+public struct NodeSighting: Hashable, Sendable {
+    /// Which run.
+    let incarnation: PostgresUUID
+    /// When it was last seen alive, by the database's clock.
+    let seenAt: PostgresTimestamp
 }

@@ -18,9 +18,12 @@ struct LeaseKeeper: Sendable {
     /// was cancelled before.
     func register() async -> Bool {
         var isFirst = true
+        var watch = StillnessWatch<String, NodeSighting>()
         while !Task.isCancelled {
             do throws(QueueStoreError) {
-                try await self.store.registerNode()
+                let seen = try await self.store.sightingOfNode().map { [self.store.node: $0] } ?? [:]
+                let silent = watch.observed(seen, at: .now, stillFor: self.store.terms.timeToLive)
+                try await self.store.registerNode(replacing: silent[self.store.node])
                 return true
             } catch {
                 if isFirst { self.logger.warning("waiting to register", metadata: ["error": "\(error)"]) }
@@ -34,8 +37,9 @@ struct LeaseKeeper: Sendable {
 
     /// Renews until cancelled.
     func run() async {
+        var watch = StillnessWatch<Shard, LeaseSighting>()
         while !Task.isCancelled {
-            await self.round()
+            await self.round(&watch)
             try? await Task.sleep(for: self.store.terms.renewalInterval)
         }
     }
@@ -51,7 +55,7 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    private func round() async {
+    private func round(_ watch: inout StillnessWatch<Shard, LeaseSighting>) async {
         do throws(QueueStoreError) {
             let known = self.leases.all
             let started = ContinuousClock.now
@@ -61,7 +65,11 @@ struct LeaseKeeper: Sendable {
             self.metrics.queueLeaseExpirations.increment(by: known.count - kept.count)
             let owned = Set(kept.map(\.shard))
             let missing = self.store.shardMap.shards.filter { !owned.contains($0) }
-            if !missing.isEmpty { self.leases.add(try await self.store.acquireLeases(missing)) }
+            if !missing.isEmpty {
+                let seen = try await self.store.sightings(of: missing)
+                let silent = watch.observed(seen, at: .now, stillFor: self.store.terms.timeToLive)
+                self.leases.add(try await self.store.acquireLeases(missing, silent: silent))
+            }
             try await self.clock.synchronise(with: self.store)
             self.monitor?.report(.renewed)
             // A lease that merely ran out while the database was away is still ours until another takes the shard: its

@@ -82,7 +82,8 @@ struct DeliveryFixture {
         table.replace(self.leases)
         self.environment = DeliveryEnvironment(
             settings: configuration.deliverySettings, policy: try configuration.inboundPolicy([:]),
-            routes: RouteFinder(resolver: resolver, policy: configuration.routePolicy(interfaces: [])),
+            routes: RouteFinder(
+                resolver: resolver, policy: configuration.routePolicy(interfaces: []), isOurFault: { false }),
             tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
             leases: table, egress: configuration.egress, sites: sites, links: SiteLinks(sites: sites),
             channels: ChannelRegistry(), metrics: metrics, logger: Self.quiet,

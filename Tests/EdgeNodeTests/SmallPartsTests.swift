@@ -62,20 +62,20 @@ struct SmallPartsTests {
         await running
     }
 
-    // MARK: ConnectionBudget
+    // MARK: FairBudget
 
     @Test("Nobody has more connections than the budget; what is given back goes to who waits")
     func budget() async {
-        let budget = ConnectionBudget(2)
+        let budget = FairBudget<Int>(2, leavesRoom: false)
         let tally = Tally()
         await withTaskGroup { group in
             for _ in 0..<20 {
                 group.addTask {
-                    guard await budget.acquire() else { return }
+                    guard await budget.acquire(for: 1) else { return }
                     tally.enter()
                     await Task.yield()
                     tally.leave()
-                    budget.release()
+                    budget.release(1)
                 }
             }
         }
@@ -85,15 +85,41 @@ struct SmallPartsTests {
 
     @Test("Who is cancelled waits no longer, and takes nothing from those who do")
     func cancelledInLine() async {
-        let budget = ConnectionBudget(1)
-        #expect(await budget.acquire())
+        let budget = FairBudget<Int>(1)
+        #expect(await budget.acquire(for: 1))
         await withTaskGroup { group in
-            group.addTask { await budget.acquire() }
+            group.addTask { await budget.acquire(for: 1) }
             group.cancelAll()
             #expect(await group.next() == false)
         }
-        budget.release()
-        #expect(await budget.acquire())
+        budget.release(1)
+        #expect(await budget.acquire(for: 1))
+    }
+
+    @Test("Who has none waits before those who have some, and makes the node owe a place meanwhile")
+    func owed() async {
+        let budget = FairBudget<String>(3)
+        #expect(await budget.acquire(for: "slow"))
+        #expect(await budget.acquire(for: "slow"))
+        #expect(await budget.acquire(for: "second"))
+        let order = await withTaskGroup(of: String.self) { group in
+            for (name, isOwed) in [("slow", false), ("third", true)] {
+                group.addTask {
+                    _ = await budget.acquire(for: name)
+                    return name
+                }
+                // The first waits in line before the other comes.
+                while budget.waitingCount < (isOwed ? 2 : 1) { await Task.yield() }
+                #expect(budget.isOwed == isOwed)
+            }
+            budget.release("slow")
+            let first = await group.next()
+            budget.release("second")
+            budget.release("third")
+            return [first, await group.next()]
+        }
+        #expect(order == ["third", "slow"])
+        #expect(!budget.isOwed)
     }
 
     /// Counts who is inside.

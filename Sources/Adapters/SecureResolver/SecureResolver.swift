@@ -13,6 +13,7 @@ public final class SecureResolver: Sendable {
     private typealias Waiter = CheckedContinuation<DNSAnswer, Never>
 
     private let thread: UnboundThread
+    private let configuration: String
     private let flights: Mutex<Flights<Waiter>>
     private let nextWaiter = Atomic<UInt64>(0)
     private let reading: AnswerReading
@@ -35,6 +36,7 @@ public final class SecureResolver: Sendable {
         self.thread = try await UnboundThread(configuration: configuration.text, now: now) { step in
             logger.warning("the clock was set; what was known is looked up anew", metadata: ["reason": "by \(step)"])
         }
+        self.configuration = configuration.text
         self.flights = Mutex(
             Flights(
                 cache: AnswerCache(maximumEntries: settings.cacheEntries, maximumBytes: settings.cacheBytes),
@@ -76,14 +78,24 @@ public final class SecureResolver: Sendable {
         }
     }
 
-    /// Asks for the SOA record of the root (or of `selfTestZone`) and says whether this resolver validates.
+    /// Asks for the SOA record of the root (or of `selfTestZone`), past all caches, and says whether this resolver validates.
     ///
     /// That record is signed anew most often, and no signature is valid before it was made: a clock that is a day behind
     /// shows here, though the keys' own signatures may be weeks old.
     public func selfTest() async -> ValidationStatus {
         let zone = "\(self.selfTestZone?.text ?? "")."
+        // A context that was just made has nothing in its caches. One that has would pass while nobody answers; and how long
+        // things are cached holds for the whole process, so that a context without a cache cannot live beside the other.
+        let fresh: UnboundThread
+        do throws(SecureResolverError) {
+            // A step of the clock is told of by the other thread.
+            fresh = try await UnboundThread(configuration: self.configuration, now: self.now, clockWasSet: { _ in })
+        } catch {
+            return .unreachable("\(error)")
+        }
+        defer { fresh.send(.stop {}) }
         let outcome = await withCheckedContinuation { waiter in
-            self.thread.send(
+            fresh.send(
                 .resolve(name: zone, type: DNSType.soa, deadline: .now + self.deadline) {
                     waiter.resume(returning: $0)
                 })

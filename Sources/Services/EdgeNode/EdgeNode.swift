@@ -70,7 +70,10 @@ public struct EdgeNode: Sendable {
         let group = MultiThreadedEventLoopGroup.singleton
         let services = try self.services(
             Parts(
-                health: health, files: files, pool: pool, store: store,
+                health: health,
+                resolverHealth: ResolverHealth(
+                    resolver: files.resolver, health: health, metrics: self.metrics, logger: self.logger),
+                files: files, pool: pool, store: store,
                 monitor: StoreMonitor(store: store, health: health, logger: self.logger), clock: clock, group: group,
                 reloads: reloads))
         let serviceGroup = ServiceGroup(
@@ -96,6 +99,7 @@ public struct EdgeNode: Sendable {
     /// What the services are made of.
     private struct Parts {
         let health: HealthRegistry
+        let resolverHealth: ResolverHealth
         let files: ConfiguredFiles
         let pool: PostgresPool
         let store: QueueStore
@@ -129,7 +133,7 @@ public struct EdgeNode: Sendable {
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
                 logger: self.logger),
             ResolverMonitor(
-                resolver: parts.files.resolver, health: parts.health, metrics: self.metrics, logger: self.logger),
+                resolver: parts.files.resolver, health: parts.resolverHealth, metrics: self.metrics),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
                 drainTime: self.configuration.drain.timeout, traceRetention: self.configuration.queue.traceRetention),
@@ -186,7 +190,8 @@ public struct EdgeNode: Sendable {
             settings: self.configuration.deliverySettings, policy: policy,
             routes: RouteFinder(
                 resolver: parts.files.resolver,
-                policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces())),
+                policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
+                isOurFault: { [health = parts.resolverHealth] in await health.isAtFault() }),
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress,

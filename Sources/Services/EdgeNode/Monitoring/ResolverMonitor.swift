@@ -1,5 +1,4 @@
 import DANE
-import Logging
 import SecureResolver
 import ServiceLifecycle
 import Telemetry
@@ -7,40 +6,24 @@ import Telemetry
 /// Watches whether our own resolver validates, so that a fault of ours is not blamed on the domains we look up
 /// (rule 38 of the DANE rules), and publishes its counters.
 struct ResolverMonitor: Service {
-    private static let interval = Duration.seconds(30)
-    private static let intervalWhileFailing = Duration.seconds(1)
+    private static let interval = Duration.seconds(1)
+    /// How often a resolver is examined that works, and about which nobody has doubts.
+    private static let examination = Duration.seconds(30)
 
     let resolver: SecureResolver
-    let health: HealthRegistry
+    let health: ResolverHealth
     let metrics: RelayMetrics
-    let logger: Logger
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var before: ValidationStatus?
             var published = ResolverStatistics()
             while !Task.isCancelled {
-                let status = await self.resolver.selfTest()
-                if status != before { self.announce(status) }
-                before = status
+                await self.health.examine(ifOlderThan: Self.examination)
                 published = self.publish(since: published)
-                let isFine = status == .validating
-                try? await Task.sleep(for: isFine ? Self.interval : Self.intervalWhileFailing)
+                try? await Task.sleep(for: Self.interval)
             }
         }
         await self.resolver.shutdown()
-    }
-
-    private func announce(_ status: ValidationStatus) {
-        self.metrics.dnsResolverValidating.set(status == .validating)
-        switch status {
-        case .validating:
-            self.health.set(.resolver, .passing)
-            self.logger.notice("resolver validates", metadata: ["resolver": "\(self.resolver.startupDescription)"])
-        case .notValidating(let reason), .unreachable(let reason):
-            self.health.set(.resolver, .failing("\(status)"))
-            self.logger.error("resolver does not validate; mail waits", metadata: ["reason": "\(reason)"])
-        }
     }
 
     private func publish(since before: ResolverStatistics) -> ResolverStatistics {

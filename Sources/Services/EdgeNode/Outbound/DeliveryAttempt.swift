@@ -200,7 +200,7 @@ struct DeliveryAttempt {
         attempt.isCutShort = sent.isCutShort
         for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
         link = current
-        if !current.connection.isReady || current.isUsedUp(self.environment.settings) {
+        if !current.connection.isReady || current.isUsedUp(self.environment.settings) || self.environment.sites.isOwed {
             current.connection.quit()
             link = nil
         }

@@ -11,11 +11,14 @@ struct RouteFinder: Sendable {
 
     private let resolver: SecureResolver
     private let policy: RoutePolicy
-    private let rounds = ConnectionBudget(Self.roundsAtOnce)
+    private let isOurFault: @Sendable () async -> Bool
+    private let rounds = FairBudget<NextHop>(Self.roundsAtOnce)
 
-    init(resolver: SecureResolver, policy: RoutePolicy) {
+    /// - Parameter isOurFault: asked when a look-up fails: whether our own resolver does not work (rule 38).
+    init(resolver: SecureResolver, policy: RoutePolicy, isOurFault: @escaping @Sendable () async -> Bool) {
         self.resolver = resolver
         self.policy = policy
+        self.isOurFault = isOurFault
     }
 
     /// The way to a next hop, or why there is none.
@@ -24,40 +27,57 @@ struct RouteFinder: Sendable {
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {
             switch planning.step(answers) {
-            case .ask(let question): answers.merge(await self.answers(to: [question])) { _, new in new }
+            case .ask(let question): answers.merge(await self.answers(to: [question], for: nextHop)) { _, new in new }
             case .host(let host): return .success(Route(to: host))
             case .hosts(let hosts):
                 var generator = SystemRandomNumberGenerator()
-                return .success(Route(Itinerary(hosts, using: &generator), finder: self))
+                return .success(Route(Itinerary(hosts, using: &generator), to: nextHop, finder: self))
             case .none(let reason): return .failure(reason)
             }
         }
     }
 
     /// Looks one host up. Takes at most three rounds, each as long as the resolver's deadline.
-    fileprivate func plan(_ host: HostPlanning) async -> Result<PlannedHost, NoRoute> {
+    fileprivate func plan(_ host: HostPlanning, for nextHop: NextHop) async -> Result<PlannedHost, NoRoute> {
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {
             switch host.step(answers, parses: TLSAContent.parses) {
-            case .ask(let questions): answers.merge(await self.answers(to: questions)) { _, new in new }
+            case .ask(let questions): answers.merge(await self.answers(to: questions, for: nextHop)) { _, new in new }
             case .planned(let planned): return .success(planned)
             case .none(let reason): return .failure(reason)
             }
         }
     }
 
-    private func answers(to questions: Set<DNSQuestion>) async -> [DNSQuestion: DNSAnswer] {
-        guard await self.rounds.acquire() else {
+    private func answers(to questions: Set<DNSQuestion>, for nextHop: NextHop) async -> [DNSQuestion: DNSAnswer] {
+        guard await self.rounds.acquire(for: nextHop) else {
             // Nobody waits for the answers any more.
             return Dictionary(uniqueKeysWithValues: questions.map { ($0, .failed(.resolverUnavailable("cancelled"))) })
         }
-        defer { self.rounds.release() }
-        if let only = questions.first, questions.count == 1 { return [only: await self.resolver.answer(to: only)] }
+        defer { self.rounds.release(nextHop) }
+        if let only = questions.first, questions.count == 1 { return [only: await self.answer(to: only)] }
         return await withTaskGroup { group in
             for question in questions {
-                group.addTask { (question, await self.resolver.answer(to: question)) }
+                group.addTask { (question, await self.answer(to: question)) }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+    }
+
+    /// A failure of ours is not held against the domain.
+    private func answer(to question: DNSQuestion) async -> DNSAnswer {
+        let answer = await self.resolver.answer(to: question)
+        guard case .failed(let failure) = answer, failure.mayBeOurs, await self.isOurFault() else { return answer }
+        return .failed(.resolverUnavailable("our own resolver does not work at present"))
+    }
+}
+
+extension DNSFailure {
+    /// A resolver that reaches nobody, or has a wrong clock or anchor, fails like this too.
+    fileprivate var mayBeOurs: Bool {
+        switch self {
+        case .bogus, .serverFailure, .refused, .unexpectedResponse, .timeout: true
+        case .tooManyAliases, .malformed, .resolverUnavailable: false
         }
     }
 }
@@ -66,7 +86,7 @@ struct RouteFinder: Sendable {
 struct Route: Sendable {
     private enum Ahead {
         case host(PlannedHost)
-        case hosts(Itinerary, RouteFinder)
+        case hosts(Itinerary, NextHop, RouteFinder)
         case nothing
     }
 
@@ -75,7 +95,9 @@ struct Route: Sendable {
     /// A way to one host that is known.
     init(to host: PlannedHost) { self.ahead = .host(host) }
 
-    init(_ itinerary: Itinerary, finder: RouteFinder) { self.ahead = .hosts(itinerary, finder) }
+    init(_ itinerary: Itinerary, to nextHop: NextHop, finder: RouteFinder) {
+        self.ahead = .hosts(itinerary, nextHop, finder)
+    }
 
     /// The next host, or that the domain turns out to have none; `nil` at the end.
     mutating func next() async -> Result<PlannedHost, NoRoute>? {
@@ -84,17 +106,17 @@ struct Route: Sendable {
         case .host(let host):
             self.ahead = .nothing
             return .success(host)
-        case .hosts(var itinerary, let finder):
+        case .hosts(var itinerary, let nextHop, let finder):
             guard let next = itinerary.next() else { return nil }
-            let found = await finder.plan(next)
+            let found = await finder.plan(next, for: nextHop)
             if case .success(let host) = found { itinerary.planned(host) }
-            self.ahead = .hosts(itinerary, finder)
+            self.ahead = .hosts(itinerary, nextHop, finder)
             return found
         }
     }
 
     /// All mail exchangers, tried or not; empty for an address that was configured.
-    var hostNames: [DomainName] { if case .hosts(let itinerary, _) = self.ahead { itinerary.hostNames } else { [] } }
+    var hostNames: [DomainName] { if case .hosts(let itinerary, _, _) = self.ahead { itinerary.hostNames } else { [] } }
 }
 
 extension NextHop {

@@ -39,13 +39,13 @@ final class SiteTable: Sendable {
     }
 
     private let limits: SiteLimits
-    private let connections: ConnectionBudget
+    private let connections: FairBudget<ReceivingSite>
     private let state: Mutex<State>
 
     /// - Parameter connections: those of the whole node.
     init(limits: SiteLimits, connections: Int) {
         self.limits = limits
-        self.connections = ConnectionBudget(connections)
+        self.connections = FairBudget(connections)
         self.state = Mutex(State(ledger: SiteLedger(limits: limits)))
     }
 
@@ -85,7 +85,7 @@ final class SiteTable: Sendable {
         case .withdrawn: return .withdrawn
         case .egress(let egress):
             // From here on the place at the site is kept, and given back with the one of the node.
-            guard await self.connections.acquire() else {
+            guard await self.connections.acquire(for: site) else {
                 customer.add(-1)
                 self.giveBack(site, by: egress)
                 return .withdrawn
@@ -98,6 +98,9 @@ final class SiteTable: Sendable {
 
     /// Whether anybody waits for a place at this site.
     func isAwaited(_ site: ReceivingSite) -> Bool { self.state.withLock { $0.waiting[site] != nil } }
+
+    /// A site waits that has no connection at all, since the node has as many as it may: one that can be closed is.
+    var isOwed: Bool { self.connections.isOwed }
 
     /// A connection to the site has become free on this event loop: who has waited longest there is told. `false` when
     /// nobody waits there.
@@ -138,7 +141,7 @@ final class SiteTable: Sendable {
 
     /// Gives a place back, to the one who has waited longest.
     func close(_ site: ReceivingSite, by egress: Egress) {
-        self.connections.release()
+        self.connections.release(site)
         self.giveBack(site, by: egress)
     }
 

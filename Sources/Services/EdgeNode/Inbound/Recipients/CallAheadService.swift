@@ -26,8 +26,8 @@ final class CallAheadService: Service {
     private let eventLoops: any EventLoopGroup
     private let limits: Limits
     private let table: Mutex<Table>
-    private let budget: ConnectionBudget
-    private let budgets: [DomainName: ConnectionBudget]
+    private let budget: FairBudget<DomainName>
+    private let budgets: [DomainName: FairBudget<DomainName>]
     private let supervisor = TaskSupervisor(backlog: 65_536)
 
     init(_ limits: Limits, environment: DeliveryEnvironment, eventLoops: any EventLoopGroup) {
@@ -39,9 +39,9 @@ final class CallAheadService: Service {
         self.eventLoops = eventLoops
         self.limits = limits
         self.table = Mutex(Table(limits.table))
-        self.budget = ConnectionBudget(limits.connections)
+        self.budget = FairBudget(limits.connections)
         self.budgets = environment.policy.verification.filter { $0.value == .callAhead }.mapValues { _ in
-            ConnectionBudget(limits.connectionsPerDomain)
+            FairBudget(limits.connectionsPerDomain, leavesRoom: false)
         }
     }
 
@@ -108,10 +108,10 @@ final class CallAheadService: Service {
 
     private func probe(_ address: CallAheadAddress, _ question: DeliveryEnvironment) async -> CallAheadVerdict {
         guard let ofDomain = self.budgets[address.domain] else { return .unsure }
-        guard await ofDomain.acquire() else { return .unsure }
-        defer { ofDomain.release() }
-        guard await self.budget.acquire() else { return .unsure }
-        defer { self.budget.release() }
+        guard await ofDomain.acquire(for: address.domain) else { return .unsure }
+        defer { ofDomain.release(address.domain) }
+        guard await self.budget.acquire(for: address.domain) else { return .unsure }
+        defer { self.budget.release(address.domain) }
         // The turn may have come after the deadline.
         guard !Task.isCancelled else { return .unsure }
         return await RecipientProbe(question, on: self.eventLoops.next()).ask(address)

@@ -1,0 +1,56 @@
+import DeliveryQueue
+import Testing
+
+@Suite("Places shared among many")
+struct FairSharesTests {
+    @Test("However many want however much, who has none finds a place")
+    func roomForNewcomers() {
+        var shares = FairShares<Int>(200)
+        for _ in 0..<20 {
+            for slow in 0..<50 { _ = shares.take(slow) }
+        }
+        let held = (0..<50).map { shares.count(of: $0) }
+        #expect(held.allSatisfy { (3...4).contains($0) }, "\(held)")
+        let newcomers = [shares.take(50), shares.take(51)]
+        #expect(newcomers == [true, true])
+    }
+
+    @Test("One alone gets half of them, and what is given back may be taken again")
+    func alone() {
+        var shares = FairShares<Int>(10)
+        while shares.take(1) {}
+        #expect(shares.count(of: 1) == 5)
+        for _ in 0..<5 { shares.giveBack(1) }
+        while shares.take(2) {}
+        #expect(shares.count(of: 2) == 5)
+    }
+
+    @Test("Where no room is left for others the last place may be taken too")
+    func withoutRoom() {
+        var shares = FairShares<Int>(3, leavesRoom: false)
+        while shares.take(1) {}
+        #expect(shares.count(of: 1) == 3)
+        #expect(!shares.allows(2))
+    }
+
+    @Test("A single place goes to one after the other")
+    func single() {
+        var shares = FairShares<Int>(1)
+        let first = shares.take(1)
+        #expect(first && !shares.allows(1) && !shares.allows(2))
+        shares.giveBack(1)
+        let second = shares.take(2)
+        #expect(second)
+    }
+
+    @Test("The next in line has the fewest, and of equals waited longest; who may take none is passed over")
+    func line() {
+        var shares = FairShares<String>(4)
+        for name in ["a", "a", "b"] { _ = shares.take(name) }
+        #expect(shares.next(of: ["a", "b"]) == nil)
+        #expect(shares.next(of: ["a", "c", "d"]) == 1)
+        shares.giveBack("a")
+        #expect(shares.next(of: ["a", "b"]) == 0)
+        #expect(shares.next(of: ["b", "a"]) == 0)
+    }
+}

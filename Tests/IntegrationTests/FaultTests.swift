@@ -13,26 +13,6 @@ struct FaultTests {
     }
 
     @Test(
-        "hostile-input 25: while the resolver is silent nothing is sent and nothing bounces; when it is back, mail goes with DANE"
-    )
-    func silentResolver() async throws {
-        try await LabRelay.with([.dane("bravo.test")], Self.options(["resolver.timeout": "1s"])) { lab in
-            await lab.internet.pauseServer()
-            let id = try await lab.submit(to: "bob@bravo.test")
-            let deferred = try await lab.firstOutcome(of: id, within: .seconds(30))
-            #expect(deferred.kind == .defer)
-            #expect(deferred.status?.class == .persistentTransientFailure)
-            #expect(["dns-query-failed", "dnssec-invalid"].contains(deferred.reason))
-            #expect(lab.peer("bravo.test").server.connectionCount == 0)
-
-            await lab.internet.resumeServer()
-            let trace = try await lab.wait(for: id, within: .seconds(60)) { $0.contains { $0.kind == .send } }
-            #expect(trace.last?.authentication == .dane)
-            #expect(!trace.contains { $0.kind == .fail })
-        }
-    }
-
-    @Test(
         "hostile-input 30: while PostgreSQL is down clients get 4xx; when it is back, mail is taken, and nothing acknowledged is lost"
     )
     func databaseOutage() async throws {

@@ -9,7 +9,7 @@ struct FaultLedgerTests {
     private static let second = MessageID(high: 2, low: 2)
 
     private static func arrival(_ id: String, _ queueID: MessageID?) -> ScriptedArrival {
-        ScriptedArrival(messageID: id, queueID: queueID, client: "relay.test", at: .now)
+        ScriptedArrival(messageID: id, queueID: queueID, client: "relay.test", at: Timestamp(microseconds: 0))
     }
 
     private static func attempt(_ number: Int, of message: MessageID) -> UncertainAttempt {

@@ -17,13 +17,9 @@ import TLSEngine
 /// ```
 /// The domains' peers must keep `arrivals`.
 public final class FaultLoad: Sendable {
-    /// Connections to each port at once.
-    private static let connections = 4
     private static let messagesPerConnection = 5
     /// The size of a message in bytes.
     private static let messageSize = 2048
-    /// Between the rounds, so that the machine has time for the faults.
-    private static let pause = Duration.milliseconds(200)
     /// How long a connection waits for an answer; a stopped node gives none.
     private static let patience = Duration.seconds(5)
 
@@ -35,14 +31,26 @@ public final class FaultLoad: Sendable {
     private let lab: LabRelay
     private let domains: [String]
     private let ports: [UInt16]
+    private let connections: Int
+    private let pause: Duration
     private let state = Mutex(State())
 
-    /// A load for these domains, over these ports of 127.0.0.1: the relay's own unless others are named.
-    public init(_ lab: LabRelay, to domains: [String], ports: [UInt16]? = nil) {
+    /// A load for these domains.
+    ///
+    /// - Parameters:
+    ///   - ports: of 127.0.0.1; the relay's own unless others are named.
+    ///   - connections: to each port at once, of five messages each.
+    ///   - pause: between these rounds, so that the machine has time for the faults, and slow peers for the mail.
+    public init(
+        _ lab: LabRelay, to domains: [String], ports: [UInt16]? = nil, connections: Int = 4,
+        pause: Duration = .milliseconds(200)
+    ) {
         precondition(!domains.isEmpty)
         self.lab = lab
         self.domains = domains
         self.ports = ports ?? [lab.smtpPort]
+        self.connections = connections
+        self.pause = pause
     }
 
     /// Keeps the load on while `body` runs, and remembers what was answered 250.
@@ -55,7 +63,7 @@ public final class FaultLoad: Sendable {
                     // Whoever is cancelled still says what was acknowledged.
                     while !Task.isCancelled {
                         self.remember(await client.run())
-                        try? await Task.sleep(for: Self.pause)
+                        try? await Task.sleep(for: self.pause)
                     }
                 }
             }
@@ -64,6 +72,18 @@ public final class FaultLoad: Sendable {
             group.cancelAll()
             try await group.waitForAll()
             return try result.get()
+        }
+    }
+
+    /// Sends so many messages, round about to all domains; throws when one of them is not accepted.
+    public func send(_ count: Int) async throws {
+        var client = self.client(port: self.ports[0], tls: try TLSClientContext())
+        client.connections = min(count, self.connections)
+        client.messagesPerConnection = (count + client.connections - 1) / client.connections
+        let report = await client.run()
+        self.remember(report)
+        guard report.acknowledged.count >= count else {
+            throw LabFailure("\(report.acknowledged.count) of \(count) accepted: \(report.refused) \(report.failures)")
         }
     }
 
@@ -113,7 +133,7 @@ public final class FaultLoad: Sendable {
 
     private func client(port: UInt16, tls: TLSClientContext) -> LoadClient {
         var client = LoadClient(port: port, tls: tls)
-        client.connections = Self.connections
+        client.connections = self.connections
         client.messagesPerConnection = Self.messagesPerConnection
         client.messageSize = Self.messageSize
         client.patience = Self.patience

@@ -1,3 +1,4 @@
+import Foundation
 public import MailModel
 
 /// A message that arrived at a peer and was not refused: enough to say which message of which relay it was, who sent it, and when.
@@ -8,11 +9,11 @@ public struct ScriptedArrival: Hashable, Sendable {
     public let queueID: MessageID?
     /// The client's word in EHLO: the node's name.
     public let client: String
-    /// When the final dot was read.
-    public let at: ContinuousClock.Instant
+    /// When the final dot was read, by the clock of this machine.
+    public let at: Timestamp
 
     /// An arrival.
-    public init(messageID: String, queueID: MessageID?, client: String, at: ContinuousClock.Instant) {
+    public init(messageID: String, queueID: MessageID?, client: String, at: Timestamp) {
         self.messageID = messageID
         self.queueID = queueID
         self.client = client
@@ -22,6 +23,13 @@ public struct ScriptedArrival: Hashable, Sendable {
     /// `nil` for a message without a Message-ID, and for one that was refused.
     init?(_ mail: ScriptedMail) {
         guard let id = mail.messageID, mail.replyCode.map({ (200..<300).contains($0) }) ?? true else { return nil }
-        self.init(messageID: id, queueID: mail.queueID, client: mail.helloName, at: .now)
+        self.init(messageID: id, queueID: mail.queueID, client: mail.helloName, at: .labNow)
+    }
+}
+
+extension Timestamp {
+    /// The clock of this machine.
+    fileprivate static var labNow: Timestamp {
+        Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
     }
 }

@@ -60,7 +60,10 @@ extension LabRelay {
         started.pool = database.store.pool
         watch.done { .schema($0) }
 
-        let relayd = try await Self.configure(options, parts, executable, database, internet)
+        let nodes = LabNodes(
+            options: options, parts: parts, executable: executable, connection: database.queueConnection,
+            internet: internet)
+        let relayd = try nodes.first()
         started.relayd = relayd
         if options.startsRelayd {
             try await relayd.start()
@@ -68,25 +71,7 @@ extension LabRelay {
         }
         return LabRelay(
             parts: parts, internet: internet, peers: peers.all, postgres: postgres, store: database.store,
-            relayd: relayd)
-    }
-
-    /// Writes certificate, key and configuration of the relay.
-    private static func configure(
-        _ options: LabRelayOptions, _ parts: LabRelayParts, _ executable: URL, _ database: LabDatabase,
-        _ internet: SignedInternet
-    ) async throws -> RelaydProcess {
-        let leaf = try parts.pki.leaf(Self.nodeName)
-        let telemetryPort = Ports.unused()
-        var configuration = LabRelayConfiguration(
-            smtpPort: parts.smtpPort, telemetryPort: telemetryPort, deliveryPort: parts.deliveryPort,
-            certificate: try parts.folder.write(leaf.chainPEM, to: "relayd-chain.pem").path,
-            key: try parts.folder.write(leaf.key.pem, to: "relayd-key.pem").path,
-            connection: database.queueConnection, shards: options.shards, internet: internet)
-        configuration.override(options.settings)
-        return RelaydProcess(
-            executable: executable, configuration: try parts.folder.write(configuration.yaml, to: "relayd.yaml"),
-            telemetryPort: telemetryPort, logFolder: parts.folder.url, environment: options.environment)
+            nodes: nodes, relayd: relayd)
     }
 }
 

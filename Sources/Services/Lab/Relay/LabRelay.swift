@@ -36,10 +36,11 @@ public final class LabRelay: Sendable {
     /// A view of the queue, as the database's superuser.
     public let store: QueueStore
     private let peers: [String: LabPeer]
+    private let nodes: LabNodes
 
     init(
         parts: LabRelayParts, internet: SignedInternet, peers: [String: LabPeer], postgres: PrivatePostgres,
-        store: QueueStore, relayd: RelaydProcess
+        store: QueueStore, nodes: LabNodes, relayd: RelaydProcess
     ) {
         self.folder = parts.folder
         self.pki = parts.pki
@@ -49,6 +50,7 @@ public final class LabRelay: Sendable {
         self.peers = peers
         self.postgres = postgres
         self.store = store
+        self.nodes = nodes
         self.relayd = relayd
     }
 
@@ -70,7 +72,7 @@ public final class LabRelay: Sendable {
 
     /// Ends everything and removes the folder, unless it is kept. The relay gets `patience` to drain.
     public func stop(patience: Duration = .seconds(5)) async {
-        await self.relayd.stop(patience: patience)
+        await self.nodes.stop(patience: patience)
         self.store.pool.shutDown()
         for peer in self.peers.values { await peer.server.stop() }
         await self.internet.stopServer()
@@ -82,6 +84,15 @@ public final class LabRelay: Sendable {
     public func peer(_ domain: String) -> LabPeer {
         guard let peer = self.peers[domain] else { preconditionFailure("the lab was started without \(domain)") }
         return peer
+    }
+
+    /// One more node on the same queue, not started yet; it ends with the lab. Two of the same name are two runs of one node.
+    ///
+    /// - Parameter settings: as in `LabRelayOptions`, before its own.
+    public func addNode(
+        _ name: String, settings: [String: String] = [:], environment: [String: String] = [:]
+    ) throws -> LabNode {
+        try self.nodes.add(name, settings: settings, environment: environment)
     }
 
     // MARK: Mail

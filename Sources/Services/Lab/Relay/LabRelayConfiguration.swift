@@ -7,12 +7,12 @@ struct LabRelayConfiguration {
 
     /// What the lab needs.
     init(
-        smtpPort: UInt16, telemetryPort: UInt16, deliveryPort: UInt16, certificate: String, key: String,
+        node: String, smtpPort: UInt16, telemetryPort: UInt16, deliveryPort: UInt16, certificate: String, key: String,
         connection: String, shards: Int, internet: SignedInternet
     ) {
         let text = Self.quoted
         self.values = [
-            "node.name": LabRelay.nodeName,
+            "node.name": node,
             "smtp.listeners": "[{name: lab, address: \"127.0.0.1:\(smtpPort)\"}]",
             "tls.certificates": "[{certificate: \(text(certificate)), key: \(text(key))}]",
             "relay-networks": "[127.0.0.0/8]",

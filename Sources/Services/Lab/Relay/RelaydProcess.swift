@@ -88,6 +88,12 @@ public final class RelaydProcess: Sendable {
         }
     }
 
+    /// Stops it with SIGSTOP, in the middle of whatever it does; the system answers for its sockets meanwhile.
+    public func suspend() { self.state.withLock { $0.running }?.signal(SIGSTOP) }
+
+    /// Lets it go on.
+    public func resume() { self.state.withLock { $0.running }?.signal(SIGCONT) }
+
     /// Ends it with SIGKILL, in the middle of whatever it does.
     public func kill() async {
         await self.state.withLock { $0.running }?.stop(signal: SIGKILL)

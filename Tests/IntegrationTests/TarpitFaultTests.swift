@@ -1,0 +1,49 @@
+import Lab
+import Testing
+
+/// A host that takes its time, beside one that does not.
+@Suite("Slow receivers", .serialized, .timeLimit(.minutes(FaultForm.choose(short: 3, long: 90))))
+struct TarpitFaultTests {
+    /// How long mail for a fast host may take meanwhile, on a busy machine.
+    private static let bound = Duration.seconds(10)
+
+    @Test("A host that takes longer for the final reply than a lease lives gets each message once, and delays nobody")
+    func finalReply() async throws {
+        let wait = FaultForm.choose(short: Duration.seconds(8), long: .seconds(60))
+        let slow = LabDomain.sink("slow.test", rules: [.on(.endOfData, .wait(wait), .proceed)])
+        try await LabRelay.with([slow, .sink("fast.test")], .faults()) { lab in
+            // More than it has connections: two rounds of waiting.
+            let load = FaultLoad(lab, to: ["slow.test"])
+            try await load.send(30)
+            let fast = FaultLoad(lab, to: ["fast.test"])
+            let longest = try await fast.longestDelivery(at: lab.peer("fast.test").server, for: wait + wait / 2)
+            #expect(longest < Self.bound)
+            print("beside a final reply after \(wait): fast mail took \(longest) at the longest")
+            try await fast.prove("final reply after \(wait): a fast host beside it", runs: 1)
+            let verdict = try await load.prove("final reply after \(wait)", runs: 1, within: wait * 4 + .seconds(30))
+            #expect(verdict.copies == 0)
+            #expect(try await lab.count(events: "kind IN ('DEFER', 'FAIL')") == 0)
+        }
+    }
+}
+
+extension FaultLoad {
+    /// Sends a message again and again for so long, each when the one before has arrived; the longest time from before its
+    /// submission to its arrival.
+    fileprivate func longestDelivery(at sink: ScriptedPeer, for duration: Duration) async throws -> Duration {
+        let end = ContinuousClock.now + duration
+        var longest = Duration.zero
+        var count = 0
+        while ContinuousClock.now < end {
+            let begun = ContinuousClock.now
+            try await self.send(1)
+            count += 1
+            guard await sink.wait(within: .seconds(120), until: { $0.arrivals.count >= count }) else {
+                throw LabFailure("message \(count) did not arrive within 120 s")
+            }
+            longest = max(longest, ContinuousClock.now - begun)
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        return longest
+    }
+}

@@ -52,14 +52,18 @@ struct DatabaseFaultTests {
         await proxy.stop()
     }
 
-    @Test("hostile-input 31: one transaction in eight is cut around its COMMIT, and nothing is lost or stored twice")
-    func commits() async throws {
-        let faults = FaultForm.choose(short: 60, long: 3000)
+    @Test(
+        "hostile-input 31: one transaction in eight is cut around its COMMIT, and nothing is lost or stored twice",
+        arguments: zip(
+            [PostgresProxy.Fault.cutBeforeCommit, .loseReply],
+            ["connection cut in front of COMMIT", "reply to COMMIT lost"]))
+    func commits(_ fault: PostgresProxy.Fault, named name: String) async throws {
+        let faults = FaultForm.choose(short: 30, long: 1000)
         try await self.withProxy { lab, proxy in
             let load = FaultLoad(lab, to: ["bravo.test"])
             try await load.run {
-                proxy.disturb(oneIn: 8, FaultForm.random(for: "connections cut around COMMIT"))
-                let deadline = ContinuousClock.now + FaultForm.choose(short: .seconds(60), long: .seconds(2400))
+                proxy.disturb([fault], oneIn: 8, FaultForm.random(for: name))
+                let deadline = ContinuousClock.now + FaultForm.choose(short: .seconds(60), long: .seconds(1200))
                 while proxy.faultCount < faults, ContinuousClock.now < deadline {
                     try await Task.sleep(for: .milliseconds(50))
                 }
@@ -67,8 +71,7 @@ struct DatabaseFaultTests {
                 try await load.acceptsAgain(within: Self.recovery)
             }
             #expect(proxy.faultCount > faults / 4, "hardly a connection was cut")
-            try await load.prove(
-                "connections cut around COMMIT", runs: proxy.faultCount, acceptsAgain: load.longestWait)
+            try await load.prove(name, runs: proxy.faultCount, acceptsAgain: load.longestWait)
         }
     }
 

@@ -19,8 +19,38 @@ struct TarpitFaultTests {
             let longest = try await fast.longestDelivery(at: lab.peer("fast.test").server, for: wait + wait / 2)
             #expect(longest < Self.bound)
             print("beside a final reply after \(wait): fast mail took \(longest) at the longest")
-            try await fast.prove("final reply after \(wait): a fast host beside it", runs: 1)
-            let verdict = try await load.prove("final reply after \(wait)", runs: 1, within: wait * 4 + .seconds(30))
+            try await fast.prove("final reply after \(wait.components.seconds) s: a fast host beside it", runs: 1)
+            let verdict = try await load.prove(
+                "final reply after \(wait.components.seconds) s", runs: 1, within: wait * 4 + .seconds(30))
+            #expect(verdict.copies == 0)
+            #expect(try await lab.count(events: "kind IN ('DEFER', 'FAIL')") == 0)
+        }
+    }
+
+    @Test(
+        "Fifty hosts that are slow at every step have nearly all connections of the node, and a fast one is not delayed"
+    )
+    func tarpits() async throws {
+        let wait = FaultForm.choose(short: Duration.milliseconds(1500), long: .seconds(10))
+        let steps: [ScriptedRule.Step] = [.greeting, .hello, .mail, .everyRecipient, .data, .endOfData]
+        let rules = steps.map { ScriptedRule.on($0, .wait(wait), .proceed) }
+        let tarpits = (1...50).map { LabDomain.sink("tarpit\($0).test", rules: rules) }
+        // There is mail for many more connections than these.
+        let options = LabRelayOptions.faults(["delivery.max-connections": "60"])
+        try await LabRelay.with(tarpits + [.sink("fast.test")], options) { lab in
+            let load = FaultLoad(lab, to: tarpits.map(\.name))
+            try await load.send(200)
+            let everywhere = ContinuousClock.now + .seconds(60)
+            while tarpits.contains(where: { lab.peer($0.name).server.connectionCount == 0 }) {
+                guard ContinuousClock.now < everywhere else { throw LabFailure("some tarpits were never asked") }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            let fast = FaultLoad(lab, to: ["fast.test"])
+            let longest = try await fast.longestDelivery(at: lab.peer("fast.test").server, for: wait * 6)
+            #expect(longest < Self.bound)
+            print("beside 50 tarpits that wait \(wait) at each step: fast mail took \(longest) at the longest")
+            try await fast.prove("50 tarpits: a fast host beside them", runs: 1, within: wait * 60)
+            let verdict = try await load.prove("50 tarpits", runs: 1, within: wait * 60)
             #expect(verdict.copies == 0)
             #expect(try await lab.count(events: "kind IN ('DEFER', 'FAIL')") == 0)
         }

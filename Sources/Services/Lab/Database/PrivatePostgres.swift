@@ -122,10 +122,12 @@ public final class PrivatePostgres: Sendable {
 
     /// Starts the server again on the same data.
     ///
-    /// - Parameter settings: such as `synchronous_standby_names=`; they go before what the server has stored.
-    public func restart(with settings: [String] = []) async throws {
+    /// - Parameters:
+    ///   - settings: such as `synchronous_standby_names=`; they go before what the server has stored.
+    ///   - environment: such as `FakeClock.environment`.
+    public func restart(with settings: [String] = [], environment: [String: String] = [:]) async throws {
         await self.stopImmediately()
-        try await self.launch(with: settings)
+        try await self.launch(with: settings, environment: environment)
     }
 
     /// Ends the server and removes its folder.
@@ -152,7 +154,7 @@ public final class PrivatePostgres: Sendable {
             command[0], Array(command.dropFirst()), user: self.disks == nil ? self.account : nil)
     }
 
-    private func launch(with more: [String] = []) async throws {
+    private func launch(with more: [String] = [], environment: [String: String] = [:]) async throws {
         var settings = [
             "listen_addresses=", "unix_socket_directories=\(self.directory.path)", "max_connections=600",
             "shared_buffers=128MB", "max_wal_size=2GB", "log_line_prefix=%m %d %u ", "timezone=UTC",
@@ -163,7 +165,7 @@ public final class PrivatePostgres: Sendable {
         let command = self.disks?.command(words, user: self.account) ?? words
         let child = try await ChildProcess(
             command[0], Array(command.dropFirst()), user: self.disks == nil ? self.account : nil,
-            workingDirectory: self.directory, log: self.directory.appending(path: "log"))
+            environment: environment, workingDirectory: self.directory, log: self.directory.appending(path: "log"))
         self.process.withLock { $0 = child }
         let socket = self.directory.path
         let probe = "\(self.binaries)/pg_isready"

@@ -23,11 +23,17 @@ public struct FakeClock: Sendable {
             throw LabFailure("there is no \(library.path): build it with `swift build --build-tests`")
         }
         self.file = folder.appending(path: "clock-\(UUID().uuidString)")
-        self.environment = ["LD_PRELOAD": library.path, "RELAY_FAKE_CLOCK": self.file.path]
-        guard
-            FileManager.default.createFile(
-                atPath: self.file.path, contents: Data(count: 8), attributes: [.posixPermissions: 0o644])
-        else { throw LabFailure("cannot write \(self.file.path)") }
+        // A copy, for users who may not read where this program was built.
+        let copy = self.file.appendingPathExtension("so")
+        self.environment = ["LD_PRELOAD": copy.path, "RELAY_FAKE_CLOCK": self.file.path]
+        do {
+            for (contents, file) in [(try Data(contentsOf: library), copy), (Data(count: 8), self.file)] {
+                try contents.write(to: file)
+                try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file.path)
+            }
+        } catch {
+            throw LabFailure("cannot write \(self.file.path): \(error)")
+        }
         try self.set(ahead: offset)
     }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite(
     "Full disks of PostgreSQL", .timeLimit(.minutes(FaultForm.choose(short: 4, long: 60))),
     .enabled(if: PrivateDisks.unavailable == nil, "\(PrivateDisks.unavailable ?? "")"))
-struct DatabaseFaultDiskTests {
+struct DatabaseDiskFaultTests {
     private static func options() -> LabRelayOptions {
         var options = LabRelayOptions.faults()
         options.disks = PrivateDisks.Sizes()

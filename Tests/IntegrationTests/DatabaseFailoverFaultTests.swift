@@ -5,7 +5,7 @@ import Testing
 
 /// The standby takes over, and the former primary comes back as what it was.
 @Suite("Fail-over of PostgreSQL", .timeLimit(.minutes(FaultForm.choose(short: 4, long: 60))))
-struct DatabaseFaultFailoverTests {
+struct DatabaseFailoverFaultTests {
     @Test(
         "hostile-input 31: fail-over to the synchronous standby loses nothing, and the former primary that returns is not used"
     )

@@ -81,6 +81,18 @@ struct InteropOpenSMTPDTests {
         let sent = try #require(await world.server(.opensmtpd).logLine(containing: "result=\"Ok\""))
         #expect(sent.contains("queued as"), "\(sent)")
     }
+
+    @Test("OpenSMTPD is told of NOTIFY, and its own report comes back")
+    func reports() async throws {
+        let world = try InteropWorld.current
+        // It says nothing of ORCPT and ENVID in its reports.
+        try await world.isTold(by: .opensmtpd, ["reporting-mta: dns; \(InteropWorld.Peer.opensmtpd.host)"])
+    }
+
+    @Test("OpenSMTPD asks us for reports, and the next hop is asked the same")
+    func takesNotificationRequest() async throws {
+        try await InteropWorld.current.takesNotificationRequest(from: .opensmtpd)
+    }
 }
 
 @Suite(

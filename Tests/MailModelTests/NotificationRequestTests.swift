@@ -34,4 +34,17 @@ import Testing
     func originalRecipient(_ wire: String, _ canonical: String?) {
         #expect(OriginalRecipient(wire)?.description == canonical)
     }
+
+    @Test(
+        "UTF-8 in xtext under rfc822, as Postfix 3.7 says it, is an address of type utf-8 (RFC 6533 §3)",
+        arguments: [
+            ("rfc822;bj+C3+B8rn@d.test", "utf-8;bj\\x{F8}rn@d.test"),
+            ("rfc822;+2B+3D+5C+E7+94+A8@d.test", "utf-8;\\x{2B}\\x{3D}\\x{5C}\\x{7528}@d.test"), ("rfc822;bj+C3", nil),
+            ("rfc822;+C2+85@d.test", nil), ("rfc822;+C3+B8+00", nil), ("x-other;bj+C3+B8rn", nil),
+        ] as [(String, String?)])
+    func unicodeOriginalRecipient(_ wire: String, _ canonical: String?) {
+        let original = OriginalRecipient(wire)
+        #expect(original?.description == canonical)
+        #expect(canonical.flatMap { OriginalRecipient($0) } == original)
+    }
 }

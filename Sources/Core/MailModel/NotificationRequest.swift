@@ -62,9 +62,14 @@ public struct OriginalRecipient: Hashable, Sendable {
         else { return nil }
         let addressType = halves[0].lowercased()
         let value = addressType == "utf-8" ? Self.embedded(halves[1]) : String(halves[1])
-        guard let address = XText.decode(value) else { return nil }
-        self.addressType = addressType
-        self.address = address
+        if let address = XText.decode(value) {
+            (self.addressType, self.address) = (addressType, address)
+        } else if addressType == "rfc822", let address = XText.decodeUnicode(value) {
+            // Postfix 3.7 says addresses in UTF-8 so. They have a type of their own, and go on under that.
+            (self.addressType, self.address) = ("utf-8", EmbeddedUnicode.escape(address))
+        } else {
+            return nil
+        }
     }
 
     /// What is not ASCII as `\x{HHHH}` (`EmbeddedUnicodeChar`, RFC 6533 §3).

@@ -3,6 +3,20 @@ public enum XText {
     /// Decodes a value; `nil` where it is malformed, empty, or stands for anything but printable ASCII and spaces, such
     /// as `+00`: what is decoded here is shown in reports.
     public static func decode(_ text: some StringProtocol) -> String? {
+        guard let bytes = Self.bytes(of: text), bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Decodes a value that stands for UTF-8 without control characters; `nil` for any other.
+    static func decodeUnicode(_ text: some StringProtocol) -> String? {
+        guard let bytes = Self.bytes(of: text), let decoded = String(validating: bytes, as: UTF8.self),
+            decoded.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
+        else { return nil }
+        return decoded
+    }
+
+    /// The bytes that a value stands for, at least one; `nil` where it is malformed.
+    private static func bytes(of text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -16,8 +30,7 @@ public enum XText {
             default: return nil
             }
         }
-        guard !bytes.isEmpty, bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else { return nil }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes.isEmpty ? nil : bytes
     }
 
     /// Encodes a value for the wire.

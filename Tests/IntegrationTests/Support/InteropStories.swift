@@ -62,6 +62,51 @@ extension InteropWorld {
         return mail
     }
 
+    /// Peer → relay → next hop: what the sender wants to hear (RFC 3461) comes to the next hop as it was said to the peer.
+    func takesNotificationRequest(
+        from peer: Peer, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let id = Self.newID()
+        try await self.server(peer).submit(
+            from: "alice@alpha.test", to: ["bob@ours.test"], message: Self.hardMessage(id),
+            parameters: (
+                "BODY=8BITMIME RET=HDRS ENVID=the-envelope", "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;o@first.test"
+            )
+        )
+        let mail = try await self.arrived(id, sourceLocation: sourceLocation)
+        let said = Set(mail.mailParameters + (mail.recipientParameters.first ?? []))
+        let wanted: Set = ["RET=HDRS", "ENVID=the-envelope", "NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;o@first.test"]
+        #expect(said.isSuperset(of: wanted), "\(said)", sourceLocation: sourceLocation)
+    }
+
+    /// Relay → peer, which is asked for a report (RFC 3461): the peer's own report comes back to us, and we make none.
+    ///
+    /// - Parameter fields: what the report has to say, in lower case.
+    func isTold(
+        by peer: Peer, _ fields: [String], sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let sender = "told-by-\(peer.rawValue)@ours.test"
+        let reply = try await SMTPDialog.with(port: self.lab.smtpPort) { smtp in
+            try await smtp.hello()
+            try await smtp.startTLS()
+            return try await smtp.submit(
+                from: sender, to: ["bob@\(peer.domain)"], Self.hardMessage(Self.newID()),
+                parameters: (
+                    "BODY=8BITMIME RET=HDRS ENVID=the-envelope", "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;o@first.test"
+                ))
+        }
+        let queued = try #require(reply.messageID, "\(reply)", sourceLocation: sourceLocation)
+        #expect(try await self.lab.firstOutcome(of: queued).kind == .send, sourceLocation: sourceLocation)
+        let report = try await self.lab.deliveredReport(on: queued, to: sender, at: "inner.test")
+        #expect(report.reversePath == "", sourceLocation: sourceLocation)
+        // RFC 3464 fields are case-insensitive, and Exim writes some in lower case; the blank before an address is optional.
+        let text = report.text.lowercased().replacing("rfc822; ", with: "rfc822;")
+        for field in fields + ["action: delivered"] {
+            #expect(text.contains(field), "\(text)", sourceLocation: sourceLocation)
+        }
+        #expect(try await self.lab.reports(on: queued).isEmpty, sourceLocation: sourceLocation)
+    }
+
     /// The message with this Message-ID, once it is at the next hop.
     func arrived(_ id: String, sourceLocation: SourceLocation = #_sourceLocation) async throws -> ScriptedMail {
         let inner = self.lab.peer("inner.test").server

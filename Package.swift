@@ -113,7 +113,10 @@ let package = Package(
         adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
         adapter(
             "Telemetry",
-            [hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle]),
+            [
+                "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes,
+                serviceLifecycle,
+            ]),
 
         // Services
         service(

@@ -49,6 +49,14 @@ struct TelemetryServerTests {
         }
     }
 
+    @Test("hostile-input 24: ESC, NUL and line ends in a reason cannot steer a terminal, nor make lines of the page")
+    func hostileReason() {
+        let reason = "a\u{1b}[2J\0\r\n[+]database ok\nok\u{85}"
+        let page = HealthPage([(check: .database, status: .failing(reason))], verbose: false)
+        let safe = #"a\x1B[2J\x00\x0D\x0A[+]database ok\x0Aok\xC2\x85"#
+        #expect(page.text == "[-]database failed: \(safe)\nnot ready\n")
+    }
+
     @Test("/readyz is 503 and names the broken dependency; /livez does not care; ?verbose lists all")
     func readiness() async throws {
         for check in HealthRegistry.Check.allCases { self.health.set(check, .passing) }

@@ -1,6 +1,7 @@
 import Hummingbird
 import HummingbirdCore
 public import Logging
+import MailModel
 import NIOCore
 public import ServiceLifecycle
 
@@ -94,7 +95,8 @@ struct HealthPage: Equatable {
         let lines = checks.compactMap { check, status -> String? in
             switch status {
             case .passing: verbose ? "[+]\(check.rawValue) ok\n" : nil
-            case .failing(let reason): "[-]\(check.rawValue) failed: \(reason)\n"
+            // Reasons hold words of databases and name servers, which must not look like another line of ours.
+            case .failing(let reason): "[-]\(check.rawValue) failed: \(SafeText.escape(reason))\n"
             }
         }
         self.text = lines.joined() + (self.isPassing ? "ok\n" : "not ready\n")

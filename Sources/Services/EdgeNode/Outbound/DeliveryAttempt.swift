@@ -142,9 +142,8 @@ struct DeliveryAttempt {
         let opened = await self.environment.sites.open(
             self.site, by: ways, for: self.customer, isPatient: !self.tries.isEmpty,
             whenFull: self.environment.links.close(idleAt:))
-        let place: SitePlace
         switch opened {
-        case .place(let opened): place = opened
+        case .place(let place): return await self.tryAddress(address, of: host, requirement, over: &link, in: place)
         case .full where self.tries.isEmpty: return .siteIsFull
         case .withdrawn where self.tries.isEmpty: return .void
         case .full, .withdrawn: return self.end
@@ -155,6 +154,13 @@ struct DeliveryAttempt {
             // It did not serve, or was stale: wait again.
             return await self.tryAddress(address, of: host, requirement, over: &link)
         }
+    }
+
+    /// Over a new connection, for which there is a place.
+    private mutating func tryAddress(
+        _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?,
+        in place: SitePlace
+    ) async -> AttemptEnd? {
         if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
         // It may have been long until there was a place.
         guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end }

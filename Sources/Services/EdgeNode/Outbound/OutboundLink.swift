@@ -88,43 +88,51 @@ struct Dialer {
             requirement: requirement, tls: tls, helloName: place.egress.helloName, usesChunking: settings.usesChunking,
             timeouts: settings.timeouts, opened: promise)
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
-        let (metrics, channels) = (self.environment.metrics, self.environment.channels)
-        var bootstrap = ClientBootstrap(group: self.eventLoop)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .connectTimeout(TimeAmount(settings.connectTimeout))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
-            }
-        let connecting: EventLoopFuture<any Channel>
-        do {
-            if let source = place.egress.address {
-                bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: "\(source)", port: 0))
-            }
-            // An address needs no resolver, and no thread to ask one.
-            connecting = bootstrap.connect(to: try SocketAddress(ipAddress: "\(address)", port: Int(port)))
-        } catch {
-            connecting = self.eventLoop.makeFailedFuture(error)
-        }
-        connecting.assumeIsolated().whenComplete { result in
-            switch result {
-            case .success(let channel):
-                metrics.smtpConnectionsTotal.increment(.connected)
-                metrics.smtpConnections.add(1)
-                channels.add(channel)
-                channel.closeFuture.whenComplete { _ in
-                    metrics.smtpConnections.add(-1)
-                    // The connection has its place to the very end, QUIT included.
-                    withExtendedLifetime(place) {}
-                }
-            case .failure(let error):
-                let isTimeout = if case .connectTimeout? = error as? ChannelError { true } else { false }
-                metrics.smtpConnectionsTotal.increment(isTimeout ? .timeout : .refused)
-                bound.value.connectingFailed(
-                    HostFailure(isTimeout ? .connectionTimeout : .connectionRefused, "\(error)"))
+        self.channel(to: address, port: port, from: place.egress.address, for: bound).assumeIsolated().whenComplete {
+            switch $0 {
+            case .success(let channel): self.connected(channel, in: place)
+            case .failure(let error): bound.value.connectingFailed(self.notConnected(error))
             }
         }
         return (connection, promise.futureResult)
+    }
+
+    /// A connected socket, with the connection in its pipeline.
+    private func channel(
+        to address: IPAddress, port: UInt16, from source: IPAddress?, for connection: NIOLoopBound<OutboundConnection>
+    ) -> EventLoopFuture<any Channel> {
+        var bootstrap = ClientBootstrap(group: self.eventLoop)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .connectTimeout(TimeAmount(self.environment.settings.connectTimeout))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(connection.value)
+                }
+            }
+        do {
+            if let source { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: "\(source)", port: 0)) }
+            // An address needs no resolver, and no thread to ask one.
+            return bootstrap.connect(to: try SocketAddress(ipAddress: "\(address)", port: Int(port)))
+        } catch {
+            return self.eventLoop.makeFailedFuture(error)
+        }
+    }
+
+    private func connected(_ channel: any Channel, in place: SitePlace) {
+        let metrics = self.environment.metrics
+        metrics.smtpConnectionsTotal.increment(.connected)
+        metrics.smtpConnections.add(1)
+        self.environment.channels.add(channel)
+        channel.closeFuture.whenComplete { _ in
+            metrics.smtpConnections.add(-1)
+            // The connection has its place to the very end, QUIT included.
+            withExtendedLifetime(place) {}
+        }
+    }
+
+    private func notConnected(_ error: any Error) -> HostFailure {
+        let isTimeout = if case .connectTimeout? = error as? ChannelError { true } else { false }
+        self.environment.metrics.smtpConnectionsTotal.increment(isTimeout ? .timeout : .refused)
+        return HostFailure(isTimeout ? .connectionTimeout : .connectionRefused, "\(error)")
     }
 }

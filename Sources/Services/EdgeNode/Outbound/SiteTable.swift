@@ -64,22 +64,7 @@ final class SiteTable: Sendable {
         _ site: ReceivingSite, by ways: [Egress], for customer: SiteCustomer, isPatient: Bool,
         whenFull: (ReceivingSite) -> Void
     ) async -> Opened {
-        let answer = await withCheckedContinuation { continuation in
-            let answer = self.state.withLock { state -> Answer? in
-                guard !customer.isWithdrawn.load(ordering: .relaxed) else { return .withdrawn }
-                if let egress = state.ledger.open(site, by: ways, at: .now) {
-                    customer.add(1)
-                    return .egress(egress)
-                }
-                guard isPatient || !customer.isPresent else { return .full }
-                customer.add(1)
-                state.waiting[site, default: []].append(
-                    Waiter(customer: customer, ways: ways, resume: continuation))
-                return nil
-            }
-            if let answer { continuation.resume(returning: answer) } else { whenFull(site) }
-        }
-        switch answer {
+        switch await self.ask(site, by: ways, for: customer, isPatient: isPatient, whenFull: whenFull) {
         case .full: return .full
         case .link: return .link
         case .withdrawn: return .withdrawn
@@ -93,6 +78,28 @@ final class SiteTable: Sendable {
             let place = SitePlace(site, egress, table: self, holder: customer)
             // It may have been long until there was one.
             return customer.isWithdrawn.load(ordering: .relaxed) ? .withdrawn : .place(place)
+        }
+    }
+
+    /// A place at the site alone, or what else came of waiting for one.
+    private func ask(
+        _ site: ReceivingSite, by ways: [Egress], for customer: SiteCustomer, isPatient: Bool,
+        whenFull: (ReceivingSite) -> Void
+    ) async -> Answer {
+        await withCheckedContinuation { continuation in
+            let answer = self.state.withLock { state -> Answer? in
+                guard !customer.isWithdrawn.load(ordering: .relaxed) else { return .withdrawn }
+                if let egress = state.ledger.open(site, by: ways, at: .now) {
+                    customer.add(1)
+                    return .egress(egress)
+                }
+                guard isPatient || !customer.isPresent else { return .full }
+                customer.add(1)
+                state.waiting[site, default: []].append(
+                    Waiter(customer: customer, ways: ways, resume: continuation))
+                return nil
+            }
+            if let answer { continuation.resume(returning: answer) } else { whenFull(site) }
         }
     }
 

@@ -42,7 +42,7 @@ enum ConfigurationSchema {
             "Errors since the last accepted message before the session is closed with 421."),
         Key(
             "smtp.max-noops", \.smtp.maxNoops, .integer(1...100_000),
-            "Commands without effect in one session before it is closed with 421."),
+            "Commands without effect since the last accepted message before the session is closed with 421."),
         Key(
             "smtp.max-auth-failures", \.smtp.maxAuthenticationFailures, .integer(1...1000),
             "Refused credentials in one session before it is closed with 421."),

@@ -3,6 +3,7 @@ import MailModel
 import NIOCore
 import NIOEmbedded
 import SMTPProtocol
+import TLSEngine
 import Testing
 import TransportSecurity
 
@@ -86,7 +87,7 @@ struct OutboundConnectionTests {
 
     // MARK: The connection ends
 
-    @Test("A server that hangs up before it greets is a lost connection")
+    @Test("hostile-input 18: a server that hangs up before it greets is a lost connection")
     func hangsUpAtGreeting() throws {
         let server = try ScriptedServer()
         server.hangUp()
@@ -107,6 +108,23 @@ struct OutboundConnectionTests {
         }
         #expect(server.finishingFailure?.failure == .connectionLost)
         #expect(server.finishingFailure?.isAmbiguous == afterDot)
+    }
+
+    @Test(
+        "hostile-input 22: TLS that is cut off is a lost connection, certain before the dot, ambiguous after it",
+        arguments: [false, true])
+    func truncation(afterDot: Bool) throws {
+        let server = try ScriptedServer.transferring()
+        if afterDot { server.finish() }
+        // What has come of a reply may be all of it, or what somebody left of it.
+        try server.channel.writeInbound(ByteBuffer(string: "250 OK, qu"))
+        let cutOff = TLSFailure(.truncated, "no close_notify")
+        server.channel.pipeline.fireUserInboundEventTriggered(TLSEvent.truncated(cutOff))
+        #expect(!server.channel.isActive)
+        if !afterDot { server.finish() }
+        #expect(server.finishingFailure?.failure == .connectionLost)
+        #expect(server.finishingFailure?.isAmbiguous == afterDot)
+        #expect(server.finishingFailure?.isPermanent == false)
     }
 
     @Test("A reply to the dot that makes no sense is ambiguous", arguments: ["354 what", "xyz"])
@@ -233,7 +251,7 @@ struct OutboundConnectionTests {
 
     // MARK: Silence
 
-    @Test("A server that greets byte by byte is given up at the deadline")
+    @Test("hostile-input 22: a server that greets byte by byte is given up at the deadline")
     func slowGreeting() throws {
         let server = try ScriptedServer()
         for _ in 0..<5 {

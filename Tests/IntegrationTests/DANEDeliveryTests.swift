@@ -48,7 +48,7 @@ struct DANEDeliveryTests {
     }
 
     @Test(
-        "Where authentication is owed and not given, mail waits under its code, and nothing is said in clear",
+        "hostile-input 19: where authentication is owed and not given, mail waits under its code, and nothing is said in clear",
         arguments: [
             HeldBack(domain: "forged.test", reason: "tlsa-invalid", status: "4.7.323", host: "mx.forged.test"),
             HeldBack(

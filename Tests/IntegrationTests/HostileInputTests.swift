@@ -66,6 +66,22 @@ struct HostileInputTests {
         #expect(try await SharedLab.lab.receptions(for: recipient) == 0)
     }
 
+    @Test("hostile-input 10: what SQL or a shell would read in an address is stored and sent as it came")
+    func metacharacters() async throws {
+        let lab = try SharedLab.lab
+        let sender = #""x'; DROP TABLE relay.ready_0; --"@client.test"#
+        let recipient = "'or'1'='1`$id`|x@ours.test"
+        let reply = try await self.dialog { smtp in
+            try await smtp.submit(from: sender, to: [recipient], "Subject: '); DELETE FROM relay.trace; --\n\n$(id)\n")
+        }
+        let id = try #require(reply.messageID, "\(reply)")
+        let trace = try await lab.wait(for: id) { $0.count == 2 }
+        #expect(trace.map(\.recipients) == [recipient, recipient])
+        let mail = try #require(lab.peer("ours.test").server.received.first { $0.recipients == [recipient] })
+        #expect(mail.reversePath == sender)
+        #expect(mail.text.hasSuffix("Subject: '); DELETE FROM relay.trace; --\r\n\r\n$(id)\r\n"))
+    }
+
     @Test(
         "hostile-input 3: a bare CR, a bare LF or a NUL is refused, not repaired, in header and body",
         arguments: ["\r", "\n", "\0"])

@@ -12,6 +12,7 @@ extension Trait where Self == SharedLab {
             [
                 .dane("alpha.test"), .forgedCertificate("forged.test"), .forgedCertificate("silent.test"),
                 .dane("closed.test", rules: [.on(.everyRecipient, .reply("550 5.1.1 No such user"))]),
+                .dane("severed.test", rules: [.on(.endOfData, connection: 1, .close)]),
                 .dane(
                     "mixed.test",
                     rules: [
@@ -71,7 +72,24 @@ struct MessageLifeTests {
         #expect(try await lab.reports(on: report).isEmpty)
     }
 
-    @Test("RCPT answered 250, 450 and 550 in one transaction: three outcomes, each kept by itself")
+    @Test("hostile-input 21: a connection that ends behind the dot is marked as in doubt, counted, and tried again")
+    func severed() async throws {
+        let lab = try SharedLab.lab
+        let id = try await lab.submit(to: "bob@severed.test")
+        let trace = try await lab.wait(for: id) { $0.contains { $0.kind == .send } }
+        let attempts = trace.filter { $0.kind != .receive }
+        #expect(attempts.map(\.kind) == [.defer, .send])
+        let doubtful = try #require(attempts.first)
+        #expect(doubtful.reason == "connection-lost")
+        #expect(doubtful.status?.class == .persistentTransientFailure)
+        #expect(doubtful.reply?.hasSuffix("the message may have been delivered") == true, "\(doubtful.reply ?? "")")
+        try await lab.expectLogged(doubtful)
+        #expect(try await lab.relayd.metric("relayd_deliveries_total", label: "result=\"ambiguous\"") == 1)
+        // The host read both dots: this is the one way in which a message goes out twice.
+        #expect(lab.peer("severed.test").server.received.map(\.replyCode) == [nil, 250])
+    }
+
+    @Test("hostile-input 20: RCPT answered 250, 450 and 550 in one transaction: three outcomes, each kept by itself")
     func threeOutcomes() async throws {
         let lab = try SharedLab.lab
         let sender = "mixed@alpha.test"

@@ -65,7 +65,7 @@ struct HandlerTests {
         #expect(pair.server.recorder.events.last == .closedByPeer, "nothing was cut off")
     }
 
-    @Test("The end of the transport without close_notify is a truncation (RFC 8446 §6.1)")
+    @Test("hostile-input 22: the end of the transport without close_notify is a truncation (RFC 8446 §6.1)")
     func truncation() throws {
         let pair = try self.pair()
         try pair.exchange()

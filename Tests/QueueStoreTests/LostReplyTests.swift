@@ -118,6 +118,26 @@ struct LostReplyTests {
         }
     }
 
+    @Test("hostile-input 31: of several outcomes whose refusal was lost, each is recorded that was not")
+    func refusalLost() async throws {
+        try await self.run { queue, proxy, store, writer in
+            try await writer.enqueue(queue.message())
+            try await writer.enqueue(queue.message(to: [domain("charlie.test")]))
+            let entries = [try await queue.claimOne(), try await queue.claimOne(domain("charlie.test"))]
+            _ = try await store.openAttempts(try entries.map { ($0, try queue.term($0.key.domain).epoch) })
+            // The first was recorded before, by a transaction of which nobody heard.
+            for result in await queue.store.conclude([try queue.delivered(entries[0])]) { try result.get() }
+            proxy.plan(.loseReply, of: "DELETE FROM relay.open_attempt")
+            let results = await store.conclude(try entries.map { try queue.delivered($0) })
+            for result in results { try result.get() }
+            #expect(proxy.faultCount == 1)
+            #expect(try await queue.count("ready") == 0)
+            for entry in entries {
+                #expect(try await queue.store.trace(of: entry.key.message).map(\.kind) == [.receive, .send])
+            }
+        }
+    }
+
     @Test(
         "hostile-input 31: a message is not called stored before the standby has it, however often COMMIT was cut off")
     func synchronousStandby() async throws {

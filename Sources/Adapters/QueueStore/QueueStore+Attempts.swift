@@ -53,32 +53,33 @@ extension QueueStore {
     ///   `entryChanged`: the entry was concluded already; forget it. Otherwise it is not recorded: try again.
     public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
         guard !conclusions.isEmpty else { return [] }
-        let whole = await self.concludeTogether(conclusions)
-        guard case .failure(let error) = whole, conclusions.count > 1,
-            [.staleEpoch, .entryChanged].contains(error.code) || error.cause?.code == .server
-        else { return conclusions.map { _ in whole } }
-        var results: [Result<Void, QueueStoreError>] = []
-        for conclusion in conclusions { results.append(await self.concludeTogether([conclusion])) }
-        return results
+        return await self.conclude(conclusions, ConcludeRepetition(count: conclusions.count))
     }
 
-    private func concludeTogether(_ conclusions: [Conclusion]) async -> Result<Void, QueueStoreError> {
-        let statements = ConcludeBatch(conclusions, map: self.shardMap, node: self.node).statements
-        var wasAmbiguous = false
-        var left = 4
-        while true {
-            do throws(PostgresError) {
-                try await self.pool.pipeline(statements)
-                return .success(())
-            } catch {
-                let refusal = QueueStoreError(error)
-                // Each entry is checked against what was claimed, so a repetition that finds them changed shows that the
-                // first transaction, whose answer was lost, was committed.
-                if wasAmbiguous, refusal.code == .entryChanged { return .success(()) }
-                wasAmbiguous = wasAmbiguous || error.code == .ambiguousCommit
-                left -= 1
-                guard left > 0, error.mayBeRepeatedIdempotently else { return .failure(refusal) }
+    private func conclude(
+        _ conclusions: [Conclusion], _ repetition: ConcludeRepetition
+    ) async -> [Result<Void, QueueStoreError>] {
+        var repetition = repetition
+        while case .failure(let error) = await self.concludeTogether(conclusions) {
+            switch repetition.failed(error) {
+            case .again: continue
+            case .each(let single):
+                var results: [Result<Void, QueueStoreError>] = []
+                for conclusion in conclusions { results += await self.conclude([conclusion], single) }
+                return results
+            case .end(let result): return conclusions.map { _ in result }
             }
+        }
+        return conclusions.map { _ in .success(()) }
+    }
+
+    /// Records all or nothing, in one transaction that is tried once.
+    func concludeTogether(_ conclusions: [Conclusion]) async -> Result<Void, PostgresError> {
+        do throws(PostgresError) {
+            try await self.pool.pipeline(ConcludeBatch(conclusions, map: self.shardMap, node: self.node).statements)
+            return .success(())
+        } catch {
+            return .failure(error)
         }
     }
 

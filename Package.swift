@@ -178,6 +178,8 @@ let package = Package(
                 "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
                 logging,
             ]),
+        tests(
+            "Simulation", ["DeliveryQueue", "EdgeNode", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(
             "Integration",

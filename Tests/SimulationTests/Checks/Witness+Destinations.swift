@@ -1,0 +1,61 @@
+import DeliveryQueue
+import MailModel
+
+@testable import QueueStore
+
+/// A destination, in one term of its shard's ownership.
+struct DestinationTerm: Hashable {
+    let term: ShardTerm
+    let domain: DomainName
+
+    var destination: DueEntry { DueEntry(shard: self.term.shard, destination: self.domain) }
+}
+
+/// What the witness knows of a destination in one term.
+struct DestinationLife {
+    /// The attempts that go on, and when each began.
+    var underWay: [AttemptName: Int] = [:]
+    var lastAnswer = 0
+    var lastFailure = 0
+
+    /// It worked when it was last tried, whatever its row says until that is recorded.
+    var isKnownToWork: Bool { self.lastAnswer > self.lastFailure }
+}
+
+// MARK: - Destinations that are left alone
+
+extension Witness {
+    /// A node has taken an entry to attempt it. While the destination's row is in force it must not, and when the row is over
+    /// only one attempt may go on until it is known how that ends.
+    func attemptBegan(_ name: AttemptName) {
+        let key = DestinationTerm(term: name.term, domain: name.key.domain)
+        self.moment += 1
+        self.checkProbe(name, key)
+        self.destinations[key, default: DestinationLife()].underWay[name] = self.moment
+    }
+
+    private func checkProbe(_ name: AttemptName, _ key: DestinationTerm) {
+        let life = self.destinations[key] ?? DestinationLife()
+        guard let row = self.backoffs[key.destination], !life.isKnownToWork, !self.hasClockJumped else { return }
+        self.encounters.count(.probes)
+        self.require(row.until <= self.databaseNow, "\(name) begins while its destination is left alone")
+        if let other = life.underWay.keys.first {
+            self.world.violate("\(name) begins beside \(other), which is the probe")
+        }
+    }
+
+    func attemptEnded(_ name: AttemptName, _ finding: DestinationFinding) {
+        let key = DestinationTerm(term: name.term, domain: name.key.domain)
+        self.moment += 1
+        guard let began = self.destinations[key]?.underWay.removeValue(forKey: name) else { return }
+        switch finding {
+        case .answered: self.destinations[key]?.lastAnswer = self.moment
+        // What failed although somebody was answered since it began says nothing.
+        case .failed:
+            if let last = self.destinations[key]?.lastAnswer, last < began {
+                self.destinations[key]?.lastFailure = self.moment
+            }
+        case .inconclusive: ()
+        }
+    }
+}

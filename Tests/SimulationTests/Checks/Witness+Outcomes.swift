@@ -1,0 +1,86 @@
+import DeliveryQueue
+import MailModel
+
+@testable import QueueStore
+
+// MARK: - Outcomes
+
+extension Witness {
+    func planned(_ plan: PlannedConclusion) { self.plans[plan.name] = plan }
+
+    func concluded(_ conclusion: Conclusion, _ record: StoreRecord) {
+        let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: record.client)
+        self.passed(name.term, record)
+        for message in conclusion.notifications { self.stored(message, at: record.at) }
+        guard let plan = self.plans[name] else {
+            return self.world.violate("\(name) was concluded, and nobody wanted that")
+        }
+        self.attempts[name, default: AttemptLife()].isConcluded = true
+        for (address, decision) in zip(plan.recipients, plan.decisions) {
+            switch decision {
+            case .delivered: self.delivered(address, name)
+            case .bounce(let failure, let reason): self.givenUp(address, name, failure, reason, at: record.at)
+            case .retry: ()
+            }
+        }
+        let isReportOwed =
+            !conclusion.entry.sender.isEmpty && plan.decisions.contains { if case .bounce = $0 { true } else { false } }
+        self.require(!isReportOwed || !conclusion.notifications.isEmpty, "\(name) gave up, and told nobody")
+        if case .retry(let at, _, _, _) = conclusion.result {
+            self.entries[name.key]?.attempts = name.number
+            if at >= record.at + .seconds(59 * 60) { self.encounters.count(.deferrals) }
+        }
+        if case .blocked? = conclusion.destinationChange { self.encounters.count(.blocks) }
+        if plan.announcesDelay { self.delayAnnounced(name, at: record.at) }
+    }
+
+    private func delivered(_ address: String, _ name: AttemptName) {
+        guard let life = self.entries[name.key] else { return }
+        self.require(
+            life.copies[address]?.contains(name) ?? false,
+            "\(address) is on record as delivered by \(name), and has nothing")
+        self.require(life.fates[address] == nil, "\(address) left the queue twice, the last time by \(name)")
+        self.entries[name.key]?.fates[address] = .delivered
+        self.attempts[name]?.delivered.insert(address)
+    }
+
+    private func givenUp(
+        _ address: String, _ name: AttemptName, _ failure: DeliveryFailure, _ reason: RecipientDecision.GivenUp,
+        at now: Timestamp
+    ) {
+        guard let life = self.entries[name.key] else { return }
+        self.require(life.fates[address] == nil, "\(address) left the queue twice, the last time by \(name)")
+        self.entries[name.key]?.fates[address] = .givenUp
+        guard reason == .expired else { return self.encounters.count(.refusals) }
+        self.encounters.count(.expiries)
+        let end = life.arrival + self.scenario.retries[name.key.domain].lifetime(of: failure.failureClass)
+        self.require(self.latest(now) >= end, "\(name) gave \(address) up before its time")
+        guard !self.hasClockJumped else { return }
+        let begin = max(end, self.troubleEnded ?? now)
+        let slack = self.scenario.longestStep + self.scenario.unit * 60
+        self.require(now <= begin + slack, "\(name) gave \(address) up later than a step after its time")
+    }
+
+    private func delayAnnounced(_ name: AttemptName, at now: Timestamp) {
+        guard let life = self.entries[name.key], let wait = self.scenario.retries[name.key.domain].delayNotice else {
+            return
+        }
+        self.encounters.count(.delayNotices)
+        self.require(!life.isDelayAnnounced, "\(name) announced the delay a second time")
+        self.require(self.latest(now) >= life.arrival + wait, "\(name) announced the delay before its time")
+        self.entries[name.key]?.isDelayAnnounced = true
+    }
+
+    func deliveredLate(_ conclusion: Conclusion, _ undelivered: [QueueRecipient], _ record: StoreRecord) {
+        let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: record.client)
+        self.encounters.count(.lateDeliveries)
+        self.require(
+            self.entries[name.key]?.latest == name, "\(name) was recorded late, and is not the latest of its entry")
+        self.attempts[name, default: AttemptLife()].isConcluded = true
+        let left = undelivered.map(\.address)
+        for recipient in conclusion.entry.recipients where !left.contains(recipient.address) {
+            self.delivered(recipient.address, name)
+        }
+        self.entries[name.key]?.wasDeliveredLate = true
+    }
+}

@@ -1,0 +1,185 @@
+import DeliveryQueue
+import Lab
+import Logging
+import MailModel
+import PostgresDriver
+
+@testable import QueueStore
+
+/// A real queue on a clock of ours.
+///
+/// The queue's statements find `now()` and `clock_timestamp()` in a schema of this database before they find those of
+/// PostgreSQL, so that a history replays at its own times, to the microsecond, and nothing waits.
+final class ReplayDatabase {
+    private let admin: PostgresPool
+    private let pool: PostgresPool
+    private let terms: LeaseTerms
+    private var stores: [StoreClient: QueueStore] = [:]
+
+    /// Runs `body` with a database of its own, which is gone afterwards.
+    static func run(
+        shards: Int, terms: LeaseTerms, _ body: (ReplayDatabase) async throws -> Void
+    ) async throws {
+        let server = try await PrivatePostgres.shared()
+        let name = "replay_\(UInt64.random(in: .min ... .max))"
+        let root = Self.pool(PoolSettings(connectionString: server.connectionString()))
+        defer { root.shutDown() }
+        try await root.script("CREATE DATABASE \(name)")
+        let outcome: Result<Void, any Error>
+        do {
+            let connection = server.connectionString(database: name)
+            try await QueueMigrations.migrate(
+                adminConnectionString: connection, shardCount: shards, logger: Self.quiet)
+            let database = Self(connection, terms: terms)
+            defer { database.close() }
+            try await database.admin.script(Self.clock)
+            outcome = .success(try await body(database))
+        } catch {
+            outcome = .failure(error)
+        }
+        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
+        try outcome.get()
+    }
+
+    private init(_ connection: String, terms: LeaseTerms) {
+        self.terms = terms
+        self.admin = Self.pool(PoolSettings(connectionString: connection))
+        var settings = QueueStore.poolSettings(connectionString: connection)
+        settings.sessionSettings["search_path"] = "replay,pg_catalog"
+        self.pool = Self.pool(settings)
+    }
+
+    /// One connection each: the clock is a setting of the session.
+    private static func pool(_ settings: PoolSettings) -> PostgresPool {
+        var settings = settings
+        settings.size = 1
+        // The machine may be busy, and nothing here is about time.
+        settings.acquireTimeout = .seconds(60)
+        settings.statementTimeout = .seconds(60)
+        return PostgresPool(settings, logger: Self.quiet)
+    }
+
+    private func close() {
+        self.pool.shutDown()
+        self.admin.shutDown()
+    }
+
+    private static let quiet = Logger(label: "replay") { _ in SwiftLogNoOpLogHandler() }
+
+    private static let clock = """
+        CREATE SCHEMA replay;
+        CREATE FUNCTION replay.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+            SELECT timestamptz 'epoch' + current_setting('replay.microseconds')::int8 * interval '1 microsecond' $$;
+        CREATE FUNCTION replay.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT replay.now() $$;
+        ALTER TABLE relay.open_attempt ALTER opened_at SET DEFAULT replay.now();
+        """
+
+    /// As it was when it was made.
+    func empty() async throws {
+        self.stores.removeAll()
+        try await self.admin.script(
+            """
+            TRUNCATE relay.node, relay.message, relay.staged_body, relay.body_chunk, relay.ready, relay.deferred,
+                relay.destination, relay.open_attempt, relay.trace, relay.queue_counter;
+            UPDATE relay.shard_lease SET epoch = 0, owner = NULL, incarnation = NULL, expires_at = NULL;
+            """)
+    }
+
+    /// Executes a transaction by the product's own code.
+    func perform(_ transaction: StoreTransaction, by client: StoreClient, at now: Timestamp) async throws -> StoreAnswer
+    {
+        try await self.set(now)
+        let store = try await self.store(of: client)
+        do throws(QueueStoreError) {
+            return try await self.execute(transaction, on: store)
+        } catch {
+            // A fault of the database itself is none of the contract.
+            guard [.staleEpoch, .entryChanged, .duplicateNode].contains(error.code) else { throw error }
+            return .refused(error.code)
+        }
+    }
+
+    private func set(_ now: Timestamp) async throws {
+        let setting = Statement("SELECT set_config('replay.microseconds', $1, false)", "\(now.microseconds)")
+        try await self.pool.query(setting)
+    }
+
+    private func store(of client: StoreClient) async throws(QueueStoreError) -> QueueStore {
+        if let store = self.stores[client] { return store }
+        let store = try await QueueStore(pool: self.pool, node: client.name, terms: self.terms)
+        self.stores[client] = store
+        return store
+    }
+
+    private func execute(
+        _ transaction: StoreTransaction, on store: QueueStore
+    ) async throws(QueueStoreError) -> StoreAnswer {
+        switch transaction {
+        case .register(let silent): try await store.registerNode(replacing: silent.flatMap(self.sighting))
+        case .unregister: try await store.unregisterNode()
+        case .sightNode: return .node(try await store.sightingOfNode().flatMap(self.sight))
+        case .time: return .time(try await store.databaseTime())
+        case .sightLeases(let shards): return .leases(try await store.sightings(of: shards))
+        case .acquire(let shards, let silent):
+            return .terms(Self.terms(try await store.acquireLeases(shards, silent: silent)))
+        case .renew(let terms): return .terms(Self.terms(try await store.renew(Self.leases(terms))))
+        case .release(let terms): try await store.release(Self.leases(terms))
+        case .enqueue(let message):
+            try await QueueWriter(pool: self.pool, map: store.shardMap, node: store.node).enqueue(message)
+        case .lately(let terms, let moment):
+            let lately = try await store.latelyDue(terms, since: moment)
+            return .lately(Set(lately.due).inOrder, lately.moment)
+        case .walk(let terms, let cursor, let limit):
+            let page = try await store.dueDestinations(terms, after: cursor, limit: limit)
+            return .walked(Set(page.due).inOrder, page.cursor)
+        case .claim(let term, let domain, let cursor, let count):
+            let claim = try await store.claim(term, destination: domain, after: cursor, maximumCount: count)
+            return .claimed(Self.page(claim))
+        case .overdue(let term, let domain, let criteria, let cursor, let count):
+            let claim = try await store.overdueEntries(
+                term, destination: domain, criteria, after: cursor, maximumCount: count, lookedAt: 2 * count)
+            return .claimed(Self.page(claim))
+        case .promote(let term): return .promoted(try await store.promoteDeferred(term))
+        case .carry(let term):
+            try await store.carryOver(term)
+            try await store.rotateReady(atLeast: 0)
+        case .probe: try await store.probeRoom(pieces: 1)
+        case .open(let attempts): return .opened(try await store.openAttempts(attempts.map { ($0.entry, $0.epoch) }))
+        case .conclude(let conclusions):
+            try await store.concludeTogether(conclusions).mapError(QueueStoreError.init).get()
+        case .deliverLate(let conclusion, let undelivered):
+            return .late(isRecorded: try await store.recordLateDelivery(conclusion, undelivered: undelivered))
+        case .survey: return .survey(try await store.summary(), try await store.list(limit: 10_000))
+        }
+        return .done
+    }
+
+    /// What the product tells runs apart by, it makes up at random.
+    private func sighting(_ sight: NodeSight) -> NodeSighting? {
+        self.stores[sight.client].map {
+            NodeSighting(
+                incarnation: $0.incarnation, seenAt: sight.seenAt?.stored ?? PostgresTimestamp(microseconds: .min))
+        }
+    }
+
+    private func sight(_ sighting: NodeSighting) -> NodeSight? {
+        let client = self.stores.first { $0.value.incarnation == sighting.incarnation }?.key
+        // Before all times that are used here is minus infinity.
+        let seenAt = sighting.seenAt.microseconds < 0 ? nil : Timestamp(sighting.seenAt)
+        return client.map { NodeSight(client: $0, seenAt: seenAt) }
+    }
+
+    private static func page(_ claim: Claim) -> ClaimedPage {
+        ClaimedPage(
+            entries: claim.entries, cursor: claim.cursor, backoff: claim.backoff,
+            isBackoffInForce: claim.isBackoffInForce)
+    }
+
+    private static func terms(_ leases: [Lease]) -> [ShardTerm] {
+        leases.map(\.term).sorted { $0.shard < $1.shard }
+    }
+
+    private static func leases(_ terms: [ShardTerm]) -> [Lease] {
+        terms.map { Lease(shard: $0.shard, epoch: $0.epoch, sentAt: .now) }
+    }
+}

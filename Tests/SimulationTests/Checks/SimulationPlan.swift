@@ -33,12 +33,8 @@ struct SimulationPlan {
         } catch {
             verdict = "It could not be replayed: \(error)"
         }
-        Issue.record(
-            """
-            \(simulation.world.journal.suffix(150).joined(separator: "\n"))
-            \(violation)
-            \(verdict)
-            Again: ops/simulate --seed \(seed)
-            """)
+        // Printed, since a long issue is cut off.
+        for line in simulation.world.journal.suffix(150) { print(line) }
+        Issue.record("\(violation)\n\(verdict)\nAgain: ops/simulate --seed \(seed)")
     }
 }

@@ -15,6 +15,20 @@ struct FairSharesTests {
         #expect(newcomers == [true, true])
     }
 
+    @Test("Fifty that take all they can get, one after the other, leave room too")
+    func roomBehindTheGreedy() {
+        var shares = FairShares<Int>(200)
+        for greedy in 0..<50 {
+            for _ in 0..<20 { _ = shares.take(greedy) }
+        }
+        let held = (0..<50).map { shares.count(of: $0) }
+        #expect(held[0] == 20)
+        #expect(held.allSatisfy { $0 >= 1 }, "\(held)")
+        #expect(held.reduce(0, +) > 150, "\(held)")
+        let newcomer = shares.take(50)
+        #expect(newcomer)
+    }
+
     @Test("One alone gets half of them, and what is given back may be taken again")
     func alone() {
         var shares = FairShares<Int>(10)

@@ -27,23 +27,22 @@ struct TarpitFaultTests {
         }
     }
 
-    @Test(
-        "Fifty hosts that are slow at every step have nearly all connections of the node, and a fast one is not delayed"
-    )
+    @Test("Fifty hosts that are slow at every step take most connections of the node, and a fast one is not delayed")
     func tarpits() async throws {
         let wait = FaultForm.choose(short: Duration.milliseconds(1500), long: .seconds(10))
         let steps: [ScriptedRule.Step] = [.greeting, .hello, .mail, .everyRecipient, .data, .endOfData]
         let rules = steps.map { ScriptedRule.on($0, .wait(wait), .proceed) }
         let tarpits = (1...50).map { LabDomain.sink("tarpit\($0).test", rules: rules) }
-        // There is mail for many more connections than these.
-        let options = LabRelayOptions.faults(["delivery.max-connections": "60"])
-        try await LabRelay.with(tarpits + [.sink("fast.test")], options) { lab in
+        try await LabRelay.with(tarpits + [.sink("fast.test")], .faults()) { lab in
             let load = FaultLoad(lab, to: tarpits.map(\.name))
+            // As many as the node may have connections.
             try await load.send(200)
-            let everywhere = ContinuousClock.now + .seconds(60)
-            while tarpits.contains(where: { lab.peer($0.name).server.connectionCount == 0 }) {
-                guard ContinuousClock.now < everywhere else { throw LabFailure("some tarpits were never asked") }
+            let all = ContinuousClock.now + .seconds(60)
+            var taken: [Int] = []
+            while taken.contains(0) || taken.reduce(0, +) < 100 {
+                guard ContinuousClock.now < all else { throw LabFailure("the tarpits have \(taken) connections") }
                 try await Task.sleep(for: .milliseconds(50))
+                taken = tarpits.map { lab.peer($0.name).server.connectionCount }
             }
             let fast = FaultLoad(lab, to: ["fast.test"])
             let longest = try await fast.longestDelivery(at: lab.peer("fast.test").server, for: wait * 6)

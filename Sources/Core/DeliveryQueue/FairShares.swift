@@ -1,23 +1,30 @@
 /// A number of places shared among many who may hold several each: decisions only.
 ///
-/// Whoever holds some may take one more only while more are free than that. So those who keep theirs for long, such as hosts that
-/// answer slowly, never have all of them: who has none yet finds one. What is given back goes to who has the fewest.
+/// Whoever holds some may take one more only while more are free than that, and more than a quarter of all, which is for those who
+/// have none. So those who keep theirs for long, such as hosts that answer slowly, take all of them only where there are as many of
+/// them as that quarter has places. What is given back goes to who has the fewest.
 public struct FairShares<Key: Hashable & Sendable>: Sendable {
     private var free: Int
     private var held: [Key: Int] = [:]
     private let leavesRoom: Bool
+    /// Places that are for those who hold none.
+    private let reserve: Int
 
     /// - Parameter leavesRoom: `false` lets anybody take the last place too.
     public init(_ places: Int, leavesRoom: Bool = true) {
         self.free = places
         self.leavesRoom = leavesRoom
+        self.reserve = places / 4
     }
 
     /// How many it holds.
     public func count(of key: Key) -> Int { self.held[key, default: 0] }
 
     /// Whether it may take one more.
-    public func allows(_ key: Key) -> Bool { self.free > (self.leavesRoom ? self.count(of: key) : 0) }
+    public func allows(_ key: Key) -> Bool {
+        let count = self.count(of: key)
+        return self.free > (self.leavesRoom && count > 0 ? max(count, self.reserve) : 0)
+    }
 
     /// Takes a place; `false` when it may not.
     public mutating func take(_ key: Key) -> Bool {

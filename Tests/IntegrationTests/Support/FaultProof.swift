@@ -31,12 +31,13 @@ extension LabDomain {
 }
 
 extension LabRelayOptions {
-    /// Short leases and retries, so that a fault is over within seconds.
+    /// Short leases and retries, so that a fault is over within seconds. While mail is refused the load connects again and again.
     static func faults(_ settings: [String: String] = [:]) -> LabRelayOptions {
         var options = LabRelayOptions()
         let quick = [
             "queue.lease-ttl": "5s", "queue.lease-renewal": "1s", "retry.schedule": "[100ms, 1s]",
             "database.statement-timeout": "4s", "database.acquire-timeout": "4s",
+            "smtp.max-connection-rate": "0",
         ]
         options.settings = quick.merging(settings) { $1 }
         return options

@@ -128,6 +128,12 @@ let package = Package(
                 logging, serviceLifecycle, yams,
             ]),
         service(
+            "QueueConsole",
+            [
+                "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
+                "TransportSecurity", logging,
+            ]),
+        service(
             "Lab",
             [
                 "DANE", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine",
@@ -143,7 +149,10 @@ let package = Package(
             ]),
         executable(
             "relayctl",
-            ["DANE", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
+            [
+                "DANE", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "QueueConsole", "QueueStore",
+                "SecureResolver", logging, unixSignals, argumentParser,
+            ]),
 
         // Benchmarks
         benchmark(
@@ -170,6 +179,9 @@ let package = Package(
         tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
+        tests(
+            "QueueConsole",
+            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
         tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests(
             "EdgeNode",

@@ -66,6 +66,15 @@ struct AttemptReportTests {
         #expect(next.outcomes.map(self.status) == ["delivered"])
     }
 
+    @Test("An operator's verdict bounces with its reason made safe, and says nothing of the destination")
+    func verdict() {
+        let report = AttemptReport(of: .of(["a@bravo.test", "b@bravo.test"]), verdict: "closed\u{1b}")
+        #expect(report.outcomes.map(self.status) == Array(repeating: "5.7.0 failed-by-operator", count: 2))
+        #expect(report.finding == .inconclusive)
+        guard case .failed(let failure) = report.outcomes[0] else { return }
+        #expect(failure.text.hasSuffix("(closed\\x1B)") && failure.host == nil)
+    }
+
     @Test("A refusal of the recipient bounces at once")
     func recipientRefusal() {
         var attempt = HostTry()

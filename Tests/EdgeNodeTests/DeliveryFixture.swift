@@ -126,7 +126,12 @@ struct DeliveryFixture {
 
     /// How many entries wait, for one domain or all.
     func waiting(for domain: DomainName? = nil) async throws -> Int {
-        try await self.environment.store.list(limit: 1000).filter { domain == nil || $0.key.domain == domain }.count
+        try await self.listing().filter { domain == nil || $0.key.domain == domain }.count
+    }
+
+    /// The entries that wait, up to a thousand.
+    func listing() async throws -> [QueueListing] {
+        try await QueueAdministration(pool: self.pool).page(of: QueueSelection()).entries
     }
 
     /// Makes the messages for a domain that wait older than they are.

@@ -123,7 +123,7 @@ struct DestinationTests {
             #expect(await destination.wake())
             await destination.stop()
             await running
-            let waiting = try #require(try await queue.environment.store.list().first)
+            let waiting = try #require(try await queue.listing().first)
             #expect(waiting.key.message == id && waiting.attempts == 0 && waiting.lastReason == nil)
             #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive])
         }

@@ -24,7 +24,7 @@ extension QueueEntry {
             sender: sender, attributes: MessageAttributes(), size: 100, arrival: Timestamp(seconds: 0),
             nextAttempt: Timestamp(seconds: 0), attempts: attempts,
             recipients: recipients, isDelayNotified: false, lastStatus: nil,
-            lastReason: nil, openAttempt: nil)
+            lastReason: nil, openAttempt: nil, verdict: nil)
     }
 
     /// What becomes of it after an attempt that came to `report`.

@@ -132,8 +132,18 @@ struct QueueMeasurement {
 
     private func views() async throws -> [(String, String)] {
         let summary = try await self.repeated(50) { _ in _ = try await self.store.summary() }
-        let list = try await self.repeated(5) { _ in _ = try await self.store.list(limit: 100) }
-        return [("summary", summary.text), ("list of 100", list.text)]
+        let operators = self.world.operators
+        let oldest = try await self.repeated(5) { _ in _ = try await operators.oldestArrivals() }
+        let list = try await self.repeated(5) { _ in
+            _ = try await operators.page(of: QueueSelection(), span: 100, isDetailed: true)
+        }
+        var selection = QueueSelection()
+        selection.domains = [try self.anyDomain()]
+        let search = try await self.repeated(2) { [selection] _ in _ = try await operators.count(.hold, selection) }
+        return [
+            ("summary", summary.text), ("oldest of each state", oldest.text), ("list of 100", list.text),
+            ("search for one domain", search.text),
+        ]
     }
 
     private func repeated(_ count: Int, _ body: (Int) async throws -> Void) async throws -> Timings {

@@ -14,6 +14,9 @@ final class QueueWorld: Sendable {
     let pool: PostgresPool
     let store: QueueStore
     let writer: QueueWriter
+    /// The queue as operators have it.
+    let operators: QueueAdministration
+    private let operatorPool: PostgresPool
     let terms: [Shard: ShardTerm]
     let names: [DomainName]
     private let body: Int
@@ -22,6 +25,7 @@ final class QueueWorld: Sendable {
         try await PrivatePostgres.withServer(durability: .durable) { server in
             let world = try await QueueWorld(server, destinations: destinations, body: body)
             defer {
+                world.operatorPool.shutDown()
                 world.pool.shutDown()
                 world.admin.shutDown()
             }
@@ -38,6 +42,10 @@ final class QueueWorld: Sendable {
         adminSettings.statementTimeout = .seconds(3600)
         self.admin = PostgresPool(adminSettings, logger: logger)
         try await self.admin.script("CREATE ROLE node LOGIN IN ROLE relay_queue")
+        try await self.admin.script("CREATE ROLE olga LOGIN IN ROLE relay_admin")
+        self.operatorPool = PostgresPool(
+            QueueAdministration.poolSettings(connectionString: server.connectionString(user: "olga")), logger: logger)
+        self.operators = try await QueueAdministration(pool: self.operatorPool)
         var settings = QueueStore.poolSettings(connectionString: server.connectionString(user: "node"))
         settings.size = 8
         settings.statementTimeout = .seconds(60)

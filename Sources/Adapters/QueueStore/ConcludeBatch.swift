@@ -4,7 +4,7 @@ import PostgresDriver
 
 /// The statements of one transaction that records outcomes. Their number does not depend on how many there are.
 ///
-/// Counter rows are locked in the order deferred, ready by all transactions, so retries come before removals.
+/// Counter rows are locked in the order deferred, held, ready by all transactions, so retries come before removals.
 struct ConcludeBatch {
     let statements: [Statement]
 
@@ -69,7 +69,7 @@ struct ConcludeBatch {
             parameters: Self.keys(conclusions) + [attempts, times, recipients, statuses, reasons, notified])
     }
 
-    /// A wait of an hour, give or take a minute of the clocks, is spent in `deferred`.
+    /// A wait of an hour, give or take a minute of the clocks, is spent in `deferred`. An operator's verdict outlives a retry.
     private static let retrySQL = """
         WITH given AS (
             SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::int4[], $5::timestamptz[], $6::text[],
@@ -78,6 +78,7 @@ struct ConcludeBatch {
         ), moved AS (
             DELETE FROM relay.ready r USING given g
             WHERE \(Lookup.sql("r", "g", "shard", "message_id", "domain")) AND r.attempts = g.attempts
+                AND r.verdict IS NULL
             RETURNING r.shard, r.message_id, r.domain, r.destination, g.at, r.arrived_at, r.attempts + 1 AS attempts,
                 r.size, g.recipients::jsonb AS recipients, g.notified, g.status, g.reason,
                 g.at >= now() + interval '59 minutes' AS is_long

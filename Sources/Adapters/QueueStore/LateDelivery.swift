@@ -11,7 +11,7 @@ struct LateDelivery {
         let key = entry.key
         let parameters: [any PostgresEncodable] = [key.shard.rawValue, key.message.uuid, key.domain.text]
         // The entry is locked first, as by those who open attempts.
-        let locks = ["ready", "deferred"].map { table in
+        let locks = ["ready", "deferred", "held"].map { table in
             Statement(
                 """
                 SELECT FROM relay.\(table) WHERE shard = $1 AND message_id = $2 AND domain = $3 FOR UPDATE
@@ -26,7 +26,7 @@ struct LateDelivery {
             """,
             parameters: parameters + [node, conclusion.epoch.rawValue, Int32(clamping: entry.attempts + 1)])
         var statements = locks + [closed]
-        statements += ["deferred", "ready"].map { table in
+        statements += ["deferred", "held", "ready"].map { table in
             undelivered.isEmpty
                 ? Self.remove(from: table, parameters) : Self.keep(undelivered, in: table, parameters)
         }

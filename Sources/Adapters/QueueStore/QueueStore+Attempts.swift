@@ -24,7 +24,7 @@ extension QueueStore {
                 FROM unnest($1, $2, $3, $4, $5) AS g (shard, message_id, domain, epoch, attempts)
                 CROSS JOIN LATERAL (
                     SELECT * FROM relay.ready r WHERE r.shard = g.shard AND r.message_id = g.message_id
-                        AND r.domain = g.domain AND r.attempts = g.attempts
+                        AND r.domain = g.domain AND r.attempts = g.attempts AND r.verdict IS NULL
                     -- The row cannot be taken away by a late outcome of a former owner until this is committed.
                     OFFSET 0 FOR KEY SHARE OF r) AS r
                 ON CONFLICT (shard, message_id, domain) DO UPDATE SET node = excluded.node, epoch = excluded.epoch,

@@ -5,14 +5,16 @@ import PostgresDriver
 /// Reads the body of a stored message piece by piece.
 public struct BodyReader: Sendable {
     private let pool: PostgresPool
-    private let key: EntryKey
+    private let shard: Shard
+    private let message: MessageID
     private var ordinal: Int32 = 0
     /// `nil` before the first read.
     private var chunks: Int32?
 
-    init(pool: PostgresPool, key: EntryKey) {
+    init(pool: PostgresPool, shard: Shard, message: MessageID) {
         self.pool = pool
-        self.key = key
+        self.shard = shard
+        self.message = message
     }
 
     /// The next piece, of at most `QueueLimits.inlineBody` bytes; `nil` at the end. Throws `entryChanged` when the message
@@ -22,7 +24,7 @@ public struct BodyReader: Sendable {
         let results = try await self.pool.idempotently([
             Statement(
                 "SELECT body, chunks FROM relay.message WHERE shard = $1 AND message_id = $2 AND finished_at IS NULL",
-                self.key.shard.rawValue, self.key.message.uuid)
+                self.shard.rawValue, self.message.uuid)
         ])
         guard let row = results[0].rows.first else {
             throw QueueStoreError(.entryChanged, "the message is finished")
@@ -37,7 +39,7 @@ public struct BodyReader: Sendable {
         let results = try await self.pool.idempotently([
             Statement(
                 "SELECT data FROM relay.body_chunk WHERE shard = $1 AND message_id = $2 AND ordinal = $3",
-                self.key.shard.rawValue, self.key.message.uuid, self.ordinal)
+                self.shard.rawValue, self.message.uuid, self.ordinal)
         ])
         guard let row = results[0].rows.first else {
             throw QueueStoreError(.entryChanged, "a piece of the body is gone")
@@ -49,5 +51,7 @@ public struct BodyReader: Sendable {
 
 extension QueueStore {
     /// A reader of an entry's body. It holds no connection between two reads.
-    public func body(of key: EntryKey) -> BodyReader { BodyReader(pool: self.pool, key: key) }
+    public func body(of key: EntryKey) -> BodyReader {
+        BodyReader(pool: self.pool, shard: key.shard, message: key.message)
+    }
 }

@@ -137,13 +137,14 @@ extension QueueStore {
             nextAttempt: Timestamp(try row.value(7)), attempts: Int(try row.value(8, as: Int32.self)),
             recipients: try StoredJSON.decode(try row.value(9), as: [QueueRecipient].self),
             isDelayNotified: try row.value(10), lastStatus: try row.value(11), lastReason: try row.value(12),
-            openAttempt: open)
+            openAttempt: open, verdict: try row.value(17))
     }
 
     /// The columns that `entry` reads.
     static let entryColumns = """
         r.shard, r.message_id, r.domain, m.sender, m.attributes, r.size, r.arrived_at, r.next_attempt_at, r.attempts, \
-        r.recipients::text, r.delay_notified, r.last_status, r.last_reason, o.node, o.epoch, o.attempt, o.opened_at
+        r.recipients::text, r.delay_notified, r.last_status, r.last_reason, o.node, o.epoch, o.attempt, o.opened_at, \
+        r.verdict
         """
 
     /// The tables beside `r` that they are in: look-ups, whatever the planner thinks of the tables' sizes.

@@ -3,10 +3,11 @@ public import MailModel
 import PostgresDriver
 
 extension QueueStore {
-    /// Entries of a destination that is left alone, whose senders must be told something all the same.
+    /// Entries of a destination that is left alone, whose senders must be told something all the same: they are overdue, or
+    /// an operator has given them up.
     ///
     /// A sweep begins with no cursor and ends when none comes back. Each page looks at a bounded number of entries, in the
-    /// order in which they are due, and gives those of them that are overdue.
+    /// order in which they are due, and gives those of them that are to be concluded.
     ///
     /// - Parameters:
     ///   - maximumCount: entries that are given.
@@ -49,7 +50,7 @@ extension QueueStore {
     private static let overdueSQL = """
         SELECT \(entryColumns) FROM (SELECT * \(pageSQL) LIMIT $5) AS r
         \(entryJoins)
-        WHERE r.arrived_at <= $7 OR (NOT r.delay_notified AND r.arrived_at <= $6::timestamptz)
+        WHERE r.arrived_at <= $7 OR (NOT r.delay_notified AND r.arrived_at <= $6::timestamptz) OR r.verdict IS NOT NULL
         ORDER BY r.next_attempt_at, r.message_id LIMIT $8
         """
 }

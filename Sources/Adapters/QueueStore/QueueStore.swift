@@ -60,7 +60,7 @@ public final class QueueStore: Sendable {
         ])
         let version: Int32 = try Self.only(results[0]).value(0)
         guard version >= QueueMigrations.latestVersion else {
-            throw QueueStoreError(.unreadable, "the schema is at version \(version), too old for this program")
+            throw QueueStoreError(.outdatedSchema, "the schema is at version \(version), too old for this program")
         }
         let count: Int64 = try Self.only(results[1]).value(0)
         guard let map = ShardMap(count: Int(count), fanout: fanout) else {

@@ -18,6 +18,8 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
         case database
         /// The database failed, and what was to be stored may be stored or not. Refuse for now (451).
         case ambiguous
+        /// The schema is older than this program: it has yet to be migrated.
+        case outdatedSchema = "outdated-schema"
         /// What is stored cannot be read by this program.
         case unreadable
     }

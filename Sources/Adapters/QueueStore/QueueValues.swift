@@ -196,6 +196,8 @@ public struct QueueEntry: Hashable, Sendable, Identifiable {
     public let lastReason: String?
     /// Left by an owner that ended in the middle, or by ourselves: an attempt of an earlier epoch counts as a failure.
     public let openAttempt: OpenAttempt?
+    /// An operator's reason, possibly empty, to give the entry up: it is not to be tried again.
+    public let verdict: String?
 
     /// An attempt that was begun and never concluded. One that is on record but concluded is kept until the next attempt,
     /// so that its late delivery can still be recorded.

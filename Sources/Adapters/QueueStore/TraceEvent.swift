@@ -14,6 +14,14 @@ public struct TraceEvent: Hashable, Sendable {
         case fail = "FAIL"
         /// Handed to the next hop of an accepted domain.
         case transfer = "TRANSFER"
+        /// Held back by an operator.
+        case hold = "HOLD"
+        /// Let go by an operator.
+        case release = "RELEASE"
+        /// Made due by an operator.
+        case retry = "RETRY"
+        /// Removed by an operator, without a word to the sender.
+        case drop = "DROP"
     }
 
     /// How the peer proved who it is.

@@ -47,6 +47,20 @@ struct TraceRows {
         return columns
     }
 
+    /// The events of a message, the earliest first.
+    static func trace(
+        of message: MessageID, limit: Int, in pool: PostgresPool
+    ) async throws(QueueStoreError) -> [TraceEvent] {
+        let results = try await pool.idempotently([
+            Statement(
+                "SELECT \(Self.columns), at FROM relay.trace WHERE message_id = $1 ORDER BY at, seq LIMIT $2",
+                message.uuid, Int64(limit))
+        ])
+        var events: [TraceEvent] = []
+        for row in results[0].rows { events.append(try Self.event(row)) }
+        return events
+    }
+
     /// Reads a row of `columns` followed by `at`.
     static func event(_ row: QueryResult.Row) throws(QueueStoreError) -> TraceEvent {
         let kindName: String = try row.value(2)

@@ -36,6 +36,8 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case nullMX = "null-mx"
     /// The domain does not exist.
     case noSuchDomain = "no-such-domain"
+    /// An operator gave the message up.
+    case failedByOperator = "failed-by-operator"
 }
 
 // MARK: - Codes
@@ -53,7 +55,7 @@ extension TransportFailure {
     /// Whether retrying is pointless, so that the message bounces at once.
     public var isPermanent: Bool {
         switch self {
-        case .nullMX, .noSuchDomain, .routingLoop: true
+        case .nullMX, .noSuchDomain, .routingLoop, .failedByOperator: true
         default: false
         }
     }
@@ -83,6 +85,7 @@ extension TransportFailure {
         case .routingLoop: EnhancedStatusCode(`class`, 4, 6)
         case .nullMX: EnhancedStatusCode(`class`, 1, 10)
         case .noSuchDomain: EnhancedStatusCode(`class`, 1, 2)
+        case .failedByOperator: EnhancedStatusCode(`class`, 7, 0)
         }
     }
 }
@@ -111,6 +114,7 @@ extension TransportFailure {
         case .routingLoop: "Mail for the destination domain would come back to this server."
         case .nullMX: "The destination domain accepts no mail."
         case .noSuchDomain: "The destination domain does not exist."
+        case .failedByOperator: "An operator of the sending system gave the message up."
         }
     }
 
@@ -143,7 +147,7 @@ extension TransportFailure {
         case .dnsQueryFailed: 7
         case .connectionLost: 8
         case .connectionTimeout, .connectionRefused: 9
-        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain: 10
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator: 10
         }
     }
 }

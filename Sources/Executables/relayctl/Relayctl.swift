@@ -3,7 +3,8 @@ import ArgumentParser
 @main
 struct Relayctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "relayctl", abstract: "Administration and diagnosis of the relay.", subcommands: [Demo.self])
+        commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
+        subcommands: [Demo.self, Queue.self])
 }
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.

@@ -197,7 +197,7 @@ public enum DNSCacheResult: String, MetricLabel {
 /// States of a queue entry.
 public enum QueueStateLabel: String, MetricLabel {
     public static let labelName = "state"
-    case ready, active, deferred
+    case ready, deferred, held
 }
 
 /// Operations on the queue.

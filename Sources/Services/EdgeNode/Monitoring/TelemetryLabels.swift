@@ -45,7 +45,7 @@ extension RetryReason {
         case .tlsHandshakeFailed: self = .tls
         case .remoteReply, .protocolViolation: self = .smtp
         case .connectionLost, .connectionTimeout, .connectionRefused: self = .connection
-        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, nil: self = .other
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator, nil: self = .other
         }
     }
 }

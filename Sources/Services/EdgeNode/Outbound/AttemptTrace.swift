@@ -147,6 +147,7 @@ extension AttemptTrace.Line {
             case .send, .transfer: .delivery
             case .defer: .transientFailure
             case .fail: self.isExpiry ? .expiration : .bounce
+            case .hold, .release, .retry, .drop: .admin
             }
         var metadata: Logger.Metadata = [
             LogKey.event: "\(name.rawValue)", LogKey.messageID: "\(event.message)",

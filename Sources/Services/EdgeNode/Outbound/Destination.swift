@@ -143,6 +143,7 @@ actor Destination {
     }
 
     private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
+        if let verdict = entry.verdict { return .made(AttemptReport(of: entry, verdict: verdict)) }
         // An attempt that an earlier owner began and did not conclude counts as one that failed.
         if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
         var attempt = DeliveryAttempt(
@@ -200,7 +201,7 @@ actor Destination {
         }
     }
 
-    /// Concludes a page of entries that are overdue while the destination is left alone.
+    /// Concludes a page of entries that are overdue, or given up, while the destination is left alone.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
         let now = self.environment.clock.now
         let criteria = OverdueCriteria(
@@ -212,7 +213,13 @@ actor Destination {
             let conclusions = self.conclusions
             await withDiscardingTaskGroup { group in
                 for entry in overdue.entries {
-                    group.addTask { await conclusions.record(entry, waitingFor: backoff, at: now) }
+                    group.addTask {
+                        if let verdict = entry.verdict {
+                            await conclusions.record(entry, AttemptReport(of: entry, verdict: verdict))
+                        } else {
+                            await conclusions.record(entry, waitingFor: backoff, at: now)
+                        }
+                    }
                 }
             }
             self.work.settled(cursor: overdue.cursor)

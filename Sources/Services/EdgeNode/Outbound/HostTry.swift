@@ -91,6 +91,12 @@ struct AttemptReport: Sendable {
         self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
     }
 
+    /// What becomes of an entry that an operator has given up: nobody is asked, and its recipients are refused for good.
+    init(of entry: QueueEntry, verdict: String) {
+        let failure = HostFailure(.failedByOperator, SafeText.escape(verdict))
+        self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
+    }
+
     /// What becomes of an entry that was not attempted, since its destination is left alone for this failure.
     init(of entry: QueueEntry, waitingFor failure: DeliveryFailure) {
         self.init(tries: [HostTry(failure: HostFailure(stored: failure))], recipients: entry.recipients.count)
@@ -101,6 +107,8 @@ struct AttemptReport: Sendable {
         guard self.tries.allSatisfy(\.outcomes.isEmpty), case .failed(let failure)? = self.outcomes.first else {
             return .answered
         }
+        // Nobody was asked.
+        if failure.reason == TransportFailure.failedByOperator.name { return .inconclusive }
         // A domain that says for good that it takes no mail has nothing to wait for.
         if failure.isPermanent { return .answered }
         return self.tries.allSatisfy(\.isOfDestination) ? .failed(failure) : .inconclusive

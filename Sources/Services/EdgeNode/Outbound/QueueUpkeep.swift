@@ -90,7 +90,9 @@ struct QueueUpkeep: Sendable {
         let summary = try await self.store.summary()
         self.environment.metrics.queueMessages.set(.ready, to: summary.ready.entries)
         self.environment.metrics.queueMessages.set(.deferred, to: summary.deferred.entries)
+        self.environment.metrics.queueMessages.set(.held, to: summary.held.entries)
         self.environment.metrics.queueBytes.set(.ready, to: summary.ready.bytes)
         self.environment.metrics.queueBytes.set(.deferred, to: summary.deferred.bytes)
+        self.environment.metrics.queueBytes.set(.held, to: summary.held.bytes)
     }
 }

@@ -2,7 +2,7 @@ import MailModel
 
 extension Duration {
     /// Reads whole numbers with a unit, `ms s m h d`, alone or from large to small: `15m`, `1h30m`, `5d`, `0s`.
-    init?(configurationText text: String) {
+    public init?(configurationText text: String) {
         var milliseconds: Int64 = 0
         var digits = ""
         var unit = ""

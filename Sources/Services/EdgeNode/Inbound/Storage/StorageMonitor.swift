@@ -50,8 +50,8 @@ final class StorageMonitor: Service {
         do throws(QueueStoreError) {
             let summary = try await self.store.summary()
             var usage = StorageUsage()
-            usage.messages = summary.ready.entries + summary.deferred.entries
-            usage.bytes = summary.ready.bytes + summary.deferred.bytes
+            usage.messages = summary.total.entries
+            usage.bytes = summary.total.bytes
             if limits.databaseBytes > 0 { usage.databaseBytes = try await self.store.databaseSize() }
             self.tell(self.state.withLock { $0.observed(usage) })
         } catch {

@@ -1,0 +1,103 @@
+import DeliveryQueue
+public import MailModel
+import PostgresDriver
+
+/// One entry, as an operator sees it.
+public struct QueueListing: Hashable, Sendable {
+    /// Where entries are stored.
+    public enum Place: String, Hashable, Sendable, CaseIterable {
+        /// Due within the hour, or in delivery.
+        case ready
+        /// Waiting an hour or more.
+        case deferred
+        /// Held back by an operator.
+        case held
+    }
+
+    /// What an entry does.
+    public enum State: String, Hashable, Sendable, CaseIterable {
+        /// Due, or due within the hour.
+        case ready
+        /// In delivery: an attempt is on record and not concluded.
+        case active
+        /// Waiting an hour or more.
+        case deferred
+        /// Held back by an operator.
+        case held
+    }
+
+    /// What the trace says of the last attempt.
+    public struct LastAttempt: Hashable, Sendable {
+        /// What the host had to prove, such as `authenticate`.
+        public let requirement: String?
+        /// The peer's reply, or our own words.
+        public let reply: String?
+    }
+
+    /// Which one.
+    public let key: EntryKey
+    /// What it does.
+    public let state: State
+    /// The reverse path; empty for the null sender.
+    public let sender: String
+    /// The recipients that remain.
+    public let recipients: [QueueRecipient]
+    /// The size of the content in bytes.
+    public let size: Int
+    /// When it was stored.
+    public let arrival: Timestamp
+    /// When it is or was due; `nil` while it is held.
+    public let nextAttempt: Timestamp?
+    /// Attempts made and recorded.
+    public let attempts: Int
+    /// The code of the last failure.
+    public let lastStatus: String?
+    /// The name of the last failure.
+    public let lastReason: String?
+    /// An operator's reason, possibly empty, to give it up; its owner will.
+    public let verdict: String?
+    /// The node that owns its shard.
+    public let node: String?
+    /// Where that was asked for, and an attempt was made.
+    public let lastAttempt: LastAttempt?
+}
+
+/// Where a walk through the queue has come to.
+public struct QueueCursor: Hashable, Sendable {
+    let shard: Int16
+    let message: MessageID
+    let domain: String
+
+    static let start = QueueCursor(shard: -1, message: MessageID(high: 0, low: 0), domain: "")
+
+    init(shard: Int16, message: MessageID, domain: String) {
+        self.shard = shard
+        self.message = message
+        self.domain = domain
+    }
+
+    /// Right behind an entry.
+    public init(after key: EntryKey) {
+        self.init(shard: key.shard.rawValue, message: key.message, domain: key.domain.text)
+    }
+
+    /// A text that `init(_:)` reads.
+    public var text: String { "\(self.shard).\(self.message).\(self.domain)" }
+
+    /// Reads a cursor; `nil` if it is none.
+    public init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let shard = Int16(parts[0]), let message = MessageID(parts[1]),
+            let domain = DomainName(String(parts[2]))
+        else { return nil }
+        self.init(shard: shard, message: message, domain: domain.text)
+    }
+}
+
+/// A part of the queue, in the order of keys.
+public struct QueuePage: Sendable {
+    /// Those that were selected.
+    public let entries: [QueueListing]
+    /// Where to go on; `nil` at the end. A page without entries may have one.
+    public let next: QueueCursor?
+}

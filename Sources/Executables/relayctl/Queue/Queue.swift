@@ -1,0 +1,95 @@
+public import ArgumentParser
+import EdgeNode
+import Foundation
+import InternationalDomains
+import Logging
+import MailModel
+public import QueueConsole
+
+/// What is in the queue, and what is to be done with it.
+struct Queue: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List, show and change what is in the queue, straight on its database.",
+        discussion: """
+            Looking takes a login in the group relay_queue or relay_admin, changing one in relay_admin. A message for \
+            several domains has an entry for each. Entries in delivery are left alone, and counted. Exit codes: 0, \
+            1 failed, 64 usage, 65 no such message, 69 no database, 75 try again, 77 denied, 78 configuration.
+            """,
+        subcommands: [
+            QueueList.self, QueueSummaryCommand.self, QueueShow.self, QueueCat.self, QueueHold.self, QueueRelease.self,
+            QueueRetry.self, QueueFail.self, QueueDrop.self,
+        ])
+}
+
+/// The options by which the database is found, the same for every subcommand.
+struct QueueConnectionOptions: ParsableArguments {
+    @Option(name: .long, help: "Connection string or URI of libpq; else that of relayd's configuration.")
+    var connection: String?
+
+    @Option(
+        name: .long,
+        help: """
+            The configuration file of relayd, whose database.connection is used; \(ConfigurationLoader.defaultPath) if it \
+            exists. The environment (RELAYD_DATABASE_CONNECTION) overrides it.
+            """)
+    var config: String?
+
+    /// Runs a command with the queue, and ends the program with its failure's status and line.
+    func run(
+        _ format: OutputFormat = .table, _ body: (QueueConsole) async throws(ConsoleFailure) -> Void
+    ) async throws {
+        do throws(ConsoleFailure) {
+            try await QueueConsole.with(
+                connection: try self.connectionString(), format: format, terminal: .ofThisProcess,
+                logger: Logger(label: "relayctl") { _ in SwiftLogNoOpLogHandler() }, body)
+        } catch {
+            ConsoleTerminal.ofThisProcess.say("relayctl: \(error)")
+            throw ExitCode(error.status.rawValue)
+        }
+    }
+
+    private func connectionString() throws(ConsoleFailure) -> String {
+        if let connection { return connection }
+        do throws(ConfigurationError) {
+            return try ConfigurationLoader.ofThisProcess(
+                path: self.config, flags: [], domainName: { try? DomainName(unicode: $0) }
+            ).load().configuration.database.connection
+        } catch {
+            throw ConsoleFailure(.configuration, error.description)
+        }
+    }
+}
+
+/// In which form data is written.
+struct QueueOutputOptions: ParsableArguments {
+    @Option(name: [.customShort("o"), .long], help: "table, json, jsonl or yaml.")
+    var output = OutputFormat.table
+}
+
+extension OutputFormat: ExpressibleByArgument {}
+
+extension ConsoleTerminal {
+    /// Standard output for data, standard error for people; it asks only where somebody can read and answer.
+    static var ofThisProcess: ConsoleTerminal {
+        let mayAsk = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+        return ConsoleTerminal(write: Self.writeOut, say: Self.sayOut, confirm: mayAsk ? Self.askOut : nil)
+    }
+
+    @Sendable private static func writeOut(_ bytes: [UInt8]) throws(ConsoleFailure) {
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data(bytes))
+        } catch {
+            throw ConsoleFailure(.failed, "standard output: \(error.localizedDescription)")
+        }
+    }
+
+    @Sendable private static func sayOut(_ line: String) { Self.tell("\(line)\n") }
+
+    @Sendable private static func askOut(_ question: String) -> Bool {
+        Self.tell(question)
+        return ["y", "yes"].contains(readLine()?.lowercased())
+    }
+
+    /// Whoever closed standard error does not want to read it.
+    private static func tell(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+}

@@ -1,0 +1,54 @@
+import PostgresDriver
+import QueueStore
+
+/// Why a command failed: the status with which the program ends, and one line for standard error.
+public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Statuses of sysexits.h, as operators' conventions name them.
+    public enum Status: Int32, Hashable, Sendable {
+        /// The operation failed.
+        case failed = 1
+        /// It was asked for in the wrong way.
+        case usage = 64
+        /// There is no such message.
+        case badData = 65
+        /// The database cannot be reached.
+        case unavailable = 69
+        /// The same may work later.
+        case temporary = 75
+        /// The role may not.
+        case denied = 77
+        /// The configuration, or the schema of the database, is not what this program needs.
+        case configuration = 78
+    }
+
+    /// How the program ends.
+    public let status: Status
+    /// One line.
+    public let description: String
+
+    /// A failure.
+    public init(_ status: Status, _ description: String) {
+        self.status = status
+        self.description = description
+    }
+
+    /// What the queue said.
+    init(_ error: QueueStoreError) {
+        let line = error.message.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        switch error.cause?.code {
+        case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .tooManyWaiters, .readOnlyServer,
+            .staleServer, .shutDown:
+            self.init(.unavailable, "the database cannot be reached: \(line)")
+        case .statementTimeout, .serializationFailure, .diskFull, .resources:
+            self.init(.temporary, "the database could not do it now: \(line)")
+        case .insufficientPrivilege:
+            self.init(.denied, "the role may not do that (changes take the rights of relay_admin): \(line)")
+        case .server where ["42P01", "3F000", "42883", "42703"].contains(error.cause?.sqlState):
+            self.init(.configuration, "the database has no queue of this version, see `relayd migrate`: \(line)")
+        case nil where error.code == .outdatedSchema:
+            self.init(.configuration, line)
+        default:
+            self.init(.failed, line)
+        }
+    }
+}

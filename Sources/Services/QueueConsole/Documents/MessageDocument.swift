@@ -1,0 +1,97 @@
+import MailModel
+import QueueStore
+
+/// All that is known of one message.
+struct MessageDocument {
+    let id: MessageID
+    let message: StoredMessage?
+    let entries: [QueueListing]
+    let trace: [TraceEvent]
+
+    var isKnown: Bool { self.message != nil || !self.trace.isEmpty }
+
+    var document: OutputValue {
+        .document([
+            .init("queue_id", .text("\(self.id)")),
+            .init("sender", .optional(self.message.map { $0.sender.isEmpty ? EntrySelection.nullSender : $0.sender })),
+            .init("message_size", self.message.map { .number($0.size) } ?? .null),
+            .init("arrival_time", self.arrival.map { .number(Int($0.microseconds / 1_000_000)) } ?? .null),
+            .init("finished_at", .optional(self.message?.finishedAt.map { "\($0)" })),
+            .init("attributes", self.message.map { Self.attributes($0.attributes) } ?? .null),
+            .init("entries", .list(self.entries.map { .record(EntryDocument(entry: $0).fields) })),
+            .init("trace", .list(self.trace.map(\.document))),
+        ])
+    }
+
+    /// For people: what it is, where it waits, and its life line by line.
+    func lines(now: Timestamp) -> [String] {
+        var lines = ["Message   \(self.id)"]
+        if let message {
+            lines.append("Sender    \(message.sender.isEmpty ? EntrySelection.nullSender : message.sender)")
+            lines.append("Size      \(message.size.shortByteText)")
+            let attributes = Self.described(message.attributes)
+            if !attributes.isEmpty { lines.append("With      \(attributes)") }
+        }
+        if let arrival { lines.append("Arrived   \(arrival) (\((now - arrival).shortText) ago)") }
+        if let finished = self.message?.finishedAt { lines.append("Finished  \(finished)") }
+        if !self.entries.isEmpty {
+            var table = EntryDocument.table
+            // The id stands above already.
+            lines += [""] + table.lines(self.entries.map { EntryDocument(entry: $0).row(now: now) })
+        }
+        return lines.map(TextTable.shown) + [""] + self.trace.map { TextTable.shown($0.line) }
+    }
+
+    private var arrival: Timestamp? { self.entries.first?.arrival ?? self.trace.first { $0.kind == .receive }?.at }
+
+    private static func attributes(_ attributes: MessageAttributes) -> OutputValue {
+        .record([
+            .init("eight_bit", .bool(attributes.isEightBit)), .init("smtputf8", .bool(attributes.isSMTPUTF8)),
+            .init("requiretls", .bool(attributes.requiresTLS)), .init("ret", .optional(attributes.dsnReturn)),
+            .init("envid", .optional(attributes.envelopeID)),
+            .init("client_address", .optional(attributes.clientAddress)),
+            .init("client_name", .optional(attributes.clientName)),
+        ])
+    }
+
+    private static func described(_ attributes: MessageAttributes) -> String {
+        let flags = [
+            (attributes.isEightBit, "8BITMIME"), (attributes.isSMTPUTF8, "SMTPUTF8"),
+            (attributes.requiresTLS, "REQUIRETLS"),
+        ].filter(\.0).map(\.1)
+        let values = [
+            ("RET", attributes.dsnReturn), ("ENVID", attributes.envelopeID), ("from", attributes.clientAddress),
+            ("HELO", attributes.clientName),
+        ].compactMap { name, value in value.map { "\(name)=\($0)" } }
+        return (flags + values).joined(separator: " ")
+    }
+}
+
+extension TraceEvent {
+    private var fields: [(key: String, value: String?)] {
+        [
+            ("node", self.node), ("mx_host", self.mxHost), ("address", self.address), ("dnssec", self.dnssec),
+            ("requirement", self.requirement), ("auth", self.authentication?.rawValue),
+            ("tls_version", self.tlsVersion), ("cipher", self.cipher), ("tls_match", self.tlsMatch),
+            ("status", self.status.map { "\($0)" }), ("reason", self.reason), ("reply", self.reply),
+            ("next_attempt", self.nextAttempt.map { "\($0)" }),
+        ]
+    }
+
+    fileprivate var document: OutputValue {
+        .record(
+            [
+                .init("at", .optional(self.at.map { "\($0)" })), .init("kind", .text(self.kind.rawValue)),
+                .init("domain", .text(self.domain.text)), .init("recipients", .text(self.recipients)),
+                .init("attempt", .number(self.attempt)),
+                .init("duration_ms", self.duration.map { .number(Int($0.wholeMicroseconds / 1000)) } ?? .null),
+            ] + self.fields.map { .init($0.key, .optional($0.value)) })
+    }
+
+    /// The event on one line, with what is known of it.
+    fileprivate var line: String {
+        let facts = self.fields.filter { $0.key != "reply" }.compactMap { key, value in value.map { "\(key)=\($0)" } }
+        let head = ["\(self.at.map { "\($0)" } ?? "-")", self.kind.rawValue, self.recipients]
+        return (head + facts + [self.reply].compactMap(\.self)).joined(separator: "  ")
+    }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import Lab
+import MailModel
+import PostgresDriver
+import QueueStore
+import Testing
+
+extension Trait where Self == SharedLab {
+    /// A relay whose mail for each domain but the sender's waits for a quarter of an hour, and an operator's login.
+    fileprivate static var administeredRelay: Self {
+        let busy = ["held", "retried", "failed", "dropped", "listed"].map {
+            LabDomain.dane("\($0).test", rules: [.on(.everyRecipient, .reply("450 4.2.1 Busy"))])
+        }
+        return SharedLab { body in
+            try await LabRelay.with([.dane("alpha.test")] + busy) { lab in
+                try await lab.store.pool.script("CREATE ROLE operator LOGIN IN ROLE relay_admin")
+                try await body(lab)
+            }
+        }
+    }
+}
+
+/// `relayctl queue` as an operator runs it, beside a relay at work.
+@Suite("Administration of the queue", .administeredRelay, .timeLimit(.minutes(3)))
+struct QueueAdministrationTests {
+    /// What a run of relayctl came to.
+    struct Run {
+        let status: Int32
+        let output: String
+        let errors: String
+
+        var json: [String: Any] {
+            get throws {
+                try #require(
+                    try JSONSerialization.jsonObject(with: Data(self.output.utf8)) as? [String: Any], "\(self.output)")
+            }
+        }
+    }
+
+    private func relayctl(_ arguments: String..., connection: String? = nil) async throws -> Run {
+        try await self.relayctl(arguments, connection: connection)
+    }
+
+    private func relayctl(_ arguments: [String], connection: String? = nil) async throws -> Run {
+        let lab = try SharedLab.lab
+        let relayctl = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relayctl")
+        let connection = connection ?? lab.postgres.connectionString(database: "relay", user: "operator")
+        return try await withTemporaryFolder { folder in
+            let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
+            let child = try await ChildProcess(
+                "/bin/sh",
+                ["-c", "exec \"$@\" 2>\(errors.path)", "sh", relayctl.path, "queue"] + arguments
+                    + (connection.isEmpty ? [] : ["--connection", connection]), log: output)
+            let hasEnded = await child.ended(within: .seconds(60))
+            if !hasEnded { await child.stop() }
+            return Run(
+                status: try #require(child.terminationStatus),
+                output: try String(contentsOf: output, encoding: .utf8),
+                errors: try String(contentsOf: errors, encoding: .utf8))
+        }
+    }
+
+    /// Submits a message whose first attempt fails, and waits for that.
+    private func sendWaiting(to domain: String, from sender: String = "alice@alpha.test") async throws -> MessageID {
+        let lab = try SharedLab.lab
+        let id = try await lab.submit(from: sender, to: "bob@\(domain)")
+        try await lab.wait(for: id) { $0.first(.defer) != nil }
+        return id
+    }
+
+    private func waitForAttempts(_ count: Int, at id: MessageID) async throws {
+        try await SharedLab.lab.wait(for: id) { trace in trace.count { $0.kind == .defer } == count }
+    }
+
+    @Test("Mail that waits is held, and stays so through a retry; released, it is tried at once")
+    func holdAndRelease() async throws {
+        let lab = try SharedLab.lab
+        let id = try await self.sendWaiting(to: "held.test")
+        let held = try await self.relayctl("hold", "--domain", "held.test", "--reason", "looks odd", "-o", "json")
+        #expect(held.status == 0, "\(held.errors)")
+        #expect(try held.json["affected"] as? Int == 1 && held.json["in_delivery"] as? Int == 0)
+        let listed = try await self.relayctl("list", "--id", "\(id)", "-o", "jsonl").json
+        #expect(listed["state"] as? String == "held" && listed["queue_name"] as? String == "hold")
+        #expect(try await self.relayctl("retry", "--domain", "held.test").output == "made 0 entries due\n")
+        try await self.waitForAttempts(1, at: id)
+        #expect(try await self.relayctl("release", "--domain", "held.test").output == "released 1 entry\n")
+        try await self.waitForAttempts(2, at: id)
+        let kinds = try await lab.trace(of: id).map(\.kind)
+        #expect(kinds == [.receive, .defer, .hold, .release, .defer])
+    }
+
+    @Test("Retry has mail tried at once that would have waited for a quarter of an hour")
+    func retry() async throws {
+        let id = try await self.sendWaiting(to: "retried.test")
+        #expect(try await self.relayctl("retry", "--domain", "retried.test").output == "made 1 entry due\n")
+        try await self.waitForAttempts(2, at: id)
+    }
+
+    @Test("Fail tells the sender, with 5.7.0 and the operator's reason; trace, log and metrics are the usual ones")
+    func fail() async throws {
+        let lab = try SharedLab.lab
+        let sender = "s\(UUID().uuidString.prefix(8))@alpha.test"
+        let id = try await self.sendWaiting(to: "failed.test", from: sender)
+        let command = ["fail", "--sender", sender, "--reason", "account closed"]
+        let unconfirmed = try await self.relayctl(command)
+        #expect(unconfirmed.status == 64 && unconfirmed.errors.contains("--yes"))
+        let done = try await self.relayctl(command + ["--yes"])
+        #expect(done.status == 0 && done.output.hasPrefix("gave 1 entry up"))
+        let report = try await lab.deliveredReport(on: id, to: sender, at: "alpha.test").text
+        #expect(report.contains("Action: failed\r\nStatus: 5.7.0\r\n"))
+        #expect(
+            report.replacing("\r\n ", with: " ").contains("failed-by-operator") && report.contains("account closed"))
+        let event = try #require(try await lab.trace(of: id).first(.fail))
+        #expect(event.reason == "failed-by-operator" && event.attempt == 2)
+        try await lab.expectLogged(event)
+        #expect(try await lab.relayd.metric("relayd_deliveries_total", label: "result=\"bounced\"") == 1)
+    }
+
+    @Test("Drop removes mail without a word to its sender")
+    func drop() async throws {
+        let lab = try SharedLab.lab
+        let id = try await self.sendWaiting(to: "dropped.test")
+        let dry = try await self.relayctl("drop", "--id", "\(id)", "--dry-run")
+        #expect(dry.output == "would drop 1 entry\n")
+        #expect(try await self.relayctl("drop", "--id", "\(id)", "--yes").output == "dropped 1 entry\n")
+        #expect(try await lab.reports(on: id).isEmpty)
+        #expect(try await lab.trace(of: id).map(\.kind) == [.receive, .defer, .drop])
+        let again = try await self.relayctl("drop", "--id", "\(id)", "--yes")
+        #expect(again.status == 65 && again.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test("List, show, cat and summary tell what is there, by the node's own configuration too")
+    func reading() async throws {
+        let lab = try SharedLab.lab
+        let id = try await self.sendWaiting(to: "listed.test")
+        let config = lab.relayd.configuration.path
+        let listed = try await self.relayctl(
+            "list", "--domain", "listed.test", "-o", "json", "--config", config, connection: "")
+        #expect(listed.status == 0, "\(listed.errors)")
+        let entries = try #require(try listed.json["entries"] as? [[String: Any]])
+        let entry = try #require(entries.first)
+        #expect(entries.count == 1 && entry["queue_id"] as? String == "\(id)")
+        let event = try #require(try await lab.trace(of: id).first(.defer))
+        #expect(entry["next_attempt"] as? String == event.nextAttempt.map { "\($0)" })
+        #expect(entry["node"] as? String == LabRelay.nodeName && entry["attempts"] as? Int == 1)
+        #expect(entry["dane"] as? String == "authenticate" && entry["queue_name"] as? String == "deferred")
+        let recipients = entry["recipients"] as? [[String: String]]
+        #expect(recipients == [["address": "bob@listed.test", "delay_reason": "450 4.2.1 Busy"]])
+
+        let shown = try await self.relayctl("show", "\(id)", "-o", "json").json
+        let trace = try #require(shown["trace"] as? [[String: Any]])
+        #expect(trace.map { $0["kind"] as? String } == ["RECEIVE", "DEFER"])
+        #expect(trace.last?["tls_match"] as? String == event.tlsMatch)
+        let content = try await self.relayctl("cat", "\(id)").output
+        #expect(content.contains("\r\nSubject: Hello\r\n") && content.hasPrefix("Received: "))
+        #expect(content.utf8.count == entry["message_size"] as? Int)
+        let summary = try await self.relayctl("summary", "-o", "json").json
+        #expect(((summary["total"] as? [String: Int])?["entries"] ?? 0) >= 1)
+
+        let denied = try await self.relayctl("hold", "--domain", "listed.test", "--config", config, connection: "")
+        #expect(denied.status == 77, "the node's role may not: \(denied.errors)")
+    }
+
+    @Test(
+        "Each failure has its exit code and says why",
+        arguments: [
+            (["hold"], nil, 64), (["list", "--older-than", "soon"], nil, 64), (["list", "--colour"], nil, 64),
+            (["show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], nil, 65), (["cat", "x"], nil, 65),
+            (["summary"], "host=/nonexistent user=x", 69), (["list", "--config", "/nonexistent.yaml"], "", 78),
+        ] as [([String], String?, Int32)])
+    func exitCodes(_ arguments: [String], connection: String?, status: Int32) async throws {
+        let run = try await self.relayctl(arguments, connection: connection)
+        #expect(run.status == status && run.output.isEmpty && !run.errors.isEmpty, "\(run)")
+    }
+}

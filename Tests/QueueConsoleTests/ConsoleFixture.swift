@@ -1,0 +1,141 @@
+import DeliveryQueue
+import Foundation
+import Lab
+import Logging
+import MailModel
+import PostgresDriver
+import QueueConsole
+import QueueStore
+import Synchronization
+import Testing
+
+/// A queue in a database of its own, and a console on it whose output is caught.
+struct ConsoleFixture {
+    let connection: String
+    let writer: QueueWriter
+    private let pool: PostgresPool
+
+    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    static func run(_ body: (ConsoleFixture) async throws -> Void) async throws {
+        let server = try await PrivatePostgres.shared()
+        let name = "console_\(UInt64.random(in: .min ... .max))"
+        var settings = PoolSettings(connectionString: server.connectionString())
+        settings.size = 1
+        let root = PostgresPool(settings, logger: Self.quiet)
+        defer { root.shutDown() }
+        try await root.script("CREATE DATABASE \(name)")
+        let fixture = try await Self(server.connectionString(database: name))
+        let outcome: Result<Void, any Error>
+        do {
+            try await body(fixture)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        fixture.pool.shutDown()
+        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
+        try outcome.get()
+    }
+
+    private init(_ connection: String) async throws {
+        self.connection = connection
+        try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 4, logger: Self.quiet)
+        var settings = QueueStore.poolSettings(connectionString: connection)
+        settings.size = 1
+        self.pool = PostgresPool(settings, logger: Self.quiet)
+        let store = try await QueueStore(pool: self.pool, node: "node-a")
+        self.writer = QueueWriter(pool: self.pool, map: store.shardMap, node: "node-a")
+    }
+
+    /// Stores one message; its id.
+    @discardableResult
+    func enqueue(
+        to domains: String..., from sender: String = "alice@alpha.test", body: String = "Subject: x\r\n\r\nHello\r\n"
+    ) async throws -> MessageID {
+        var generator = SystemRandomNumberGenerator()
+        let id = MessageID(milliseconds: 1_700_000_000_000, using: &generator)
+        let entries = try domains.map { name in
+            AcceptedEntry(
+                domain: try #require(DomainName(name)), recipients: [QueueRecipient(address: "bob@\(name)")])
+        }
+        try await self.writer.enqueue(
+            AcceptedMessage(id: id, sender: sender, entries: entries, body: .inline(Array(body.utf8))))
+        return id
+    }
+
+    /// A database without a queue.
+    var emptyDatabase: String {
+        self.connection.replacing(/dbname=\w+/, with: "dbname=postgres")
+    }
+
+    /// The connection of a role without any rights.
+    func connectionOfNobody() async throws -> String {
+        // Another test may have made it.
+        _ = try? await self.pool.script("CREATE ROLE console_nobody LOGIN")
+        return self.connection.replacing(/user=\w+/, with: "user=console_nobody")
+    }
+
+    /// What a command wrote, said and asked, and how it ended.
+    struct Transcript {
+        var output = ""
+        var said: [String] = []
+        var asked: [String] = []
+        var failure: ConsoleFailure?
+
+        var json: [String: Any] {
+            get throws {
+                try #require(try JSONSerialization.jsonObject(with: Data(self.output.utf8)) as? [String: Any])
+            }
+        }
+    }
+
+    /// A command with its arguments.
+    enum Command: Sendable {
+        case list(EntrySelection = EntrySelection(), limit: Int = 0, after: String? = nil)
+        case show(String)
+        case cat(String)
+        case summary(isExact: Bool)
+        case perform(ActionRequest)
+    }
+
+    /// Runs a command; `answer` is a person's at a terminal, `nil` where there is none.
+    func run(
+        _ command: Command, _ format: OutputFormat = .json, connection: String? = nil, answer: Bool? = nil
+    ) async -> Transcript {
+        let box = Box()
+        var confirm: (@Sendable (String) -> Bool)?
+        if let answer {
+            confirm = { question in
+                box.change { $0.asked.append(question) }
+                return answer
+            }
+        }
+        let terminal = ConsoleTerminal(
+            write: { bytes in box.change { $0.output += String(decoding: bytes, as: UTF8.self) } },
+            say: { line in box.change { $0.said.append(line) } }, confirm: confirm)
+        do throws(ConsoleFailure) {
+            try await QueueConsole.with(
+                connection: connection ?? self.connection, format: format, terminal: terminal, logger: Self.quiet
+            ) { (console) throws(ConsoleFailure) in
+                switch command {
+                case .list(let selection, let limit, let after):
+                    try await console.list(selection, limit: limit, after: after)
+                case .show(let id): try await console.show(id)
+                case .cat(let id): try await console.cat(id)
+                case .summary(let isExact): try await console.summarize(isExact: isExact)
+                case .perform(let request): try await console.perform(request)
+                }
+            }
+        } catch {
+            box.change { $0.failure = error }
+        }
+        return box.value
+    }
+
+    private final class Box: Sendable {
+        private let state = Mutex(Transcript())
+        var value: Transcript { self.state.withLock { $0 } }
+        func change(_ body: (inout Transcript) -> Void) { self.state.withLock { body(&$0) } }
+    }
+}

@@ -1,0 +1,58 @@
+import Foundation
+import Testing
+
+@testable import QueueConsole
+
+@Suite("Output for programs and for people")
+struct OutputTests {
+    private static let value = OutputValue.record([
+        .init("text", .text("a \"b\"\\\n\u{1b}[2J é")), .init("number", .number(-3)), .init("yes", .bool(true)),
+        .init("nothing", .null), .init("empty", .list([])),
+        .init(
+            "list",
+            .list([.record([.init("x", .text("no")), .init("y", .list([.number(1), .number(2)]))]), .record([])])),
+    ])
+
+    @Test("JSON is read back as it was, and holds no control character")
+    func json() throws {
+        let json = Self.value.json
+        let read = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        #expect(read["text"] as? String == "a \"b\"\\\n\u{1b}[2J é")
+        #expect(read["number"] as? Int == -3 && read["yes"] as? Bool == true && read["nothing"] is NSNull)
+        #expect((read["list"] as? [[String: Any]])?.first?["y"] as? [Int] == [1, 2])
+        #expect(json.unicodeScalars.allSatisfy { $0.value >= 0x20 })
+    }
+
+    @Test("YAML is in blocks, and a text that looks like something else stays a text")
+    func yaml() {
+        #expect(
+            Self.value.yaml == """
+                text: "a \\"b\\"\\\\\\n\\u001b[2J é"
+                number: -3
+                yes: true
+                nothing: null
+                empty: []
+                list:
+                  - x: "no"
+                    y:
+                      - 1
+                      - 2
+                  - {}
+                """)
+    }
+
+    @Test("A table's columns stay where they are or move right, and show no control character")
+    func table() {
+        var table = TextTable("A", "B")
+        #expect(table.lines([["xx", "1"]]) == ["A   B", "xx  1"])
+        #expect(table.lines([["y", "\u{1b}2"], ["zzz", "3"]]) == ["y    ?2", "zzz  3"])
+    }
+
+    @Test(
+        "Times and sizes are short",
+        arguments: [(0, "0s", "0 B"), (59, "59s", "59 B"), (3600, "1h", "3.5 KiB"), (100_000, "1d 3h", "97.7 KiB")])
+    func short(number: Int, time: String, size: String) {
+        #expect(Duration.seconds(number).shortText == time)
+        #expect(number.shortByteText == size)
+    }
+}

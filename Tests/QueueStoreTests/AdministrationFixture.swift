@@ -1,0 +1,76 @@
+import DeliveryQueue
+import Lab
+import MailModel
+import PostgresDriver
+import QueueStore
+import Testing
+
+extension QueueFixture {
+    /// Runs `body` with the queue as an operator has it: by a login of the group `relay_admin`.
+    func withOperator(_ body: (QueueAdministration) async throws -> Void) async throws {
+        _ = try? await self.admin.script("CREATE ROLE operator_login LOGIN")
+        _ = try? await self.admin.script("GRANT relay_admin TO operator_login")
+        let connection = self.pool.settings.connectionString.replacing("user=queue_login", with: "user=operator_login")
+        let pool = PostgresPool(QueueAdministration.poolSettings(connectionString: connection), logger: quiet)
+        defer { pool.shutDown() }
+        try await body(try await QueueAdministration(pool: pool))
+    }
+
+    /// The entries in a table by state, as the running sums have them and as they are.
+    func expectSums(
+        ready: Int = 0, deferred: Int = 0, held: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let sums = try await self.store.summary()
+        #expect(
+            [sums.ready.entries, sums.deferred.entries, sums.held.entries] == [ready, deferred, held],
+            sourceLocation: sourceLocation)
+        var counted: [Int64] = []
+        for table in ["ready", "deferred", "held"] { counted.append(try await self.count(table)) }
+        #expect(counted == [Int64(ready), Int64(deferred), Int64(held)], sourceLocation: sourceLocation)
+        let bytes = try await self.admin.query(
+            Statement(
+                """
+                SELECT (SELECT coalesce(sum(size), 0)::int8 FROM (SELECT size FROM relay.ready UNION ALL
+                    SELECT size FROM relay.deferred UNION ALL SELECT size FROM relay.held) AS e)
+                """)
+        ).single().get(0, as: Int64.self)
+        #expect(sums.total.bytes == Int(bytes), sourceLocation: sourceLocation)
+    }
+
+    /// Has a destination left alone for an hour.
+    func leaveAlone(_ name: DomainName) async throws {
+        try await self.admin.query(
+            Statement(
+                """
+                INSERT INTO relay.destination (shard, destination, blocked_until, failures, reason)
+                VALUES ($1, $2, now() + interval '1 hour', 3, 'connection-timeout')
+                """, try self.term(name).shard.rawValue, name.text))
+    }
+
+    /// Stores one message and has an attempt at it fail; it waits for `wait`.
+    @discardableResult
+    func enqueueFailed(_ name: DomainName = bravo, wait: Duration) async throws -> QueueEntry {
+        try await self.writer.enqueue(self.message(to: [name]))
+        let entry = try await self.claimOne(name)
+        for result in await self.store.conclude([try await self.retry(entry, in: wait)]) { try result.get() }
+        return entry
+    }
+}
+
+extension QueueSelection {
+    static func domain(_ name: DomainName) -> QueueSelection {
+        var selection = QueueSelection()
+        selection.domains = [name]
+        return selection
+    }
+}
+
+extension QueueAdministration {
+    /// Does it to all mail for `bravo.test`, and gives what was done and what was left alone.
+    func perform(
+        _ action: QueueAction, _ selection: QueueSelection = .domain(bravo), because reason: String? = "a test"
+    ) async throws -> [Int] {
+        let count = try await self.perform(action, on: selection, by: "olga@ops", because: reason)
+        return [count.affected, count.inDelivery]
+    }
+}

@@ -86,7 +86,7 @@ extension ModelStore {
             key: key, sender: message?.sender ?? "", attributes: message?.attributes ?? MessageAttributes(),
             size: row.size, arrival: row.arrival, nextAttempt: row.nextAttempt, attempts: row.attempts,
             recipients: row.recipients, isDelayNotified: row.isDelayNotified, lastStatus: row.lastStatus,
-            lastReason: row.lastReason, openAttempt: self.attempts[key])
+            lastReason: row.lastReason, openAttempt: self.attempts[key], verdict: nil)
     }
 
     /// Brings deferred entries back that are due within two minutes.

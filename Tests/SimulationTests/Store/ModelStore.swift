@@ -138,9 +138,9 @@ struct ModelStore {
     private func survey() -> StoreAnswer {
         let summary = QueueSummary(
             ready: .init(entries: self.ready.entries, bytes: self.ready.bytes),
-            deferred: .init(entries: self.deferred.entries, bytes: self.deferred.bytes))
+            deferred: .init(entries: self.deferred.entries, bytes: self.deferred.bytes), held: .init())
         let listing = self.entries.sorted { $0.key.order < $1.key.order }.map { key, row in
-            QueueListing(
+            SurveyedEntry(
                 key: key, isDeferred: row.isDeferred,
                 sender: self.messages[MessageKey(shard: key.shard, message: key.message)]?.sender ?? "",
                 recipients: row.recipients, size: row.size, arrival: row.arrival, nextAttempt: row.nextAttempt,

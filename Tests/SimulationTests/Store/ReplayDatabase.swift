@@ -149,9 +149,20 @@ final class ReplayDatabase {
             try await store.concludeTogether(conclusions).mapError(QueueStoreError.init).get()
         case .deliverLate(let conclusion, let undelivered):
             return .late(isRecorded: try await store.recordLateDelivery(conclusion, undelivered: undelivered))
-        case .survey: return .survey(try await store.summary(), try await store.list(limit: 10_000))
+        case .survey: return .survey(try await store.summary(), try await self.entries())
         }
         return .done
+    }
+
+    private func entries() async throws(QueueStoreError) -> [SurveyedEntry] {
+        let page = try await QueueAdministration(pool: self.pool).page(of: QueueSelection(), span: 10_000)
+        return page.entries.map { entry in
+            SurveyedEntry(
+                key: entry.key, isDeferred: entry.state == .deferred, sender: entry.sender,
+                recipients: entry.recipients, size: entry.size, arrival: entry.arrival,
+                nextAttempt: entry.nextAttempt, attempts: entry.attempts, lastStatus: entry.lastStatus,
+                lastReason: entry.lastReason)
+        }
     }
 
     /// What the product tells runs apart by, it makes up at random.

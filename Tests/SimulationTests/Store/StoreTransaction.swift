@@ -59,7 +59,21 @@ enum StoreAnswer: Hashable {
     case opened(Set<EntryKey>)
     case promoted(Int)
     case late(isRecorded: Bool)
-    case survey(QueueSummary, [QueueListing])
+    case survey(QueueSummary, [SurveyedEntry])
+}
+
+/// One entry, as an operator sees it; as in `QueueListing`, without what operators alone can change.
+struct SurveyedEntry: Hashable {
+    let key: EntryKey
+    let isDeferred: Bool
+    let sender: String
+    let recipients: [QueueRecipient]
+    let size: Int
+    let arrival: Timestamp
+    let nextAttempt: Timestamp?
+    let attempts: Int
+    let lastStatus: String?
+    let lastReason: String?
 }
 
 /// The run of a node that is in the list; as in `NodeSighting`.

@@ -24,6 +24,7 @@ public enum QueueMigrations {
         settings.acquireTimeout = .seconds(30)
         let pool = PostgresPool(settings, logger: logger)
         defer { pool.shutDown() }
+        try await pool.script(Self.roles)
         for migration in Migration.all { try await pool.script(Self.script(migration)) }
         // Shards are made once: their number decides where stored entries are found.
         try await pool.query(
@@ -33,6 +34,23 @@ public enum QueueMigrations {
                 WHERE NOT EXISTS (SELECT FROM relay.shard_lease) ON CONFLICT DO NOTHING
                 """, Int32(shardCount)))
     }
+
+    /// Roles belong to the whole server, and another database may be making them at this moment. In a transaction of their own,
+    /// so that the migrations see them whoever made them.
+    private static let roles = """
+        DO $roles$
+        DECLARE role text;
+        BEGIN
+            FOREACH role IN ARRAY ARRAY['relay_queue', 'relay_admin'] LOOP
+                CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+                BEGIN
+                    EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+                EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                    NULL;
+                END;
+            END LOOP;
+        END $roles$
+        """
 
     /// One transaction: several statements in one simple query are one.
     private static func script(_ migration: Migration) -> String {

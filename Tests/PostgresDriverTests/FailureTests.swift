@@ -27,7 +27,7 @@ struct FailureTests {
             $0.maximumWaiters = 1
         } _: { pool in
             _ = try await pool.backend()
-            async let long = pool.query(Statement("SELECT pg_sleep(2)"))
+            async let long = pool.query(Statement("SELECT pg_sleep(8)"))
             try await pool.until { $0.busy == 1 }
             async let waiter = pool.backend()
             try await pool.until { $0.waiting == 1 }

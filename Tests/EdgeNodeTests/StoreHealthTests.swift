@@ -120,6 +120,20 @@ struct StoreHealthTests {
         self.expectProbe(StoreHealth.firstProbe)
     }
 
+    @Test("In a trial the first probe alone is large, until one fails")
+    mutating func trial() {
+        self.expect(.failed(self.diskFull), .broke(self.diskFull))
+        self.expect(.probed, .recovered(after: .zero))
+        self.expect(.failed(self.diskFull), .broke(self.diskFull))
+        self.expectProbe(2 * StoreHealth.firstProbe)
+        self.expect(.probed, .none)
+        self.wait(.seconds(1))
+        self.expectProbe(StoreHealth.idleProbe)
+        self.expect(.probeFailed(self.diskFull), .none)
+        self.wait(.seconds(1))
+        self.expectProbe(2 * StoreHealth.firstProbe)
+    }
+
     @Test("A probe that fails begins the trial anew")
     mutating func brokenTrial() {
         self.expect(.failed(self.diskFull), .broke(self.diskFull))

@@ -56,7 +56,7 @@ struct StoreHealth {
     static let relapseTime = Duration.seconds(60)
     /// The most time that probes must succeed before it is well again.
     static let longestTrial = Duration.seconds(15)
-    /// The pieces of 64 KiB in a probe: of a database that is thought to be well, at first, and at most.
+    /// The pieces of 64 KiB in a probe: of a database that is thought to be well or has passed a larger one, at first, and at most.
     static let (idleProbe, firstProbe, largestProbe) = (1, 16, 64)
 
     private var state = State.unchecked
@@ -97,7 +97,8 @@ struct StoreHealth {
         let last = self.state == .healthy ? self.lastEvidence : self.lastProbe
         if let last, now - last < interval { return nil }
         self.lastProbe = now
-        guard case .broken = self.state else { return Self.idleProbe }
+        // Once there was room for a large one, small ones do: each fills room that is free again only after a vacuum.
+        guard case .broken(_, _, passingSince: nil) = self.state else { return Self.idleProbe }
         return min(Self.largestProbe, Self.firstProbe << self.relapses)
     }
 

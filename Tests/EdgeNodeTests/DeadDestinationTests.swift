@@ -63,6 +63,28 @@ struct DeadDestinationTests {
         }
     }
 
+    @Test("What an operator gives up bounces although its destination is dead; what waits beside it waits on")
+    func givenUp() async throws {
+        try await ScriptedPeer.with([Self.closed]) { dead in
+            try await DeliveryFixture.run([("bravo.test", dead)], { $0.maxConnectionsPerDestination = 1 }) { queue in
+                var ids: [MessageID] = []
+                for _ in 0..<3 { ids.append(try await queue.enqueue(to: "bravo.test")) }
+                await (try queue.destination("bravo.test")).run()
+                var selection = QueueSelection()
+                // The last is due, and was not tried: the next probe is another's.
+                selection.messages = [ids[2]]
+                let count = try await queue.operators().perform(
+                    .fail, on: selection, by: "olga@ops", because: "account closed")
+                #expect(count.affected == 1)
+                await (try queue.destination("bravo.test")).run()
+                #expect(try await self.kinds(ids, in: queue) == [[.defer], [.defer], [.fail]])
+                #expect(try await queue.waiting(for: "bravo.test") == 2)
+                #expect(try await queue.waiting(for: "alpha.test") == 1, "the sender is told")
+                #expect(try await queue.backoff(of: "bravo.test")?.failures == 2)
+            }
+        }
+    }
+
     @Test("Several deliveries that fail together are one failure")
     func together() async throws {
         try await ScriptedPeer.with([.on(.greeting, .wait(.milliseconds(300)), .reply("554 no"), .close)]) { dead in

@@ -131,8 +131,11 @@ struct DeliveryFixture {
 
     /// The entries that wait, up to a thousand.
     func listing() async throws -> [QueueListing] {
-        try await QueueAdministration(pool: self.pool).page(of: QueueSelection()).entries
+        try await self.operators().page(of: QueueSelection()).entries
     }
+
+    /// The queue as an operator has it.
+    func operators() async throws -> QueueAdministration { try await QueueAdministration(pool: self.pool) }
 
     /// Makes the messages for a domain that wait older than they are.
     func age(_ domain: DomainName, by age: Duration) async throws {

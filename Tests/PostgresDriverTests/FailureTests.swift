@@ -25,6 +25,8 @@ struct FailureTests {
     func boundedWaiters() async throws {
         try await withPool {
             $0.maximumWaiters = 1
+            // Longer than the query takes: the waiter gets its turn.
+            $0.acquireTimeout = .seconds(30)
         } _: { pool in
             _ = try await pool.backend()
             async let long = pool.query(Statement("SELECT pg_sleep(8)"))

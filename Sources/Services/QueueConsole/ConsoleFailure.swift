@@ -34,7 +34,7 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
 
     /// What the queue said.
     init(_ error: QueueStoreError) {
-        let line = error.message.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        let line = Self.oneLine(error.message)
         switch error.cause?.code {
         case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .tooManyWaiters, .readOnlyServer,
             .staleServer, .shutDown:
@@ -50,5 +50,13 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         default:
             self.init(.failed, line)
         }
+    }
+
+    /// What PostgreSQL says in several lines, without the place in our own SQL.
+    private static func oneLine(_ text: String) -> String {
+        let lines = text.split(whereSeparator: \.isNewline).map { line in
+            line.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+        return lines.filter { !$0.isEmpty && $0 != "^" && !$0.hasPrefix("LINE ") }.joined(separator: "; ")
     }
 }

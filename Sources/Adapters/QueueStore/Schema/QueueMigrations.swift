@@ -8,7 +8,7 @@ public enum QueueMigrations {
 
     /// Applies, each in a transaction of its own and under a lock, the migrations that are missing.
     ///
-    /// It makes the group roles `relay_queue` (edge nodes) and `relay_admin` (reading); the operator makes login roles and
+    /// It makes the group roles `relay_queue` (edge nodes) and `relay_admin` (operators); the operator makes login roles and
     /// grants them. Running it again, or twice at once, does no harm.
     ///
     /// - Parameters:

@@ -55,7 +55,7 @@ struct QueueRelease: AsyncParsableCommand {
 
 struct QueueRetry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "retry", abstract: "Try entries at once, and forget the backoff of their destinations.")
+        commandName: "retry", abstract: "Try entries at once, and probe their destinations if these are left alone.")
     @OptionGroup var options: QueueActionOptions
     func run() async throws { try await self.options.run(.retry) }
 }

@@ -93,8 +93,7 @@ struct DeliveryFixture {
     /// Stores one message; its id.
     @discardableResult
     func enqueue(to domain: DomainName) async throws -> MessageID {
-        var generator = SystemRandomNumberGenerator()
-        let id = MessageID(milliseconds: 1_700_000_000_000, using: &generator)
+        let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
         let body = "Message-ID: <\(id)@client.test>\r\nSubject: x\r\n\r\nHello\r\n"
         try await self.writer.enqueue(
             AcceptedMessage(

@@ -38,8 +38,7 @@ struct NotificationTests {
     ) async throws -> (id: MessageID, sender: String) {
         let lab = try SharedLab.lab
         let sender = sender ?? "s\(UUID().uuidString.prefix(8))@alpha.test"
-        var generator = SystemRandomNumberGenerator()
-        let id = MessageID(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), using: &generator)
+        let id = MessageID(at: .now, random: .random(in: .min ... .max))
         var attributes = MessageAttributes()
         attributes.dsnReturn = returning
         attributes.envelopeID = "envelope \(id)"

@@ -53,8 +53,7 @@ struct ConsoleFixture {
     func enqueue(
         to domains: String..., from sender: String = "alice@alpha.test", body: String = "Subject: x\r\n\r\nHello\r\n"
     ) async throws -> MessageID {
-        var generator = SystemRandomNumberGenerator()
-        let id = MessageID(milliseconds: 1_700_000_000_000, using: &generator)
+        let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
         let entries = try domains.map { name in
             AcceptedEntry(
                 domain: try #require(DomainName(name)), recipients: [QueueRecipient(address: "bob@\(name)")])

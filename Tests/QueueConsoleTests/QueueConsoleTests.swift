@@ -109,8 +109,7 @@ struct QueueConsoleTests {
     @Test("An id that nobody knows is 65, for every command")
     func unknownID() async throws {
         try await ConsoleFixture.run { queue in
-            var generator = SystemRandomNumberGenerator()
-            let unknown = "\(MessageID(milliseconds: 1, using: &generator))"
+            let unknown = "\(MessageID(high: 1, low: 1))"
             for id in [unknown, "nonsense"] {
                 var selection = EntrySelection()
                 selection.ids = [id]

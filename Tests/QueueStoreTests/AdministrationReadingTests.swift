@@ -137,9 +137,8 @@ struct AdministrationReadingTests {
     func summaries() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
-                var generator = SystemRandomNumberGenerator()
                 for second in 0..<3 {
-                    let id = MessageID(milliseconds: 1_700_000_000_000 + UInt64(second) * 1000, using: &generator)
+                    let id = newID(at: Timestamp(seconds: 1_700_000_000 + Int64(second)))
                     try await queue.writer.enqueue(queue.message(id, to: [bravo, domain("charlie.test")]))
                 }
                 let failed = try await queue.enqueueFailed(domain("delta.test"), wait: .seconds(7200))

@@ -14,9 +14,8 @@ func domain(_ text: String) -> DomainName {
     return name
 }
 
-func newID() -> MessageID {
-    var generator = SystemRandomNumberGenerator()
-    return MessageID(milliseconds: 1_700_000_000_000, using: &generator)
+func newID(at instant: Timestamp = Timestamp(seconds: 1_700_000_000)) -> MessageID {
+    MessageID(at: instant, random: .random(in: .min ... .max))
 }
 
 /// A database of its own with a migrated queue, a node that owns all shards, and a superuser who looks and meddles.

@@ -114,12 +114,11 @@ struct QueueMeasurement {
     }
 
     private func client() async throws -> [Duration] {
-        var generator = SystemRandomNumberGenerator()
         var times: [Duration] = []
-        for number in 0..<20 {
+        for _ in 0..<20 {
             let name = try self.anyDomain()
             let message = AcceptedMessage(
-                id: MessageID(milliseconds: 1_800_000_000_000 + UInt64(number), using: &generator),
+                id: MessageID(at: Timestamp(seconds: 1_800_000_000), random: .random(in: .min ... .max)),
                 sender: "alice@alpha.test",
                 entries: [AcceptedEntry(domain: name, recipients: [QueueRecipient(address: "bob@\(name)")])],
                 body: .inline([UInt8](repeating: 0x78, count: 1024)))

@@ -14,11 +14,12 @@ public struct MessageID: Hashable, Sendable {
         self.low = low
     }
 
-    /// A new id. `milliseconds` counts from 1970 UTC, and only its low 48 bits are kept.
-    public init(milliseconds: UInt64, using generator: inout some RandomNumberGenerator) {
+    /// A new id of this instant (1970 if it is earlier than that) with the low 80 of these bits.
+    public init(at instant: Timestamp, random bits: UInt128) {
+        let milliseconds = UInt64(max(0, instant.microseconds / 1000))
         self.init(
-            high: milliseconds << 16 | UInt64(UInt16.random(in: .min ... .max, using: &generator)),
-            low: generator.next())
+            high: milliseconds << 16 | UInt64(UInt16(truncatingIfNeeded: bits >> 64)),
+            low: UInt64(truncatingIfNeeded: bits))
     }
 
     /// When the id was made, in milliseconds since 1970 UTC.

@@ -19,6 +19,25 @@ extension FaultLoad {
         try FaultReport(fault, runs: runs, verdict, acceptsAgain: acceptsAgain).publish()
         return verdict
     }
+
+    /// Sends a message again and again for so long, each when the one before has arrived; the longest time from before its
+    /// submission to its arrival.
+    func longestDelivery(at sink: ScriptedPeer, for duration: Duration) async throws -> Duration {
+        let end = ContinuousClock.now + duration
+        var longest = Duration.zero
+        var count = 0
+        while ContinuousClock.now < end {
+            let begun = ContinuousClock.now
+            try await self.send(1)
+            count += 1
+            guard await sink.wait(within: .seconds(120), until: { $0.arrivals.count >= count }) else {
+                throw LabFailure("message \(count) did not arrive within 120 s")
+            }
+            longest = max(longest, ContinuousClock.now - begun)
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        return longest
+    }
 }
 
 extension LabDomain {

@@ -130,8 +130,7 @@ struct RandomHistory {
                 domain: domain,
                 recipients: ["bob", "eve"].map { QueueRecipient(address: "\($0)@\(domain)", notify: "DELAY") })
         }
-        let id = MessageID(
-            milliseconds: UInt64(max(0, self.now.microseconds / 1000)), using: &self.random)
+        let id = MessageID(at: self.now, random: .random(in: .min ... .max, using: &self.random))
         return AcceptedMessage(id: id, sender: "alice@alpha.test", entries: entries, body: .inline([13, 10]))
     }
 

@@ -62,7 +62,7 @@ final class World {
 
     /// An identity that was made at this time.
     func messageID(at time: Timestamp) -> MessageID {
-        MessageID(milliseconds: UInt64(max(0, time.microseconds / 1000)), using: &self.random)
+        MessageID(at: time, random: .random(in: .min ... .max, using: &self.random))
     }
 
     func shuffled<Value>(_ values: [Value]) -> [Value] { values.shuffled(using: &self.random) }

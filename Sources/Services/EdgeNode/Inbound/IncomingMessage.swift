@@ -24,8 +24,7 @@ final class IncomingMessage {
         isAuthenticated: Bool, environment: InboundEnvironment
     ) {
         let now = environment.now()
-        var generator = SystemRandomNumberGenerator()
-        let id = MessageID(milliseconds: UInt64(max(0, now.microseconds / 1000)), using: &generator)
+        let id = MessageID(at: now, random: .random(in: .min ... .max))
         let received = ReceivedField(
             hello: envelope.hello,
             transmission: TransmissionProtocol(

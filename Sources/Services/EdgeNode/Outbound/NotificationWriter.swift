@@ -62,9 +62,8 @@ struct NotificationWriter {
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent
     ) -> AcceptedMessage? {
-        var generator = SystemRandomNumberGenerator()
-        let id = MessageID(milliseconds: UInt64(max(0, self.now.microseconds / 1000)), using: &generator)
-        let boundary = "=_\(MessageID(high: generator.next(), low: generator.next()))"
+        let id = MessageID(at: self.now, random: .random(in: .min ... .max))
+        let boundary = "=_\(String(UInt128.random(in: .min ... .max), radix: 32))"
         let report = DeliveryStatusNotification(
             action, to: .mailbox(sender), from: self.from, reportingMTA: self.reportingMTA, date: self.now, id: id,
             on: recipients, of: self.original(content))

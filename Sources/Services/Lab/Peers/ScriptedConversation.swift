@@ -10,6 +10,7 @@ struct ScriptedConversation {
     enum Action: Equatable {
         case write(String)
         case wait(Duration)
+        case stall(Duration)
         case startTLS
         case store(ScriptedMail)
         case command(String)
@@ -146,6 +147,7 @@ struct ScriptedConversation {
             case .bytes(let text): .write(text)
             case .proceed: .write(Self.lines(usual))
             case .wait(let duration): .wait(duration)
+            case .stall(let duration): .stall(duration)
             case .close: .close
             }
         }

@@ -2,8 +2,9 @@ import NIOCore
 import TLSEngine
 
 /// Carries out what a `ScriptedConversation` says on one channel.
-final class ScriptedPeerHandler: ChannelInboundHandler {
+final class ScriptedPeerHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
     private var conversation: ScriptedConversation
@@ -14,6 +15,8 @@ final class ScriptedPeerHandler: ChannelInboundHandler {
     /// Actions behind a wait; while there are any, nothing more is read from `buffer`.
     private var pending: [ScriptedConversation.Action] = []
     private var isWaiting = false
+    /// Whether nothing is read from the socket.
+    private var isStalled = false
     private var isClosed = false
     private var tls: TLSConnectionInfo?
 
@@ -40,6 +43,11 @@ final class ScriptedPeerHandler: ChannelInboundHandler {
         self.buffer.discardReadBytes()
         self.buffer.writeBuffer(&bytes)
         self.advance(context)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // What is held back here is made good at the end of the stall.
+        if !self.isStalled { context.read() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -86,16 +94,10 @@ final class ScriptedPeerHandler: ChannelInboundHandler {
         switch action {
         case .write(let text):
             context.write(self.wrapOutboundOut(context.channel.allocator.buffer(string: text)), promise: nil)
-        case .wait(let duration):
-            context.flush()
-            self.isWaiting = true
-            let (seconds, attoseconds) = duration.components
-            context.eventLoop.assumeIsolated().scheduleTask(
-                in: .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-            ) {
-                self.isWaiting = false
-                self.advance(context)
-            }
+        case .wait(let duration): self.wait(duration, context)
+        case .stall(let duration):
+            self.isStalled = true
+            self.wait(duration, context)
         case .startTLS: self.startTLS(context)
         case .store(let mail): self.ledger.store(mail)
         case .command(let line): self.ledger.record(.command(connection: self.connection, line))
@@ -103,6 +105,19 @@ final class ScriptedPeerHandler: ChannelInboundHandler {
             self.isClosed = true
             context.flush()
             context.close(promise: nil)
+        }
+    }
+
+    private func wait(_ duration: Duration, _ context: ChannelHandlerContext) {
+        context.flush()
+        self.isWaiting = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(duration.wholeNanoseconds)) {
+            self.isWaiting = false
+            if self.isStalled {
+                self.isStalled = false
+                context.read()
+            }
+            self.advance(context)
         }
     }
 

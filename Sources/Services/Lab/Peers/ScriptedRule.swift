@@ -9,6 +9,7 @@
 /// [.on(.endOfData, .close)]                                            // EOF after the dot
 /// [.on(.greeting, connection: 1, .reply("421 4.3.2 busy"), .close)]    // the second connection fares better
 /// [.on(.endOfData, .wait(.seconds(2)), .proceed)]                      // slow
+/// [.on(.data, .proceed, .stall(.seconds(9)))]                          // stalls in the midst of the content
 /// [.alsoOffer("CHUNKING", "DSN", "LIMITS RCPTMAX=10"), .on(.chunk(2), .close)]  // EOF in the midst of BDAT
 /// ```
 /// Of several rules for a step the last one that fits counts.
@@ -51,6 +52,8 @@ public struct ScriptedRule: Hashable, Sendable {
         case proceed
         /// Stays silent for so long.
         case wait(Duration)
+        /// Stays silent and reads nothing for so long, so that whoever sends more than the system buffers comes to a stand.
+        case stall(Duration)
         /// Closes the connection.
         case close
     }

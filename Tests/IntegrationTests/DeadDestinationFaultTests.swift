@@ -1,0 +1,102 @@
+import Lab
+import PostgresDriver
+import QueueStore
+import Testing
+
+/// A domain that takes no mail for a while, beside one that does.
+@Suite("Dead destinations", .timeLimit(.minutes(FaultForm.choose(short: 3, long: 30))))
+struct DeadDestinationFaultTests {
+    private static let closed = ScriptedRule.on(.greeting, .reply("421 4.3.2 closed"), .close)
+    private static let duration = FaultForm.choose(short: Duration.seconds(5), long: .seconds(120))
+    private static let kills = FaultForm.choose(short: 1, long: 10)
+
+    @Test(
+        "A dead destination costs one row and one probe at each step, whoever dies meanwhile; when it is back all arrives"
+    )
+    func deadDestination() async throws {
+        let domains = [LabDomain.sink("dead.test", rules: [Self.closed]), .sink("alive.test")]
+        try await LabRelay.with(domains, .faults()) { lab in
+            let dead = lab.peer("dead.test").server
+            let load = FaultLoad(lab, to: ["dead.test"])
+            try await load.send(FaultForm.choose(short: 100, long: 2000))
+            #expect(await lab.relayd.waitForLogLine { $0["msg"] == "destination is left alone" } != nil)
+
+            // The first few were under way together, and their failures are one.
+            let before = try await Probes(of: "dead.test", in: lab)
+            let alive = FaultLoad(lab, to: ["alive.test"])
+            let longest = try await alive.longestDelivery(at: lab.peer("alive.test").server, for: Self.duration)
+            #expect(longest < .seconds(10))
+            print("beside a dead destination: other mail took \(longest) at the longest")
+            let after = try await Probes(of: "dead.test", in: lab)
+            #expect(after.failures > before.failures, "it was not probed")
+            #expect(
+                after.deferred - before.deferred == after.failures - before.failures, "others' entries were touched")
+            #expect(after.connections - before.connections == after.failures - before.failures)
+
+            for _ in 0..<Self.kills {
+                let killed = try await Probes(of: "dead.test", in: lab)
+                await lab.relayd.kill()
+                try await lab.relayd.launch()
+                try await alive.acceptsAgain(within: .seconds(30))
+                let probes = try await Probes(of: "dead.test", in: lab) { $0.failures > killed.failures }
+                // The kill may have cut a probe short, which then counts as no failure.
+                let uncounted = (probes.connections - killed.connections) - (probes.failures - killed.failures)
+                #expect((0...1).contains(uncounted), "\(uncounted) connections beside the probes")
+            }
+            dead.follow([])
+            try await alive.prove("destination dead, node killed: another destination", runs: Self.kills)
+            try await load.prove("destination dead, node killed", runs: Self.kills)
+            #expect(await lab.relayd.waitForLogLine { $0["msg"] == "destination works again" } != nil)
+            #expect(try await lab.destinationRows() == 0)
+        }
+    }
+}
+
+/// What the probes of a dead destination have cost so far.
+private struct Probes {
+    /// The failures in a row that are on record.
+    let failures: Int
+    /// Attempts of its entries that were deferred.
+    let deferred: Int
+    /// Connections that its host has had.
+    let connections: Int
+
+    /// Reads them between two probes, when they are as wanted. Fails unless the destination has one row, which is the only one.
+    init(of domain: String, in lab: LabRelay, when condition: (Probes) -> Bool = { _ in true }) async throws {
+        let statement = Statement(
+            """
+            SELECT failures, (SELECT count(*) FROM relay.trace WHERE domain = $1 AND kind = 'DEFER'),
+                (SELECT count(*) FROM relay.open_attempt WHERE domain = $1)
+            FROM relay.destination
+            """, domain)
+        for _ in 0..<6000 {
+            let connections = lab.peer(domain).server.connectionCount
+            let row = try await lab.store.pool.query(statement).single()
+            let probes = Probes(
+                failures: Int(try row.get(0, as: Int32.self)), deferred: Int(try row.get(1, as: Int64.self)),
+                connections: connections)
+            let isProbed = try row.get(2, as: Int64.self) > 0
+            if !isProbed, lab.peer(domain).server.connectionCount == connections, condition(probes) {
+                self = probes
+                return
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw LabFailure("\(domain) is probed without a pause, or not any more")
+    }
+
+    private init(failures: Int, deferred: Int, connections: Int) {
+        self.failures = failures
+        self.deferred = deferred
+        self.connections = connections
+    }
+}
+
+extension LabRelay {
+    /// How many destinations are left alone.
+    fileprivate func destinationRows() async throws -> Int {
+        Int(
+            try await self.store.pool.query(Statement("SELECT count(*) FROM relay.destination")).single().get(
+                0, as: Int64.self))
+    }
+}

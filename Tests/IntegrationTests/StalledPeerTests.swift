@@ -1,0 +1,76 @@
+import Foundation
+import Lab
+import PostgresDriver
+import QueueStore
+import Testing
+
+/// No transaction and no database connection waits for a peer: with a single connection to the database, one that was held would
+/// keep all others from the queue.
+@Suite("Peers that stall in the midst of a message", .timeLimit(.minutes(2)))
+struct StalledPeerTests {
+    private static let content =
+        "Subject: large\r\nMessage-ID: <\(UUID().uuidString)@client.test>\r\n\r\n"
+        + String(repeating: String(repeating: "relay body ", count: 7) + "\r\n", count: 100_000)
+
+    private static var options: LabRelayOptions {
+        var options = LabRelayOptions()
+        options.settings = ["database.pool-size": "1", "database.acquire-timeout": "4s"]
+        return options
+    }
+
+    @Test("While a client stalls with half of a body stored, others' mail is taken and delivered")
+    func stalledClient() async throws {
+        try await LabRelay.with([.dane("bravo.test")], Self.options) { lab in
+            let sink = lab.peer("bravo.test").server
+            try await SMTPDialog.with(port: lab.smtpPort) { slow in
+                try await slow.hello()
+                for line in ["MAIL FROM:<alice@alpha.test>", "RCPT TO:<slow@bravo.test>", "DATA"] {
+                    try await slow.say(line)
+                }
+                try await slow.send(Self.content)
+                #expect(try await lab.storesBody(), "nothing of the body was stored")
+
+                for count in 1...5 {
+                    try await lab.submit(to: "fast@bravo.test")
+                    #expect(await sink.wait(within: .seconds(10)) { $0.messageCount == count })
+                }
+                try await slow.send(".\r\n")
+                let reply = try await slow.readReply()
+                #expect(reply.code == 250, "\(reply)")
+            }
+            #expect(await sink.wait(within: .seconds(10)) { $0.messageCount == 6 })
+        }
+    }
+
+    @Test("While a receiving host stalls in the midst of a body, others' mail is taken and delivered")
+    func stalledHost() async throws {
+        let stall = ScriptedRule.on(.data, .proceed, .stall(.seconds(8)))
+        try await LabRelay.with([.dane("slow.test", rules: [stall]), .dane("fast.test")], Self.options) { lab in
+            let (slow, fast) = (lab.peer("slow.test").server, lab.peer("fast.test").server)
+            let id = try await lab.submit(to: "bob@slow.test", message: Self.content)
+            #expect(await slow.wait { $0.commands.contains("DATA") })
+
+            for count in 1...5 {
+                try await lab.submit(to: "bob@fast.test")
+                #expect(await fast.wait(within: .seconds(10)) { $0.messageCount == count })
+            }
+            #expect(slow.messageCount == 0, "the others' mail came only when the stall was over")
+            try await lab.wait(for: id) { $0.contains { $0.kind == .send } }
+            #expect(slow.messageCount == 1)
+        }
+    }
+}
+
+extension LabRelay {
+    /// Waits until parts of a body are stored whose message is not queued yet.
+    fileprivate func storesBody() async throws -> Bool {
+        let statement = Statement(
+            "SELECT count(*) FROM relay.body_chunk JOIN relay.staged_body USING (shard, message_id)")
+        for _ in 0..<500 {
+            let parts = try await self.store.pool.query(statement).single().get(0, as: Int64.self)
+            if parts >= 4 { return true }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return false
+    }
+}

@@ -55,23 +55,20 @@ struct AdministrationRaceTests {
                 let name = domain("\(action.rawValue).test")
                 try await queue.writer.enqueue(queue.message(to: [name]))
                 let entry = try await queue.claimOne(name)
-                let key = entry.key
-                let operation = PostgresUUID(high: key.message.high, low: key.message.low)
-                async let administered: Void = {
-                    _ = try await queue.admin.pipeline([
-                        Statement(
-                            "SELECT relay.begin_administration($1, $2, 'x', 'x', NULL)", operation, action.rawValue),
-                        Statement(
-                            "SELECT relay.administer($1, 1, 'ready', $2, $3, $4)", operation, [key.shard.rawValue],
-                            [operation], [name.text]),
-                        Statement("SELECT pg_sleep(0.7)"),
-                    ])
-                }()
-                try await queue.waitUntil(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-                )
-                #expect(try await queue.store.openAttempts([(entry, try queue.term(name).epoch)]).isEmpty)
-                try await administered
+                let id = "(SELECT message_id FROM relay.ready WHERE domain = '\(name)')"
+                let epoch = try queue.term(name).epoch
+                let opened = try await queue.whileOpen(
+                    """
+                    SELECT relay.begin_administration(\(id), '\(action.rawValue)', 'x', 'x', NULL);
+                    SELECT relay.administer(\(id), 1, 'ready', '{\(entry.key.shard)}', ARRAY[\(id)], '{\(name)}')
+                    """
+                ) { administration in
+                    async let opened = queue.store.openAttempts([(entry, epoch)])
+                    try await administration.waitUntilItHoldsUp()
+                    try await administration.commit()
+                    return try await opened
+                }
+                #expect(opened.isEmpty)
                 #expect(try await queue.count("open_attempt") == 0)
             }
             try await queue.expectSums(ready: 1, held: 1)
@@ -83,23 +80,10 @@ struct AdministrationRaceTests {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
                 try await queue.writer.enqueue(queue.message())
-                async let open: Void = {
-                    _ = try await queue.admin.script(
-                        "SELECT FROM relay.ready FOR KEY SHARE; SELECT pg_sleep(2)")
-                }()
-                try await queue.waitUntil(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-                )
-                #expect(try await operators.perform(.drop) == [0, 1])
-                let sleeping = try await queue.admin.query(
-                    Statement(
-                        """
-                        SELECT count(*) FROM pg_stat_activity
-                        WHERE wait_event = 'PgSleep' AND datname = current_database()
-                        """)
-                ).single().get(0, as: Int64.self)
-                #expect(sleeping == 1, "it did not wait")
-                try await open
+                let counts = try await queue.whileOpen("SELECT FROM relay.ready FOR KEY SHARE") { _ in
+                    try await operators.perform(.drop)
+                }
+                #expect(counts == [0, 1])
                 try await queue.expectSums(ready: 1)
             }
         }

@@ -28,15 +28,15 @@ struct FenceTests {
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
             // The takeover is under way: its row is changed and not yet committed when the owner's statement begins.
-            async let takeover: Void = {
-                _ = try await queue.admin.script(
-                    "UPDATE relay.shard_lease SET epoch = epoch + 1 WHERE shard = \(entry.key.shard); SELECT pg_sleep(0.7)"
-                )
-            }()
-            try await queue.waitUntil(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
-            let results = await queue.store.conclude([try queue.delivered(entry)])
-            try await takeover
+            let delivered = try queue.delivered(entry)
+            let results = try await queue.whileOpen(
+                "UPDATE relay.shard_lease SET epoch = epoch + 1 WHERE shard = \(entry.key.shard)"
+            ) { takeover in
+                async let results = queue.store.conclude([delivered])
+                try await takeover.waitUntilItHoldsUp()
+                try await takeover.commit()
+                return await results
+            }
             #expect(throws: QueueStoreError.self) { try results[0].get() }
             #expect(try await queue.count("ready") == 1)
         }
@@ -46,29 +46,18 @@ struct FenceTests {
     func takeoverWaits() async throws {
         try await QueueFixture.run { queue in
             let term = try queue.term()
-            async let open: Void = {
-                _ = try await queue.pool.pipeline([
-                    Statement("SELECT relay.fence($1, $2)", [term.shard.rawValue], [term.epoch.rawValue]),
-                    Statement("SELECT pg_sleep(6)"),
-                ])
-            }()
-            try await queue.waitUntil(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
-            #expect(try await queue.store.renew(queue.leases).count == 64)
-            let stillOpen = try await queue.admin.query(
-                Statement(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-                )
-            ).single().get(0, as: Int64.self)
-            #expect(stillOpen == 1)
-            let blocked = await driverCode {
-                try await queue.admin.query(
-                    Statement("UPDATE relay.shard_lease SET epoch = epoch + 1 WHERE shard = $1", term.shard.rawValue),
-                    timeout: .milliseconds(100))
+            try await queue.whileOpen("SELECT relay.fence('{\(term.shard)}', '{\(term.epoch.rawValue)}')") { _ in
+                let renewed = try await queue.store.renew(queue.leases)
+                #expect(renewed.count == 64)
+                let blocked = await driverCode {
+                    try await queue.admin.query(
+                        Statement(
+                            "UPDATE relay.shard_lease SET epoch = epoch + 1 WHERE shard = $1", term.shard.rawValue),
+                        timeout: .milliseconds(100))
+                }
+                // Either end may give up first.
+                #expect(blocked == .statementTimeout || blocked == .ambiguousCommit)
             }
-            // Either end may give up first.
-            #expect(blocked == .statementTimeout || blocked == .ambiguousCommit)
-            try await open
         }
     }
 

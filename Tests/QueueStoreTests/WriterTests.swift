@@ -58,17 +58,16 @@ struct WriterTests {
         try await QueueFixture.run { queue in
             let before = queue.pool.statistics.completed
             // The first commit is held up until all have come.
-            async let lock: Void = queue.lockMessages()
-            try await queue.waitUntilLocked()
-            try await withThrowingTaskGroup { group in
-                for _ in 0..<200 {
-                    group.addTask { try await queue.writer.enqueue(queue.message()) }
+            try await queue.whileOpen("LOCK TABLE relay.message IN SHARE MODE") { lock in
+                try await withThrowingTaskGroup { group in
+                    for _ in 0..<200 {
+                        group.addTask { try await queue.writer.enqueue(queue.message()) }
+                    }
+                    try await lock.waitUntilItHoldsUp()
+                    try await lock.commit()
+                    try await group.waitForAll()
                 }
-                try await queue.waitUntil("SELECT count(*) \(QueueFixture.heldUp)")
-                try await queue.unlockMessages()
-                try await group.waitForAll()
             }
-            try await lock
             #expect(try await queue.count("ready") == 200)
             #expect(queue.pool.statistics.completed - before < 20)
             #expect(try await queue.store.summary().ready.entries == 200)
@@ -118,14 +117,13 @@ struct WriterTests {
     func killedInCommit() async throws {
         try await QueueFixture.run { queue in
             // The statement is held up by a lock, so that the kill comes in the middle of the transaction.
-            async let lock: Void = queue.lockMessages()
-            try await queue.waitUntilLocked()
-            async let stored: Void = queue.writer.enqueue(queue.message())
-            try await queue.waitUntil("SELECT count(*) \(QueueFixture.heldUp)")
-            try await queue.admin.query(Statement("SELECT pg_terminate_backend(pid) \(QueueFixture.heldUp)"))
-            try await queue.unlockMessages()
-            try await stored
-            try await lock
+            try await queue.whileOpen("LOCK TABLE relay.message IN SHARE MODE") { lock in
+                async let stored: Void = queue.writer.enqueue(queue.message())
+                try await lock.waitUntilItHoldsUp()
+                try await queue.admin.query(Statement("SELECT pg_terminate_backend(pid) \(OpenTransaction.heldUp)"))
+                try await lock.commit()
+                try await stored
+            }
             #expect(try await queue.count("ready") == 1)
             #expect(queue.pool.statistics.errors[.ambiguousCommit] == 1)
         }
@@ -168,48 +166,6 @@ struct WriterTests {
             #expect(try await queue.count("body_chunk") == 0)
             let late = await code { message.body = .staged(try await body.finish()) }
             #expect(late == .bodyNotStaged)
-        }
-    }
-}
-
-extension QueueFixture {
-    /// Keeps everybody from writing messages until `unlockMessages`, at most for a minute.
-    func lockMessages() async throws {
-        try await self.admin.script("CREATE TABLE lock_is_wanted AS SELECT true")
-        try await self.admin.script(
-            """
-            DO $$ BEGIN
-                LOCK TABLE relay.message IN SHARE MODE;
-                FOR look IN 1..6000 LOOP
-                    EXIT WHEN NOT EXISTS (SELECT FROM lock_is_wanted);
-                    PERFORM pg_sleep(0.01);
-                END LOOP;
-            END $$
-            """, timeout: .seconds(90))
-    }
-
-    func unlockMessages() async throws { try await self.admin.script("DELETE FROM lock_is_wanted") }
-
-    /// The queue's sessions that wait for it.
-    static let heldUp = """
-        FROM pg_stat_activity WHERE usename = 'queue_login' AND datname = current_database()
-        AND wait_event_type = 'Lock'
-        """
-
-    func waitUntilLocked() async throws {
-        try await self.waitUntil(
-            """
-            SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted AND relation = 'relay.message'::regclass
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            """)
-    }
-
-    /// Waits, at most a minute, until a count is positive.
-    func waitUntil(_ sql: String) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while try await self.admin.query(Statement(sql)).single().get(0, as: Int64.self) == 0 {
-            try #require(ContinuousClock.now < deadline, "\(sql)")
-            try await Task.sleep(for: .milliseconds(5))
         }
     }
 }

@@ -9,17 +9,20 @@ struct Bodies: AsyncParsableCommand {
     var count = 20
 
     @Option(name: .long, help: "The size of a message in MiB.")
-    var size = 49
+    var size = 50
 
     @Flag(name: .long, help: "Send them in clear.")
     var cleartext = false
 
     func run() async throws {
-        var domain = LabDomain.dane(Bench.domain)
+        // The relay adds a field of its own, so at the usual limits of relay and sink 50 MiB do not pass.
+        let extensions = ["PIPELINING", "SIZE 67108864", "8BITMIME", "ENHANCEDSTATUSCODES", "STARTTLS"]
+        var domain = LabDomain.dane(Bench.domain, rules: [.offer(extensions)])
         domain.retention = .messageIDs
         var options = LabRelayOptions()
         options.settings = [
             "database.acquire-timeout": "30s", "database.statement-timeout": "30s", "queue.lease-ttl": "60s",
+            "smtp.max-message-size": "64MiB",
         ]
         let report = try await LabRelay.with([domain], options) { try await self.measure($0) }
         print(report)

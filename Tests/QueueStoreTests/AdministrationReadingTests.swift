@@ -95,6 +95,27 @@ struct AdministrationReadingTests {
         }
     }
 
+    @Test("An entry that waits untried for a destination that is left alone tells until when, and why")
+    func leftAlone() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.withOperator { operators in
+                try await queue.writer.enqueue(queue.message())
+                try await queue.leaveAlone(bravo)
+                let now = try await queue.store.databaseTime()
+                func entry() async throws -> QueueListing {
+                    try #require(try await operators.page(of: QueueSelection(), isDetailed: true).entries.first)
+                }
+                let waiting = try await entry()
+                #expect(waiting.state == .ready && waiting.attempts == 0)
+                #expect(waiting.nextAttempt.map { $0 > now + .seconds(1800) } == true)
+                #expect(waiting.lastStatus == "4.0.0" && waiting.lastReason == "connection-timeout")
+                _ = try await operators.perform(.retry)
+                let free = try await entry()
+                #expect(free.nextAttempt.map { $0 <= now + .seconds(60) } == true && free.lastReason == nil)
+            }
+        }
+    }
+
     @Test("An entry that nobody can read is seen, and can be dropped")
     func unreadable() async throws {
         try await QueueFixture.run { queue in

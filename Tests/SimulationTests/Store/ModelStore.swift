@@ -112,7 +112,7 @@ struct ModelStore {
         case .conclude(let conclusions): try self.conclude(conclusions, at: now)
         case .deliverLate(let conclusion, let undelivered):
             self.deliverLate(conclusion, undelivered: undelivered, by: client, at: now)
-        case .survey: self.survey()
+        case .survey: self.survey(at: now)
         }
     }
 
@@ -135,16 +135,20 @@ struct ModelStore {
         }
     }
 
-    private func survey() -> StoreAnswer {
+    private func survey(at now: Timestamp) -> StoreAnswer {
         let summary = QueueSummary(
             ready: .init(entries: self.ready.entries, bytes: self.ready.bytes),
             deferred: .init(entries: self.deferred.entries, bytes: self.deferred.bytes), held: .init())
         let listing = self.entries.sorted { $0.key.order < $1.key.order }.map { key, row in
-            SurveyedEntry(
+            var backoff = self.backoffs[DueEntry(shard: key.shard, destination: key.domain)]
+            if backoff?.isInForce(at: now) == false { backoff = nil }
+            return SurveyedEntry(
                 key: key, isDeferred: row.isDeferred,
                 sender: self.messages[MessageKey(shard: key.shard, message: key.message)]?.sender ?? "",
-                recipients: row.recipients, size: row.size, arrival: row.arrival, nextAttempt: row.nextAttempt,
-                attempts: row.attempts, lastStatus: row.lastStatus, lastReason: row.lastReason)
+                recipients: row.recipients, size: row.size, arrival: row.arrival,
+                nextAttempt: max(row.nextAttempt, backoff?.until ?? row.nextAttempt), attempts: row.attempts,
+                lastStatus: row.lastStatus ?? (backoff?.failure.status).map { "\($0)" },
+                lastReason: row.lastReason ?? backoff?.failure.reason)
         }
         return .survey(summary, listing)
     }

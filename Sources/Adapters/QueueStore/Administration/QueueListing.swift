@@ -26,7 +26,7 @@ public struct QueueListing: Hashable, Sendable {
         case held
     }
 
-    /// What the trace says of the last attempt.
+    /// What the trace says of the last attempt, or what is known of the destination that is left alone.
     public struct LastAttempt: Hashable, Sendable {
         /// What the host had to prove, such as `authenticate`.
         public let requirement: String?
@@ -46,19 +46,19 @@ public struct QueueListing: Hashable, Sendable {
     public let size: Int
     /// When it was stored.
     public let arrival: Timestamp
-    /// When it is or was due; `nil` while it is held.
+    /// When it is or was due, or, if that is later, until when its destination is left alone; `nil` while it is held.
     public let nextAttempt: Timestamp?
     /// Attempts made and recorded.
     public let attempts: Int
-    /// The code of the last failure.
+    /// The code of the last failure; before the first attempt, of that for which its destination is left alone.
     public let lastStatus: String?
-    /// The name of the last failure.
+    /// The name of the same failure.
     public let lastReason: String?
     /// An operator's reason, possibly empty, to give it up; its owner will.
     public let verdict: String?
     /// The node that owns its shard.
     public let node: String?
-    /// Where that was asked for, and an attempt was made.
+    /// Where that was asked for, and something is known.
     public let lastAttempt: LastAttempt?
 }
 

@@ -88,8 +88,8 @@ struct QueuePageStatement {
             WHERE e.message_id = ANY ($5) AND \(byKey)
             """
         return """
-            SELECT e.shard, e.message_id, e.domain, '\(place.rawValue)' AS place, e.recipients, e.size, e.arrived_at,
-                \(place == .held ? "NULL::timestamptz AS next_attempt_at" : "e.next_attempt_at"), e.attempts,
+            SELECT e.shard, e.message_id, e.domain, e.destination, '\(place.rawValue)' AS place, e.recipients, e.size,
+                e.arrived_at, \(place == .held ? "NULL::timestamptz AS next_attempt_at" : "e.next_attempt_at"), e.attempts,
                 e.last_status, e.last_reason, \(place == .ready ? "e.verdict" : "NULL::text AS verdict")
             FROM \(from) ORDER BY e.shard, e.message_id, e.domain LIMIT $4
             """
@@ -111,14 +111,21 @@ struct QueuePageStatement {
                 ORDER BY shard DESC, message_id DESC, domain DESC LIMIT 1
             )
             SELECT last.shard, last.message_id, last.domain, last.seen, f.shard, f.message_id, f.domain, f.place, f.active,
-                f.sender, f.recipients::text, f.size, f.arrived_at, f.next_attempt_at, f.attempts, f.last_status,
-                f.last_reason, f.verdict, f.owner, f.requirement, f.reply
+                f.sender, f.recipients::text, f.size, f.arrived_at, greatest(f.next_attempt_at, f.blocked_until),
+                f.attempts, coalesce(f.last_status, f.blocked_status), coalesce(f.last_reason, f.blocked_reason),
+                f.verdict, f.owner, f.requirement, coalesce(f.reply, f.blocked_reply)
             FROM last LEFT JOIN LATERAL (
-                SELECT e.*, m.sender, l.owner, o.attempt IS NOT NULL AS active, t.requirement, t.reply
+                SELECT e.*, m.sender, l.owner, o.attempt IS NOT NULL AS active, t.requirement, t.reply, d.blocked_until,
+                    d.status AS blocked_status, d.reason AS blocked_reason,
+                    CASE WHEN e.last_reason IS NULL THEN coalesce(d.reply, nullif(d.explanation, '')) END
+                        AS blocked_reply
                 FROM page e JOIN relay.message m ON m.shard = e.shard AND m.message_id = e.message_id
                 LEFT JOIN relay.shard_lease l ON l.shard = e.shard
                 LEFT JOIN relay.open_attempt o ON o.shard = e.shard AND o.message_id = e.message_id
                     AND o.domain = e.domain AND o.epoch = l.epoch AND o.attempt > e.attempts AND e.place = 'ready'
+                -- What holds an entry back that was not tried itself.
+                LEFT JOIN relay.destination d ON d.shard = e.shard AND d.destination = e.destination
+                    AND d.blocked_until > now() AND e.place <> 'held'
                 \(self.isDetailed ? "LEFT JOIN LATERAL (\(trace)) AS t ON true"
                     : "CROSS JOIN (SELECT NULL::text AS requirement, NULL::text AS reply) AS t")
                 WHERE (cardinality($5::uuid[]) = 0 OR e.message_id = ANY ($5))

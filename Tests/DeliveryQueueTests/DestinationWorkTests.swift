@@ -96,9 +96,22 @@ struct DestinationWorkTests {
         work.isHeld = false
         #expect(work.take() == nil)
         work.leave(1)
-        work.expect(.wait)
+        work.expect(.waitUntilHeld)
         work.isHeld = true
         work.expect(.hire)
+    }
+
+    @Test("Who has nothing left when work may not go on asks again, and ends when it may: no event would wake it")
+    func idleWithoutLease() {
+        let work = Transcript(workers: 1)
+        work.start("a")
+        work.isHeld = false
+        work.finish("a", .answered)
+        #expect(work.take() == nil)
+        work.leave(1)
+        work.expect(.waitUntilHeld)
+        work.isHeld = true
+        work.expect(.end)
     }
 
     @Test("A stop drops what waits and leaves what is under way; a late page is not begun")

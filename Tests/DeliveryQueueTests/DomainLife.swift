@@ -77,7 +77,7 @@ struct DomainLife {
             case .settle(let backoff, _):
                 self.settle(backoff, at: minute)
                 work.settled(cursor: nil)
-            case .wait: preconditionFailure("nothing is under way, and nothing is to be done")
+            case .wait, .waitUntilHeld: preconditionFailure("nothing is under way, and nothing is to be done")
             case .end: return
             }
         }

@@ -104,7 +104,10 @@ private struct EnqueueTransaction: Sendable {
             return messages.map { _ in whole }
         }
         var results: [Result<Void, QueueStoreError>] = []
-        for message in messages { results.append(await self.transact([message])) }
+        // What of the whole may be stored already is found out by each, too.
+        for message in messages {
+            results.append(await self.transact([message], wasAmbiguous: error.code == .ambiguous))
+        }
         return results
     }
 
@@ -116,10 +119,12 @@ private struct EnqueueTransaction: Sendable {
     ///
     /// A repetition that finds the messages stored proves nothing yet: the first COMMIT may have been cut off while it waited
     /// for the standby, and another server may not have it. So repetitions wait for all that went before.
-    private func transact(_ messages: [AcceptedMessage]) async -> Result<Void, QueueStoreError> {
+    private func transact(
+        _ messages: [AcceptedMessage], wasAmbiguous: Bool = false
+    ) async -> Result<Void, QueueStoreError> {
         let batch = EnqueueBatch(messages, map: self.map, node: self.node)
         let statement = batch.statement
-        var wasAmbiguous = false
+        var wasAmbiguous = wasAmbiguous
         for repetition in 0...self.repetitions {
             do throws(PostgresError) {
                 try await self.pool.pipeline(wasAmbiguous ? [statement, Self.barrier] : [statement])

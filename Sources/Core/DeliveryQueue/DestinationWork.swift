@@ -21,6 +21,8 @@ where Entry.ID: Sendable {
         case settle(DestinationBackoff, after: Cursor?)
         /// Nothing, until the next event.
         case wait
+        /// Nothing while work may not go on: no event tells when it may again, so ask after a while, or at the next event.
+        case waitUntilHeld
         /// Nothing ever: it has ended.
         case end
     }
@@ -55,10 +57,12 @@ where Entry.ID: Sendable {
 
     /// What is to be done next.
     ///
-    /// - Parameter isHeld: whether the lease is. One that ran out may still be renewed: wait. One that is lost stops us.
+    /// - Parameter isHeld: whether work may go on: the lease is held, and the database is well. A lease that ran out may still
+    ///   be renewed; one that is lost stops us.
     public mutating func next(isHeld: Bool) -> Step {
         if self.isStopping || self.hasEnded { return self.end() }
-        guard isHeld, !self.pace.isResting else { return .wait }
+        if self.pace.isResting { return .wait }
+        guard isHeld else { return .waitUntilHeld }
         if case .blocked(let backoff) = self.gate.state { return self.nextWhileBlocked(backoff) }
         // A worker that is busy may be so for long: each entry that waits gets one of its own.
         if !self.isStaffed {

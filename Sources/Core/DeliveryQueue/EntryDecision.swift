@@ -91,6 +91,15 @@ public struct EntryDecision: Hashable, Sendable {
         }
     }
 
+    /// The same, but whoever is to be tried again is so by this instant: what failed was our own.
+    public func retried(by instant: Timestamp) -> EntryDecision {
+        EntryDecision(
+            self.recipients.map { decision in
+                guard case .retry(let time, let failure) = decision else { return decision }
+                return .retry(at: min(time, instant), because: failure)
+            })
+    }
+
     /// When the entry is tried again: at the earliest of its recipients' times; `nil` when no recipient remains.
     public var nextAttempt: Timestamp? {
         self.recipients.compactMap { decision in

@@ -10,6 +10,8 @@ struct SimulatedReport {
     var isAnswered = false
     /// The failure has nothing to do with the message.
     var isOfDestination = false
+    /// The final dot was not written, for the lease.
+    var isWithdrawn = false
 
     var finding: DestinationFinding {
         guard !self.isAnswered, case .failed(let failure)? = self.outcomes.first else { return .answered }
@@ -27,6 +29,12 @@ extension SimulatedReport {
 
     /// An attempt that an earlier owner began and nobody concluded.
     init(interrupted entry: QueueEntry) { self.init(.lost("interrupted"), for: entry) }
+
+    /// One that was broken off for our own lease.
+    init(withdrawn entry: QueueEntry) {
+        self.init(.lost("lease"), for: entry)
+        self.isWithdrawn = true
+    }
 }
 
 extension DeliveryFailure {
@@ -110,7 +118,7 @@ final class SimulatedAttempt {
         guard self.node.permitsFinalDot(self.term) else {
             self.node.witness.dotForbidden()
             self.world.note("\(self.node.client) may not finish \(self.entry.label)")
-            return self.then(.void)
+            return self.then(.made(SimulatedReport(withdrawn: self.entry)))
         }
         self.node.witness.dotPermitted(self.name)
         // The process may be stopped between the check and the write.

@@ -19,7 +19,8 @@ struct SimulatedConclusion {
         let decision = EntryDecision(
             report.outcomes, schedule: self.schedule, attempts: self.entry.attempts + 1,
             arrival: self.entry.arrival, now: now)
-        self.record(decision, at: now, then)
+        let again = now + self.node.scenario.terms.timeToLive
+        self.record(report.isWithdrawn ? decision.retried(by: again) : decision, at: now, then)
     }
 
     /// The entry was not attempted, because its destination is left alone. One that waits on keeps its place in line.

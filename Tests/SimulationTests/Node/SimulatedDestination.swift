@@ -14,6 +14,8 @@ final class SimulatedDestination {
     /// The loop waits for the database.
     private var isBusy = false
     private var isDeciding = false
+    /// A timer runs.
+    private var isWaiting = false
     private(set) var hasEnded = false
     var deliveries = 0
 
@@ -56,10 +58,20 @@ final class SimulatedDestination {
             case .hire: self.hire()
             case .settle(let backoff, let cursor): return self.settle(backoff, after: cursor)
             case .wait: return
+            case .waitUntilHeld: return self.askAgain()
             case .end:
                 self.hasEnded = true
                 return self.leave()
             }
+        }
+    }
+
+    private func askAgain() {
+        guard !self.isWaiting, self.node.surroundings.broken != .destinationForgotten else { return }
+        self.isWaiting = true
+        self.node.after(self.node.unit / 4) {
+            self.isWaiting = false
+            self.changed()
         }
     }
 
@@ -109,10 +121,15 @@ final class SimulatedDestination {
             guard left > 0 else { return settled() }
             for entry in page.entries {
                 self.node.begins(entry, in: self.term)
-                self.conclusion(of: entry).record(waitingFor: backoff, at: now) {
+                let isSettled = {
                     self.node.ends(entry, in: self.term)
                     left -= 1
                     if left == 0 { settled() }
+                }
+                if entry.interruptedAttempt != nil {
+                    self.conclusion(of: entry).record(SimulatedReport(interrupted: entry), isSettled)
+                } else {
+                    self.conclusion(of: entry).record(waitingFor: backoff, at: now, isSettled)
                 }
             }
         }

@@ -106,6 +106,9 @@ final class SimulatedNode: SimulatedProcess {
 
     func arrived(_ entry: DueEntry) { self.shards[entry.shard]?.arrived(entry.destination) }
 
+    /// Destinations that are at work.
+    var places: Int { self.shards.values.reduce(0) { $0 + $1.places } }
+
     // MARK: - What deliveries ask
 
     /// Whether attempts may begin in this term: the shard is ours, and the database is well.

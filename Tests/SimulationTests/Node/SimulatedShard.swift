@@ -46,6 +46,9 @@ final class SimulatedShard {
         for (_, destination) in self.destinations.sorted(by: { $0.key.text < $1.key.text }) { destination.stop() }
     }
 
+    /// Destinations that have a place of those that may be at work at once.
+    var places: Int { self.destinations.count }
+
     /// Nothing is under way.
     var isIdle: Bool { self.destinations.values.allSatisfy(\.isIdle) }
 }

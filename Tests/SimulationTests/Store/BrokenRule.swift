@@ -22,4 +22,6 @@ enum BrokenRule: CaseIterable {
     case reportForgotten
     /// A node works on an entry that it has under way already.
     case entryTwice
+    /// A node does not ask again whether a destination may go on that could not when its last delivery ended.
+    case destinationForgotten
 }

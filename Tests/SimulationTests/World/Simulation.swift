@@ -38,12 +38,20 @@ final class Simulation {
         self.endTrouble()
         let patience = self.scenario.longestLife * 2 + self.scenario.longestStep * 2 + .seconds(4 * 3600)
         self.world.run(until: self.world.now + patience) { self.isQuiet }
-        if self.world.violation == nil { self.witness.finish(self.database.store) }
+        if self.world.violation == nil {
+            self.witness.finish(self.database.store)
+            if self.places > 0 { self.world.violate("\(self.places) destinations have ended nothing and do not end") }
+        }
         self.world.end()
         return self.world.violation
     }
 
-    private var isQuiet: Bool { self.database.store.entries.isEmpty }
+    private var isQuiet: Bool { self.database.store.entries.isEmpty && self.places == 0 }
+
+    /// Destinations at work in nodes that live.
+    private var places: Int {
+        self.nodes.compactMap(\.last).filter { !$0.isDead }.reduce(0) { $0 + $1.places }
+    }
 
     private func begin() {
         self.world.note("\(self.scenario)")

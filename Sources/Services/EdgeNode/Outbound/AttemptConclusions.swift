@@ -23,7 +23,9 @@ struct AttemptConclusions: Sendable {
         let decision = EntryDecision(
             report.outcomes, schedule: self.schedule(for: entry), attempts: entry.attempts + 1, arrival: entry.arrival,
             now: now)
-        await self.record(entry, report, decision, at: now)
+        // By then the lease has been renewed, or is another's.
+        let again = now + self.environment.store.terms.timeToLive
+        await self.record(entry, report, report.isWithdrawn ? decision.retried(by: again) : decision, at: now)
     }
 
     /// Records that an entry was not attempted, because its destination is left alone, and what its sender is told all the

@@ -66,7 +66,7 @@ struct DeliveryAttempt {
     /// Nobody is left, the message may have been taken, or we may not go on.
     private var isOver: Bool {
         self.undecided.isEmpty || self.tries.last?.failure?.isAmbiguous == true
-            || self.tries.last?.isUnrecorded == true || self.lookUpsLeft == 0
+            || self.tries.last?.isUnrecorded == true || self.tries.last?.isWithdrawn == true || self.lookUpsLeft == 0
             || !self.environment.leases.isHeld(self.term) || Task.isCancelled
     }
 
@@ -203,6 +203,7 @@ struct DeliveryAttempt {
         attempt.established = current.established
         let sent = await self.transfer.send(over: &current, to: undecided)
         attempt.isUnrecorded = sent.isVoid
+        attempt.isWithdrawn = sent.isWithdrawn
         attempt.isCutShort = sent.isCutShort
         for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
         link = current

@@ -27,6 +27,8 @@ actor Destination {
 
     /// How long an entry is held back that cannot be read.
     private static let unreadablePause = Duration.seconds(3600)
+    /// How often it is asked whether work may go on.
+    private static let unheldPause = Duration.seconds(1)
     /// How soon one more worker may try the site.
     private static let widening = Duration.seconds(1)
 
@@ -68,8 +70,13 @@ actor Destination {
                 case .read(let cursor, let count): await self.read(after: cursor, count: count)
                 case .hire: group.addTask { await self.deliver() }
                 case .settle(let backoff, let cursor): await self.settle(backoff, after: cursor)
-                // A lease that ran out may still be renewed: the poll wakes us then. One that is lost stops us.
-                case .wait: await withCheckedContinuation { self.watcher = $0 }
+                case .wait: await self.nextEvent()
+                case .waitUntilHeld:
+                    let timer = self.eventLoop.scheduleTask(in: TimeAmount(Self.unheldPause)) {
+                        self.assumeIsolated { $0.changed() }
+                    }
+                    await self.nextEvent()
+                    timer.cancel()
                 case .end: return
                 }
             }
@@ -78,6 +85,8 @@ actor Destination {
 
     /// Whether work may go on: the shard is ours, and the database is well.
     private var isHeld: Bool { self.environment.mayDeliver && self.environment.leases.isHeld(self.term) }
+
+    private func nextEvent() async { await withCheckedContinuation { self.watcher = $0 } }
 
     private func changed() {
         self.watcher?.resume()
@@ -216,6 +225,9 @@ actor Destination {
                     group.addTask {
                         if let verdict = entry.verdict {
                             await conclusions.record(entry, AttemptReport(of: entry, verdict: verdict))
+                        } else if let open = entry.interruptedAttempt {
+                            // It may have been delivered, which would not be told any more.
+                            await conclusions.record(entry, AttemptReport(of: entry, interrupted: open))
                         } else {
                             await conclusions.record(entry, waitingFor: backoff, at: now)
                         }

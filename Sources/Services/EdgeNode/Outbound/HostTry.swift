@@ -30,6 +30,8 @@ struct HostTry: Sendable {
     var isWarm = false
     /// The attempt could not be put on record, so the message was not sent.
     var isUnrecorded = false
+    /// The end of the message was not sent, since our lease was too short for it.
+    var isWithdrawn = false
     /// The host by its name, or as an address literal where it has none.
     var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
     /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
@@ -66,6 +68,8 @@ struct AttemptReport: Sendable {
     /// sent and nothing is concluded; whoever owns the entry finds it again. What a host has decided of some recipients
     /// before is concluded.
     var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) && self.tries.allSatisfy(\.outcomes.isEmpty) }
+    /// It was broken off for our own lease: nothing was delivered, and the message is not put off for it.
+    var isWithdrawn: Bool { self.tries.contains(where: \.isWithdrawn) }
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 

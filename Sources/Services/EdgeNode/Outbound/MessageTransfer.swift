@@ -20,8 +20,11 @@ struct MessageTransfer {
         var outcomes: [Int: SMTPRecipientOutcome] = [:]
         /// Why the host did not answer for everyone.
         var failure: HostFailure?
-        /// The fault is ours: the attempt is not on record, or the lease too short. The last transaction delivered nothing.
+        /// The attempt is not on record: the last transaction sent nothing.
         var isVoid = false
+        /// The lease was too short for the end of the content, which was not written: the last transaction delivered nothing,
+        /// and the attempt is on record.
+        var isWithdrawn = false
         /// The connection is used up, and some recipients have had no turn.
         var isCutShort = false
     }
@@ -31,6 +34,7 @@ struct MessageTransfer {
         var outcomes: [SMTPRecipientOutcome?] = []
         var failure: HostFailure?
         var isVoid = false
+        var isWithdrawn = false
     }
 
     let environment: DeliveryEnvironment
@@ -63,7 +67,8 @@ struct MessageTransfer {
             // A host that has had enough recipients will have enough after as many the next time.
             limit = max(1, min(limit, batch.count - surplus.count))
             waiting = surplus + waiting.dropFirst(batch.count)
-            (sent.failure, sent.isVoid) = (transaction.failure, transaction.isVoid)
+            sent.failure = transaction.failure
+            (sent.isVoid, sent.isWithdrawn) = (transaction.isVoid, transaction.isWithdrawn)
             guard sent.failure == nil, link.connection.isReady else { break }
             if link.isUsedUp(self.environment.settings) { break }
         }
@@ -118,7 +123,9 @@ struct MessageTransfer {
             return isWhole && !isLeaseTooShort
         }.value
         // The fault is ours, and nothing was sent: the message is not put off for it.
-        if isLeaseTooShort { return Transaction(failure: HostFailure(.connectionLost, refusal), isVoid: true) }
+        if isLeaseTooShort {
+            return Transaction(failure: HostFailure(.connectionLost, "the lease is too short"), isWithdrawn: true)
+        }
         switch finished {
         case .done(let outcomes): return Transaction(outcomes: outcomes)
         case .failed(let failure, let decided): return Transaction(outcomes: decided, failure: failure)

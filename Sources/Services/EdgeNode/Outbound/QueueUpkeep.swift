@@ -16,6 +16,8 @@ struct QueueUpkeep: Sendable {
     /// The most entries that are moved between two rotations.
     private static let carriedAtOnce = 20_000
     private static let page = 1000
+    /// Bodies may have many chunks.
+    private static let orphanPage = 100
 
     private var store: QueueStore { self.environment.store }
 
@@ -24,9 +26,9 @@ struct QueueUpkeep: Sendable {
         while !Task.isCancelled {
             for term in self.environment.leases.terms() {
                 await self.chore("bringing deferred entries back") { () throws(QueueStoreError) in
-                    while try await self.store.promoteDeferred(term, limit: Self.page) == Self.page,
-                        !Task.isCancelled
-                    {}
+                    try await self.everything { () throws(QueueStoreError) in
+                        try await self.store.promoteDeferred(term, limit: Self.page) == Self.page
+                    }
                 }
             }
             try? await Task.sleep(for: Self.interval)
@@ -51,13 +53,21 @@ struct QueueUpkeep: Sendable {
     private func sweep() async {
         for term in self.environment.leases.terms() {
             await self.chore("sweeping finished messages") { () throws(QueueStoreError) in
-                try await self.store.sweepFinished(term.shard)
+                try await self.everything { () throws(QueueStoreError) in
+                    try await self.store.sweepFinished(term.shard, limit: Self.page) == Self.page
+                }
             }
             await self.chore("sweeping destinations") { () throws(QueueStoreError) in
-                try await self.store.sweepDestinations(term)
+                try await self.everything { () throws(QueueStoreError) in
+                    try await self.store.sweepDestinations(term, limit: Self.page) == Self.page
+                }
             }
         }
-        await self.chore("sweeping orphans") { () throws(QueueStoreError) in try await self.store.sweepOrphans() }
+        await self.chore("sweeping orphans") { () throws(QueueStoreError) in
+            try await self.everything { () throws(QueueStoreError) in
+                try await self.store.sweepOrphans(limit: Self.orphanPage) == Self.orphanPage
+            }
+        }
     }
 
     /// Truncates the partition that takes no new entries. If a few that wait are in the way, they are moved first.
@@ -73,6 +83,12 @@ struct QueueUpkeep: Sendable {
             guard left > 0, !Task.isCancelled else { return }
         }
         try await self.store.rotateReady()
+    }
+
+    /// Takes one page after the other, each in a transaction of its own, as long as `page` finds more, so that no rate of mail
+    /// outgrows the upkeep.
+    private func everything(_ page: () async throws(QueueStoreError) -> Bool) async throws(QueueStoreError) {
+        while try await page(), !Task.isCancelled {}
     }
 
     /// Does one piece of upkeep; what fails is tried again in the next round, and holds nothing else up. A shutdown waits

@@ -52,8 +52,8 @@ extension QueueListing {
         case .held: "hold"
         case .active: "active"
         case .deferred: "deferred"
-        // What is tried again within the hour has been deferred all the same.
-        case .ready: self.attempts > 0 ? "deferred" : "active"
+        // What is tried again within the hour has been deferred all the same, and so has what waits for its destination.
+        case .ready: self.attempts > 0 || self.lastReason != nil ? "deferred" : "active"
         }
     }
 

@@ -145,17 +145,14 @@ struct RetryTests {
         #expect(decision.nextAttempt == nil)
     }
 
-    @Test(
-        "The most telling reason: permanent, then security, then what a host said, then the rest; the first of equals")
+    @Test("The most telling reason to wait: security, then what a host said, then the rest; the first of equals")
     func mostTelling() {
         let unreachable = failure(reason: "unreachable", host: nil)
         let first = failure(reason: "first")
         let second = failure(reason: "second")
         let security = failure(.security, reason: "tlsa-invalid")
-        let permanent = failure(.general, .permanentFailure, reason: "no-such-user")
         #expect(DeliveryFailure.mostTelling([unreachable, first, second]) == first)
         #expect(DeliveryFailure.mostTelling([first, security]) == security)
-        #expect(DeliveryFailure.mostTelling([security, permanent]) == permanent)
         #expect(DeliveryFailure.mostTelling([]) == nil)
     }
 

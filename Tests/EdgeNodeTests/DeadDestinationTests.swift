@@ -156,6 +156,30 @@ struct DeadDestinationTests {
         }
     }
 
+    @Test("What was interrupted and is overdue behind a dead destination is told as perhaps delivered, before all else")
+    func interrupted() async throws {
+        try await ScriptedPeer.with([Self.closed]) { dead in
+            try await DeliveryFixture.run(
+                [("bravo.test", dead)], { $0.maxConnectionsPerDestination = 1 },
+                retry: Self.retry(every: .seconds(1))
+            ) { queue in
+                let probe = try await queue.enqueue(to: "bravo.test")
+                try await queue.poll(["bravo.test"])
+                #expect(try await queue.backoff(of: "bravo.test") != nil)
+                let id = try await queue.enqueue(to: "bravo.test")
+                try await queue.interruptAttempts(for: "bravo.test")
+                try await queue.age("bravo.test", by: .seconds(5 * 3600))
+                #expect(
+                    try await queue.poll(["bravo.test"]) {
+                        try await queue.environment.store.trace(of: id).contains { $0.kind == .defer }
+                    })
+                let told = try #require(try await queue.environment.store.trace(of: id).first { $0.kind == .defer })
+                #expect(told.reply?.contains("other.test was interrupted") == true, "\(told)")
+                #expect(try await queue.environment.store.trace(of: probe).count > 1)
+            }
+        }
+    }
+
     @Test("Who waits behind a probe is told of the delay and given up in time, without an attempt of its own")
     func overdue() async throws {
         try await ScriptedPeer.with([Self.closed]) { dead in

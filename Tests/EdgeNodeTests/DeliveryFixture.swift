@@ -148,6 +148,28 @@ struct DeliveryFixture {
         }
     }
 
+    /// Whatever waits for a domain is due now.
+    func makeDue(_ domain: DomainName) async throws {
+        try await self.pool.script("UPDATE relay.ready SET next_attempt_at = now() WHERE destination = '\(domain)'")
+    }
+
+    /// All leases end in so long, as this node sees it.
+    func leaseEnds(in time: Duration) {
+        let terms = LeaseTerms(timeToLive: time)
+        self.environment.leases.replace(
+            self.leases.map { Lease(shard: $0.shard, epoch: $0.epoch, sentAt: .now, terms: terms) })
+    }
+
+    /// Puts an attempt of somebody else's on record, which is never concluded.
+    func interruptAttempts(for domain: DomainName) async throws {
+        try await self.pool.script(
+            """
+            INSERT INTO relay.open_attempt (shard, message_id, domain, node, epoch, attempt)
+            SELECT shard, message_id, domain, 'other.test', 0, attempts + 1 FROM relay.ready
+            WHERE destination = '\(domain)'
+            """)
+    }
+
     /// What the poll does each second: works off what is due for these domains, and brings deferred entries back.
     func poll(_ domains: Set<DomainName>) async throws {
         for lease in self.leases { try await self.environment.store.promoteDeferred(lease.term) }

@@ -28,6 +28,31 @@ struct DestinationTests {
         }
     }
 
+    @Test("An attempt that was broken off for our own lease is told as that, and made again within a lease's life")
+    func withdrawn() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
+                let id = try await queue.enqueue(to: "bravo.test")
+                queue.leaseEnds(in: .seconds(1))
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.messageCount == 0)
+                let event = try #require(try await queue.environment.store.trace(of: id).last)
+                #expect(event.kind == .defer && event.reply?.contains("the lease is too short") == true)
+                let wait = try #require(event.nextAttempt) - (try #require(event.at))
+                #expect(wait <= queue.environment.store.terms.timeToLive)
+                let entry = try #require(try await queue.listing().first)
+                #expect(entry.attempts == 1 && entry.nextAttempt == event.nextAttempt)
+
+                queue.leaseEnds(in: .seconds(600))
+                try await queue.makeDue("bravo.test")
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.messageCount == 1)
+                let kinds = try await queue.environment.store.trace(of: id).map(\.kind)
+                #expect(kinds == [.receive, .defer, .transfer])
+            }
+        }
+    }
+
     @Test("With nothing due it ends at once, and is not woken any more")
     func nothingDue() async throws {
         try await DeliveryFixture.run { queue in

@@ -227,6 +227,36 @@ struct OutboundConnectionTests {
         #expect(!failure.isAmbiguous && decided.count == 1 && decided.allSatisfy { $0 != nil })
     }
 
+    @Test(
+        "hostile-input 20: a server that refuses a chunk, and takes nothing of what is on its way, holds nobody up",
+        arguments: [(7, true), (1000, false)])
+    func refusedAndClosedWindow(size: Int, isLastChunk: Bool) throws {
+        let server = try ScriptedServer.chunking(size: size)
+        try server.stopReading()
+        let written = server.connection.write(Array("12345\r\n".utf8), on: server.channel.eventLoop)
+        var isOver = false
+        written.assumeIsolated().whenComplete { _ in isOver = true }
+        try server.say("552 5.3.4 no")
+        // Behind a chunk that is owed nothing can follow; else the time for content counts on.
+        #expect(isOver == isLastChunk && server.channel.isActive != isLastChunk)
+        if !isLastChunk { server.wait(181) }
+        #expect(isOver && !server.channel.isActive && !server.connection.takesContent)
+        server.finish()
+        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
+    }
+
+    @Test(
+        "hostile-input 20: a refusal in the midst of the content stands, with the server's words, and ends the connection"
+    )
+    func refusedContent() throws {
+        let server = try ScriptedServer.transferring()
+        _ = try self.write("Hello\r\n", to: server)
+        try server.say("552 5.3.4 too big")
+        #expect(!server.connection.takesContent && !server.channel.isActive)
+        server.finish()
+        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "too big"))])
+    }
+
     @Test("Content that is shorter than the queue says is not ended, and the peer is not to blame")
     func shortContent() throws {
         let server = try ScriptedServer.chunking(size: 1000)

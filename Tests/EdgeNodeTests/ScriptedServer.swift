@@ -40,6 +40,11 @@ final class ScriptedServer {
         return text.split(separator: "\r\n").map(String.init)
     }
 
+    /// Takes nothing more from the connection, so that what the client writes stays on its way.
+    func stopReading() throws {
+        try self.channel.pipeline.syncOperations.addHandler(ClosedWindow(), position: .first)
+    }
+
     /// Silence for so long.
     func wait(_ seconds: Int64) { self.channel.embeddedEventLoop.advanceTime(by: .seconds(seconds)) }
 
@@ -94,4 +99,21 @@ final class ScriptedServer {
     var isReady: Bool { if case .ready = self.opened { true } else { false } }
     var waitsForContent: Bool { if case .transferContent = self.begun { true } else { false } }
     var outcomes: [SMTPRecipientOutcome]? { if case .done(let outcomes) = self.finished { outcomes } else { nil } }
+}
+
+/// A peer whose window is closed: what is written is on its way until the connection ends.
+private final class ClosedWindow: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    private var writes: [EventLoopPromise<Void>] = []
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if let promise { self.writes.append(promise) }
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        for write in self.writes { write.fail(ChannelError.ioOnClosedChannel) }
+        self.writes = []
+        context.close(mode: mode, promise: promise)
+    }
 }

@@ -105,6 +105,7 @@ struct DatabaseFaultTests {
         try await self.withProxy(settings) { lab, proxy in
             let load = FaultLoad(lab, to: ["bravo.test"])
             try await load.acceptsAgain(within: Self.recovery)
+            try await load.send(20)
             proxy.stall(true)
             let start = ContinuousClock.now
             let first = try await Self.offer(lab)

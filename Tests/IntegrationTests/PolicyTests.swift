@@ -147,8 +147,8 @@ struct PolicyTests {
     }
 
     @Test(
-        "A next hop that does not say, or cannot be trusted with the question, is no answer: 450",
-        arguments: ["picky.test", "silent.test", "forged.test", "bogus.test"])
+        "A next hop that does not say, speaks of who asks, or cannot be trusted with the question, is no answer: 450",
+        arguments: ["picky.test", "guarded.test", "silent.test", "forged.test", "bogus.test"])
     func unsure(_ domain: String) async throws {
         let reply = try await self.verify("bob@\(domain)")
         #expect(reply.description.hasPrefix("450 4.1.1 "), "\(reply)")

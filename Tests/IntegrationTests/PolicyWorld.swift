@@ -27,6 +27,7 @@ enum PolicyWorld {
         .dane("open.test"), .dane("listed.test"), .dane("asked.test"),
         .dane("refusing.test", rules: [.on(.everyRecipient, .reply("550 5.1.1 no such user \u{1B}[31m here"))]),
         .dane("picky.test", rules: [.on(.mail, .reply("550 5.7.1 no bounces here"))]),
+        .dane("guarded.test", rules: [.on(.everyRecipient, .reply("550 5.7.1 relay access denied"))]),
         .dane("silent.test", rules: [.on(.everyRecipient, .wait(.seconds(60)))]),
         .forgedCertificate("forged.test"), .bogus("bogus.test"),
     ]
@@ -45,7 +46,7 @@ enum PolicyWorld {
             try folder.write(leaf.chainPEM, to: "\(name).pem")
             try folder.write(leaf.key.pem, to: "\(name).key")
         }
-        let asked = ["asked", "refusing", "picky", "silent", "forged", "bogus"].map {
+        let asked = ["asked", "refusing", "picky", "guarded", "silent", "forged", "bogus"].map {
             "{domain: \($0).test, recipients: call-ahead}"
         }
         return [

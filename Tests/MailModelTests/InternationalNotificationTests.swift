@@ -56,6 +56,14 @@ struct InternationalNotificationTests {
         #expect(mail.parts[2]["content-type"] == "text/rfc822-headers; charset=us-ascii")
     }
 
+    @Test("However an address grows in its ASCII form, no line is longer than a host must take (RFC 5322 §2.1.1)")
+    func longAddress() throws {
+        let recipient = "é\(String(repeating: "+", count: 250))@dest.test"
+        let (report, _) = try self.read(from: "a@sender.test", to: recipient)
+        let lines = report.bytes(boundary: "b0").split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        #expect(lines.allSatisfy { $0.count <= 999 }, "\(lines.map(\.count).max() ?? 0)")
+    }
+
     @Test("A whole international message goes back as message/global")
     func wholeMessage() throws {
         let text = "Subject: é\r\n\r\nGrüße\r\n"

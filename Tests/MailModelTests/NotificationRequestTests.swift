@@ -40,6 +40,7 @@ import Testing
         arguments: [
             ("rfc822;bj+C3+B8rn@d.test", "utf-8;bj\\x{F8}rn@d.test"),
             ("rfc822;+2B+3D+5C+E7+94+A8@d.test", "utf-8;\\x{2B}\\x{3D}\\x{5C}\\x{7528}@d.test"), ("rfc822;bj+C3", nil),
+            ("utf-8;" + String(repeating: "\u{7528}", count: 160) + "@d.test", nil),
             ("rfc822;+C2+85@d.test", nil), ("rfc822;+C3+B8+00", nil), ("x-other;bj+C3+B8rn", nil),
         ] as [(String, String?)])
     func unicodeOriginalRecipient(_ wire: String, _ canonical: String?) {

@@ -79,6 +79,27 @@ struct SizeTests {
         }
     }
 
+    @Test("An operator's summary, and the oldest of each state, cost the same however much waits")
+    func summary() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.fill(Array(Self.names.prefix(10)), each: 1)
+            try await queue.admin.script("VACUUM ANALYZE")
+            try await CountedStore.run(queue) { node, operators in
+                func pages() async throws -> Int64 {
+                    try await node.pages { _ in
+                        _ = try await operators.summary()
+                        _ = try await operators.oldestArrivals()
+                    }
+                }
+                let few = try await pages()
+                try await queue.fill(Self.names, each: 20)
+                // As before: a deeper index has a page more on the way down.
+                let many = try await pages()
+                #expect(many <= few + 3 * 128, "\(few) pages, then \(many)")
+            }
+        }
+    }
+
     @Test("A walk visits each destination once, page by page, without a scan of their entries")
     func walk() async throws {
         try await QueueFixture.run { queue in

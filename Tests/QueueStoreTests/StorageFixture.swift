@@ -35,6 +35,7 @@ struct CountedStore {
     static func run(
         _ queue: QueueFixture, plansLive lifetime: Duration? = nil, _ body: (CountedStore) async throws -> Void
     ) async throws {
+        try await queue.keepAutovacuumAway()
         let server = try await PrivatePostgres.shared()
         var settings = QueueStore.poolSettings(
             connectionString: server.connectionString(database: queue.database, user: "queue_login"))
@@ -44,9 +45,40 @@ struct CountedStore {
         defer { pool.shutDown() }
         try await body(CountedStore(store: try await QueueStore(pool: pool, node: "node-a"), pool: pool))
     }
+
+    /// Runs a test with an operator who has one connection.
+    static func run(
+        _ queue: QueueFixture, _ body: (CountedStore, QueueAdministration) async throws -> Void
+    ) async throws {
+        try await queue.keepAutovacuumAway()
+        try await queue.withOperator { _ in
+            let server = try await PrivatePostgres.shared()
+            var settings = QueueAdministration.poolSettings(
+                connectionString: server.connectionString(database: queue.database, user: "operator_login"))
+            settings.size = 1
+            let pool = PostgresPool(settings, logger: quiet)
+            defer { pool.shutDown() }
+            let store = try await QueueStore(pool: pool, node: "operator")
+            try await body(CountedStore(store: store, pool: pool), try await QueueAdministration(pool: pool))
+        }
+    }
 }
 
 extension QueueFixture {
+    /// Its work would be counted, too.
+    fileprivate func keepAutovacuumAway() async throws {
+        try await self.admin.script(
+            """
+            DO $$ DECLARE part regclass; BEGIN
+                FOR part IN SELECT oid::regclass FROM pg_class
+                    WHERE relnamespace = 'relay'::regnamespace AND relkind = 'r'
+                LOOP
+                    EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', part);
+                END LOOP;
+            END $$
+            """)
+    }
+
     /// Takes away all days of the trace, as if none had been made in time.
     func dropTraceDays() async throws {
         try await self.admin.script(

@@ -118,6 +118,22 @@ struct AnswerReadingTests {
         #expect(self.read(Packet(answers: crowd)).answer == .failed(.malformed("3 records, more than 2")))
     }
 
+    @Test("An exchange that no host can be named is left out; the others count, but not the root alone (RFC 7505 §3)")
+    func oddExchanges() {
+        let question = DNSQuestion("a.test", .mx)
+        func exchange(_ name: [UInt8]) -> [UInt8] { Packet.record("a.test", 15, [0, 10] + name) }
+        let (odd, root, host): ([UInt8], [UInt8], [UInt8]) = ([3, 0x61, 0x20, 0x62, 0], [0], WireName("mx.test").bytes)
+        func answer(_ exchanges: [UInt8]...) -> DNSAnswer {
+            self.read(Packet(answers: exchanges.map(exchange)), question).answer
+        }
+        #expect(answer(odd, host) == .found([.mx(preference: 10, exchange: "mx.test")], .insecure, aliases: []))
+        #expect(answer(root) == .found([.mx(preference: 10, exchange: nil)], .insecure, aliases: []))
+        for exchanges in [[odd], [odd, root]] {
+            let answer = self.read(Packet(answers: exchanges.map(exchange)), question).answer
+            #expect(answer == .failed(.malformed("no MX record names a host")))
+        }
+    }
+
     @Test("TLSA RDATA of lengths 0 and 2 counts as an unusable record, never as none", arguments: [0, 2])
     func shortTLSA(_ length: Int) {
         let question = DNSQuestion("_25._tcp.a.test", .tlsa)

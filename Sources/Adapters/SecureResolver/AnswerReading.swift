@@ -90,7 +90,14 @@ package struct AnswerReading: Sendable {
             answer = .absent(raw.rcode == 3 ? .nameError : .noData, state, aliases: aliases)
         } else {
             var records: [DNSRecord] = []
-            for record in matching { records.append(try Self.record(record)) }
+            for record in matching {
+                if let record = try Self.record(record) { records.append(record) }
+            }
+            // Left out is no absence, and beside others the root is no "null MX" (RFC 7505 §3).
+            let isWhole = records.count == matching.count
+            guard isWhole || records.contains(where: \.namesHost) else {
+                throw .init(reason: "no MX record names a host")
+            }
             answer = .found(records, state, aliases: aliases)
         }
         return self.timed(answer, message, [question.name] + aliases, now)
@@ -166,7 +173,8 @@ package struct AnswerReading: Sendable {
         return Timestamp(seconds: second + Int64(distance))
     }
 
-    private static func record(_ record: DNSMessage.Record) throws(DNSMessage.Malformed) -> DNSRecord {
+    /// `nil` is an exchange whose name no host can have: it is of no use, and the others are.
+    private static func record(_ record: DNSMessage.Record) throws(DNSMessage.Malformed) -> DNSRecord? {
         switch record.type {
         case DNSQuestion.RecordType.tlsa.rawValue:
             // Too short for a TLSA record, but published as one: it counts as unusable, not as absent.
@@ -178,8 +186,7 @@ package struct AnswerReading: Sendable {
             let preference = record.data.prefix(2).reduce(UInt16(0)) { $0 << 8 | UInt16($1) }
             guard let target = record.target else { throw .init(reason: "an MX record without exchange") }
             if target.isRoot { return .mx(preference: preference, exchange: nil) }
-            guard let name = target.domainName else { throw .init(reason: "an MX record names no host") }
-            return .mx(preference: preference, exchange: name)
+            return target.domainName.map { .mx(preference: preference, exchange: $0) }
         case DNSType.cname:
             guard let name = record.target?.domainName else { throw .init(reason: "an alias leads to no host name") }
             return .alias(name)
@@ -196,6 +203,13 @@ package struct AnswerReading: Sendable {
 extension DNSMessage.Record {
     /// The TTL in seconds; one with the top bit set counts as zero (RFC 2181 §8).
     fileprivate var effectiveTimeToLive: UInt32 { self.timeToLive > UInt32(Int32.max) ? 0 : self.timeToLive }
+}
+
+extension DNSRecord {
+    /// It is no MX record of the root.
+    fileprivate var namesHost: Bool {
+        if case .mx(_, exchange: nil) = self { false } else { true }
+    }
 }
 
 extension DNSAnswer {

@@ -48,18 +48,17 @@ public struct DeliveryFailure: Hashable, Sendable {
 }
 
 extension DeliveryFailure {
-    /// The failure that explains best why none of several hosts took the mail; `nil` only of none.
+    /// Of why several recipients of an entry wait, the failure that explains it best; `nil` only of none.
     ///
-    /// A refusal for good comes first, then a security failure, then whatever a host answered, then the rest, such as
-    /// hosts out of reach. Among equals the first counts: hosts are tried in order of preference.
+    /// A security failure comes first, then whatever a host answered, then the rest, such as hosts out of reach. Among equals
+    /// the first counts.
     public static func mostTelling(_ failures: some Sequence<DeliveryFailure>) -> DeliveryFailure? {
         // `max` gives the last of equals and `min` the first.
         failures.min { $0.rank < $1.rank }
     }
 
     private var rank: Int {
-        if self.isPermanent { return 0 }
-        if self.failureClass == .security { return 1 }
-        return self.host == nil ? 3 : 2
+        if self.failureClass == .security { return 0 }
+        return self.host == nil ? 2 : 1
     }
 }

@@ -15,6 +15,9 @@ public struct DestinationBackoff: Hashable, Sendable {
     /// From then on it is tried again.
     public let until: Timestamp
 
+    /// How far behind the end of a message's life its last attempt may be, however long the waits are.
+    private static let longestGrace = Duration.seconds(900)
+
     /// One that was stored.
     public init(failure: DeliveryFailure, failures: Int, since: Timestamp, until: Timestamp) {
         self.failure = failure
@@ -26,7 +29,8 @@ public struct DestinationBackoff: Hashable, Sendable {
     /// The one that follows from an attempt.
     ///
     /// It ends with the attempted message's life, if that comes first, so that a message alone in its queue has its last
-    /// attempt at its end; but not before the shortest wait, or a queue full of old messages would bring as many probes.
+    /// attempt at its end; but not before the first wait, or a quarter of an hour if that is shorter: a queue full of old
+    /// messages would bring as many probes.
     ///
     /// - Parameters:
     ///   - previous: the one before, if the attempt was its probe.
@@ -38,7 +42,7 @@ public struct DestinationBackoff: Hashable, Sendable {
         let failures = (previous?.failures ?? 0).addingReportingOverflow(1)
         let count = failures.overflow ? Int.max : failures.partialValue
         let step = now + schedule.delay(afterFailures: count, of: failure.failureClass)
-        let shortest = now + schedule.delay(afterFailures: 1, of: failure.failureClass)
+        let shortest = now + min(Self.longestGrace, schedule.delay(afterFailures: 1, of: failure.failureClass))
         let expiry = schedule.expiry(arrival: arrival, after: failure)
         self.init(
             failure: failure, failures: count, since: min(previous?.since ?? now, now),

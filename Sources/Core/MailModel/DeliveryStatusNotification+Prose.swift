@@ -12,7 +12,7 @@ extension DeliveryStatusNotification {
         var lines = ["This is the mail system at \(self.reportingMTA).", ""] + self.opening
         lines += ["", "The message came here on \(self.original.arrival.headerDate)."]
         for recipient in self.recipients {
-            lines += ["", self.text(of: recipient.finalRecipient)]
+            lines += [""] + SafeText.wrap(self.text(of: recipient.finalRecipient), width: Self.maximumLine)
             for sentence in self.sentences(on: recipient) {
                 lines += SafeText.wrap(sentence, width: Self.width - 4).map { "    \($0)" }
             }

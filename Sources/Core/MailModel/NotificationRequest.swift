@@ -70,6 +70,8 @@ public struct OriginalRecipient: Hashable, Sendable {
         } else {
             return nil
         }
+        // What is kept must be readable again, and is longer where it stood for itself.
+        guard self.description.utf8.count <= Self.maximumLength else { return nil }
     }
 
     /// What is not ASCII as `\x{HHHH}` (`EmbeddedUnicodeChar`, RFC 6533 §3).

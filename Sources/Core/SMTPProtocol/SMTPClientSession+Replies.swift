@@ -103,7 +103,7 @@ extension SMTPClientSession {
         case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
         case .done(let outcomes):
             self.needsReset = transaction.leavesServerMidway
-            self.state = transaction.leavesServerMidChunk ? .finished : .ready
+            self.state = transaction.leavesServerMidContent ? .finished : .ready
             return .messageDone(outcomes)
         }
     }

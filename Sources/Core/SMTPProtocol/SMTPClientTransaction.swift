@@ -73,7 +73,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
     /// Whether the server holds a transaction that nothing has ended.
     private(set) var leavesServerMidway = false
     /// Whether the server waits for the rest of a chunk, so that no command can follow.
-    private(set) var leavesServerMidChunk = false
+    private(set) var leavesServerMidContent = false
 
     /// Whether more content is of any use.
     var takesContent: Bool {
@@ -138,7 +138,11 @@ struct SMTPClientTransaction: Hashable, Sendable {
         if reply.code == 421 { return self.closing(reply) }
         switch self.phase {
         case .envelope: return self.envelopeAnswered(reply)
-        // Before the final dot a server has nothing to say; a 250 would be taken for an acceptance that is none.
+        // A server that has read enough to refuse may say so at once, and take no more.
+        case .content where reply.isTransient || reply.isPermanent:
+            self.leavesServerMidContent = true
+            return self.ended(by: reply)
+        // Else it has nothing to say before the final dot; a 250 would be taken for an acceptance that is none.
         case .content: return .protocolError
         case .chunks(let transfer): return self.chunkAnswered(reply, transfer)
         case .finalDot(let isEmpty): return self.finalDotAnswered(reply, isEmpty: isEmpty)
@@ -222,7 +226,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
             self.leavesServerMidway = !reply.isPositiveCompletion
             return self.ended(by: reply)
         case .doneMidChunk(let reply):
-            self.leavesServerMidChunk = true
+            self.leavesServerMidContent = true
             return self.ended(by: reply)
         }
     }

@@ -76,14 +76,16 @@ extension QueueAdministration {
         var oldest: [QueueListing.Place: Timestamp] = [:]
         for place in QueueListing.Place.allCases {
             let results = try await self.pool.idempotently([
+                // A plan that was made while there was next to nothing would go through all that has come since.
+                Statement("SET LOCAL enable_seqscan = off"),
                 Statement(
                     """
                     SELECT min(f.arrived_at) FROM relay.shard_lease s CROSS JOIN LATERAL (
                         SELECT e.arrived_at FROM relay.\(place.rawValue) e WHERE e.shard = s.shard
                         ORDER BY e.shard, e.message_id, e.domain LIMIT 1) AS f
-                    """)
+                    """),
             ])
-            let arrival: PostgresTimestamp? = try QueueStore.only(results[0]).value(0)
+            let arrival: PostgresTimestamp? = try QueueStore.only(results[1]).value(0)
             if let arrival { oldest[place] = Timestamp(arrival) }
         }
         return oldest

@@ -5,6 +5,9 @@ import TLSEngine
 /// Says why a host's certificates match none of its TLSA records: each record with its reason, and the record that would
 /// match, for its operator to publish or to see which key is deployed.
 enum DANERefusal {
+    /// Records that are told one by one: what a host publishes and presents goes into traces and logs.
+    private static let toldRecords = 8
+
     static func text(_ authentication: DANEAuthentication, chain: [PeerCertificate], at now: Timestamp) -> String {
         let presented = Self.presented(chain)
         let functions = DANEMatcherFunctions(
@@ -24,7 +27,8 @@ enum DANERefusal {
             return "\(explained.record): \(mismatch.words)"
         }
         let leaf = chain.first.map { "; presented 3 1 1 \(Self.hexadecimal(Digests.sha256($0.subjectPublicKeyInfo)))" }
-        return reasons.joined(separator: ", ") + (leaf ?? "")
+        let more = reasons.count > Self.toldRecords ? ", and \(reasons.count - Self.toldRecords) more records" : ""
+        return reasons.prefix(Self.toldRecords).joined(separator: ", ") + more + (leaf ?? "")
     }
 
     private static func presented(_ chain: [PeerCertificate]) -> [PresentedCertificate] {
@@ -57,7 +61,7 @@ extension TLSAMismatch {
         case .notYetValid(let depth): "the certificate at depth \(depth) is not valid yet"
         case .expired(let depth): "the certificate at depth \(depth) has expired"
         case .wrongName(let names):
-            "the certificate is for \(names.dnsNames.prefix(5).joined(separator: " "))"
+            "the certificate is for \(names.dnsNames.prefix(3).map { String($0.prefix(64)) }.joined(separator: " "))"
         }
     }
 }

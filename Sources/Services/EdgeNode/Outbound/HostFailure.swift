@@ -73,7 +73,8 @@ struct HostFailure: Hashable, Sendable {
         {
             detail += ": " + DANERefusal.text(authentication, chain: chain, at: .systemNow)
         }
-        self.init(failure, SafeText.escape(detail), connection: outcome.failure?.connection)
+        let text = detail.utf8.prefix(SMTPReply.maximumDescription)
+        self.init(failure, SafeText.escape(bytes: text), connection: outcome.failure?.connection)
     }
 
     /// The peer said nothing within the deadline of this stage.

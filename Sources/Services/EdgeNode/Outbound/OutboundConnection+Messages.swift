@@ -54,6 +54,7 @@ extension OutboundConnection {
             promise.succeed(.failed(failure, decided: self.session.recipientOutcomes))
         case .decided(let outcomes):
             self.operation = .none
+            self.armTimer(afterProgress: true)
             promise.succeed(.done(outcomes))
         case .transferring where !self.takesContent:
             self.operation = .finishing(promise)
@@ -84,7 +85,10 @@ extension OutboundConnection {
         switch operation {
         case .beginning(let promise): promise.succeed(.done(outcomes))
         case .finishing(let promise): promise.succeed(.done(outcomes))
-        case .transferring: self.operation = .decided(outcomes)
+        case .transferring:
+            self.operation = .decided(outcomes)
+            // The server is owed the rest of what it refused, and will not get it: nothing of use can come any more.
+            if self.session.stage == .finished { self.closeChannel() }
         case .none, .opening, .decided, .over: ()
         }
     }

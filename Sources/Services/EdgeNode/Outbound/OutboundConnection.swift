@@ -117,6 +117,8 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Nothing is read that nobody will look at: what a server says behind the end would pile up.
+        guard self.session.stage != .finished else { return }
         var bytes = self.unwrapInboundIn(data)
         self.input.writeBuffer(&bytes)
         self.process()
@@ -208,8 +210,10 @@ final class OutboundConnection: ChannelInboundHandler {
     // MARK: - Deadlines
 
     /// Moves the deadline when something else is waited for, or after progress; single bytes are none.
-    private func armTimer(afterProgress hasProgressed: Bool) {
-        let wait = self.session.waitingFor
+    func armTimer(afterProgress hasProgressed: Bool) {
+        // Once a server has decided, what was written before is still on its way to it.
+        let wait: SMTPTimeouts.ClientWait
+        if case .decided = self.operation { wait = .dataBlock } else { wait = self.session.waitingFor }
         guard hasProgressed || wait != self.armedFor else { return }
         self.armedFor = wait
         if let limit = self.timeouts.duration(of: wait) {

@@ -36,6 +36,9 @@ enum OwnerAuditSchema {
             EXECUTE FUNCTION audit.changed('open_attempt');
         CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON relay.destination FOR EACH ROW
             EXECUTE FUNCTION audit.changed('destination');
+        CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON relay.held FOR EACH ROW
+            EXECUTE FUNCTION audit.changed('held');
+        CREATE TRIGGER audit AFTER UPDATE ON relay.message FOR EACH ROW EXECUTE FUNCTION audit.changed('message');
         CREATE TRIGGER audit AFTER INSERT ON relay.trace FOR EACH ROW WHEN (NEW.kind <> 'RECEIVE')
             EXECUTE FUNCTION audit.changed('trace');
         """

@@ -95,8 +95,8 @@ actor RecipientProbe {
         guard case .done(let outcomes)? = answer, let outcome = outcomes.first else { return nil }
         switch outcome {
         case .accepted: return .exists
-        case .refused(let reply): return .unknown(Self.refusal(reply))
-        case .deferred, .surplus: return .unsure
+        case .refused(let reply) where reply.isOfRecipient: return .unknown(Self.refusal(reply))
+        case .refused, .deferred, .surplus: return .unsure
         }
     }
 
@@ -105,5 +105,14 @@ actor RecipientProbe {
         SMTPReply(
             550, EnhancedStatusCode(.permanentFailure, 1, 1),
             "Recipient refused by the next host, which said: \("\(reply)".prefix(Self.maximumTextBytes))")
+    }
+}
+
+extension SMTPReply {
+    /// It speaks of the address or its mailbox (RFC 3463 §3.2, §3.3), and not of who asks, or of room that may come; without a
+    /// status its code tells.
+    fileprivate var isOfRecipient: Bool {
+        guard let status = self.enhancedStatus, status.subject != 0 else { return [550, 551, 553].contains(self.code) }
+        return status.subject == 1 || status.subject == 2 && status.detail != 2
     }
 }

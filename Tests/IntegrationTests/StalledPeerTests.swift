@@ -5,8 +5,8 @@ import QueueStore
 import Testing
 
 /// No transaction and no database connection waits for a peer: with a single connection to the database, one that was held would
-/// keep all others from the queue.
-@Suite("Peers that stall in the midst of a message", .timeLimit(.minutes(2)))
+/// keep all others from the queue. Nor is anything kept of a body that has no end.
+@Suite("Peers that stall or leave in the midst of a message", .timeLimit(.minutes(2)))
 struct StalledPeerTests {
     private static let content =
         "Subject: large\r\nMessage-ID: <\(UUID().uuidString)@client.test>\r\n\r\n"
@@ -42,6 +42,28 @@ struct StalledPeerTests {
         }
     }
 
+    @Test("Of a body whose client leaves, or that is refused, nothing stays in the database")
+    func unfinishedBodies() async throws {
+        try await LabRelay.with([.dane("bravo.test")], Self.options) { lab in
+            for isRefused in [false, true] {
+                try await SMTPDialog.with(port: lab.smtpPort) { client in
+                    try await client.hello()
+                    for line in ["MAIL FROM:<alice@alpha.test>", "RCPT TO:<bob@bravo.test>", "DATA"] {
+                        try await client.say(line)
+                    }
+                    if isRefused { try await client.send(String(repeating: "Received: a loop\r\n", count: 51)) }
+                    try await client.send(Self.content)
+                    #expect(try await lab.storesBody(), "nothing of the body was stored")
+                    guard isRefused else { return }
+                    try await client.send(".\r\n")
+                    let reply = try await client.readReply()
+                    #expect(reply.code == 554, "\(reply)")
+                }
+                #expect(try await lab.storesNothing(), "the body was left behind")
+            }
+        }
+    }
+
     @Test("While a receiving host stalls in the midst of a body, others' mail is taken and delivered")
     func stalledHost() async throws {
         let stall = ScriptedRule.on(.data, .proceed, .stall(.seconds(8)))
@@ -64,11 +86,19 @@ struct StalledPeerTests {
 extension LabRelay {
     /// Waits until parts of a body are stored whose message is not queued yet.
     fileprivate func storesBody() async throws -> Bool {
-        let statement = Statement(
-            "SELECT count(*) FROM relay.body_chunk JOIN relay.staged_body USING (shard, message_id)")
+        try await self.waits(
+            for: "SELECT count(*) >= 4 FROM relay.body_chunk JOIN relay.staged_body USING (shard, message_id)")
+    }
+
+    /// Waits until there is no part of a body.
+    fileprivate func storesNothing() async throws -> Bool {
+        try await self.waits(
+            for: "SELECT NOT EXISTS (SELECT FROM relay.body_chunk) AND NOT EXISTS (SELECT FROM relay.staged_body)")
+    }
+
+    private func waits(for condition: String) async throws -> Bool {
         for _ in 0..<500 {
-            let parts = try await self.store.pool.query(statement).single().get(0, as: Int64.self)
-            if parts >= 4 { return true }
+            if try await self.store.pool.query(Statement(condition)).single().get(0, as: Bool.self) { return true }
             try await Task.sleep(for: .milliseconds(10))
         }
         return false

@@ -155,6 +155,25 @@ struct WriterTests {
         }
     }
 
+    @Test("A body that is given up is gone at once, in every shard, and one that is published stays")
+    func discarding() async throws {
+        try await QueueFixture.run { queue in
+            for isPublished in [false, true] {
+                var message = queue.message(to: (0..<4).map { domain("d\($0).test") })
+                var body = queue.writer.bodyWriter(for: message)
+                try await body.write([UInt8](repeating: 1, count: 100_000))
+                message.body = .staged(try await body.finish())
+                let parts = try await queue.count("body_chunk")
+                #expect(try await queue.count("staged_body") > 1)
+                if isPublished { try await queue.writer.enqueue(message) }
+                try await body.discard()
+                #expect(try await queue.count("staged_body") == 0)
+                #expect(try await queue.count("body_chunk") == (isPublished ? parts : 0))
+                if !isPublished { #expect(await code { try await queue.writer.enqueue(message) } == .bodyNotStaged) }
+            }
+        }
+    }
+
     @Test("Chunks that were never published are swept, and can then not be published")
     func orphans() async throws {
         try await QueueFixture.run { queue in

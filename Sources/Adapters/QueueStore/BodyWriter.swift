@@ -15,7 +15,7 @@ public struct StagedBody: Hashable, Sendable {
 /// Stores a large body piece by piece as it arrives, so that no more than a chunk of it is ever in memory.
 ///
 /// Each chunk is committed by itself, in every shard that the message goes to. Nobody sees the chunks until the message
-/// is stored; if it never is, `QueueStore.sweepOrphans` removes them, so giving up needs no call.
+/// is stored; if it never is, `discard` removes them at once, and `QueueStore.sweepOrphans` after an hour.
 public struct BodyWriter: Sendable {
     private let pool: PostgresPool
     private let message: MessageID
@@ -49,6 +49,20 @@ public struct BodyWriter: Sendable {
             self.buffer = []
         }
         return StagedBody(message: self.message, chunks: self.ordinal, size: self.size)
+    }
+
+    /// Removes what is stored of a body that nobody will publish; one that is published is left as it is. No chunk is taken any
+    /// more.
+    public func discard() async throws(QueueStoreError) {
+        // Publishing deletes the staging row too: of the two, one finds it.
+        try await self.pool.idempotently([
+            Statement(
+                """
+                WITH gone AS (
+                    DELETE FROM relay.staged_body WHERE shard = ANY ($1) AND message_id = $2 RETURNING shard, message_id)
+                DELETE FROM relay.body_chunk c USING gone WHERE \(Lookup.sql("c", "gone", "shard", "message_id"))
+                """, self.shards, self.message.uuid)
+        ])
     }
 
     /// The staging row is renewed with each chunk; once it has been swept, no chunk is taken any more.

@@ -12,6 +12,9 @@ final class IncomingMessage {
     private let draft: AcceptedMessage
     private var buffer: [UInt8]
     private var stager: BodyStager?
+    /// A chunk is on its way to the database.
+    private var isStaging = false
+    private var isAbandoned = false
     private var survey: ContentSurvey
     /// The bytes that came, and those that may come.
     private var size = 0
@@ -69,7 +72,13 @@ final class IncomingMessage {
         self.stager = stager
         let chunk = self.takeChunk()
         let intake = self.intake
-        self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
+        self.isStaging = true
+        let staged = { (refusal: SMTPReply?) in
+            self.isStaging = false
+            if self.isAbandoned { self.discardStaged() }
+            then(refusal)
+        }
+        self.submit(on: eventLoop, then: staged, refused: MessageIntake.shuttingDown) {
             do throws(QueueStoreError) {
                 try await stager.write(chunk)
                 return nil
@@ -80,22 +89,24 @@ final class IncomingMessage {
     }
 
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
-    func store(on eventLoop: any EventLoop, then: @escaping (SMTPReply) -> Void) {
+    func store(on eventLoop: any EventLoop, then answer: @escaping (SMTPReply) -> Void) {
+        let then = { (reply: SMTPReply) in
+            // Whether a COMMIT that is in doubt has come about or will, it and this leave all of the body or nothing.
+            if !reply.isPositiveCompletion { self.discardStaged() }
+            answer(reply)
+        }
         guard !self.survey.receivedFields.isLoop else { return then(MessageIntake.routingLoop) }
         guard self.size <= self.sizeLimit else { return then(CopyBudget.tooLarge) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
+        if self.stager == nil, rest.count > QueueLimits.inlineBody {
+            self.stager = BodyStager(self.intake.bodyWriter(self.draft))
+        }
         let (intake, stager, draft) = (self.intake, self.stager, self.surveyed)
         self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
             var message = draft
             do throws(QueueStoreError) {
-                if let stager {
-                    message.body = .staged(try await stager.finish(rest))
-                } else if rest.count <= QueueLimits.inlineBody {
-                    message.body = .inline(rest)
-                } else {
-                    message.body = .staged(try await BodyStager(intake.bodyWriter(draft)).finish(rest))
-                }
+                message.body = if let stager { .staged(try await stager.finish(rest)) } else { .inline(rest) }
             } catch {
                 return intake.reply(for: error)
             }
@@ -103,8 +114,19 @@ final class IncomingMessage {
         }
     }
 
-    /// The message is not wanted any more. Staged chunks are swept later.
-    func abandon() { self.buffer = [] }
+    /// The message is not wanted any more.
+    func abandon() {
+        self.buffer = []
+        self.isAbandoned = true
+        if !self.isStaging { self.discardStaged() }
+    }
+
+    /// Takes back what was staged, so that messages without an end do not fill the database. What cannot be taken back now is
+    /// swept later.
+    private func discardStaged() {
+        guard let stager = self.stager.take() else { return }
+        _ = self.intake.supervisor.submit { await stager.discard() }
+    }
 
     /// The message with what its content turned out to be, whatever was declared: seven-bit text that was called eight-bit
     /// may go to any host. Eight-bit header fields that were not declared go on as eight-bit text, as they came: to demand
@@ -175,6 +197,8 @@ private actor BodyStager {
         var writer = self.writer
         return try await writer.finish()
     }
+
+    func discard() async { try? await self.writer.discard() }
 }
 
 extension ReversePath {

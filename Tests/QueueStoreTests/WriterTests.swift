@@ -174,6 +174,27 @@ struct WriterTests {
         }
     }
 
+    @Test("A chunk whose COMMIT comes while the body is given up goes with it")
+    func discardingMidChunk() async throws {
+        try await QueueFixture.run { queue in
+            var body = queue.writer.bodyWriter(for: queue.message())
+            try await body.write([UInt8](repeating: 1, count: 100_000))
+            let givenUp = body
+            let nextChunk = """
+                UPDATE relay.staged_body SET touched_at = clock_timestamp();
+                INSERT INTO relay.body_chunk SELECT shard, message_id, 1, '' FROM relay.staged_body
+                """
+            try await queue.whileOpen(nextChunk) { chunk in
+                async let discarded: Void = givenUp.discard()
+                try await chunk.waitUntilItHoldsUp()
+                try await chunk.commit()
+                try await discarded
+            }
+            #expect(try await queue.count("staged_body") == 0)
+            #expect(try await queue.count("body_chunk") == 0)
+        }
+    }
+
     @Test("Chunks that were never published are swept, and can then not be published")
     func orphans() async throws {
         try await QueueFixture.run { queue in

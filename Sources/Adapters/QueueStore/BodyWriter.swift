@@ -51,21 +51,25 @@ public struct BodyWriter: Sendable {
         return StagedBody(message: self.message, chunks: self.ordinal, size: self.size)
     }
 
-    /// Removes what is stored of a body that nobody will publish; one that is published is left as it is. No chunk is taken any
-    /// more.
+    /// Removes what is stored of a body that nobody will publish; one that is published is left as it is. No later chunk is taken
+    /// any more.
     public func discard() async throws(QueueStoreError) {
-        // Publishing deletes the staging row too: of the two, one finds it.
+        // Publishing deletes the staging row too: of the two, one finds it. It is locked first, so that the chunks are looked for
+        // when none can come any more, not even one whose COMMIT took long.
         try await self.pool.idempotently([
+            Statement(
+                "SELECT FROM relay.staged_body WHERE shard = ANY ($1) AND message_id = $2 ORDER BY shard FOR UPDATE",
+                self.shards, self.message.uuid),
             Statement(
                 """
                 WITH gone AS (
                     DELETE FROM relay.staged_body WHERE shard = ANY ($1) AND message_id = $2 RETURNING shard, message_id)
                 DELETE FROM relay.body_chunk c USING gone WHERE \(Lookup.sql("c", "gone", "shard", "message_id"))
-                """, self.shards, self.message.uuid)
+                """, self.shards, self.message.uuid),
         ])
     }
 
-    /// The staging row is renewed with each chunk; once it has been swept, no chunk is taken any more.
+    /// The staging row is renewed with each chunk; once it is gone, no chunk is taken any more.
     private mutating func store(_ chunk: [UInt8]) async throws(QueueStoreError) {
         let marker = Statement(
             """

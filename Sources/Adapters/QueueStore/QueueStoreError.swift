@@ -8,7 +8,7 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
         case staleEpoch = "stale-epoch"
         /// The entry is gone, or not in the state the caller remembers: forget it and claim again.
         case entryChanged = "entry-changed"
-        /// The chunks of a large body were swept because nothing came for too long: refuse the message for now.
+        /// The chunks of a large body were discarded, or swept because nothing came for too long: refuse the message for now.
         case bodyNotStaged = "body-not-staged"
         /// Too much waits to be stored: refuse the message for now (452).
         case overloaded

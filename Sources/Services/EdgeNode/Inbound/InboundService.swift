@@ -16,6 +16,9 @@ struct InboundService: Service {
     let drainDelay: Duration
     let drainTime: Duration
 
+    /// How long clients that are closed are waited for.
+    private static let closingTime = Duration.seconds(1)
+
     func run() async throws {
         var channels: [any Channel] = []
         for listener in self.listeners { channels.append(try await listener.bind()) }
@@ -41,6 +44,9 @@ struct InboundService: Service {
 
     private func drainClients() async {
         for channel in self.clients.all { channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain()) }
-        if await !self.clients.drained(within: self.drainTime) { self.clients.closeAll() }
+        guard await !self.clients.drained(within: self.drainTime) else { return }
+        self.clients.closeAll()
+        // What they leave unfinished is taken back, which the intake has to hear of before it is closed.
+        _ = await self.clients.drained(within: Self.closingTime)
     }
 }

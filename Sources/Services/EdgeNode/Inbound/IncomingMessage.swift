@@ -1,3 +1,4 @@
+import Logging
 import MailModel
 import NIOCore
 import QueueStore
@@ -91,7 +92,7 @@ final class IncomingMessage {
     /// Stores the whole message; `then` is called on the event loop with the reply for the client.
     func store(on eventLoop: any EventLoop, then answer: @escaping (SMTPReply) -> Void) {
         let then = { (reply: SMTPReply) in
-            // Whether a COMMIT that is in doubt has come about or will, it and this leave all of the body or nothing.
+            // A COMMIT in doubt removes what is staged, too: whichever comes first, the body is kept whole or removed whole.
             if !reply.isPositiveCompletion { self.discardStaged() }
             answer(reply)
         }
@@ -125,7 +126,14 @@ final class IncomingMessage {
     /// swept later.
     private func discardStaged() {
         guard let stager = self.stager.take() else { return }
-        _ = self.intake.supervisor.submit { await stager.discard() }
+        let logger = self.intake.logger
+        _ = self.intake.supervisor.submit {
+            do throws(QueueStoreError) {
+                try await stager.discard()
+            } catch {
+                logger.warning("a body without an end is left to the sweep", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     /// The message with what its content turned out to be, whatever was declared: seven-bit text that was called eight-bit
@@ -198,7 +206,7 @@ private actor BodyStager {
         return try await writer.finish()
     }
 
-    func discard() async { try? await self.writer.discard() }
+    func discard() async throws(QueueStoreError) { try await self.writer.discard() }
 }
 
 extension ReversePath {

@@ -16,8 +16,8 @@ struct QueueUpkeep: Sendable {
     /// The most entries that are moved between two rotations.
     private static let carriedAtOnce = 20_000
     private static let page = 1000
-    /// Bodies may have many chunks.
-    private static let orphanPage = 100
+    /// Bodies may have many chunks, which are to go within the time of one statement.
+    private static let orphanPage = 4
 
     private var store: QueueStore { self.environment.store }
 

@@ -35,6 +35,8 @@ final class ScriptedLedger: Sendable {
         var arrivals: [ScriptedArrival] = []
         var messageCount = 0
         var events: [ScriptedEvent] = []
+        /// Stalls are over, those to come too.
+        var endsStalls = false
         var rules: [ScriptedRule]
     }
 
@@ -53,6 +55,8 @@ final class ScriptedLedger: Sendable {
             return (state.connections, state.rules)
         }
     }
+
+    func endStalls() { self.state.withLock { $0.endsStalls = true } }
 
     func store(_ mail: ScriptedMail) {
         self.state.withLock { state in

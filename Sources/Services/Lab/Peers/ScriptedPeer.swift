@@ -53,6 +53,9 @@ public final class ScriptedPeer: Sendable {
         self.channel = channel
     }
 
+    /// Ends all stalls at once, those to come too.
+    public func endStalls() { self.ledger.endStalls() }
+
     /// The messages taken so far whose content is kept, in order; also those refused or left without a reply after the dot.
     public var received: [ScriptedMail] { self.ledger.read { $0.mails } }
 

@@ -95,9 +95,7 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
         case .write(let text):
             context.write(self.wrapOutboundOut(context.channel.allocator.buffer(string: text)), promise: nil)
         case .wait(let duration): self.wait(duration, context)
-        case .stall(let duration):
-            self.isStalled = true
-            self.wait(duration, context)
+        case .stall(let duration): self.stall(duration, context)
         case .startTLS: self.startTLS(context)
         case .store(let mail): self.ledger.store(mail)
         case .command(let line): self.ledger.record(.command(connection: self.connection, line))
@@ -113,11 +111,27 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
         self.isWaiting = true
         context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(duration.wholeNanoseconds)) {
             self.isWaiting = false
-            if self.isStalled {
-                self.isStalled = false
-                context.read()
-            }
             self.advance(context)
+        }
+    }
+
+    private func stall(_ duration: Duration, _ context: ChannelHandlerContext) {
+        context.flush()
+        self.isWaiting = true
+        self.isStalled = true
+        self.stayStalled(until: .now() + .nanoseconds(duration.wholeNanoseconds), context)
+    }
+
+    private func stayStalled(until end: NIODeadline, _ context: ChannelHandlerContext) {
+        guard !self.isClosed else { return }
+        guard .now() < end, !self.ledger.read({ $0.endsStalls }) else {
+            self.isWaiting = false
+            self.isStalled = false
+            context.read()
+            return self.advance(context)
+        }
+        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(20)) {
+            self.stayStalled(until: end, context)
         }
     }
 

@@ -52,7 +52,8 @@ public struct ScriptedRule: Hashable, Sendable {
         case proceed
         /// Stays silent for so long.
         case wait(Duration)
-        /// Stays silent and reads nothing for so long, so that whoever sends more than the system buffers comes to a stand.
+        /// Stays silent and reads nothing for so long, or until `ScriptedPeer.endStalls`, so that whoever sends more than the system
+        /// buffers comes to a stand.
         case stall(Duration)
         /// Closes the connection.
         case close

@@ -7,6 +7,8 @@ public enum Ports {
     /// ones that well-known services have.
     private static let range: ClosedRange<UInt16> = 20_000...32_700
 
+    private static let loopback: UInt32 = 0x7F00_0001
+
     private static let given = Mutex<Set<UInt16>>([])
 
     /// A TCP port on 127.0.0.1 that was free just now, also for UDP, and was not given to another caller in this process.
@@ -15,7 +17,7 @@ public enum Ports {
     public static func unused() -> UInt16 {
         for _ in 0..<1000 {
             let port = UInt16.random(in: Self.range)
-            guard Self.bind(SOCK_STREAM, port: port) != nil, Self.bind(SOCK_DGRAM, port: port) != nil,
+            guard Self.canBind(Self.loopback, port, SOCK_STREAM), Self.canBind(Self.loopback, port, SOCK_DGRAM),
                 Self.given.withLock({ $0.insert(port).inserted })
             else { continue }
             return port
@@ -24,27 +26,27 @@ public enum Ports {
     }
 
     /// Whether a TCP port of 127.0.0.1 can be bound now.
-    public static func isFree(_ port: UInt16) -> Bool {
-        Self.bind(SOCK_STREAM, port: port, besideOldConnections: true) != nil
-    }
+    public static func isFree(_ port: UInt16) -> Bool { Self.canBind(Self.loopback, port, SOCK_STREAM) }
 
-    private static func bind(_ type: __socket_type, port: UInt16, besideOldConnections: Bool = false) -> UInt16? {
-        let descriptor = socket(AF_INET, Int32(type.rawValue), 0)
+    /// Whether a server could have this port of an IPv4 address now.
+    ///
+    /// A child that another thread starts at this moment holds a copy of the socket until it is a program of its own, so it must be
+    /// one that does not keep a server from the port.
+    static func canBind(_ address: UInt32, _ port: UInt16, _ type: __socket_type) -> Bool {
+        let descriptor = socket(AF_INET, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        // A server's port is free for the next server while connections of the last one wait for their end.
-        var isReused: Int32 = besideOldConnections ? 1 : 0
+        // As servers do: a port is free, too, while connections of the last server wait for their end. Over UDP it would
+        // allow two servers at one port.
+        var isReused: Int32 = type == SOCK_STREAM ? 1 : 0
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isReused, socklen_t(MemoryLayout<Int32>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        return withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                guard Glibc.bind(descriptor, generic, length) == 0,
-                    getsockname(descriptor, generic, &length) == 0
-                else { return nil }
-                return UInt16(bigEndian: pointer.pointee.sin_port)
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = address.bigEndian
+        return withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
     }

@@ -76,8 +76,8 @@ extension QueueAdministration {
         var oldest: [QueueListing.Place: Timestamp] = [:]
         for place in QueueListing.Place.allCases {
             let results = try await self.pool.idempotently([
-                // A plan that was made while there was next to nothing would go through all that has come since.
-                Statement("SET LOCAL enable_seqscan = off"),
+                // A plan that was made while there was next to nothing would go through all that has come since, or sort it.
+                Statement("SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)"),
                 Statement(
                     """
                     SELECT min(f.arrived_at) FROM relay.shard_lease s CROSS JOIN LATERAL (

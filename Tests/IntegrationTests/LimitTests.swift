@@ -11,9 +11,8 @@ struct LimitTests {
         var options = LabRelayOptions()
         options.settings = ["smtp.command-timeout": "2s", "smtp.handshake-timeout": "1s"]
         try await LabRelay.with([], options) { lab in
-            // Were each byte to move the deadline, this client could go on for ever. Bytes behind the end of the session are
-            // read and dropped; had they met a closed socket, a reset would have destroyed the reply.
-            try await ClientScript(.hello, .bytes("x", times: 50, every: .milliseconds(100)), .expect(421), .closed)
+            // Were each byte to move the deadline, this client could go on for ever.
+            try await ClientScript(.hello, .drip("x", every: .milliseconds(100), until: 421), .closed)
                 .play(port: lab.smtpPort)
             // No ClientHello comes; there is nothing that the server could say.
             try await ClientScript(.hello, .send("STARTTLS"), .expect(220), .closed).play(port: lab.smtpPort)
@@ -30,7 +29,7 @@ struct LimitTests {
             // A line each 100 ms: 200 bytes a second.
             try await ClientScript(
                 isEncrypted ? .secureHello : .hello, .envelope(to: "slow@bravo.test"), .content(""),
-                .bytes("0123456789012345\r\n", times: 40, every: .milliseconds(100)), .expect(421), .closed
+                .drip("0123456789012345\r\n", every: .milliseconds(100), until: 421), .closed
             ).play(port: lab.smtpPort)
             #expect(try await lab.receptions(for: "slow@bravo.test") == 0)
         }

@@ -76,15 +76,20 @@ struct ClientScriptTests {
         }
     }
 
-    @Test("Bytes come one by one with a pause between two, and a client can stall")
+    @Test("Text comes again and again until the server has had enough, and a client can stall")
     func pauses() async throws {
         try await self.with { peer in
             let start = ContinuousClock.now
+            // The first makes no line of a single dot, the second does.
             try await ClientScript(
-                .hello, .bytes("x", times: 4, every: .milliseconds(20)), .stall(.milliseconds(40)), .bytes("\r\n"),
-                .expect("500")
+                .hello, .stall(.milliseconds(40)), .envelope(to: "b@b.test"), .content("x"),
+                .drip("\r\n.", every: .milliseconds(20), until: 250)
             ).play(port: peer.port)
-            #expect(ContinuousClock.now - start >= .milliseconds(100))
+            #expect(ContinuousClock.now - start >= .milliseconds(60))
+            #expect(peer.received.count == 1)
+            let failure = await self.failure(
+                of: [.hello, .drip("NOOP\r\n", every: .milliseconds(20), until: 421)], on: peer)
+            #expect(failure.contains("expected 421, the server said 250"), "\(failure)")
         }
     }
 
@@ -92,12 +97,12 @@ struct ClientScriptTests {
     func printed() {
         let long = String(repeating: "z", count: 61)
         let script: ClientScript = [
-            .hello, .send("DATA", "x"), .expect(250, 354), .bytes("a\r\n"), .bytes("x", times: 2, every: .seconds(1)),
+            .hello, .send("DATA", "x"), .expect(250, 354), .bytes("a\r\n"), .drip("x", every: .seconds(1), until: 421),
             .bytes(long, times: 3), .content("é"), .afterDot(.hangUp), .startTLS, .stall(.seconds(2)), .closed,
         ]
         #expect(
             "\(script)" == """
-                [.hello, .send("DATA", "x"), .expect(250, 354), .bytes("a\\r\\n"), .bytes("x", times: 2, every: 1.0 seconds), \
+                [.hello, .send("DATA", "x"), .expect(250, 354), .bytes("a\\r\\n"), .drip("x", every: 1.0 seconds, until: 421), \
                 .bytes("\(long.dropLast())"…, times: 3), .content("é"), .afterDot(.hangUp), .startTLS, \
                 .stall(2.0 seconds), .closed]
                 """)

@@ -68,15 +68,12 @@ extension SMTPDialog {
     private mutating func perform(_ step: ClientScript.Step, _ replies: inout [Reply]) async throws -> Bool {
         switch step {
         case .lines(let lines): try await self.send(lines.map { "\($0)\r\n" }.joined())
-        case .bytes(let text, let times, let pause): try await self.send(text, times: times, every: pause)
-        case .replies(let beginnings):
-            for beginning in beginnings {
-                let reply = try await self.readReply()
-                replies.append(reply)
-                guard reply.lastLine.hasPrefix(beginning) else {
-                    throw LabFailure("expected \(beginning), the server said \(reply)")
-                }
-            }
+        case .bytes(let text, let times): for _ in 0..<times { try await self.send(text) }
+        case .drip(let text, let pause, let reply):
+            let dripping = self.dripping(text, every: pause)
+            defer { dripping.cancel() }
+            try await self.hear(reply, &replies)
+        case .replies(let beginnings): for beginning in beginnings { try await self.hear(beginning, &replies) }
         case .startTLS: try await self.secure()
         case .stall(let duration): try await Task.sleep(for: duration)
         case .closed:
@@ -91,10 +88,11 @@ extension SMTPDialog {
         return true
     }
 
-    private mutating func send(_ text: String, times: Int, every pause: Duration?) async throws {
-        for number in 0..<times {
-            if number > 0, let pause { try await Task.sleep(for: pause) }
-            try await self.send(text)
+    private mutating func hear(_ beginning: String, _ replies: inout [Reply]) async throws {
+        let reply = try await self.readReply()
+        replies.append(reply)
+        guard reply.lastLine.hasPrefix(beginning) else {
+            throw LabFailure("expected \(beginning), the server said \(reply)")
         }
     }
 }

@@ -5,7 +5,7 @@
 /// [.expect(220), .send("EHLO a.test"), .expect(250), .startTLS, .send("NOOP"), .expect(503)]
 /// [.hello, .send("MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test>", "DATA"), .expect(250, 250, 354)]    // one segment
 /// [.hello, .send("DATA"), .expect("503 5.5.1")]                                  // how the last line begins
-/// [.hello, .bytes("x", times: 50, every: .milliseconds(100)), .expect(421), .closed]     // byte by byte
+/// [.hello, .drip("x", every: .milliseconds(100), until: 421), .closed]           // byte by byte
 /// [.hello, .envelope(to: "b@b.test"), .content("x"), .afterDot(.hangUp)]       // gone before the reply
 /// [.hello, .stall(.seconds(2)), .closed]
 /// ```
@@ -14,8 +14,10 @@ public struct ClientScript: Hashable, Sendable {
     public enum Step: Hashable, Sendable {
         /// Sends these lines in one segment, with CRLF behind each.
         case lines([String])
-        /// Sends this as it is, so many times: with a pause between two, or as fast as it can.
-        case bytes(String, times: Int, every: Duration?)
+        /// Sends this as it is, so many times, as fast as it can.
+        case bytes(String, times: Int = 1)
+        /// Sends this again and again, with a pause between two, until the server says something, which must begin like this.
+        case drip(String, every: Duration, until: String)
         /// Reads as many replies; the last line of each must begin like this.
         case replies([String])
         /// STARTTLS and the handshake, which any certificate passes. No EHLO is said after it.
@@ -50,8 +52,10 @@ extension ClientScript.Step {
     /// Sends these lines in one segment.
     public static func send(_ lines: String...) -> Self { .lines(lines) }
 
-    /// Sends this as it is.
-    public static func bytes(_ text: String, times: Int = 1) -> Self { .bytes(text, times: times, every: nil) }
+    /// Sends this again and again, until a reply with this code comes.
+    public static func drip(_ text: String, every pause: Duration, until code: Int) -> Self {
+        .drip(text, every: pause, until: "\(code)")
+    }
 
     /// Reads as many replies, with these codes.
     public static func expect(_ codes: Int...) -> Self { .replies(codes.map { "\($0)" }) }
@@ -96,10 +100,9 @@ extension ClientScript.Step: CustomStringConvertible {
     public var description: String {
         switch self {
         case .lines(let lines): ".send(\(lines.map(Self.quoted).joined(separator: ", ")))"
-        case .bytes(let text, 1, nil): ".bytes(\(Self.quoted(text)))"
-        case .bytes(let text, let times, nil): ".bytes(\(Self.quoted(text)), times: \(times))"
-        case .bytes(let text, let times, let pause?):
-            ".bytes(\(Self.quoted(text)), times: \(times), every: \(pause))"
+        case .bytes(let text, 1): ".bytes(\(Self.quoted(text)))"
+        case .bytes(let text, let times): ".bytes(\(Self.quoted(text)), times: \(times))"
+        case .drip(let text, let pause, let reply): ".drip(\(Self.quoted(text)), every: \(pause), until: \(reply))"
         case .replies(let beginnings): ".expect(\(beginnings.joined(separator: ", ")))"
         case .startTLS: ".startTLS"
         case .stall(let duration): ".stall(\(duration))"

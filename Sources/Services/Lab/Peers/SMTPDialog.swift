@@ -98,6 +98,15 @@ public struct SMTPDialog: ~Copyable {
         try await self.outbound.write(ByteBuffer(bytes: bytes))
     }
 
+    /// Sends text again and again, with a pause between two, until the task is cancelled or the connection is closed.
+    func dripping(_ text: String, every pause: Duration) -> Task<Void, Never> {
+        Task { [outbound = self.outbound] in
+            while !Task.isCancelled, (try? await outbound.write(ByteBuffer(string: text))) != nil {
+                try? await Task.sleep(for: pause)
+            }
+        }
+    }
+
     /// EHLO; fails unless it is answered 250.
     @discardableResult
     public mutating func hello(_ name: String = "client.test") async throws -> Reply {

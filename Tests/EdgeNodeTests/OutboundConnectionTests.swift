@@ -322,6 +322,68 @@ struct OutboundConnectionTests {
         }
     }
 
+    @Test("hostile-input 22: a server that answers each RCPT at the last moment is given up with the transaction")
+    func steadyForTooLong() throws {
+        let server = try ScriptedServer.ready()
+        server.begin(try (0..<100).map { try #require(Mailbox("u\($0)@bravo.test")) })
+        var waited = 0
+        while server.begun == nil, waited < 10_000 {
+            server.wait(299)
+            waited += 299
+            if server.channel.isActive { try server.say("250 OK") }
+        }
+        #expect((7200..<7500).contains(waited))
+        #expect(server.beginningFailure?.failure == .connectionLost)
+        #expect(server.beginningFailure?.detail.contains("took too long") == true)
+        guard case .failed(_, let decided)? = server.begun else { return }
+        #expect(decided.count == 100)
+    }
+
+    @Test("hostile-input 22: a server that reads content bit by bit is given up with the transaction, certainly")
+    func readsForTooLong() throws {
+        let server = try ScriptedServer.chunking(size: 1000)
+        for _ in 0..<41 {
+            #expect(server.connection.takesContent)
+            _ = try self.write("12345\r\n", to: server)
+            server.wait(179)
+        }
+        #expect(!server.connection.takesContent && !server.channel.isActive)
+        server.finish()
+        #expect(server.finishingFailure?.failure == .connectionLost)
+        #expect(server.finishingFailure?.isAmbiguous == false)
+    }
+
+    @Test("Each transaction of a connection has its own time, and so has the reply to its final dot")
+    func nextTransaction() throws {
+        let server = try ScriptedServer.transferring()
+        for _ in 0..<3 {
+            for _ in 0..<30 {
+                _ = server.connection.write(Array("Hello\r\n".utf8), on: server.channel.eventLoop)
+                server.wait(179)
+            }
+            server.finish()
+            // Far beyond two hours from MAIL, where the last of it was the wait for this reply.
+            server.wait(599)
+            try server.say("250 OK")
+            #expect(server.connection.isReady)
+            server.begin("bob@bravo.test")
+            try server.say("250 OK", "250 OK", "354 Go")
+        }
+        #expect(server.waitsForContent)
+    }
+
+    @Test("hostile-input 22: replies to earlier chunks do not put off the deadline of the last one")
+    func repliesBehindTheDot() throws {
+        let server = try ScriptedServer.chunking(size: 14)
+        for piece in ["12345\r\n", "67890\r\n"] { _ = try self.write(piece, to: server) }
+        server.finish()
+        server.wait(599)
+        try server.say("250 OK")
+        #expect(server.finished == nil)
+        server.wait(2)
+        #expect(server.finishingFailure?.isAmbiguous == true)
+    }
+
     @Test("Nobody waits long for the reply to QUIT")
     func silenceAfterQuit() throws {
         let server = try ScriptedServer.ready()

@@ -80,11 +80,12 @@ final class ScriptedServer {
         return server
     }
 
-    func begin(_ recipients: Mailbox..., size: Int = 100) {
+    func begin(_ recipients: Mailbox..., size: Int = 100) { self.begin(recipients, size: size) }
+
+    func begin(_ recipients: [Mailbox], size: Int = 100) {
         let message = SMTPClientMessage(
             reversePath: .mailbox("alice@alpha.test"), recipients: recipients.map { EnvelopeRecipient(.mailbox($0)) },
-            body: .sevenBit,
-            size: size)
+            body: .sevenBit, size: size)
         self.connection.begin(message, on: self.channel.eventLoop).assumeIsolated().whenSuccess { self.begun = $0 }
     }
 

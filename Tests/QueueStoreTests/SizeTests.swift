@@ -25,6 +25,24 @@ struct SizeTests {
         }
     }
 
+    @Test("A look costs the same when a great queue was released a moment ago, and sees what came after it")
+    func lookAfterRelease() async throws {
+        try await QueueFixture.run { queue in
+            let terms = queue.leases.map(\.term)
+            let shard = try queue.term(bravo).shard
+            let neighbour = try #require(Self.names.first { try queue.term($0).shard == shard })
+            try await CountedStore.run(queue) { node in
+                try await queue.fill([bravo], each: 2000, dueFor: 0)
+                let few = try await node.pages { _ = try await $0.latelyDue(terms) }
+                try await queue.fill([bravo], each: 20_000, dueFor: 0)
+                let many = try await node.pages { _ = try await $0.latelyDue(terms) }
+                #expect(many <= few + 128, "\(few) pages, then \(many)")
+            }
+            try await queue.fill([neighbour], each: 1, dueFor: 0)
+            #expect(try await queue.store.latelyDue(terms, limit: 1).due.map(\.destination) == [neighbour])
+        }
+    }
+
     @Test("hostile-input 35: what no hint told of, and what was committed late, is found by the next look")
     func lostHint() async throws {
         try await QueueFixture.run { queue in

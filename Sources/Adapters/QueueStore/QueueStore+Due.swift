@@ -47,14 +47,15 @@ extension QueueStore {
 
     /// The destinations with entries that became due, or that ceased to be held back, since an earlier look, or lately.
     ///
-    /// The cost depends on how much that is, and not on how much waits. A transaction that was begun before the earlier look
-    /// and committed after it is seen if it took no longer than half a minute.
+    /// The cost depends on how much that is, and not on how much waits; of each shard no more than `limit` entries are looked
+    /// at, those that became due last, and as many destinations. What is behind them `dueDestinations` finds. A transaction
+    /// that was begun before the earlier look and committed after it is seen if it took no longer than half a minute.
     public func latelyDue(
-        _ terms: [ShardTerm], since moment: Timestamp? = nil
+        _ terms: [ShardTerm], since moment: Timestamp? = nil, limit: Int = 1000
     ) async throws(QueueStoreError) -> LatelyDue {
         let results = try await self.pool.idempotently([
             Statement("SELECT now()"),
-            Statement(Self.latelySQL, terms.map(\.shard.rawValue), moment?.stored),
+            Statement(Self.latelySQL, terms.map(\.shard.rawValue), moment?.stored, Int64(limit)),
         ])
         var due: [DueEntry] = []
         for row in results[1].rows {
@@ -83,13 +84,13 @@ extension QueueStore {
             SELECT DISTINCT s.shard, r.destination FROM unnest($1::int2[]) AS s (shard) CROSS JOIN LATERAL (
                 SELECT r.destination FROM relay.ready r WHERE r.shard = s.shard AND r.next_attempt_at <= now()
                     AND r.next_attempt_at > coalesce($2::timestamptz, now()) - interval '30 seconds'
-                ORDER BY r.next_attempt_at OFFSET 0) AS r)
+                ORDER BY r.next_attempt_at DESC LIMIT $3) AS r)
         SELECT l.shard, l.destination FROM lately l WHERE \(QueueStore.isFree("l"))
         UNION
         SELECT s.shard, d.destination FROM unnest($1::int2[]) AS s (shard) CROSS JOIN LATERAL (
             SELECT d.destination FROM relay.destination d WHERE d.shard = s.shard AND d.blocked_until <= now()
                 AND d.blocked_until > coalesce($2::timestamptz, now()) - interval '30 seconds'
-            ORDER BY d.blocked_until OFFSET 0) AS d
+            ORDER BY d.blocked_until DESC LIMIT $3) AS d
         """
 
     /// A destination that is not held back.

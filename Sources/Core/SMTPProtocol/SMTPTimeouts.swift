@@ -19,6 +19,15 @@ public struct SMTPTimeouts: Hashable, Sendable {
         case dataTermination
         /// Nothing: the connection is idle, or the machine is finished.
         case nothing
+
+        /// Whether it belongs to the part of a transaction that `transaction` bounds: all of it but the reply to the final dot,
+        /// behind which giving up would be ambiguous.
+        public var isWithinTransaction: Bool {
+            switch self {
+            case .envelope, .dataInitiation, .dataBlock: true
+            case .greeting, .command, .handshake, .dataTermination, .nothing: false
+            }
+        }
     }
 
     /// What a server waits for.
@@ -49,6 +58,8 @@ public struct SMTPTimeouts: Hashable, Sendable {
     public var dataBlock = Duration.seconds(180)
     /// The reply to the final dot: 10 min (§4.5.3.2.6).
     public var dataTermination = Duration.seconds(600)
+    /// A client's transaction from MAIL to its final dot, however steadily the server answers: 2 h, which no RFC bounds.
+    public var transaction = Duration.seconds(7200)
     /// A server's wait for a command: 5 min (§4.5.3.2.7).
     public var serverCommand = Duration.seconds(300)
     /// A server's wait for a handshake: 10 s.

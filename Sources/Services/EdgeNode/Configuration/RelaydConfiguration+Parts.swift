@@ -43,6 +43,7 @@ extension RelaydConfiguration {
         timeouts.handshake = self.delivery.handshakeTimeout
         timeouts.dataBlock = self.delivery.dataTimeout
         timeouts.dataTermination = self.delivery.finalDotTimeout
+        timeouts.transaction = self.delivery.transactionTimeout
         return timeouts
     }
 

@@ -128,6 +128,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var handshakeTimeout = Duration.seconds(30)
         public var dataTimeout = Duration.seconds(180)
         public var finalDotTimeout = Duration.seconds(600)
+        public var transactionTimeout = Duration.seconds(7200)
     }
 
     public struct Resolver: Hashable, Sendable {

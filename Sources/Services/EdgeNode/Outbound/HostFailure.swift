@@ -87,6 +87,11 @@ struct HostFailure: Hashable, Sendable {
         }
     }
 
+    /// The peer answered again and again, but the transaction did not come to its end within its deadline.
+    static func overdue(at stage: SMTPClientStage) -> HostFailure {
+        HostFailure(.connectionLost, "the transaction took too long, at \(stage)")
+    }
+
     /// Whether this message is refused for good.
     var isPermanent: Bool {
         guard self.failure == .remoteReply else { return self.failure.isPermanent }

@@ -7,24 +7,24 @@ import TransportSecurity
 extension OutboundConnection {
     /// Offers the envelope.
     func begin(_ message: SMTPClientMessage, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
-        let promise = eventLoop.makePromise(of: Begun.self)
-        if case .over(let failure) = self.operation {
-            promise.succeed(.failed(failure, decided: []))
-        } else {
-            self.operation = .beginning(promise)
-            self.perform(self.session.begin(message))
-        }
-        return promise.futureResult
+        self.begin(on: eventLoop) { $0.begin(message) }
     }
 
     /// Asks whether the server takes a recipient; nothing is sent to it.
     func verify(_ recipient: ForwardPath, on eventLoop: any EventLoop) -> EventLoopFuture<Begun> {
+        self.begin(on: eventLoop) { $0.verify(recipient) }
+    }
+
+    private func begin(
+        on eventLoop: any EventLoop, _ transaction: (inout SMTPClientSession) -> SMTPClientAction
+    ) -> EventLoopFuture<Begun> {
         let promise = eventLoop.makePromise(of: Begun.self)
         if case .over(let failure) = self.operation {
             promise.succeed(.failed(failure, decided: []))
         } else {
             self.operation = .beginning(promise)
-            self.perform(self.session.verify(recipient))
+            self.transactionEnd = eventLoop.now + TimeAmount(self.timeouts.transaction)
+            self.perform(transaction(&self.session))
         }
         return promise.futureResult
     }
@@ -38,7 +38,7 @@ extension OutboundConnection {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(content.count + content.count / 32 + 32)
         self.session.encode(content.span, into: &bytes)
-        self.timer?.arm(self.timeouts.dataBlock)
+        self.timer?.arm(self.timeouts.dataBlock, notBeyond: self.transactionEnd)
         let written = context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: bytes)))
         return written.flatMapErrorThrowing { _ in }
     }

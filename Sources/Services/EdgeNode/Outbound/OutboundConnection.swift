@@ -64,6 +64,8 @@ final class OutboundConnection: ChannelInboundHandler {
     var context: ChannelHandlerContext?
     var timer: DeadlineTimer?
     private var armedFor = SMTPTimeouts.ClientWait.nothing
+    /// When the transaction under way, or the last one, is over at the latest.
+    var transactionEnd = NIODeadline.distantFuture
     var established = Established(label: .none)
 
     /// A connection that says into `opened` what came of it.
@@ -209,15 +211,16 @@ final class OutboundConnection: ChannelInboundHandler {
 
     // MARK: - Deadlines
 
-    /// Moves the deadline when something else is waited for, or after progress; single bytes are none.
+    /// Moves the deadline when something else is waited for, or after progress; single bytes are none, and behind the final dot
+    /// only its own reply is.
     func armTimer(afterProgress hasProgressed: Bool) {
         // Once a server has decided, what was written before is still on its way to it.
         let wait: SMTPTimeouts.ClientWait
         if case .decided = self.operation { wait = .dataBlock } else { wait = self.session.waitingFor }
-        guard hasProgressed || wait != self.armedFor else { return }
+        guard hasProgressed && wait != .dataTermination || wait != self.armedFor else { return }
         self.armedFor = wait
         if let limit = self.timeouts.duration(of: wait) {
-            self.timer?.arm(limit)
+            self.timer?.arm(limit, notBeyond: wait.isWithinTransaction ? self.transactionEnd : .distantFuture)
         } else {
             self.timer?.disarm()
         }
@@ -229,7 +232,9 @@ final class OutboundConnection: ChannelInboundHandler {
             return self.handshakeEnded(
                 .failed(TLSFailure(.truncated, "no answer to the handshake in time"), peerChain: []))
         }
+        let now = self.context?.eventLoop.now ?? .distantPast
+        let isOverdue = self.session.waitingFor.isWithinTransaction && now >= self.transactionEnd
         _ = self.session.connectionClosed()
-        self.fail(HostFailure.silence(at: stage))
+        self.fail(isOverdue ? HostFailure.overdue(at: stage) : HostFailure.silence(at: stage))
     }
 }

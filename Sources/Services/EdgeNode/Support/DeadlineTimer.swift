@@ -16,9 +16,9 @@ final class DeadlineTimer {
         self.onExpiry = onExpiry
     }
 
-    /// Moves the deadline to `duration` from now.
-    func arm(_ duration: Duration) {
-        let deadline = self.eventLoop.now + TimeAmount(duration)
+    /// Moves the deadline to `duration` from now, or to `limit` where that is earlier.
+    func arm(_ duration: Duration, notBeyond limit: NIODeadline = .distantFuture) {
+        let deadline = min(self.eventLoop.now + TimeAmount(duration), limit)
         self.deadline = deadline
         if let scheduled, scheduled.at <= deadline { return }
         self.schedule(deadline)

@@ -208,6 +208,9 @@ enum ConfigurationSchema {
         Key(
             "delivery.final-dot-timeout", \.delivery.finalDotTimeout, .duration(second...hour),
             "Time for the reply to the end of data."),
+        Key(
+            "delivery.transaction-timeout", \.delivery.transactionTimeout, .duration(second...day),
+            "Time from MAIL to the end of data, however steadily the host answers or reads."),
     ]
 
     private static let sourceAddress: [Setting<SourceAddress>] = [

@@ -60,6 +60,15 @@ struct FarewellTests {
         #expect(!slow.isActive)
     }
 
+    @Test("A client that has ended its side gets the last reply, and then the end (field C14)")
+    func halfClosed() throws {
+        let ended = try self.channel(FarewellHandler(Array("552 x\r\n".utf8), clientHasEnded: true))
+        #expect(!ended.isActive)
+        let ends = try self.channel()
+        ends.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        #expect(!ends.isActive)
+    }
+
     @Test("Who is turned away is waited for for 5 s at most, and for 256 KiB")
     func refused() throws {
         let reply = SMTPReply(552, nil, "x")

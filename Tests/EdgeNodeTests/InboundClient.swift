@@ -66,6 +66,20 @@ private final class ReadCounter: ChannelOutboundHandler, Sendable {
     }
 }
 
+/// How a client can end its side of the connection.
+enum HalfClose: CaseIterable {
+    case socket, closeNotify, truncated
+
+    /// What the pipeline hears of it.
+    var event: any Sendable {
+        switch self {
+        case .socket: ChannelEvent.inputClosed
+        case .closeNotify: TLSEvent.closedByPeer
+        case .truncated: TLSEvent.truncated(TLSFailure(.truncated, "no close_notify"))
+        }
+    }
+}
+
 /// A client of the inbound half without sockets, on a clock that the test moves.
 struct InboundClient {
     let channel = NIOAsyncTestingChannel()
@@ -164,6 +178,14 @@ struct InboundClient {
         let channel = self.channel
         channel.isWritable = isWritable
         try await channel.testingEventLoop.executeInContext { channel.pipeline.fireChannelWritabilityChanged() }
+    }
+
+    /// Ends the client's side of the connection.
+    func endInput(_ end: HalfClose) async throws {
+        let channel = self.channel
+        try await channel.testingEventLoop.executeInContext {
+            channel.pipeline.fireUserInboundEventTriggered(end.event)
+        }
     }
 
     func drain() async throws {

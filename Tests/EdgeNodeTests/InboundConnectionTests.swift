@@ -93,6 +93,69 @@ struct InboundConnectionTests {
         }
     }
 
+    @Test(
+        "What is owed goes out though the client has ended its side, of TCP or of TLS (field C14)",
+        arguments: [HalfClose.socket, .closeNotify, .truncated])
+    func halfClosed(_ end: HalfClose) async throws {
+        try await InboundClient.with(isStoreGated: true) { client in
+            try await client.beginData()
+            try await client.send("x\r\n.\r\nNOOP\r\nQUIT\r\n")
+            try await client.endInput(end)
+            #expect(client.isOpen)
+            client.store.answer()
+            #expect(try await client.codesWhenStored() == ["250", "250", "221"])
+            #expect(!client.isOpen)
+            #expect(client.store.stored.withLock { $0.count } == 1)
+        }
+    }
+
+    @Test("A client that has ended its side and is owed nothing is let go (field C14)", arguments: ["", "NO", "x\r\n"])
+    func halfClosedOwingNothing(_ unfinished: String) async throws {
+        try await InboundClient.with { client in
+            if unfinished == "x\r\n" { try await client.beginData() } else { try await client.hello() }
+            if !unfinished.isEmpty { try await client.send(unfinished) }
+            try await client.endInput(.socket)
+            #expect(!client.isOpen)
+            #expect(try await client.codes().isEmpty)
+            #expect(client.store.stored.withLock { $0.isEmpty })
+        }
+    }
+
+    @Test("A client that has ended its side is waited with for 10 minutes (field C14)")
+    func halfClosedForLong() async throws {
+        try await InboundClient.with(isStoreGated: true) { client in
+            try await client.beginData()
+            try await client.send("x\r\n.\r\n")
+            try await client.endInput(.socket)
+            await client.advance(599)
+            #expect(client.isOpen)
+            await client.advance(1)
+            #expect(try await client.codes() == ["421"])
+            #expect(!client.isOpen)
+            client.store.answer()
+        }
+    }
+
+    @Test("Of a client that has ended its side and does not read, no more is answered (field C14)")
+    func halfClosedWithoutReading() async throws {
+        try await InboundClient.with { client in
+            try await client.beginData()
+            try await client.send(".\r\n")
+            _ = try await client.codesWhenStored()
+            try await client.setWritable(false)
+            try await client.send(
+                "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<b@bravo.test>\r\n"
+                    + String(repeating: "BDAT 1\r\nx", count: 10_000))
+            try await client.endInput(.socket)
+            let unread = try await client.codes().count
+            #expect(unread < 1000)
+            #expect(client.isOpen)
+            try await client.setWritable(true)
+            #expect(try await client.codes().count == 10_002 - unread)
+            #expect(!client.isOpen)
+        }
+    }
+
     // MARK: Reading
 
     @Test("Nothing is read while a message is being stored")

@@ -103,6 +103,39 @@ struct HostileInputTests {
         try await self.play([.bytes(line), .expect(500), .closed])
     }
 
+    @Test(
+        "A client that ends its side behind QUIT hears all that it is owed (field C14)", arguments: Transport.allCases)
+    func halfClose(_ transport: Transport) async throws {
+        for message in ["Subject: x\r\n\r\nx\r\n", "Subject: x\r\n\r\n" + String(repeating: "x\r\n", count: 100_000)] {
+            let recipient = "half-closed-\(UUID().uuidString)@ours.test"
+            try await self.play(
+                transport,
+                [
+                    .envelope(to: recipient), .content("\(message).\r\nQUIT\r\n"), .endSending, .expect(250, 221),
+                    .closed,
+                ])
+            #expect(try await SharedLab.lab.receptions(for: recipient) == 1)
+        }
+        let recipient = "chunk-\(UUID().uuidString)@ours.test"
+        try await self.play(
+            transport,
+            [
+                .send(
+                    "MAIL FROM:<a@client.test>", "RCPT TO:<\(recipient)>", "BDAT 3 LAST", "\r\nxQUIT"),
+                .endSending, .expect(250, 250, 250, 221), .closed,
+            ])
+        #expect(try await SharedLab.lab.receptions(for: recipient) == 1)
+    }
+
+    @Test("A client that ends its side within a message leaves nothing (field C14)", arguments: Transport.allCases)
+    func halfCloseWithinContent(_ transport: Transport) async throws {
+        let recipient = "cut-off-\(UUID().uuidString)@ours.test"
+        try await self.play(
+            transport,
+            [.envelope(to: recipient), .content("Subject: x\r\n\r\nx\r\n"), .endSending, .closed])
+        #expect(try await SharedLab.lab.receptions(for: recipient) == 0)
+    }
+
     @Test("A body of 5 MiB, staged in chunks, arrives as it was sent")
     func largeBody() async throws {
         let lab = try SharedLab.lab

@@ -77,6 +77,20 @@ struct HandlerTests {
         #expect(failure.reason == .truncated)
     }
 
+    @Test("A server still answers a client whose transport ended without close_notify (field C14)")
+    func answerAfterTruncation() throws {
+        let pair = try self.pair()
+        try pair.exchange()
+        pair.server.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        guard case .truncated = pair.server.recorder.events.last else {
+            Issue.record("not told: \(pair.server.recorder.events)")
+            return
+        }
+        pair.server.send("250 OK")
+        try pair.exchange()
+        #expect(pair.client.recorder.bytes == Array("250 OK".utf8))
+    }
+
     @Test("The end of the transport in the handshake is an outcome", arguments: [0, 1, 100])
     func endInHandshake(_ bytes: Int) throws {
         let pair = try self.pair()

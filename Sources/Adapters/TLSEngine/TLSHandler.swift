@@ -7,7 +7,8 @@ public import NIOCore
 /// `TLSFailure`, a bad outcome closes the channel. The deadline of a handshake is the owner's to keep.
 ///
 /// Bytes that were read before the handler was added and belong to TLS are given as `firstBytes`. All plaintext of one flush
-/// leaves as one write of ciphertext. After `TLSEvent.closedByPeer` the channel stays open for the owner to close.
+/// leaves as one write of ciphertext. After `TLSEvent.closedByPeer` the channel stays open for the owner to close. A server's
+/// channel stays open after the end of the transport too: a client that ends its side without close_notify is still answered.
 ///
 /// ```
 /// idle ──active──▶ handshaking ──good outcome──▶ open ──close, or the transport's end──▶ ended
@@ -211,11 +212,21 @@ public final class TLSHandler: ChannelDuplexHandler {
     }
 
     private func transportEnded(_ context: ChannelHandlerContext) {
-        self.connection.transportEnded()
-        switch self.state {
-        case .handshaking: self.goOn(context)
-        case .open(peerClosed: false): self.deliver(context)
-        case .open, .idle, .ended: ()
+        switch (self.state, self.side) {
+        case (.open(peerClosed: false), .server):
+            // OpenSSL is not told of this end, for then it would write nothing more.
+            self.deliver(context)
+            guard case .open(peerClosed: false) = self.state else { return }
+            self.state = .open(peerClosed: true)
+            context.fireUserInboundEventTriggered(TLSEvent.truncated(.peerWentAway))
+        case (.open(peerClosed: false), .client):
+            self.connection.transportEnded()
+            self.deliver(context)
+        case (.handshaking, _):
+            self.connection.transportEnded()
+            self.goOn(context)
+        case (.open, _), (.idle, _), (.ended, _):
+            self.connection.transportEnded()
         }
     }
 

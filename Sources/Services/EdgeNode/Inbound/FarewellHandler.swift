@@ -1,5 +1,6 @@
 import MailModel
 import NIOCore
+import TLSEngine
 
 /// Says the last word on a connection, and closes it so that the client gets to read it.
 ///
@@ -30,13 +31,18 @@ final class FarewellHandler: ChannelInboundHandler {
     private let lastWords: [UInt8]
     private let limits: Limits
     private var dropped = 0
+    private var hasClientEnded: Bool
+    private var isSaid = false
     private var end = NIODeadline.distantFuture
     private var timer: DeadlineTimer?
 
-    /// - Parameter lastWords: written and flushed as soon as the connection is open.
-    init(_ lastWords: [UInt8], limits: Limits = .served) {
+    /// - Parameters:
+    ///   - lastWords: written and flushed as soon as the connection is open.
+    ///   - clientHasEnded: the client has ended its side already; it may still read.
+    init(_ lastWords: [UInt8], limits: Limits = .served, clientHasEnded: Bool = false) {
         self.lastWords = lastWords
         self.limits = limits
+        self.hasClientEnded = clientHasEnded
     }
 
     /// One reply, and no more, to a client that is not served.
@@ -72,7 +78,21 @@ final class FarewellHandler: ChannelInboundHandler {
         context.read()
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed, TLSEvent.closedByPeer, TLSEvent.truncated:
+            self.hasClientEnded = true
+            self.closeIfOver(context)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// Both sides have said everything.
+    private func closeIfOver(_ context: ChannelHandlerContext) {
+        if self.hasClientEnded, self.isSaid { context.close(promise: nil) }
+    }
 
     private func begin(_ context: ChannelHandlerContext) {
         guard self.timer == nil else { return }
@@ -83,11 +103,17 @@ final class FarewellHandler: ChannelInboundHandler {
         self.end = context.eventLoop.now + TimeAmount(self.limits.time)
         self.armTimer(context)
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.lastWords))).assumeIsolated()
-            .whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
-        context.read()
+            .whenComplete { _ in
+                self.isSaid = true
+                guard !self.hasClientEnded else { return self.closeIfOver(bound.value) }
+                bound.value.close(mode: .output, promise: nil)
+            }
+        if !self.hasClientEnded { context.read() }
     }
 
     private func armTimer(_ context: ChannelHandlerContext) {
-        self.timer?.arm(min(self.limits.silence, Duration(self.end - context.eventLoop.now)))
+        // Who has ended its side is silent, and may be reading slowly.
+        let silence = self.hasClientEnded ? self.limits.time : self.limits.silence
+        self.timer?.arm(silence, notBeyond: self.end)
     }
 }

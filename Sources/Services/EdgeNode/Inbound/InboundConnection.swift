@@ -9,6 +9,9 @@ import Telemetry
 /// Nothing is read while the session waits for its owner or while content waits to be staged, so the memory of a
 /// connection is bounded by one read, one command line and two chunks of content, whatever SIZE allows. Nothing is read
 /// either while the client does not take our replies, which bounds those.
+///
+/// A client may end its side once it has said everything (RFC 9293 §3.6): what it said is answered, and then we close. NIO reads
+/// a socket to its end as soon as the client has ended its side, so that much is taken whatever the session waits for.
 final class InboundConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -35,6 +38,8 @@ final class InboundConnection: ChannelInboundHandler {
     var isWaiting = false
     var isClosing = false
     private var isDraining = false
+    /// The client has ended its side: nothing more comes, and what came is still answered.
+    private var hasInputEnded = false
     var handshakeStart: NIODeadline?
 
     init(environment: InboundEnvironment, client: IPAddress) {
@@ -72,6 +77,9 @@ final class InboundConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
+        guard self.input.readableBytes + bytes.readableBytes <= Self.mostInput else {
+            return context.close(promise: nil)
+        }
         if self.input.readableBytes == 0 {
             self.input = bytes
         } else {
@@ -94,7 +102,7 @@ final class InboundConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case TLSEvent.serverHandshake(let outcome): self.handshakeEnded(outcome, context)
-        case TLSEvent.closedByPeer, TLSEvent.truncated: context.close(promise: nil)
+        case ChannelEvent.inputClosed, TLSEvent.closedByPeer, TLSEvent.truncated: self.inputEnded(context)
         case is Drain:
             self.isDraining = true
             // Before the greeting there is nobody to tell: it brings the end with it.
@@ -127,9 +135,27 @@ final class InboundConnection: ChannelInboundHandler {
         self.process(context)
     }
 
+    /// The client sends no more. It may still read: whatever it has asked for is answered before the connection ends.
+    private func inputEnded(_ context: ChannelHandlerContext) {
+        guard !self.hasInputEnded, !self.isClosing else { return }
+        self.hasInputEnded = true
+        // Before the greeting, and within a handshake, nothing is owed.
+        guard self.hasGreeted, self.handshakeStart == nil else {
+            self.isClosing = true
+            return context.close(promise: nil)
+        }
+        self.endOfLife = min(
+            self.endOfLife, context.eventLoop.now + TimeAmount(self.environment.patience.halfClosedTime))
+        if self.isWaiting {
+            self.timer?.arm(self.environment.timeouts.dataBlock, notBeyond: self.endOfLife)
+        } else if context.channel.isWritable {
+            self.process(context)
+        }
+    }
+
     /// Steps the session until it needs input, waits for an answer, or is over.
     func process(_ context: ChannelHandlerContext) {
-        while !self.isClosing {
+        while !self.isClosing, self.mayReplyMore(context) {
             let wait = self.session.waitingFor
             let step = self.session.receive(self.input.readableBytesUInt8Span, content: &self.content)
             self.input.moveReaderIndex(forwardBy: step.consumed)
@@ -171,8 +197,18 @@ final class InboundConnection: ChannelInboundHandler {
         return false
     }
 
+    /// Whether there is room for one more reply. One read brings few; a client that has ended its side may have left many
+    /// commands, whose replies wait until it takes those before them.
+    private func mayReplyMore(_ context: ChannelHandlerContext) -> Bool {
+        guard self.replies.count > Self.mostReplies else { return true }
+        self.flush(context)
+        return context.channel.isWritable
+    }
+
     private func needInput(_ context: ChannelHandlerContext) {
         self.flush(context)
+        // What is unfinished stays so, and everything else has been answered.
+        if self.hasInputEnded { return self.end(context) }
         if self.isDraining, self.message == nil, !self.isWaiting {
             return self.finishDraining(context)
         }
@@ -195,8 +231,8 @@ final class InboundConnection: ChannelInboundHandler {
     private func deadlinePassed(_ context: ChannelHandlerContext) {
         guard self.hasGreeted else { return self.greet(context) }
         // Whoever waits for us is not late.
-        guard !self.isWaiting else {
-            self.timer?.arm(self.environment.timeouts.dataBlock)
+        guard !self.isWaiting || self.isPastHalfClosedTime(context) else {
+            self.timer?.arm(self.environment.timeouts.dataBlock, notBeyond: self.deadlineOfWaiting)
             return
         }
         self.environment.metrics.smtpdRejects.increment(.timeout)
@@ -211,6 +247,13 @@ final class InboundConnection: ChannelInboundHandler {
         _ = self.perform(self.session.shutDown("Timeout: closing the connection"), context)
     }
 
+    /// Nobody knows whether a client that has ended its side still waits for us.
+    private func isPastHalfClosedTime(_ context: ChannelHandlerContext) -> Bool {
+        context.eventLoop.now >= self.deadlineOfWaiting
+    }
+
+    private var deadlineOfWaiting: NIODeadline { self.hasInputEnded ? self.endOfLife : .distantFuture }
+
     private func finishDraining(_ context: ChannelHandlerContext) {
         _ = self.perform(self.session.shutDown("Service is shutting down, try again later"), context)
     }
@@ -224,11 +267,17 @@ final class InboundConnection: ChannelInboundHandler {
     }
 
     private func close(_ reply: SMTPReply, _ context: ChannelHandlerContext) {
-        self.isClosing = true
-        self.timer?.disarm()
         self.count(reply)
         reply.serialise(into: &self.replies)
-        let farewell = FarewellHandler(self.replies)
+        self.end(context)
+    }
+
+    /// Ends the connection behind the replies that are still to go out.
+    private func end(_ context: ChannelHandlerContext) {
+        self.isClosing = true
+        self.timer?.disarm()
+        self.dropMessage(.aborted)
+        let farewell = FarewellHandler(self.replies, clientHasEnded: self.hasInputEnded)
         self.replies = []
         do {
             try context.pipeline.syncOperations.addHandler(farewell, position: .before(self))
@@ -236,6 +285,12 @@ final class InboundConnection: ChannelInboundHandler {
             context.close(promise: nil)
         }
     }
+
+    /// Bytes of replies that are gathered before they are flushed.
+    private static let mostReplies = 16 << 10
+    /// Bytes read of the client's and not processed yet. While it keeps its side open that is one read; of a client that has ended
+    /// its side, it is all that the socket's receive buffer held.
+    private static let mostInput = 8 << 20
 
     private func count(_ reply: SMTPReply) {
         guard let reason = RejectReason(reply) else { return }

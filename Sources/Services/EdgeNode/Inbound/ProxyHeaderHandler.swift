@@ -53,6 +53,12 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    /// A header that has not come by now does not come.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     private func begin(_ context: ChannelHandlerContext) {
         guard self.timer == nil else { return }
         let bound = context.loopBound

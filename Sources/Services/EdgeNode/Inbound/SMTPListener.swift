@@ -29,6 +29,8 @@ struct SMTPListener: Sendable {
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A client that has ended its side still gets what it is owed.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             // The handler asks for each read, and so decides how much of a client is in memory.
             .childChannelOption(.autoRead, value: false)
             // One read is what it gets, of at most two records of TLS. The buffers of more would stay with the channel.

@@ -76,6 +76,7 @@ extension SMTPDialog {
         case .replies(let beginnings): for beginning in beginnings { try await self.hear(beginning, &replies) }
         case .startTLS: try await self.secure()
         case .stall(let duration): try await Task.sleep(for: duration)
+        case .endSending: try await self.endSending()
         case .closed:
             guard let reply = try await self.nextReply() else { return true }
             replies.append(reply)

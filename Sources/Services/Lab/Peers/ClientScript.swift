@@ -7,6 +7,7 @@
 /// [.hello, .send("DATA"), .expect("503 5.5.1")]                                  // how the last line begins
 /// [.hello, .drip("x", every: .milliseconds(100), until: 421), .closed]           // byte by byte
 /// [.hello, .envelope(to: "b@b.test"), .content("x"), .afterDot(.hangUp)]       // gone before the reply
+/// [.hello, .send("QUIT"), .endSending, .expect(221), .closed]                  // TCP's half-close, TLS's close_notify
 /// [.hello, .stall(.seconds(2)), .closed]
 /// ```
 public struct ClientScript: Hashable, Sendable {
@@ -24,6 +25,8 @@ public struct ClientScript: Hashable, Sendable {
         case startTLS
         /// Neither sends nor reads for so long.
         case stall(Duration)
+        /// Ends the client's side of the connection, as a client may that has said everything, and goes on reading.
+        case endSending
         /// The server ends the connection, and says nothing more.
         case closed
         /// Closes the connection; what comes after it is not played.
@@ -106,6 +109,7 @@ extension ClientScript.Step: CustomStringConvertible {
         case .replies(let beginnings): ".expect(\(beginnings.joined(separator: ", ")))"
         case .startTLS: ".startTLS"
         case .stall(let duration): ".stall(\(duration))"
+        case .endSending: ".endSending"
         case .closed: ".closed"
         case .hangUp: ".hangUp"
         case .group(let name, _): ".\(name)"

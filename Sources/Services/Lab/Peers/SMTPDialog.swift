@@ -187,6 +187,9 @@ public struct SMTPDialog: ~Copyable {
         }
     }
 
+    /// Ends our side of the connection, that of TLS with close_notify; replies can still be read.
+    public mutating func endSending() async throws { try await self.channel.close(mode: .output) }
+
     /// Closes the connection. Nothing can be said or read after it.
     public mutating func hangUp() async { try? await self.channel.close() }
 

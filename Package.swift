@@ -182,7 +182,7 @@ let package = Package(
         tests(
             "QueueConsole",
             ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
-        tests("Telemetry", ["Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
+        tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests(
             "EdgeNode",
             [

@@ -1,6 +1,7 @@
 import Foundation
 import FoundationNetworking
 import Logging
+import MailModel
 import NIOCore
 import NIOPosix
 import Testing
@@ -13,11 +14,14 @@ struct TelemetryServerTests {
     private let health = HealthRegistry()
 
     /// Runs a server on a free port while `body` runs.
-    private func withServer(_ body: (_ port: Int) async throws -> Void) async throws {
+    private func withServer(
+        limits: TelemetryLimits = TelemetryLimits(), _ body: (_ port: Int) async throws -> Void
+    ) async throws {
         let (ports, listening) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
         let server = TelemetryServer(
             host: "127.0.0.1", port: 0, registry: self.registry, health: self.health,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onRunning: { listening.yield($0) })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, limits: limits,
+            onRunning: { listening.yield($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await server.run()
@@ -105,5 +109,112 @@ struct TelemetryServerTests {
             }
             #expect(reply.hasPrefix("HTTP/1.1 431 "))
         }
+    }
+
+    // MARK: Clients that spend what they get
+
+    /// Asks like an orchestrator, with a second to answer in; the others are there meanwhile.
+    private func expectHealth(_ port: Int, _ comment: Comment) async throws {
+        for path in ["/livez", "/startupz", "/metrics"] {
+            let started = ContinuousClock.now
+            let page = try await self.get(port, path)
+            #expect(page.status == (path == "/startupz" ? 503 : 200), comment)
+            #expect(ContinuousClock.now - started < .seconds(2), comment)
+        }
+    }
+
+    @Test("A body is refused at once, and 64 clients whose bodies trickle keep nobody from an answer (field A8)")
+    func tricklingBodies() async throws {
+        try await self.withServer { port in
+            var clients: [RawClient] = []
+            for index in 0..<64 {
+                let length = index.isMultiple(of: 2) ? "Content-Length: 1000000" : "Transfer-Encoding: chunked"
+                let client = try await RawClient(port: port)
+                client.send("POST /metrics HTTP/1.1\r\nHost: x\r\n\(length)\r\n\r\n1")
+                client.trickle("\r\n1")
+                clients.append(client)
+            }
+            try await self.expectHealth(port, "beside bodies")
+            // Those that were not replaced by a later one have their answer long before the deadline, and the end.
+            for client in clients.suffix(8) {
+                #expect(try await client.received(within: .seconds(5)).hasPrefix("HTTP/1.1 413 "))
+            }
+        }
+    }
+
+    @Test("Clients that pipeline requests and read nothing keep nobody from an answer, and end in time (field A8)")
+    func unreadAnswers() async throws {
+        // More than the sockets' buffers take.
+        self.registry.counter("x_total", String(repeating: "x", count: 8 << 20), labels: NoLabels.allCases).increment()
+        var limits = TelemetryLimits()
+        limits.request = .seconds(3)
+        try await self.withServer(limits: limits) { port in
+            let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+            var clients: [RawClient] = []
+            for _ in 0..<64 {
+                let client = try await RawClient(port: port, isReading: false)
+                client.send(String(repeating: request, count: 100))
+                clients.append(client)
+            }
+            try await self.expectHealth(port, "beside answers that nobody reads")
+            try await Task.sleep(for: .seconds(4))
+            // The deadline is over: what comes now is what the buffers held, and the end.
+            for client in clients {
+                let text = try await client.received(within: .seconds(5))
+                #expect(text.utf8.count < 8 << 20)
+            }
+        }
+    }
+
+    @Test("A request that does not end is given up after its time (field A8)")
+    func endlessRequest() async throws {
+        var limits = TelemetryLimits()
+        limits.request = .seconds(1)
+        try await self.withServer(limits: limits) { port in
+            let client = try await RawClient(port: port)
+            client.send("GET /livez HTTP/1.1\r\nX: ")
+            client.trickle("y")
+            #expect(try await client.received(within: .seconds(10)) == "")
+            let flood = try await RawClient(port: port)
+            flood.send(String(repeating: "\r\n", count: 64 * 1024))
+            #expect(try await flood.received(within: .seconds(10)) == "")
+        }
+    }
+
+    @Test("A client that ends its side with its request gets the whole answer")
+    func halfClosed() async throws {
+        self.registry.counter("x_total", String(repeating: "x", count: 4 << 20), labels: NoLabels.allCases).increment()
+        try await self.withServer { port in
+            let client = try await RawClient(port: port)
+            client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.endSending()
+            let text = try await client.received(within: .seconds(10))
+            #expect(text.hasSuffix("x_total 1\n"))
+        }
+    }
+
+    @Test(
+        "At its limit a client loses its oldest connection, and at the limit of all the client with the most (field A8)"
+    )
+    func places() throws {
+        var limits = TelemetryLimits()
+        limits.connections = 4
+        limits.connectionsPerClient = 3
+        var places = TelemetryPlaces(limits: limits)
+        let (one, two) = (IPAddress("192.0.2.1"), IPAddress("192.0.2.2"))
+        let first = (0..<3).map { _ in places.admit(one) }
+        #expect(first.allSatisfy { $0.evicted == nil })
+        #expect(places.admit(one).evicted == first[0].id)
+        // One that has its answer goes before an older one.
+        places.answered(first[2].id)
+        #expect(places.admit(one).evicted == first[2].id)
+        #expect(places.admit(two).evicted == nil)
+        #expect(places.admit(two).evicted == first[1].id)
+        #expect(places.count == 4)
+        // One network of IPv6 is one client.
+        var networks = TelemetryPlaces(limits: limits)
+        let ids = (1...3).map { networks.admit(IPAddress("2001:db8::\($0)")).id }
+        #expect(networks.admit(IPAddress("2001:db8::4")).evicted == ids[0])
+        #expect(networks.admit(IPAddress("2001:db8:0:1::4")).evicted == nil)
     }
 }

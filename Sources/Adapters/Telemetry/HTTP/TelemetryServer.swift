@@ -7,21 +7,16 @@ public import ServiceLifecycle
 
 /// Serves `/metrics`, `/livez`, `/readyz` and `/startupz` over HTTP/1.1, until it is cancelled or shut down gracefully.
 ///
-/// There is no TLS and no access control: bind it to loopback, which is the default, or to a management network.
+/// There is no TLS and no access control: bind it to loopback, which is the default, or to a management network. Whoever
+/// reaches it can spend little of the node, and cannot keep others from its answers (`TelemetryLimits`): an orchestrator
+/// that does not hear from `/livez` would end the process.
 public struct TelemetryServer: Service {
-    /// Limits on what a client may send; beyond them the answer is 431, or the connection is closed.
-    private enum Limit {
-        static let headerBytes = 16 * 1024
-        static let headerFields = 100
-        static let connections = 64
-        static let idle: TimeAmount = .seconds(30)
-    }
-
     private let host: String
     private let port: Int
     private let registry: MetricsRegistry
     private let health: HealthRegistry
     private let logger: Logger
+    private let limits: TelemetryLimits
     private let onRunning: @Sendable (Int) async -> Void
 
     /// A server at `host` and `port`; port 0 takes a free one. `onRunning` is told the port once it listens.
@@ -29,27 +24,32 @@ public struct TelemetryServer: Service {
         host: String, port: Int, registry: MetricsRegistry, health: HealthRegistry, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
+        self.init(
+            host: host, port: port, registry: registry, health: health, logger: logger, limits: TelemetryLimits(),
+            onRunning: onRunning)
+    }
+
+    init(
+        host: String, port: Int, registry: MetricsRegistry, health: HealthRegistry, logger: Logger,
+        limits: TelemetryLimits, onRunning: @escaping @Sendable (_ port: Int) async -> Void
+    ) {
         self.host = host
         self.port = port
         self.registry = registry
         self.health = health
         self.logger = logger
+        self.limits = limits
         self.onRunning = onRunning
     }
 
     /// Listens and serves.
     public func run() async throws {
-        let http = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [HeaderOverflowHandler()], idleTimeout: Limit.idle,
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: Limit.headerBytes, maxHeaderListSize: Limit.headerBytes,
-                maxHeaderFieldCount: Limit.headerFields))
+        let limits = self.limits
         let onRunning = self.onRunning
         var application = Application(
-            router: self.router(), server: .http1(configuration: http),
-            configuration: ApplicationConfiguration(
-                address: .hostname(self.host, port: self.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(Limit.connections)),
+            router: self.router(),
+            server: HTTPServerBuilder { GuardedHTTPChannel(limits: limits, responder: $0) },
+            configuration: ApplicationConfiguration(address: .hostname(self.host, port: self.port)),
             onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
             logger: self.logger)
         // Hummingbird reports each request at debug level under its own names; only its warnings are of interest here.

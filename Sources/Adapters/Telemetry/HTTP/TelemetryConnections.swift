@@ -1,0 +1,93 @@
+import MailModel
+import NIOCore
+import Synchronization
+
+/// Which connections of the telemetry server are open, and which one a new connection replaces.
+///
+/// Nobody is refused: whoever comes last is the one who may be asking whether the node lives. At a limit an older connection
+/// is closed instead, so clients that hold all they can get never keep anybody out.
+struct TelemetryPlaces {
+    /// Numbers rise with time.
+    typealias ID = UInt64
+
+    private struct Place {
+        var client: IPAddress?
+        var hasAnswer = false
+    }
+
+    private let limits: TelemetryLimits
+    private var places: [ID: Place] = [:]
+    private var lastID: ID = 0
+
+    init(limits: TelemetryLimits) { self.limits = limits }
+
+    /// How many connections are open.
+    var count: Int { self.places.count }
+
+    /// Admits a connection, and names the one to close for it, if any: of this client where it has all that it may have,
+    /// of the client with the most where the server has.
+    mutating func admit(_ client: IPAddress?) -> (id: ID, evicted: ID?) {
+        let client = client.map(Self.network)
+        var evicted: ID?
+        if self.places.values.count(where: { $0.client == client }) >= self.limits.connectionsPerClient {
+            evicted = self.oldest { $0.client == client }
+        } else if self.places.count >= self.limits.connections {
+            let counts = self.places.values.reduce(into: [:]) { $0[$1.client, default: 0] += 1 }
+            let most = counts.values.max()
+            evicted = self.oldest { counts[$0.client] == most }
+        }
+        if let evicted { self.places[evicted] = nil }
+        self.lastID += 1
+        self.places[self.lastID] = Place(client: client)
+        return (self.lastID, evicted)
+    }
+
+    /// The answer is written: the connection has nothing more to wait for.
+    mutating func answered(_ id: ID) { self.places[id]?.hasAnswer = true }
+
+    mutating func closed(_ id: ID) { self.places[id] = nil }
+
+    /// Those that have their answer go first.
+    private func oldest(_ isCandidate: (Place) -> Bool) -> ID? {
+        self.places.filter { isCandidate($0.value) }
+            .min { ($0.value.hasAnswer ? 0 : 1, $0.key) < ($1.value.hasAnswer ? 0 : 1, $1.key) }?.key
+    }
+
+    private static func network(_ address: IPAddress) -> IPAddress {
+        guard case .v6(let high, _) = address.unmapped else { return address.unmapped }
+        return .v6(high, 0)
+    }
+}
+
+/// `TelemetryPlaces` with the channels, shared by the server's event loops.
+final class TelemetryConnections: Sendable {
+    private struct State {
+        var places: TelemetryPlaces
+        var channels: [TelemetryPlaces.ID: any Channel] = [:]
+    }
+
+    private let state: Mutex<State>
+
+    init(limits: TelemetryLimits) { self.state = Mutex(State(places: TelemetryPlaces(limits: limits))) }
+
+    /// Admits a connection, and closes another one if there are too many. It forgets the connection when that is closed.
+    func admit(_ channel: any Channel) -> TelemetryPlaces.ID {
+        let client = channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) }
+        let (id, evicted) = self.state.withLock { state in
+            let (id, evicted) = state.places.admit(client)
+            state.channels[id] = channel
+            return (id, evicted.flatMap { state.channels[$0] })
+        }
+        channel.closeFuture.whenComplete { _ in
+            self.state.withLock { state in
+                state.places.closed(id)
+                state.channels[id] = nil
+            }
+        }
+        evicted?.close(promise: nil)
+        return id
+    }
+
+    /// The answer is written.
+    func answered(_ id: TelemetryPlaces.ID) { self.state.withLock { $0.places.answered(id) } }
+}

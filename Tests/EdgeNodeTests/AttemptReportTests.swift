@@ -10,9 +10,9 @@ import TransportSecurity
 /// What one attempt comes to, over all of its hosts.
 @Suite("Attempt report")
 struct AttemptReportTests {
-    private static let refused = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
-    private static let busy = SMTPReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
-    private static let ok = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
+    private static let refused = RemoteReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
+    private static let busy = RemoteReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
+    private static let ok = RemoteReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
 
     private func status(_ outcome: RecipientOutcome) -> String {
         if case .failed(let failure) = outcome { "\(failure.status) \(failure.reason)" } else { "delivered" }

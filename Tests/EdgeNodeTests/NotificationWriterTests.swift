@@ -52,6 +52,14 @@ struct NotificationWriterTests {
         #expect(text.contains("Diagnostic-Code: smtp; 550 5.1.1 No such user\r\n"))
     }
 
+    @Test("What we found without asking the host is told as ours, and names no host as one that reported (field C3)")
+    func finding() throws {
+        let message = try #require(self.reports(.of(), [.unsuitable(.noEightBitMIME)]).first?.messages.first)
+        let text = self.text(message)
+        #expect(text.contains("Status: 5.6.3\r\nDiagnostic-Code: x-relay; 5.6.3 unsupported-by-host: "))
+        #expect(!text.contains("Remote-MTA") && !text.contains("smtp;"))
+    }
+
     @Test(
         "hostile-input 14: about a message from the null sender nobody is told", arguments: ["", "no mailbox at all"])
     func noReport(sender: String) { #expect(self.failures(.of(sender: sender)).isEmpty) }
@@ -118,7 +126,7 @@ struct NotificationWriterTests {
 
     @Test("hostile-input 24: a reply of 100 KB with ESC, NUL and a boundary is told in 2 KiB of printable ASCII")
     func hostileReply() throws {
-        let hostile = SMTPReply(
+        let hostile = RemoteReply(
             550, EnhancedStatusCode(.permanentFailure, 1, 1),
             lines: ["\u{1b}[2J\0 --=_x"] + Array(repeating: String(repeating: "y", count: 1024), count: 100))
         let message = try #require(self.reports(.of(), [.refused(hostile)]).first?.messages.first)

@@ -186,7 +186,7 @@ struct OutboundConnectionTests {
             #expect(server.channel.isActive == isPermitted)
             guard isPermitted else { continue }
             try server.say("250 OK", "250 Stored")
-            #expect(server.outcomes == [.accepted(SMTPReply(250, nil, "Stored"))])
+            #expect(server.outcomes == [.accepted(RemoteReply(250, nil, "Stored"))])
             #expect(server.connection.isReady)
         }
     }
@@ -199,7 +199,7 @@ struct OutboundConnectionTests {
         #expect(!server.connection.takesContent)
         #expect(try self.write("67890\r\n", to: server).isEmpty)
         server.finish(isPermitted: false)
-        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
+        #expect(server.outcomes == [.refused(RemoteReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
         #expect(server.connection.isReady)
     }
 
@@ -210,7 +210,7 @@ struct OutboundConnectionTests {
         try server.say("552 5.3.4 no")
         server.hangUp()
         server.finish()
-        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
+        #expect(server.outcomes == [.refused(RemoteReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
         #expect(!server.connection.isReady)
     }
 
@@ -242,7 +242,7 @@ struct OutboundConnectionTests {
         if !isLastChunk { server.wait(181) }
         #expect(isOver && !server.channel.isActive && !server.connection.takesContent)
         server.finish()
-        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
+        #expect(server.outcomes == [.refused(RemoteReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "no"))])
     }
 
     @Test(
@@ -254,7 +254,7 @@ struct OutboundConnectionTests {
         try server.say("552 5.3.4 too big")
         #expect(!server.connection.takesContent && !server.channel.isActive)
         server.finish()
-        #expect(server.outcomes == [.refused(SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "too big"))])
+        #expect(server.outcomes == [.refused(RemoteReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "too big"))])
     }
 
     @Test("Content that is shorter than the queue says is not ended, and the peer is not to blame")

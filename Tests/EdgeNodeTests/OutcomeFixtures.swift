@@ -1,11 +1,11 @@
 import DANE
 import DeliveryQueue
 import MailModel
-import SMTPProtocol
 import TransportSecurity
 
 @testable import EdgeNode
 @testable import QueueStore
+@testable import SMTPProtocol
 
 extension QueueEntry {
     /// An entry of alice's for so many recipients at bravo.test, which arrived at second 0.
@@ -35,8 +35,19 @@ extension QueueEntry {
     }
 }
 
-extension SMTPReply {
-    static let accepted = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
-    static let busy = SMTPReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
-    static let unknownUser = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
+extension RemoteReply {
+    static let accepted = RemoteReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
+    static let busy = RemoteReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
+    static let unknownUser = RemoteReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such user")
+}
+
+extension RemoteReply {
+    /// A reply as a host gives it.
+    init(_ code: UInt16, _ status: EnhancedStatusCode? = nil, _ lines: String...) {
+        self.init(code, status, lines: lines)
+    }
+
+    init(_ code: UInt16, _ status: EnhancedStatusCode?, lines: [String]) {
+        self.init(SMTPReply(code, status, lines: lines))
+    }
 }

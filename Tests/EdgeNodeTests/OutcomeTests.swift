@@ -45,6 +45,16 @@ struct OutcomeTests {
         #expect(events.allSatisfy { $0.nextAttempt == Timestamp(seconds: 60 + 900) })
     }
 
+    @Test("The row of a host that was not asked tells our finding, and no reply of its own (field C3)")
+    func finding() {
+        var attempt = HostTry()
+        attempt.outcomes = [0: .unsuitable(.maximumSize(5)), 1: .refused(.unknownUser)]
+        let events = self.events(.of(["a@bravo.test", "b@bravo.test"]), [attempt])
+        #expect(events.map(\.reason) == ["unsupported-by-host", "remote-reply"])
+        #expect(events.map { $0.status.map { "\($0)" } } == ["5.3.4", "5.1.1"])
+        #expect(events[0].reply?.hasSuffix("(the host takes at most 5 bytes)") == true)
+    }
+
     private let agreed = TLSConnectionInfo(
         version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", cipherBits: 256, keyExchangeGroup: nil, serverName: nil,
         resumed: false, peerChain: [], client: nil)

@@ -22,7 +22,7 @@ struct RecipientWorld {
         case offersNoTLS
         case refusesConnection
         /// Greets with this.
-        case greets(SMTPReply)
+        case greets(RemoteReply)
     }
 
     /// MX hosts in order; empty where the look-up has another answer.

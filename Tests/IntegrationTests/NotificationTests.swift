@@ -140,7 +140,8 @@ struct NotificationTests {
     @Test("A refusal for DANE is told in the words that operators know")
     func dane() async throws {
         let text = try await self.report(on: try await self.send(to: "bob@forged.test", notify: "FAILURE"))
-        #expect(text.contains("Status: 5.7.323\r\nRemote-MTA: dns; mx.forged.test\r\n"))
+        // The host said nothing of the message, so it is no MTA that reported.
+        #expect(text.contains("Status: 5.7.323\r\nDiagnostic-Code: x-relay; ") && !text.contains("Remote-MTA"))
         let unfolded = text.replacing("\r\n ", with: " ")
         #expect(unfolded.contains("Diagnostic-Code: x-relay; 5.7.323 tlsa-invalid: The domain failed DANE validation."))
     }

@@ -89,7 +89,6 @@ struct DeliveryStatusNotificationTests {
         Final-Recipient: rfc822; b@dest.test
         Action: failed
         Status: 5.7.323
-        Remote-MTA: dns; mx.dest.test
         Diagnostic-Code: x-relay; 5.7.323 tlsa-invalid: No match.
         Last-Attempt-Date: Fri, 2 Jan 1970 00:00:00 +0000
 

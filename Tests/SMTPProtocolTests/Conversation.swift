@@ -12,6 +12,17 @@ enum Feeding: CaseIterable {
 
 func hostName(_ text: String) throws -> DomainName { try #require(DomainName(text)) }
 
+extension RemoteReply {
+    /// A reply as a host gives it.
+    init(_ code: UInt16, _ status: EnhancedStatusCode? = nil, _ lines: String...) {
+        self.init(code, status, lines: lines)
+    }
+
+    init(_ code: UInt16, _ status: EnhancedStatusCode?, lines: [String]) {
+        self.init(SMTPReply(code, status, lines: lines))
+    }
+}
+
 extension DomainNameConversion {
     /// Knows one name: `bücher.test`.
     static let bookshop = DomainNameConversion(identifier: "bookshop") {

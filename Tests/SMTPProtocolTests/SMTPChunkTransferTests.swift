@@ -5,8 +5,8 @@ import Testing
 
 /// Content by BDAT (RFC 3030): what is written when, and what a server can say in between.
 @Suite("Client chunks") struct SMTPChunkTransferTests {
-    private let stored = SMTPReply(250, nil, "stored")
-    private let full = SMTPReply(452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "full")
+    private let stored = RemoteReply(250, nil, "stored")
+    private let full = RemoteReply(452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "full")
 
     /// A conversation whose content, of so many bytes, may be written now.
     private func transferring(
@@ -32,7 +32,7 @@ import Testing
             #expect(talk.finish() == "\r\n")
             #expect(talk.session.stage == .finalDot && talk.session.waitingFor == .dataTermination)
             talk.server("250 stored\r\n")
-            let never = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "never")
+            let never = RemoteReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "never")
             #expect(talk.outcomes == [.accepted(self.stored), .refused(never)])
             #expect(talk.session.stage == .ready)
         }
@@ -126,7 +126,7 @@ import Testing
             var talk = try self.transferring(10, feeding: feeding)
             _ = talk.encode("12345678\r\n")
             talk.server("552 5.3.4 too large\r\n")
-            let tooLarge = SMTPReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "too large")
+            let tooLarge = RemoteReply(552, EnhancedStatusCode(.permanentFailure, 3, 4), "too large")
             #expect(talk.outcomes == [.refused(tooLarge)])
             #expect(talk.session.stage == .finished && talk.finish() == nil)
         }
@@ -187,8 +187,8 @@ import Testing
         _ = talk.encode("12345678\r\n")
         if isLast { _ = talk.finish() }
         talk.server("421 bye\r\n")
-        #expect(talk.failure == .serviceClosing(SMTPReply(421, nil, "bye"), at: isLast ? .finalDot : .content))
-        #expect(talk.session.recipientOutcomes == [isLast ? .deferred(SMTPReply(421, nil, "bye")) : nil])
+        #expect(talk.failure == .serviceClosing(RemoteReply(421, nil, "bye"), at: isLast ? .finalDot : .content))
+        #expect(talk.session.recipientOutcomes == [isLast ? .deferred(RemoteReply(421, nil, "bye")) : nil])
     }
 
     // MARK: When

@@ -4,9 +4,9 @@ import Testing
 @testable import SMTPProtocol
 
 @Suite struct SMTPClientSessionTests {
-    private let later = SMTPReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "later")
-    private let never = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "never")
-    private let stored = SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "stored")
+    private let later = RemoteReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "later")
+    private let never = RemoteReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "never")
+    private let stored = RemoteReply(250, EnhancedStatusCode(.success, 0, 0), "stored")
 
     @Test("hostile-input 20: RCPT answered 250, 450, 550 gives three outcomes", arguments: Feeding.allCases)
     func threeOutcomes(_ feeding: Feeding) throws {
@@ -58,7 +58,7 @@ import Testing
             _ = talk.session.finishData()
             talk.server("250 2.0.0 stored\r\n421 bye\r\n")
             #expect(talk.outcomes == [.accepted(self.stored)])
-            #expect(talk.failure == .serviceClosing(SMTPReply(421, nil, "bye"), at: .ready))
+            #expect(talk.failure == .serviceClosing(RemoteReply(421, nil, "bye"), at: .ready))
         }
     }
 
@@ -141,7 +141,7 @@ import Testing
     func refusedGreeting() throws {
         var talk = try ClientConversation()
         talk.server("521 no mail here\r\n")
-        #expect(talk.failure == .greetingRefused(SMTPReply(521, nil, "no mail here")))
+        #expect(talk.failure == .greetingRefused(RemoteReply(521, nil, "no mail here")))
         var lost = try ClientConversation()
         lost.act(lost.session.connectionClosed())
         #expect(lost.failure == .connectionLost(.greeting, afterFinalDot: false))
@@ -162,7 +162,7 @@ import Testing
             var bare = try ClientConversation(.none, feeding)
             bare.server("550 5.7.2\r\n")
             let status = EnhancedStatusCode(.permanentFailure, 7, 2)
-            #expect(bare.failure == .greetingRefused(SMTPReply(550, status, "")))
+            #expect(bare.failure == .greetingRefused(RemoteReply(550, status, "")))
         }
     }
 
@@ -194,7 +194,7 @@ import Testing
             var refused = try ClientConversation(.required, feeding)
             refused.getReady("STARTTLS")
             refused.server("\(code) no\r\n")
-            #expect(refused.failure == .startTLSNotSupported(SMTPReply(code, nil, "no")))
+            #expect(refused.failure == .startTLSNotSupported(RemoteReply(code, nil, "no")))
             var opportunistic = try ClientConversation(.opportunistic, feeding)
             opportunistic.getReady("STARTTLS")
             opportunistic.server("\(code) no\r\n")
@@ -214,19 +214,23 @@ import Testing
         var owed = try ClientConversation(.required, .byteByByte)
         owed.server("220 old\r\n502 what?\r\n")
         // Said in clear, where anybody may say it: the same as a host without STARTTLS (rule 25).
-        #expect(owed.failure == .startTLSNotSupported(SMTPReply(502, nil, "what?")))
+        #expect(owed.failure == .startTLSNotSupported(RemoteReply(502, nil, "what?")))
     }
 
-    @Test("hostile-input 23: 8-bit text for a host without 8BITMIME is 5.6.3, too large a message 5.3.4")
-    func localRefusals() throws {
+    @Test(
+        "hostile-input 23: 8-bit text without 8BITMIME, or too large a message, is our own finding and no reply (field C3)"
+    )
+    func limitations() throws {
         var talk = try ClientConversation()
         talk.getReady("SIZE 1000")
         try talk.begin(to: "a", body: .eightBitMIME)
-        guard case .refused(let reply)? = talk.outcomes?.first else { return #expect(Bool(false)) }
-        #expect(reply.enhancedStatus == EnhancedStatusCode(.permanentFailure, 6, 3))
+        #expect(talk.outcomes == [.unsuitable(.noEightBitMIME)])
         try talk.begin(to: "a", size: 1001)
-        guard case .refused(let size)? = talk.outcomes?.first else { return #expect(Bool(false)) }
-        #expect(size.enhancedStatus == EnhancedStatusCode(.permanentFailure, 3, 4))
+        #expect(talk.outcomes == [.unsuitable(.maximumSize(1000))])
+        #expect(
+            ["\(HostLimitation.noEightBitMIME.status)", "\(HostLimitation.maximumSize(1).status)"] == [
+                "5.6.3", "5.3.4",
+            ])
         #expect(talk.written.isEmpty && talk.session.stage == .ready)
     }
 
@@ -257,7 +261,7 @@ import Testing
         try talk.begin(to: "b")
         #expect(talk.written.first == "RSET" && talk.written.count == 4)
         talk.server("250 reset\r\n451 4.3.0 no\r\n503 x\r\n503 x\r\n")
-        let no = SMTPReply(451, EnhancedStatusCode(.persistentTransientFailure, 3, 0), "no")
+        let no = RemoteReply(451, EnhancedStatusCode(.persistentTransientFailure, 3, 0), "no")
         #expect(talk.outcomes == [.deferred(no)])
     }
 

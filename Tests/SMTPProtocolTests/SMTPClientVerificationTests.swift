@@ -34,7 +34,7 @@ import Testing
         talk.server("550 5.7.1 no bounces here\r\n")
         #expect(
             talk.outcomes == [
-                .deferred(SMTPReply(550, EnhancedStatusCode(.permanentFailure, 7, 1), "no bounces here"))
+                .deferred(RemoteReply(550, EnhancedStatusCode(.permanentFailure, 7, 1), "no bounces here"))
             ])
         #expect(talk.session.stage == .ready)
     }

@@ -42,7 +42,9 @@ struct TransportFailureTests {
         #expect(TransportFailure.noSuchDomain.permanentStatus.description == "5.1.2")
         #expect(TransportFailure.routingLoop.permanentStatus.description == "5.4.6")
         #expect(TransportFailure.failedByOperator.permanentStatus.description == "5.7.0")
-        let final: Set<TransportFailure> = [.nullMX, .noSuchDomain, .routingLoop, .failedByOperator]
+        let final: Set<TransportFailure> = [
+            .nullMX, .noSuchDomain, .routingLoop, .failedByOperator, .unsupportedByHost,
+        ]
         #expect(Set(TransportFailure.allCases.filter(\.isPermanent)) == final)
     }
 

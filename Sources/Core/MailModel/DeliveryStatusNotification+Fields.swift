@@ -15,7 +15,7 @@ extension DeliveryStatusNotification {
             self.field("Final-Recipient", "\(type); \(self.text(of: recipient.finalRecipient))"),
             "Action: \(self.action.rawValue)", "Status: \(recipient.status)",
         ]
-        if let host = recipient.remoteMTA { lines.append("Remote-MTA: dns; \(host)") }
+        if let host = recipient.reportingHost { lines.append("Remote-MTA: dns; \(host)") }
         lines.append(self.field("Diagnostic-Code", recipient.diagnosticCode))
         lines.append("Last-Attempt-Date: \(self.date.headerDate)")
         if let end = recipient.willRetryUntil { lines.append("Will-Retry-Until: \(end.headerDate)") }
@@ -40,6 +40,11 @@ extension DeliveryStatusNotification {
 }
 
 extension DeliveryStatusNotification.Recipient {
+    /// The remote MTA is the one that reported a status (RFC 3464 §2.3.5): a host that said nothing is none.
+    fileprivate var reportingHost: Mailbox.Domain? {
+        if case .reply = self.diagnostic { self.remoteMTA } else { nil }
+    }
+
     /// Only what a host said is a diagnostic of SMTP (RFC 3464 §2.3.6); a type of our own begins with `x-` (§2.1.2).
     fileprivate var diagnosticCode: String {
         switch self.diagnostic {

@@ -31,7 +31,7 @@ public struct DeliveryStatusNotification: Hashable, Sendable {
         public var originalRecipient: OriginalRecipient?
         /// The status, such as 5.7.323.
         public let status: EnhancedStatusCode
-        /// The host concerned, where one was reached or chosen.
+        /// The host concerned, where one was reached or chosen; the field for programs names it only with a reply of its own.
         public var remoteMTA: Mailbox.Domain?
         /// What was said or found.
         public let diagnostic: Diagnostic

@@ -15,9 +15,9 @@ struct SMTPChunkTransfer: Hashable, Sendable {
         case needInput
         case protocolError
         /// This reply is for the whole message.
-        case done(SMTPReply)
+        case done(RemoteReply)
         /// The same, and the server waits for the rest of a chunk that it is not to get.
-        case doneMidChunk(SMTPReply)
+        case doneMidChunk(RemoteReply)
     }
 
     private enum Position: Hashable {
@@ -35,7 +35,7 @@ struct SMTPChunkTransfer: Hashable, Sendable {
     /// Chunks sent whole whose reply has not come. Bounded by what the transport takes.
     private var unanswered = 0
     /// The first refusal. What a server says of later chunks tells nothing new (RFC 3030 §2).
-    private(set) var refusal: SMTPReply?
+    private(set) var refusal: RemoteReply?
 
     /// A transfer of so many bytes, at least one.
     init(size: Int) { self.remaining = size }
@@ -75,7 +75,7 @@ struct SMTPChunkTransfer: Hashable, Sendable {
         return Self.crlf
     }
 
-    mutating func received(_ reply: SMTPReply) -> Event {
+    mutating func received(_ reply: RemoteReply) -> Event {
         // Before a chunk is whole a server has nothing to say of it; a 250 would be taken for an acceptance that is none.
         // A refusal, though, may come as soon as the server has read how large the chunk is.
         if self.position == .lastCRLF, self.unanswered == 0, reply.isTransient || reply.isPermanent {

@@ -9,42 +9,23 @@ extension SMTPClientMessage {
             || self.recipients.contains { $0.path.isInternational }
     }
 
-    /// What this host cannot be given, by recipient, decided without asking it; `nil` for those it can.
-    func localRefusals(for capabilities: SMTPServerCapabilities) -> [SMTPRecipientOutcome?] {
-        let refusal = self.localRefusal(for: capabilities).map { SMTPRecipientOutcome.refused($0) }
+    /// What this host cannot be given, by recipient, found without asking it; `nil` for those it can.
+    func limitations(of capabilities: SMTPServerCapabilities) -> [HostLimitation?] {
+        let ofMessage = self.limitation(of: capabilities)
         return self.recipients.map { recipient in
-            if refusal == nil, !capabilities.smtpUTF8, recipient.path.isInternational {
-                return .refused(Self.internationalRecipient)
-            }
-            return refusal
+            ofMessage ?? (capabilities.smtpUTF8 ? nil : HostLimitation(noSMTPUTF8For: recipient.path))
         }
     }
 
-    private func localRefusal(for capabilities: SMTPServerCapabilities) -> SMTPReply? {
+    private func limitation(of capabilities: SMTPServerCapabilities) -> HostLimitation? {
         if !capabilities.smtpUTF8 {
-            if self.reversePath.isInternational { return Self.notInternational(550, "the sender's address") }
-            if self.hasInternationalHeader { return Self.notInternational(550, "this header") }
+            if self.reversePath.isInternational { return .noSMTPUTF8(neededBy: .sender) }
+            if self.hasInternationalHeader { return .noSMTPUTF8(neededBy: .header) }
         }
-        if self.body == .eightBitMIME, !capabilities.eightBitMIME {
-            // To re-encode it (RFC 6152 §3) would break signatures; 8-bit text is never sent where it was not offered.
-            let status = EnhancedStatusCode(.permanentFailure, 6, 3)
-            return SMTPReply(554, status, "The next host does not take 8-bit text")
-        }
-        if let limit = capabilities.maximumSize, self.size > limit {
-            let status = EnhancedStatusCode(.permanentFailure, 3, 4)
-            return SMTPReply(552, status, "The next host takes at most \(limit) bytes")
-        }
+        // To re-encode it (RFC 6152 §3) would break signatures; 8-bit text is never sent where it was not offered.
+        if self.body == .eightBitMIME, !capabilities.eightBitMIME { return .noEightBitMIME }
+        if let limit = capabilities.maximumSize, self.size > limit { return .maximumSize(limit) }
         return nil
-    }
-
-    /// The answer for a recipient whom a host without SMTPUTF8 cannot be told.
-    static let internationalRecipient = Self.notInternational(553, "this recipient's address")
-
-    /// UTF-8 is never sent where it was not offered, and no address is ever rewritten (RFC 6531 §3.5).
-    static func notInternational(_ code: UInt16, _ what: String) -> SMTPReply {
-        SMTPReply(
-            code, EnhancedStatusCode(.permanentFailure, 6, 7),
-            "The next host does not offer SMTPUTF8, which \(what) needs")
     }
 
     /// MAIL FROM with its parameters.
@@ -78,5 +59,13 @@ extension EnvelopeRecipient {
         guard mailbox.isInternational else { return OriginalRecipient("rfc822;\(XText.encode("\(mailbox)"))") }
         // In ASCII, and with nothing left for xtext to encode, so that it passes hosts of any kind.
         return OriginalRecipient("utf-8;\(EmbeddedUnicode.escape("\(mailbox)"))")
+    }
+}
+
+extension HostLimitation {
+    /// The recipient is one whom a host without SMTPUTF8 cannot be told.
+    init?(noSMTPUTF8For recipient: ForwardPath) {
+        guard recipient.isInternational else { return nil }
+        self = .noSMTPUTF8(neededBy: .recipient)
     }
 }

@@ -1,7 +1,7 @@
 internal import MailModel
 
 extension SMTPClientSession {
-    mutating func received(_ reply: SMTPReply, hasMoreInput: Bool) -> SMTPClientAction {
+    mutating func received(_ reply: RemoteReply, hasMoreInput: Bool) -> SMTPClientAction {
         switch self.state {
         case .greeting:
             return self.greeted(reply, hasMoreInput: hasMoreInput)
@@ -24,7 +24,7 @@ extension SMTPClientSession {
         }
     }
 
-    private mutating func greeted(_ reply: SMTPReply, hasMoreInput: Bool) -> SMTPClientAction {
+    private mutating func greeted(_ reply: RemoteReply, hasMoreInput: Bool) -> SMTPClientAction {
         if reply.isTransient || reply.isPermanent { return self.fail(.greetingRefused(reply)) }
         // Replies to what was not asked yet would be taken for answers to what is asked next.
         guard reply.code == 220, !hasMoreInput else { return self.fail(.protocolError(.greeting)) }
@@ -36,7 +36,7 @@ extension SMTPClientSession {
         return .send(Array("\(isExtended ? "EHLO" : "HELO") \(self.helloName)\r\n".utf8))
     }
 
-    private mutating func helloAnswered(_ reply: SMTPReply, isExtended: Bool) -> SMTPClientAction {
+    private mutating func helloAnswered(_ reply: RemoteReply, isExtended: Bool) -> SMTPClientAction {
         switch reply.severity {
         case .positiveCompletion:
             self.capabilities = isExtended ? SMTPServerCapabilities(ehlo: reply) : SMTPServerCapabilities()
@@ -74,7 +74,7 @@ extension SMTPClientSession {
         return .ready(self.capabilities)
     }
 
-    private mutating func startTLSAnswered(_ reply: SMTPReply, hasMoreInput: Bool) -> SMTPClientAction {
+    private mutating func startTLSAnswered(_ reply: RemoteReply, hasMoreInput: Bool) -> SMTPClientAction {
         if reply.code == 220 {
             // Plaintext behind the 220 may be injected; it must not cross into TLS.
             guard !hasMoreInput else { return self.fail(.bytesBehindSTARTTLS) }
@@ -88,7 +88,7 @@ extension SMTPClientSession {
     }
 
     private mutating func transactionAnswered(
-        _ reply: SMTPReply, _ transaction: SMTPClientTransaction
+        _ reply: RemoteReply, _ transaction: SMTPClientTransaction
     ) -> SMTPClientAction {
         var transaction = transaction
         let stage = transaction.stage
@@ -109,7 +109,7 @@ extension SMTPClientSession {
     }
 
     private mutating func verificationAnswered(
-        _ reply: SMTPReply, _ verification: SMTPClientVerification
+        _ reply: RemoteReply, _ verification: SMTPClientVerification
     ) -> SMTPClientAction {
         var verification = verification
         let stage = verification.stage

@@ -103,7 +103,7 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// Begins a transaction. Only in `.ready`; the action is `.send`, or `.messageDone` where the server cannot take it.
     public mutating func begin(_ message: SMTPClientMessage) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        self.recipientOutcomes = message.localRefusals(for: self.capabilities)
+        self.recipientOutcomes = message.limitations(of: self.capabilities).map { $0.map { .unsuitable($0) } }
         let outcomes = self.recipientOutcomes.compactMap { $0 }
         guard outcomes.count < message.recipients.count else { return .messageDone(outcomes) }
         var transaction = SMTPClientTransaction(
@@ -119,8 +119,8 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// `.messageDone` with one outcome, in which a refusal of the null sender counts as "not now".
     public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        if recipient.isInternational, !self.capabilities.smtpUTF8 {
-            let outcome = SMTPRecipientOutcome.refused(SMTPClientMessage.internationalRecipient)
+        if !self.capabilities.smtpUTF8, let limitation = HostLimitation(noSMTPUTF8For: recipient) {
+            let outcome = SMTPRecipientOutcome.unsuitable(limitation)
             self.recipientOutcomes = [outcome]
             return .messageDone([outcome])
         }

@@ -35,7 +35,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private let usesChunks: Bool
     private var unsent: ArraySlice<Command>
     private var unanswered: ArraySlice<Command> = []
-    private var mailRefusal: SMTPReply?
+    private var mailRefusal: RemoteReply?
     private var hasRecipient = false
     private var phase = Phase.envelope
     private(set) var outcomes: [SMTPRecipientOutcome?]
@@ -134,7 +134,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
 
     // MARK: - Receiving
 
-    mutating func received(_ reply: SMTPReply) -> Event {
+    mutating func received(_ reply: RemoteReply) -> Event {
         if reply.code == 421 { return self.closing(reply) }
         switch self.phase {
         case .envelope: return self.envelopeAnswered(reply)
@@ -150,12 +150,12 @@ struct SMTPClientTransaction: Hashable, Sendable {
     }
 
     /// 421 to the final dot is a plain "not now" for all; earlier, it decides nothing about those still undecided.
-    private mutating func closing(_ reply: SMTPReply) -> Event {
+    private mutating func closing(_ reply: RemoteReply) -> Event {
         if self.stage == .finalDot { self.decideRest(.deferred(reply)) }
         return .serviceClosing
     }
 
-    private mutating func envelopeAnswered(_ reply: SMTPReply) -> Event {
+    private mutating func envelopeAnswered(_ reply: RemoteReply) -> Event {
         guard let command = self.unanswered.popFirst() else { return .protocolError }
         switch command {
         case .reset:
@@ -185,7 +185,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         return .transferContent
     }
 
-    private mutating func recipientAnswered(_ index: Int, _ reply: SMTPReply) {
+    private mutating func recipientAnswered(_ index: Int, _ reply: RemoteReply) {
         // 251 and 252 are acceptances too.
         if reply.isPositiveCompletion {
             self.hasRecipient = true
@@ -196,7 +196,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         }
     }
 
-    private mutating func dataAnswered(_ reply: SMTPReply) -> Event {
+    private mutating func dataAnswered(_ reply: RemoteReply) -> Event {
         guard reply.code == 354 else {
             // A 2yz to DATA says nothing that we could act on.
             guard reply.isTransient || reply.isPermanent else { return .protocolError }
@@ -212,7 +212,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         return .transferContent
     }
 
-    private mutating func chunkAnswered(_ reply: SMTPReply, _ transfer: SMTPChunkTransfer) -> Event {
+    private mutating func chunkAnswered(_ reply: RemoteReply, _ transfer: SMTPChunkTransfer) -> Event {
         var transfer = transfer
         let event = transfer.received(reply)
         self.phase = .chunks(transfer)
@@ -231,14 +231,14 @@ struct SMTPClientTransaction: Hashable, Sendable {
         }
     }
 
-    private mutating func finalDotAnswered(_ reply: SMTPReply, isEmpty: Bool) -> Event {
+    private mutating func finalDotAnswered(_ reply: RemoteReply, isEmpty: Bool) -> Event {
         guard reply.severity != .positiveIntermediate else { return .protocolError }
         self.leavesServerMidway = false
         return isEmpty ? self.done() : self.ended(by: reply)
     }
 
     /// This reply is for all who were accepted so far.
-    private mutating func ended(by reply: SMTPReply) -> Event {
+    private mutating func ended(by reply: RemoteReply) -> Event {
         self.decideRest(
             reply.isPositiveCompletion
                 ? .accepted(reply, supportsDSN: self.capabilities.dsn) : SMTPRecipientOutcome(negative: reply))
@@ -259,7 +259,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
     }
 }
 
-extension SMTPReply {
+extension RemoteReply {
     /// 452, or 552 from hosts of old, to RCPT (RFC 5321 §4.5.3.1.10). A host that means a full mailbox or disk may say so by
     /// its status; one that says nothing is asked once more.
     fileprivate var meansTooManyRecipients: Bool {

@@ -42,15 +42,17 @@ public struct SMTPClientMessage: Hashable, Sendable {
 public enum SMTPRecipientOutcome: Hashable, Sendable {
     /// The server answers for it; this is its reply to the end of the content. `supportsDSN`: it was told what the sender
     /// wants to hear, and reports from here on (RFC 3461 §5.2.1); else that is up to us (§5.2.2).
-    case accepted(SMTPReply, supportsDSN: Bool = false)
+    case accepted(RemoteReply, supportsDSN: Bool = false)
     /// Not now.
-    case deferred(SMTPReply)
+    case deferred(RemoteReply)
     /// Not at all.
-    case refused(SMTPReply)
+    case refused(RemoteReply)
     /// Not beside so many others, who were accepted: another transaction may take it at once (RFC 5321 §4.5.3.1.10).
-    case surplus(SMTPReply)
+    case surplus(RemoteReply)
+    /// The host was not asked, since it does not offer what the message needs. Another host may.
+    case unsuitable(HostLimitation)
 
-    init(negative reply: SMTPReply) { self = reply.isPermanent ? .refused(reply) : .deferred(reply) }
+    init(negative reply: RemoteReply) { self = reply.isPermanent ? .refused(reply) : .deferred(reply) }
 
     /// The same, where no other transaction follows.
     public var withoutSurplus: SMTPRecipientOutcome {
@@ -61,15 +63,15 @@ public enum SMTPRecipientOutcome: Hashable, Sendable {
 /// Why a connection is of no more use.
 public enum SMTPClientFailure: Hashable, Sendable {
     /// No 220. A 5yz is permanent for this host (§3.1), a 4yz is not.
-    case greetingRefused(SMTPReply)
+    case greetingRefused(RemoteReply)
     /// EHLO, and where it was tried HELO, were refused.
-    case helloRefused(SMTPReply)
+    case helloRefused(RemoteReply)
     /// TLS is required and was not to be had: not offered (no reply) or refused (its reply).
-    case startTLSNotSupported(SMTPReply?)
+    case startTLSNotSupported(RemoteReply?)
     /// Bytes stood behind the 220 of STARTTLS: somebody may be injecting them.
     case bytesBehindSTARTTLS
     /// 421: the server closes (§3.8). Recipients without an outcome are to be tried again.
-    case serviceClosing(SMTPReply, at: SMTPClientStage)
+    case serviceClosing(RemoteReply, at: SMTPClientStage)
     /// What came is not an answer to what was asked.
     case protocolError(SMTPClientStage)
     /// The connection ended. After the final dot nobody knows whether the message was taken.

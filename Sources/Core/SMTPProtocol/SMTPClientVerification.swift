@@ -14,7 +14,7 @@ struct SMTPClientVerification: Hashable, Sendable {
         /// The server's word on the recipient.
         case done(SMTPRecipientOutcome)
         /// It did not even take the null sender, which says nothing about the recipient.
-        case senderRefused(SMTPReply)
+        case senderRefused(RemoteReply)
     }
 
     private let recipient: ForwardPath
@@ -44,7 +44,7 @@ struct SMTPClientVerification: Hashable, Sendable {
         }
     }
 
-    mutating func received(_ reply: SMTPReply) -> Event {
+    mutating func received(_ reply: RemoteReply) -> Event {
         if reply.code == 421 { return .serviceClosing }
         guard reply.severity != .positiveIntermediate else { return .protocolError }
         switch self.step {

@@ -1,4 +1,4 @@
-public import MailModel
+internal import MailModel
 
 /// Reads a server's replies (RFC 5321 §4.2), fed in pieces of any size.
 public struct SMTPReplyDecoder: Hashable, Sendable {
@@ -18,7 +18,7 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
         /// No whole reply yet; all bytes were taken.
         case needInput
         /// One whole reply.
-        case reply(SMTPReply)
+        case reply(RemoteReply)
         /// Not a reply, or more than the limits allow; nothing after it can be trusted.
         case malformed
     }
@@ -57,7 +57,7 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
         self.line = []
         guard isLast else { return nil }
         defer { self = SMTPReplyDecoder(limits: self.limits) }
-        return .reply(SMTPReply(code, self.status, lines: self.lines))
+        return .reply(RemoteReply(SMTPReply(code, self.status, lines: self.lines)))
     }
 
     /// Three digits, 200 to 599, and then a space, a hyphen or nothing.

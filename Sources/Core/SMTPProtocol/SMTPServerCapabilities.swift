@@ -29,7 +29,7 @@ public struct SMTPServerCapabilities: Hashable, Sendable {
     public init() {}
 
     /// Whatever is malformed in a line counts as not offered; the first of two that contradict each other stands.
-    init(ehlo reply: SMTPReply) {
+    init(ehlo reply: RemoteReply) {
         for line in reply.lines.dropFirst() {
             let words = line.split(separator: " ")
             switch words.first?.uppercased() {

@@ -20,6 +20,8 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case dnsQueryFailed = "dns-query-failed"
     /// The remote server said no in SMTP. Its own code goes into reports; ours is only the fallback.
     case remoteReply = "remote-reply"
+    /// The remote server does not offer what the message needs, such as 8BITMIME; it was not asked.
+    case unsupportedByHost = "unsupported-by-host"
     /// The remote server does not speak SMTP as it should.
     case protocolViolation = "protocol-violation"
     /// The connection ended, or fell silent, in the middle of a session.
@@ -55,7 +57,7 @@ extension TransportFailure {
     /// Whether retrying is pointless, so that the message bounces at once.
     public var isPermanent: Bool {
         switch self {
-        case .nullMX, .noSuchDomain, .routingLoop, .failedByOperator: true
+        case .nullMX, .noSuchDomain, .routingLoop, .failedByOperator, .unsupportedByHost: true
         default: false
         }
     }
@@ -78,6 +80,7 @@ extension TransportFailure {
         case .dnssecInvalid: EnhancedStatusCode(`class`, 7, 324)
         case .dnsQueryFailed: EnhancedStatusCode(`class`, 4, 312)
         case .remoteReply: EnhancedStatusCode(`class`, 0, 0)
+        case .unsupportedByHost: EnhancedStatusCode(`class`, 3, 3)
         case .protocolViolation: EnhancedStatusCode(`class`, 5, 0)
         case .connectionLost: EnhancedStatusCode(`class`, 4, 2)
         case .connectionTimeout, .connectionRefused: EnhancedStatusCode(`class`, 4, 1)
@@ -106,6 +109,7 @@ extension TransportFailure {
         case .dnssecInvalid: "Destination domain returned invalid DNSSEC records."
         case .dnsQueryFailed: "DNS query failed for the destination domain."
         case .remoteReply: "The destination mail server refused the message."
+        case .unsupportedByHost: "The destination mail server does not support what the message needs."
         case .protocolViolation: "The destination mail server broke the SMTP protocol."
         case .connectionLost: "The connection to the destination mail server was lost."
         case .connectionTimeout: "The destination mail server did not answer in time."
@@ -143,7 +147,7 @@ extension TransportFailure {
         case .tlsHandshakeFailed: 3
         case .dnssecInvalid: 4
         case .remoteReply: 5
-        case .protocolViolation: 6
+        case .unsupportedByHost, .protocolViolation: 6
         case .dnsQueryFailed: 7
         case .connectionLost: 8
         case .connectionTimeout, .connectionRefused: 9

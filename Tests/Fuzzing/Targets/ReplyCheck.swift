@@ -4,7 +4,7 @@ import SMTPProtocol
 /// Replies of a server: read the same in all pieces, bounded, and harmless once written again.
 enum ReplyCheck {
     struct Outcome: Equatable {
-        var replies: [SMTPReply] = []
+        var replies: [RemoteReply] = []
         var isMalformed = false
         var consumed = 0
     }
@@ -14,7 +14,7 @@ enum ReplyCheck {
         for pieces in [Pieces.bytes, .random] {
             try promise(try self.read(input, pieces) == whole, "replies depend on their pieces")
         }
-        for reply in whole.replies.prefix(2) { try self.rewrite(reply) }
+        for reply in whole.replies.prefix(2) { try self.rewrite(reply.asReply) }
     }
 
     private static func read(_ input: [UInt8], _ pieces: Pieces) throws(Violation) -> Outcome {

@@ -43,7 +43,7 @@ extension RetryReason {
         case .dnssecInvalid: self = .dnssec
         case .dnsQueryFailed: self = .dns
         case .tlsHandshakeFailed: self = .tls
-        case .remoteReply, .protocolViolation: self = .smtp
+        case .remoteReply, .unsupportedByHost, .protocolViolation: self = .smtp
         case .connectionLost, .connectionTimeout, .connectionRefused: self = .connection
         case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator, nil: self = .other
         }

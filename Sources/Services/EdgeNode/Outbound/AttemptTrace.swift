@@ -39,22 +39,33 @@ struct AttemptTrace {
 
     /// What a host answered for single recipients: one row for those with the same fate and the same reply.
     private func answers(of attempt: HostTry) -> [Line] {
-        var groups: [(reply: SMTPReply, kind: TraceEvent.Kind, recipients: [Int])] = []
+        var groups: [(fate: Fate, recipients: [Int])] = []
+        var positions: [Fate: Int] = [:]
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
-            let (reply, kind) = (outcome.reply, self.kind(ofRecipient: index))
-            if let position = groups.firstIndex(where: { $0.reply == reply && $0.kind == kind }) {
+            let fate = Fate(answer: outcome.answer, kind: self.kind(ofRecipient: index))
+            if let position = positions[fate] {
                 groups[position].recipients.append(index)
             } else {
-                groups.append((reply, kind, [index]))
+                positions[fate] = groups.count
+                groups.append((fate, [index]))
             }
         }
-        return groups.map { group in
-            var event = self.event(group.kind, attempt, recipients: group.recipients)
-            event.reply = "\(group.reply)"
-            event.status = self.statusGivenUp(group.recipients) ?? EnhancedStatusCode(of: group.reply)
-            if !group.reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
-            return Line(
-                event: event, replyCode: Int(group.reply.code), isExpiry: self.isExpired(group.recipients))
+        return groups.map { fate, recipients in
+            var event = self.event(fate.kind, attempt, recipients: recipients)
+            let isExpiry = self.isExpired(recipients)
+            switch fate.answer {
+            case .reply(let reply):
+                event.reply = "\(reply)"
+                event.status = self.statusGivenUp(recipients) ?? EnhancedStatusCode(of: reply)
+                if !reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
+                return Line(event: event, replyCode: Int(reply.code), isExpiry: isExpiry)
+            case .limitation(let limitation):
+                let failure = HostFailure(limitation).deliveryFailure(host: nil)
+                event.reply = failure.text
+                event.status = failure.status
+                event.reason = failure.reason
+                return Line(event: event, replyCode: nil, isExpiry: isExpiry)
+            }
         }
     }
 
@@ -114,11 +125,23 @@ struct AttemptTrace {
     }
 }
 
+/// What those recipients of a host have in common that share a row.
+private struct Fate: Hashable {
+    let answer: SMTPRecipientOutcome.Answer
+    let kind: TraceEvent.Kind
+}
+
 extension SMTPRecipientOutcome {
-    /// The host's reply, whatever it says.
-    var reply: SMTPReply {
+    /// The host's own words, or what we found without asking it.
+    fileprivate enum Answer: Hashable {
+        case reply(RemoteReply)
+        case limitation(HostLimitation)
+    }
+
+    fileprivate var answer: Answer {
         switch self {
-        case .accepted(let reply, _), .deferred(let reply), .refused(let reply), .surplus(let reply): reply
+        case .accepted(let reply, _), .deferred(let reply), .refused(let reply), .surplus(let reply): .reply(reply)
+        case .unsuitable(let limitation): .limitation(limitation)
         }
     }
 }

@@ -10,8 +10,10 @@ struct HostFailure: Hashable, Sendable {
     let failure: TransportFailure
     /// What happened, for people; made safe where it came from a peer.
     let detail: String
+    /// A code that says more than the name's own.
+    private let status: EnhancedStatusCode?
     /// The peer's reply, where there was one.
-    let reply: SMTPReply?
+    let reply: RemoteReply?
     /// The reply refused this host's service, not the message: whatever its code, the next host, or this one later, may
     /// take the message. It may have been forged in clear, so it must never bounce mail.
     let isServiceRefusal: Bool
@@ -22,12 +24,31 @@ struct HostFailure: Hashable, Sendable {
     /// It was not found now: it is how the destination failed last, as that was stored.
     let stored: DeliveryFailure?
 
+    /// What we found ourselves.
     init(
-        _ failure: TransportFailure, _ detail: String = "", reply: SMTPReply? = nil, isServiceRefusal: Bool = false,
-        isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil
+        _ failure: TransportFailure, _ detail: String = "", isAmbiguous: Bool = false,
+        connection: TLSConnectionInfo? = nil
+    ) {
+        self.init(failure, detail, status: nil, reply: nil, isAmbiguous: isAmbiguous, connection: connection)
+    }
+
+    /// The host does not offer what the message needs.
+    init(_ limitation: HostLimitation) {
+        self.init(.unsupportedByHost, "\(limitation)", status: limitation.status, reply: nil)
+    }
+
+    /// What the host said.
+    init(_ reply: RemoteReply, isServiceRefusal: Bool = false) {
+        self.init(.remoteReply, "\(reply)", status: nil, reply: reply, isServiceRefusal: isServiceRefusal)
+    }
+
+    private init(
+        _ failure: TransportFailure, _ detail: String, status: EnhancedStatusCode?, reply: RemoteReply?,
+        isServiceRefusal: Bool = false, isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil
     ) {
         self.failure = failure
         self.detail = detail
+        self.status = status
         self.reply = reply
         self.isServiceRefusal = isServiceRefusal
         self.isAmbiguous = isAmbiguous
@@ -39,6 +60,7 @@ struct HostFailure: Hashable, Sendable {
     init(stored failure: DeliveryFailure) {
         self.failure = TransportFailure(rawValue: failure.reason) ?? .noUsableRoute
         self.detail = failure.text
+        self.status = nil
         self.reply = nil
         self.isServiceRefusal = false
         self.isAmbiguous = false
@@ -50,9 +72,11 @@ struct HostFailure: Hashable, Sendable {
     init(_ failure: SMTPClientFailure) {
         switch failure {
         case .greetingRefused(let reply), .helloRefused(let reply), .serviceClosing(let reply, _):
-            self.init(.remoteReply, "\(reply)", reply: reply, isServiceRefusal: true)
+            self.init(reply, isServiceRefusal: true)
         case .startTLSNotSupported(let reply):
-            self.init(.startTLSNotSupported, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", reply: reply)
+            self.init(
+                .startTLSNotSupported, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", status: nil,
+                reply: reply)
         case .bytesBehindSTARTTLS:
             self.init(.protocolViolation, "bytes in clear behind the reply to STARTTLS")
         case .protocolError(let stage):
@@ -101,7 +125,8 @@ struct HostFailure: Hashable, Sendable {
     /// The failure as the queue keeps it and reports tell it.
     func deliveryFailure(host: String?) -> DeliveryFailure {
         if let stored { return stored }
-        var status = self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus
+        var status =
+            self.status ?? (self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus)
         if self.failure == .remoteReply, let reply {
             let told = EnhancedStatusCode(of: reply)
             status =
@@ -120,7 +145,7 @@ struct HostFailure: Hashable, Sendable {
 
 extension EnhancedStatusCode {
     /// The status of a refusing reply: its own code where that agrees with the reply code, else `x.0.0`.
-    init(of reply: SMTPReply) {
+    init(of reply: RemoteReply) {
         let `class`: Class =
             switch reply.severity {
             case .permanentNegative: .permanentFailure

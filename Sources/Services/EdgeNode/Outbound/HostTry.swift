@@ -141,7 +141,9 @@ extension RecipientOutcome {
                     host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
                     takesOverReports: supportsDSN))
         case .deferred(let reply), .refused(let reply), .surplus(let reply):
-            self = .failed(HostFailure(.remoteReply, "\(reply)", reply: reply).deliveryFailure(host: host))
+            self = .failed(HostFailure(reply).deliveryFailure(host: host))
+        case .unsuitable(let limitation):
+            self = .failed(HostFailure(limitation).deliveryFailure(host: host))
         }
     }
 }

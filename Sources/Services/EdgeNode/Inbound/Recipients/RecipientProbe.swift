@@ -96,11 +96,11 @@ actor RecipientProbe {
         switch outcome {
         case .accepted: return .exists
         case .refused(let reply) where reply.isOfRecipient: return .unknown(Self.refusal(reply))
-        case .refused, .deferred, .surplus: return .unsure
+        case .refused, .deferred, .surplus, .unsuitable: return .unsure
         }
     }
 
-    private static func refusal(_ reply: SMTPReply) -> SMTPReply {
+    private static func refusal(_ reply: RemoteReply) -> SMTPReply {
         // The description is printable ASCII already.
         SMTPReply(
             550, EnhancedStatusCode(.permanentFailure, 1, 1),
@@ -108,7 +108,7 @@ actor RecipientProbe {
     }
 }
 
-extension SMTPReply {
+extension RemoteReply {
     /// It speaks of the address or its mailbox (RFC 3463 §3.2, §3.3), and not of who asks, or of room that may come; without a
     /// status its code tells.
     fileprivate var isOfRecipient: Bool {

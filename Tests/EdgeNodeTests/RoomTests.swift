@@ -1,3 +1,4 @@
+import Lab
 import MailModel
 import Testing
 
@@ -57,6 +58,81 @@ struct RoomTests {
         #expect(!state.hasRoom(for: 401))
         #expect(state.hasRoom(for: nil))
         #expect(!state.hasRoom(for: .max))
+    }
+
+    // MARK: Bodies on their way in
+
+    private func owner(_ number: UInt32, isRestricted: Bool = true) -> StagingState.Owner {
+        StagingState.Owner(client: .v4(number), isRestricted: isRestricted)
+    }
+
+    @Test("Strangers stage half of the budget at most; the rest is for those who may relay (field A5)")
+    func stagingHalf() {
+        let now = ContinuousClock.now
+        var state = StagingState(limit: 1000)
+        for number in 1...50 { self.expect(state.take(10, for: self.owner(UInt32(number)), at: now), true) }
+        self.expect(state.take(1, for: self.owner(51), at: now), false)
+        self.expect(state.take(500, for: self.owner(52, isRestricted: false), at: now), true)
+        self.expect(state.take(1, for: self.owner(53, isRestricted: false), at: now), false)
+        self.expect([state.held, state.heldByStrangers], [1000, 500])
+        state.published(10, of: self.owner(1))
+        self.expect(state.take(10, for: self.owner(54), at: now), true)
+    }
+
+    @Test("One stranger stages no more than it leaves free for others (field A5)")
+    func stagingShare() {
+        let now = ContinuousClock.now
+        var state = StagingState(limit: 1000)
+        var taken = 0
+        while state.take(10, for: self.owner(1), at: now) { taken += 10 }
+        self.expect(taken, 250)
+        self.expect(state.take(100, for: self.owner(2), at: now), true)
+    }
+
+    @Test("What is removed counts until a vacuum has passed (field A5)")
+    func stagingRemoved() {
+        let now = ContinuousClock.now
+        let owner = self.owner(1, isRestricted: false)
+        var state = StagingState(limit: 100)
+        self.expect(state.take(100, for: owner, at: now), true)
+        state.removed(100, of: owner, at: now)
+        self.expect(state.take(1, for: owner, at: now + .seconds(119)), false)
+        self.expect(state.take(100, for: owner, at: now + .seconds(120)), true)
+    }
+
+    @Test("Whatever comes and goes, the sums are those of what is there (field A5)")
+    func stagingSums() {
+        var (state, now) = (StagingState(limit: 1 << 20), ContinuousClock.now)
+        var random = SplitMix(seed: 7)
+        var held: [(owner: StagingState.Owner, bytes: Int)] = []
+        for _ in 0..<5000 {
+            now += .seconds(Int.random(in: 0...5, using: &random))
+            let owner = self.owner(.random(in: 1...9, using: &random), isRestricted: .random(using: &random))
+            let bytes = Int.random(in: 1...99_999, using: &random)
+            if state.take(bytes, for: owner, at: now) { held.append((owner, bytes)) }
+            #expect(state.held <= 1 << 20 && state.heldByStrangers <= 1 << 19)
+            guard Bool.random(using: &random), let last = held.popLast() else { continue }
+            if Bool.random(using: &random) {
+                state.published(last.bytes, of: last.owner)
+            } else {
+                state.removed(last.bytes, of: last.owner, at: now)
+            }
+        }
+        for (owner, bytes) in held { state.published(bytes, of: owner) }
+        _ = state.take(0, for: self.owner(1), at: now + StagingState.vacuumTime)
+        self.expect(state, StagingState(limit: 1 << 20))
+    }
+
+    @Test("With a limit on the database, bodies on their way in have a quarter of it at most (field A5)")
+    func stagingOfDatabase() {
+        var configuration = RelaydConfiguration(hostName: "relay.test")
+        self.expect(configuration.stagingBudget.limit, 1 << 30)
+        configuration.queue.maxDatabaseSize = ByteCount(60 << 20)
+        self.expect(configuration.stagingBudget.limit, 15 << 20)
+        configuration.queue.maxStagedBytes = ByteCount(0)
+        self.expect(configuration.stagingBudget.limit, 15 << 20)
+        configuration.queue.maxDatabaseSize = ByteCount(0)
+        self.expect(configuration.stagingBudget.limit, 0)
     }
 
     // MARK: Copies of one message

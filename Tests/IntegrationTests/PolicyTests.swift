@@ -1,5 +1,7 @@
 import Foundation
 import Lab
+import PostgresDriver
+import QueueStore
 import Testing
 
 /// Who may send what, and which recipients exist, against the running program.
@@ -212,5 +214,47 @@ struct QueueRoomTests {
             #expect(last.hasPrefix("452 4.3.1 "), "\(last)")
             #expect(try await lab.relayd.metric("relayd_smtpd_rejects_total", label: "reason=\"storage\"") >= 1)
         }
+    }
+
+    @Test("Bodies without an end fill the database to the strangers' half of a budget, and no further (field A5)")
+    func stagedBodies() async throws {
+        var options = LabRelayOptions()
+        options.settings = [
+            "relay-networks": "[]", "accepted-domains": "[{domain: ours.test}]", "queue.max-database-size": "64MiB",
+        ]
+        try await LabRelay.with([.dane("ours.test")], options) { lab in
+            let line = String(repeating: "x", count: 62) + "\r\n"
+            let body = String(repeating: line, count: 16 << 14)
+            // A quarter of the database's limit is 16 MiB, and strangers have half of it; each of them sends 16 MiB.
+            try await withThrowingTaskGroup { group in
+                for number in 1...8 {
+                    group.addTask {
+                        try await ClientScript(
+                            .hello, .envelope(to: "a\(number)@ours.test"), .content(body), .stall(.seconds(1)),
+                            .afterDot(.expect("452 4.3.1")), .send("RSET"), .expect(250)
+                        ).play(from: "127.0.0.\(number)", port: lab.smtpPort)
+                    }
+                }
+                var most = 0
+                while try await lab.receptions(for: "small@ours.test") < 20 {
+                    // Meanwhile mail that fits into its row goes on.
+                    try await lab.submit(to: "small@ours.test")
+                    most = max(most, try await lab.stagedBytes())
+                }
+                try await group.waitForAll()
+                #expect(most > 1 << 20)
+                #expect(most <= 8 << 20)
+                #expect(try await lab.store.databaseSize() < 64 << 20)
+            }
+        }
+    }
+}
+
+extension LabRelay {
+    /// Bytes of bodies in the database.
+    fileprivate func stagedBytes() async throws -> Int {
+        let result = try await self.store.pool.query(
+            Statement("SELECT coalesce(sum(length(data)), 0)::int8 FROM relay.body_chunk"))
+        return Int(try result.single().get(0, as: Int64.self))
     }
 }

@@ -120,6 +120,18 @@ extension RelaydConfiguration {
             maximumMessageBytes: self.smtp.maxMessageSize.bytes)
     }
 
+    /// With a limit on the database, a quarter of it is the most: what is staged must not close the queue by itself.
+    var stagingBudget: StagingBudget {
+        StagingBudget(limit: self.share(of: self.queue.maxStagedBytes), networks: self.clientNetworks)
+    }
+
+    /// A limit in bytes within a quarter of that of the database; 0 is without limit.
+    private func share(of limit: ByteCount) -> Int {
+        let quarter = self.queue.maxDatabaseSize.bytes / 4
+        guard quarter > 0 else { return limit.bytes }
+        return limit.bytes > 0 ? min(limit.bytes, quarter) : quarter
+    }
+
     var deliverySettings: DeliveryEnvironment.Settings {
         DeliveryEnvironment.Settings(
             node: self.node.name, port: self.delivery.port,

@@ -96,6 +96,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxBytes = ByteCount(0)
         public var maxDatabaseSize = ByteCount(0)
         public var maxCopyBytes = ByteCount(1 << 30)
+        public var maxStagedBytes = ByteCount(1 << 30)
     }
 
     public struct Retry: Hashable, Sendable {

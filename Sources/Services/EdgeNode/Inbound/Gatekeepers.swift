@@ -12,6 +12,7 @@ struct Gatekeepers {
     private let monitor: StoreMonitor?
     private let storage: StorageMonitor
     private let copyBudget: CopyBudget
+    private let stagingBudget: StagingBudget
 
     init(
         configuration: RelaydConfiguration, users: Replaceable<UserCredentials>?, deliveries: DeliveryEnvironment,
@@ -29,6 +30,7 @@ struct Gatekeepers {
         self.storage = StorageMonitor(
             configuration.storageLimits, store: deliveries.store, logger: logger, isWriterCongested: isWriterCongested)
         self.copyBudget = configuration.copyBudget
+        self.stagingBudget = configuration.stagingBudget
     }
 
     /// They are needed until the clients are gone.
@@ -45,6 +47,7 @@ struct Gatekeepers {
         let (monitor, storage) = (self.monitor, self.storage)
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget
+        environment.stagingBudget = self.stagingBudget
         return environment
     }
 }

@@ -15,7 +15,8 @@ extension InboundConnection {
         }
         self.message = IncomingMessage(
             envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
-            isAuthenticated: self.session.authenticatedIdentity != nil, environment: self.environment)
+            isAuthenticated: self.session.authenticatedIdentity != nil, mayRelay: policy.mayRelay(self.identity),
+            environment: self.environment)
         guard let reply else { return }
         reply.serialise(into: &self.replies)
         self.flush(context)

@@ -26,6 +26,8 @@ struct InboundEnvironment: Sendable {
     /// The refusal of mail of so many bytes, if that is known, while the queue has no room for it, or is not well.
     var storageRefusal: @Sendable (Int?) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited
+    /// What the bodies on their way in may take up.
+    var stagingBudget = StagingBudget(limit: 0)
 
     /// What each session is told.
     var sessionConfiguration: SMTPServerSession.Configuration {

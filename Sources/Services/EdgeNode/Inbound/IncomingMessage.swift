@@ -20,12 +20,14 @@ final class IncomingMessage {
     /// The bytes that came, and those that may come.
     private var size = 0
     private let sizeLimit: Int
+    /// What is staged of it.
+    private var share: StagingShare
     /// SMTPUTF8 was declared.
     private let isInternational: Bool
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
-        isAuthenticated: Bool, environment: InboundEnvironment
+        isAuthenticated: Bool, mayRelay: Bool, environment: InboundEnvironment
     ) {
         let now = environment.now()
         let id = MessageID(at: now, random: .random(in: .min ... .max))
@@ -43,6 +45,9 @@ final class IncomingMessage {
         let entries = Self.entries(of: recipients)
         self.isInternational = envelope.isInternational
         self.sizeLimit = environment.copyBudget.messageBytes(forDomains: entries.count)
+        self.share = environment.stagingBudget.share(
+            of: client, copies: environment.copyBudget.mostCopies(forDomains: entries.count),
+            isRestricted: !mayRelay || envelope.reversePath == .null)
         self.intake = environment.intake
         self.buffer = received.bytes
         self.survey = ContentSurvey(receivedFieldLimit: environment.session.limits.receivedFields)
@@ -65,9 +70,11 @@ final class IncomingMessage {
 
     /// Stages one chunk; `then` is called on the event loop, with a reply if the message must be refused.
     func stage(on eventLoop: any EventLoop, then: @escaping (SMTPReply?) -> Void) {
-        guard self.size <= self.sizeLimit else {
+        if let refusal = self.refusal(ofStaging: QueueLimits.inlineBody) {
+            // It waits for nothing: its client may take long to come to its end.
             self.buffer = []
-            return then(CopyBudget.tooLarge)
+            self.discardStaged()
+            return then(refusal)
         }
         let stager = self.stager ?? BodyStager(self.intake.bodyWriter(self.draft))
         self.stager = stager
@@ -93,15 +100,16 @@ final class IncomingMessage {
     func store(on eventLoop: any EventLoop, then answer: @escaping (SMTPReply) -> Void) {
         let then = { (reply: SMTPReply) in
             // A COMMIT in doubt removes what is staged, too: whichever comes first, the body is kept whole or removed whole.
-            if !reply.isPositiveCompletion { self.discardStaged() }
+            if reply.isPositiveCompletion { self.share.moved().publish() } else { self.discardStaged() }
             answer(reply)
         }
         guard !self.survey.receivedFields.isLoop else { return then(MessageIntake.routingLoop) }
         guard self.size <= self.sizeLimit else { return then(CopyBudget.tooLarge) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
-        if self.stager == nil, rest.count > QueueLimits.inlineBody {
-            self.stager = BodyStager(self.intake.bodyWriter(self.draft))
+        if self.stager != nil || rest.count > QueueLimits.inlineBody {
+            if let refusal = self.refusal(ofStaging: rest.count) { return then(refusal) }
+            self.stager = self.stager ?? BodyStager(self.intake.bodyWriter(self.draft))
         }
         let (intake, stager, draft) = (self.intake, self.stager, self.surveyed)
         self.submit(on: eventLoop, then: then, refused: MessageIntake.shuttingDown) {
@@ -115,6 +123,12 @@ final class IncomingMessage {
         }
     }
 
+    /// Why no more of the body may be staged.
+    private func refusal(ofStaging bytes: Int) -> SMTPReply? {
+        guard self.size <= self.sizeLimit else { return CopyBudget.tooLarge }
+        return self.share.take(bytes) ? nil : StagingBudget.noRoom
+    }
+
     /// The message is not wanted any more.
     func abandon() {
         self.buffer = []
@@ -125,15 +139,17 @@ final class IncomingMessage {
     /// Takes back what was staged, so that messages without an end do not fill the database. What cannot be taken back now is
     /// swept later.
     private func discardStaged() {
-        guard let stager = self.stager.take() else { return }
-        let logger = self.intake.logger
-        _ = self.intake.supervisor.submit {
+        guard let stager = self.stager.take() else { return self.share.moved().remove() }
+        let (logger, share) = (self.intake.logger, self.share.moved())
+        let isTaken = self.intake.supervisor.submit {
+            defer { share.remove() }
             do throws(QueueStoreError) {
                 try await stager.discard()
             } catch {
                 logger.warning("a body without an end is left to the sweep", metadata: ["error": "\(error)"])
             }
         }
+        if !isTaken { share.remove() }
     }
 
     /// The message with what its content turned out to be, whatever was declared: seven-bit text that was called eight-bit

@@ -70,6 +70,10 @@ extension ConfigurationSchema {
             "queue.max-copy-bytes", \.queue.maxCopyBytes, .size(ByteCount(0)...ByteCount(1 << 60)),
             "Bytes of all copies of one message, which is stored once for each shard that its recipients' domains are in; recipients beyond that are answered 452, and the client sends it again to them. 0 is without limit."
         ),
+        Key(
+            "queue.max-staged-bytes", \.queue.maxStagedBytes, .size(ByteCount(0)...ByteCount(1 << 60)),
+            "Bytes, in all copies, of bodies over 64KiB that are on their way into this node and not complete; clients that may not relay have half of it, and never is it more than a quarter of max-database-size. Beyond it large messages are answered 452. 0 is without limit."
+        ),
     ]
 
     /// What must hold between these keys, and with others.

@@ -25,9 +25,12 @@ struct CopyBudget: Hashable, Sendable {
     /// for nothing here: a client may declare little and send much.
     func messageBytes(forDomains domains: Int) -> Int {
         guard self.bytes > 0 else { return .max }
-        let copies = max(1, min(domains, self.shards))
+        let copies = self.mostCopies(forDomains: domains)
         return copies == 1 ? .max : self.bytes / copies
     }
+
+    /// The most copies of a message whose recipients are in so many domains.
+    func mostCopies(forDomains domains: Int) -> Int { max(1, min(domains, self.shards)) }
 
     /// The recipient would need one copy too many.
     static let tooManyDomains = SMTPReply(

@@ -1,0 +1,70 @@
+import MailModel
+import Synchronization
+
+/// The node's budget of bodies on their way in, which all connections share; see `StagingState`.
+final class StagingBudget: Sendable {
+    /// Bytes of all copies together; 0 is without limit.
+    let limit: Int
+    private let state: Mutex<StagingState>
+    private let networks: ClientNetworks
+
+    /// - Parameter limit: bytes of all copies together; 0 is without limit.
+    init(limit: Int, networks: ClientNetworks = ClientNetworks()) {
+        self.limit = limit
+        self.state = Mutex(StagingState(limit: limit))
+        self.networks = networks
+    }
+
+    /// What one message takes of the budget.
+    ///
+    /// - Parameters:
+    ///   - copies: how often its body is stored.
+    ///   - isRestricted: the client may not relay, or the message has no sender.
+    func share(of client: IPAddress, copies: Int, isRestricted: Bool) -> StagingShare {
+        let owner = StagingState.Owner(client: self.networks.client(of: client), isRestricted: isRestricted)
+        return StagingShare(budget: self, owner: owner, copies: copies)
+    }
+
+    fileprivate func withState<Value: Sendable>(_ body: (inout sending StagingState) -> Value) -> Value {
+        self.state.withLock { body(&$0) }
+    }
+
+    /// There is no room for more of a body.
+    static let noRoom = SMTPReply(
+        452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room for large messages now, try later")
+}
+
+/// What one message has taken of the budget, and gives back once.
+struct StagingShare: Sendable {
+    private let budget: StagingBudget
+    private let owner: StagingState.Owner
+    private let copies: Int
+    /// Bytes of all copies.
+    private var bytes = 0
+
+    fileprivate init(budget: StagingBudget, owner: StagingState.Owner, copies: Int) {
+        self.budget = budget
+        self.owner = owner
+        self.copies = copies
+    }
+
+    /// Takes room for so many bytes more of the body, if there is.
+    mutating func take(_ count: Int) -> Bool {
+        let more = count * self.copies
+        guard self.budget.withState({ $0.take(more, for: self.owner, at: .now) }) else { return false }
+        self.bytes += more
+        return true
+    }
+
+    /// All of it, for whoever gives it back; nothing is left here.
+    mutating func moved() -> StagingShare {
+        defer { self.bytes = 0 }
+        return self
+    }
+
+    /// The message is published.
+    func publish() { self.budget.withState { $0.published(self.bytes, of: self.owner) } }
+
+    /// What was staged is removed, or left to the sweep.
+    func remove() { self.budget.withState { $0.removed(self.bytes, of: self.owner, at: .now) } }
+}

@@ -1,0 +1,79 @@
+import MailModel
+
+/// How many bytes of bodies on their way in the database holds for this node, in all copies; a pure value.
+///
+/// They count for no other limit until their message is published. Half of the budget is for those who may relay alone: strangers,
+/// and reports without a sender, share the other half, of which one client gets no more than it leaves free. What is removed
+/// counts for a while yet, since its space is free only after a vacuum.
+struct StagingState: Hashable, Sendable {
+    /// Whose bytes they are.
+    struct Owner: Hashable, Sendable {
+        let client: IPAddress
+        /// Of the half for strangers.
+        let isRestricted: Bool
+    }
+
+    private struct Removal: Hashable {
+        let owner: Owner
+        let bytes: Int
+        let isFree: ContinuousClock.Instant
+    }
+
+    /// A minute passes between two vacuums, unless the server is set otherwise, and that of a large table takes time.
+    static let vacuumTime = Duration.seconds(120)
+
+    /// Bytes in all; 0 is without limit.
+    let limit: Int
+    /// Bytes of all owners.
+    private(set) var held = 0
+    /// Those of the half for strangers.
+    private(set) var heldByStrangers = 0
+    private var clients: [IPAddress: Int] = [:]
+    /// In the order in which they become free; as many as there were bodies removed within `vacuumTime`, and their bytes are
+    /// within the limit.
+    private var removals: [Removal] = []
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Takes as many bytes more, if there is room.
+    mutating func take(_ bytes: Int, for owner: Owner, at now: ContinuousClock.Instant) -> Bool {
+        guard self.limit > 0 else { return true }
+        self.reclaim(at: now)
+        guard bytes > 0 else { return true }
+        guard bytes <= self.limit - self.held else { return false }
+        if owner.isRestricted {
+            let free = self.limit / 2 - self.heldByStrangers - bytes
+            guard free >= 0, self.clients[owner.client, default: 0] <= free else { return false }
+            self.heldByStrangers += bytes
+            self.clients[owner.client, default: 0] += bytes
+        }
+        self.held += bytes
+        return true
+    }
+
+    /// The message is published, and its bytes count as the queue's.
+    mutating func published(_ bytes: Int, of owner: Owner) {
+        if self.limit > 0 { self.giveBack(bytes, of: owner) }
+    }
+
+    /// The bytes are removed from the database.
+    mutating func removed(_ bytes: Int, of owner: Owner, at now: ContinuousClock.Instant) {
+        guard self.limit > 0, bytes > 0 else { return }
+        self.removals.append(Removal(owner: owner, bytes: bytes, isFree: now + Self.vacuumTime))
+    }
+
+    private mutating func reclaim(at now: ContinuousClock.Instant) {
+        let free = self.removals.prefix { $0.isFree <= now }
+        guard !free.isEmpty else { return }
+        for removal in free { self.giveBack(removal.bytes, of: removal.owner) }
+        self.removals.removeFirst(free.count)
+    }
+
+    private mutating func giveBack(_ bytes: Int, of owner: Owner) {
+        self.held -= bytes
+        guard owner.isRestricted else { return }
+        self.heldByStrangers -= bytes
+        let left = self.clients[owner.client, default: 0] - bytes
+        self.clients[owner.client] = left > 0 ? left : nil
+    }
+}

@@ -107,7 +107,7 @@ let package = Package(
         // Adapters
         adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", nioCore]),
         adapter("SecureResolver", ["CUnbound", "DANE", "MailModel", logging]),
-        adapter("OperatingSystem", ["CMalloc"]),
+        adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
         adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
@@ -186,8 +186,10 @@ let package = Package(
         tests(
             "EdgeNode",
             [
-                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SMTPProtocol",
-                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
+                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem", "PostgresDriver",
+                "QueueStore",
+                "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
+                nioPosix,
                 logging,
             ]),
         tests(

@@ -133,6 +133,18 @@ struct AttemptReportTests {
         }
     }
 
+    @Test("A connection that we could not open ourselves shows nothing of the destination, and speaks last (field C7)")
+    func ourNetwork() {
+        let ours = HostTry(failure: HostFailure(.localNetwork))
+        let refused = HostTry(failure: HostFailure(.connectionRefused))
+        let report = AttemptReport(tries: [ours, refused], recipients: 1)
+        #expect(report.finding == .inconclusive)
+        #expect(report.outcomes.map(self.status) == ["4.4.1 connection-refused"])
+        let unreachable = AttemptReport(tries: [HostTry(failure: HostFailure(.hostUnreachable))], recipients: 1)
+        #expect(unreachable.outcomes.map(self.status) == ["4.4.1 host-unreachable"])
+        #expect(unreachable.finding != .inconclusive)
+    }
+
     @Test("An attempt is ambiguous when the reply to one of its dots was lost")
     func ambiguity() {
         let lost = HostFailure(.connectionLost(.finalDot, afterFinalDot: true))

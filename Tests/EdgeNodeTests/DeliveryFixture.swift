@@ -17,6 +17,7 @@ import Testing
 /// mail goes there without a look-up; the resolver is shut down.
 struct DeliveryFixture {
     let environment: DeliveryEnvironment
+    let health = HealthRegistry()
     private let writer: QueueWriter
     private let pool: PostgresPool
     private let leases: [Lease]
@@ -85,8 +86,12 @@ struct DeliveryFixture {
             routes: RouteFinder(
                 resolver: resolver, policy: configuration.routePolicy(interfaces: []), isOurFault: { false }),
             tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
-            leases: table, egress: configuration.egress, sites: sites, links: SiteLinks(sites: sites),
-            channels: ChannelRegistry(), metrics: metrics, logger: Self.quiet,
+            leases: table, egress: configuration.egress,
+            network: NetworkMonitor(
+                ways: configuration.egress.all, nextHops: configuration.nextHopAddresses, port: 25, health: self.health,
+                logger: Self.quiet),
+            sites: sites, links: SiteLinks(sites: sites), channels: ChannelRegistry(), metrics: metrics,
+            logger: Self.quiet,
             clock: try await DatabaseClock(store: store))
     }
 

@@ -30,6 +30,10 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case connectionTimeout = "connection-timeout"
     /// The host, or a router before it, refused the connection.
     case connectionRefused = "connection-refused"
+    /// No network path leads to the host's address.
+    case hostUnreachable = "host-unreachable"
+    /// This system itself could not open a connection: our fault, which is never held against the destination.
+    case localNetwork = "local-network"
     /// The domain's hosts have no address.
     case noUsableRoute = "no-usable-route"
     /// This system is itself the domain's best MX, or its MX hosts are at addresses of this machine only.
@@ -83,7 +87,8 @@ extension TransportFailure {
         case .unsupportedByHost: EnhancedStatusCode(`class`, 3, 3)
         case .protocolViolation: EnhancedStatusCode(`class`, 5, 0)
         case .connectionLost: EnhancedStatusCode(`class`, 4, 2)
-        case .connectionTimeout, .connectionRefused: EnhancedStatusCode(`class`, 4, 1)
+        case .connectionTimeout, .connectionRefused, .hostUnreachable: EnhancedStatusCode(`class`, 4, 1)
+        case .localNetwork: EnhancedStatusCode(`class`, 4, 0)
         case .noUsableRoute: EnhancedStatusCode(`class`, 4, 4)
         case .routingLoop: EnhancedStatusCode(`class`, 4, 6)
         case .nullMX: EnhancedStatusCode(`class`, 1, 10)
@@ -114,6 +119,8 @@ extension TransportFailure {
         case .connectionLost: "The connection to the destination mail server was lost."
         case .connectionTimeout: "The destination mail server did not answer in time."
         case .connectionRefused: "The destination mail server refused the connection."
+        case .hostUnreachable: "No network path leads to the destination mail server."
+        case .localNetwork: "The sending system could not open a connection."
         case .noUsableRoute: "No mail server of the destination domain has an address."
         case .routingLoop: "Mail for the destination domain would come back to this server."
         case .nullMX: "The destination domain accepts no mail."
@@ -151,7 +158,10 @@ extension TransportFailure {
         case .dnsQueryFailed: 7
         case .connectionLost: 8
         case .connectionTimeout, .connectionRefused: 9
-        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator: 10
+        case .hostUnreachable: 10
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator: 11
+        // What is ours says nothing of the destination.
+        case .localNetwork: 12
         }
     }
 }

@@ -74,8 +74,11 @@ public struct EdgeNode: Sendable {
                 resolverHealth: ResolverHealth(
                     resolver: files.resolver, health: health, metrics: self.metrics, logger: self.logger),
                 files: files, pool: pool, store: store,
-                monitor: StoreMonitor(store: store, health: health, logger: self.logger), clock: clock, group: group,
-                reloads: reloads))
+                monitor: StoreMonitor(store: store, health: health, logger: self.logger),
+                network: NetworkMonitor(
+                    ways: self.configuration.egress.all, nextHops: self.configuration.nextHopAddresses,
+                    port: self.configuration.delivery.port, health: health, logger: self.logger),
+                clock: clock, group: group, reloads: reloads))
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
@@ -104,6 +107,7 @@ public struct EdgeNode: Sendable {
         let pool: PostgresPool
         let store: QueueStore
         let monitor: StoreMonitor
+        let network: NetworkMonitor
         let clock: DatabaseClock
         let group: MultiThreadedEventLoopGroup
         let reloads: UnixSignalsSequence
@@ -128,7 +132,7 @@ public struct EdgeNode: Sendable {
             ConfigurationReload(
                 running: self.loaded, load: self.reload, signals: parts.reloads, parts: replaceable,
                 metrics: self.metrics, logger: self.logger),
-            DatabaseMonitor(pool: parts.pool, metrics: self.metrics), parts.monitor,
+            DatabaseMonitor(pool: parts.pool, metrics: self.metrics), parts.monitor, parts.network,
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
                 logger: self.logger),
@@ -194,7 +198,7 @@ public struct EdgeNode: Sendable {
                 isOurFault: { [health = parts.resolverHealth] in await health.isAtFault() }),
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
-            leases: LeaseTable(), egress: self.configuration.egress,
+            leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: SiteLinks(sites: sites), channels: ChannelRegistry(), metrics: self.metrics,
             logger: self.logger,
             clock: parts.clock, monitor: parts.monitor)

@@ -8,6 +8,8 @@ public final class HealthRegistry: Sendable {
         case database
         /// The resolver's self-test shows that it validates DNSSEC.
         case resolver
+        /// Connections to receiving hosts can be opened.
+        case network
         /// A certificate and its key are loaded.
         case certificate
         /// The node is not draining.
@@ -27,11 +29,13 @@ public final class HealthRegistry: Sendable {
 
     private let state: Mutex<State>
 
-    /// Every check fails until its owner has spoken, except that a node does not begin by draining.
+    /// Every check fails until its owner has spoken, except that a node does not begin by draining, and that a network
+    /// counts as one until a connection fails.
     public init() {
         var checks = Dictionary(
             uniqueKeysWithValues: Check.allCases.map { ($0, Status.failing("not checked yet")) })
         checks[.draining] = .passing
+        checks[.network] = .passing
         self.state = Mutex(State(checks: checks))
     }
 

@@ -21,6 +21,7 @@ public enum LogKey {
     public static let authentication = "auth"
     public static let until = "until"
     public static let failures = "failures"
+    public static let way = "way"
 }
 
 /// The values of `LogKey.event`.

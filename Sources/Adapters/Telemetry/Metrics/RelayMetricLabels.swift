@@ -80,10 +80,10 @@ public enum RejectReason: String, MetricLabel {
     case other
 }
 
-/// How connecting to one address ended.
+/// How connecting to one address ended; `local` where this system itself could not.
 public enum OutboundConnectionResult: String, MetricLabel {
     public static let labelName = "result"
-    case connected, refused, timeout, unreachable, greeting
+    case connected, refused, timeout, unreachable, local, greeting
 }
 
 /// What the peer of an outbound connection proved.

@@ -44,7 +44,8 @@ extension RetryReason {
         case .dnsQueryFailed: self = .dns
         case .tlsHandshakeFailed: self = .tls
         case .remoteReply, .unsupportedByHost, .protocolViolation: self = .smtp
-        case .connectionLost, .connectionTimeout, .connectionRefused: self = .connection
+        case .connectionLost, .connectionTimeout, .connectionRefused, .hostUnreachable, .localNetwork:
+            self = .connection
         case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator, nil: self = .other
         }
     }

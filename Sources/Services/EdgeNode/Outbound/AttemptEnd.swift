@@ -15,6 +15,8 @@ enum AttemptEnd: Sendable {
 enum Postponement: String, Sendable {
     /// Our own resolver cannot work (rule 38).
     case resolver = "our resolver does not answer"
+    /// This system itself cannot open connections.
+    case network = "connections cannot be opened from here"
     /// The site has had all the messages that `delivery.site-rate` allows it.
     case rate = "the site's rate is used up"
 }

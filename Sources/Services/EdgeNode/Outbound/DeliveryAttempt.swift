@@ -71,7 +71,10 @@ struct DeliveryAttempt {
     }
 
     private var end: AttemptEnd {
-        let wasAnybodyAsked = self.tries.contains { $0.address != nil }
+        let wasAnybodyAsked = self.tries.contains { $0.address != nil && !$0.isOurNetworks }
+        if !wasAnybodyAsked, self.tries.contains(where: \.isOurNetworks) {
+            return .postponed(DeliveryEnvironment.networkPause, because: .network)
+        }
         if !wasAnybodyAsked, self.tries.contains(where: \.isOurResolvers) {
             return .postponed(DeliveryEnvironment.resolverPause, because: .resolver)
         }
@@ -138,7 +141,7 @@ struct DeliveryAttempt {
         _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?
     ) async -> AttemptEnd? {
         self.giveBack(&link)
-        let ways = self.environment.egress.ways(to: address)
+        let ways = self.environment.network.working(self.environment.egress.ways(to: address), to: address)
         let opened = await self.environment.sites.open(
             self.site, by: ways, for: self.customer, isPatient: !self.tries.isEmpty,
             whenFull: self.environment.links.close(idleAt:))

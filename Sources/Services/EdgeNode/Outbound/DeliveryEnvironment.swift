@@ -36,6 +36,8 @@ struct DeliveryEnvironment: Sendable {
     static let failedLookUpsPerAttempt = 10
     /// How long a destination rests whose look-ups our own resolver could not make.
     static let resolverPause = Duration.seconds(10)
+    /// How long a destination rests for which we could open no connection ourselves.
+    static let networkPause = Duration.seconds(5)
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 
@@ -47,6 +49,8 @@ struct DeliveryEnvironment: Sendable {
     let ledger: AttemptLedger
     let leases: LeaseTable
     let egress: EgressRoutes
+    /// Knows whether connections can be opened from here.
+    let network: NetworkMonitor
     let sites: SiteTable
     /// Connections that wait for the next message.
     let links: SiteLinks

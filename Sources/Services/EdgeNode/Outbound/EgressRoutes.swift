@@ -19,6 +19,13 @@ struct EgressRoutes: Sendable {
         self.ipv4First = ipv4First
     }
 
+    /// All ways, by the source address, or the family where the system chooses one.
+    var all: Set<NetworkWay> {
+        Set(
+            self.v4.map { NetworkWay(source: $0.address, isIPv6: false) }
+                + self.v6.map { NetworkWay(source: $0.address, isIPv6: true) })
+    }
+
     /// The ways to an address; at least one.
     func ways(to address: IPAddress) -> [Egress] { address.isIPv6 ? self.v6 : self.v4 }
 }

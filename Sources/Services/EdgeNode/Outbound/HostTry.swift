@@ -38,6 +38,8 @@ struct HostTry: Sendable {
     var isCutShort = false
     /// Our own resolver could not look it up.
     var isOurResolvers = false
+    /// This system itself could not open a connection: nobody was asked.
+    var isOurNetworks: Bool { self.failure?.failure == .localNetwork }
 }
 
 extension HostTry {
@@ -53,7 +55,8 @@ extension HostTry {
 extension HostTry {
     /// The host failed in a way that has nothing to do with the message: it would have, whatever was to be sent.
     fileprivate var isOfDestination: Bool {
-        guard let failure, !failure.isAmbiguous, !self.isUnrecorded, !self.isOurResolvers else { return false }
+        guard let failure, !failure.isAmbiguous, !self.isUnrecorded, !self.isOurResolvers, !self.isOurNetworks
+        else { return false }
         return self.established == nil || failure.isServiceRefusal
     }
 }

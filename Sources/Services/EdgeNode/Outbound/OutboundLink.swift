@@ -90,8 +90,8 @@ struct Dialer {
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         self.channel(to: address, port: port, from: place.egress.address, for: bound).assumeIsolated().whenComplete {
             switch $0 {
-            case .success(let channel): self.connected(channel, in: place)
-            case .failure(let error): bound.value.connectingFailed(self.notConnected(error))
+            case .success(let channel): self.connected(channel, to: address, in: place)
+            case .failure(let error): bound.value.connectingFailed(self.notConnected(error, to: address, in: place))
             }
         }
         return (connection, promise.futureResult)
@@ -118,8 +118,9 @@ struct Dialer {
         }
     }
 
-    private func connected(_ channel: any Channel, in place: SitePlace) {
+    private func connected(_ channel: any Channel, to address: IPAddress, in place: SitePlace) {
         let metrics = self.environment.metrics
+        self.environment.network.connected(to: address, by: NetworkWay(to: address, by: place.egress))
         metrics.smtpConnectionsTotal.increment(.connected)
         metrics.smtpConnections.add(1)
         self.environment.channels.add(channel)
@@ -130,9 +131,22 @@ struct Dialer {
         }
     }
 
-    private func notConnected(_ error: any Error) -> HostFailure {
-        let isTimeout = if case .connectTimeout? = error as? ChannelError { true } else { false }
-        self.environment.metrics.smtpConnectionsTotal.increment(isTimeout ? .timeout : .refused)
-        return HostFailure(isTimeout ? .connectionTimeout : .connectionRefused, "\(error)")
+    private func notConnected(_ error: any Error, to address: IPAddress, in place: SitePlace) -> HostFailure {
+        let way = NetworkWay(to: address, by: place.egress)
+        let failure = self.environment.network.judge(error, to: address, by: way)
+        self.environment.metrics.smtpConnectionsTotal.increment(OutboundConnectionResult(failure.failure))
+        return failure
+    }
+}
+
+extension OutboundConnectionResult {
+    /// How connecting ended that failed so.
+    fileprivate init(_ failure: TransportFailure) {
+        switch failure {
+        case .connectionTimeout: self = .timeout
+        case .hostUnreachable: self = .unreachable
+        case .localNetwork: self = .local
+        default: self = .refused
+        }
     }
 }

@@ -1,0 +1,133 @@
+import DeliveryQueue
+import Logging
+import MailModel
+import NIOCore
+import OperatingSystem
+import QueueStore
+import ServiceLifecycle
+import Synchronization
+import Telemetry
+import TransportSecurity
+
+/// Tells faults of this machine's network from those of receiving hosts, says so once, and looks for their end.
+final class NetworkMonitor: Service {
+    private static let interval = Duration.seconds(1)
+    /// Addresses that the public network leads to: name servers of the root. Nothing is ever sent to them from here.
+    private static let wellKnown = ["198.41.0.4", "202.12.27.33", "2001:503:ba3e::2:30", "2001:dc3::35"]
+
+    private let ways: Set<NetworkWay>
+    private let nextHops: Set<IPAddress>
+    private let references: [IPAddress]
+    private let port: UInt16
+    private let health: HealthRegistry
+    private let logger: Logger
+    private let state = Mutex(NetworkHealth())
+
+    /// - Parameters:
+    ///   - ways: all that connections may take.
+    ///   - nextHops: the addresses that the operator named.
+    init(ways: Set<NetworkWay>, nextHops: Set<IPAddress>, port: UInt16, health: HealthRegistry, logger: Logger) {
+        self.ways = ways
+        self.nextHops = nextHops
+        self.references = Self.wellKnown.compactMap { IPAddress($0) }
+        self.port = port
+        self.health = health
+        self.logger = logger
+        self.learnFamilies()
+    }
+
+    // MARK: - Events
+
+    /// A connection was opened.
+    func connected(to address: IPAddress, by way: NetworkWay) {
+        self.note { $0.connected(to: address, by: way, at: .now) }
+    }
+
+    /// A connection was not opened: why, as the attempt has it.
+    func judge(_ error: any Error, to address: IPAddress, by way: NetworkWay) -> HostFailure {
+        guard let error = error as? IOError else {
+            guard case .connectTimeout(let limit)? = error as? ChannelError else {
+                return HostFailure(.connectionRefused, "\(error)")
+            }
+            return HostFailure(.connectionTimeout, "no connection within \(limit.nanoseconds / 1_000_000_000) s")
+        }
+        guard let fault = ConnectFault(errno: error.errnoCode) else {
+            return HostFailure(.connectionRefused, systemWords(errno: error.errnoCode))
+        }
+        let around = self.surroundings(of: address, way)
+        var isOurs = false
+        self.note { health in
+            let (verdict, change) = health.failed(fault, to: address, by: way, around, at: .now)
+            isOurs = verdict
+            return change
+        }
+        return HostFailure(isOurs ? .localNetwork : .hostUnreachable, fault.words)
+    }
+
+    private func surroundings(of address: IPAddress, _ way: NetworkWay) -> NetworkHealth.Surroundings {
+        let isNextHop = self.nextHops.contains(address)
+        return NetworkHealth.Surroundings(
+            isRouted: self.works(way),
+            isOtherFamilyRouted: self.works(NetworkWay(source: nil, isIPv6: !way.isIPv6)),
+            isNextHopCutOff: isNextHop
+                && RouteProbe.fault(to: address, port: self.port, from: way.source) != nil)
+    }
+
+    /// Those of some ways to an address that work; all of them if none does.
+    func working(_ ways: [Egress], to address: IPAddress) -> [Egress] {
+        guard ways.count > 1 else { return ways }
+        let broken = self.state.withLock(\.brokenWays)
+        guard !broken.isEmpty else { return ways }
+        let working = ways.filter { broken[NetworkWay(to: address, by: $0)] == nil }
+        return working.isEmpty ? ways : working
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                self.learnFamilies()
+                for way in self.state.withLock({ Array($0.brokenWays.keys) }) {
+                    let passes = self.works(way)
+                    self.note { $0.probed(way, passes: passes, at: .now) }
+                }
+                try? await Task.sleep(for: Self.interval)
+            }
+        }
+    }
+
+    // MARK: - Probes
+
+    private func learnFamilies() {
+        for isIPv6 in [false, true] where self.works(NetworkWay(source: nil, isIPv6: isIPv6)) {
+            self.state.withLock { $0.routed(isIPv6: isIPv6) }
+        }
+    }
+
+    /// Whether the system would send by this way, anywhere.
+    private func works(_ way: NetworkWay) -> Bool {
+        let targets = way.nextHop.map { [$0] } ?? self.references.filter { $0.isIPv6 == way.isIPv6 }
+        return targets.contains { RouteProbe.fault(to: $0, port: self.port, from: way.source) == nil }
+    }
+
+    private func note(_ event: (inout NetworkHealth) -> NetworkHealth.Change) {
+        // Under the lock, so that of two changes the later one stands in the end.
+        let change = self.state.withLock { state in
+            let change = event(&state)
+            guard change != .none else { return change }
+            let problem = state.problem(working: self.ways.filter { self.works($0) })
+            self.health.set(.network, problem.map { .failing($0) } ?? .passing)
+            return change
+        }
+        switch change {
+        case .none: ()
+        case .broke(let way, let fault):
+            self.logger.error(
+                "this system cannot open connections to receiving hosts: their mail waits",
+                metadata: [LogKey.reason: "\(fault.words)", LogKey.way: "\(way.words)"])
+        case .recovered(let way, let time):
+            self.logger.notice(
+                "connections to receiving hosts can be opened again",
+                metadata: [LogKey.way: "\(way.words)", "after": "\(time)"])
+        }
+    }
+}

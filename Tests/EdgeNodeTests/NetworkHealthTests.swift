@@ -1,0 +1,128 @@
+import DeliveryQueue
+import Glibc
+import MailModel
+import OperatingSystem
+import Testing
+
+@testable import EdgeNode
+
+/// Whose fault it is that a connection was not opened, and when that is over.
+@Suite("Network")
+struct NetworkHealthTests {
+    private static let way = NetworkWay(source: nil, isIPv6: false)
+    private static let ipv6 = NetworkWay(source: nil, isIPv6: true)
+    private static let host = IPAddress("192.0.2.1") ?? .loopback
+    private static let host6 = IPAddress("2001:db8::1") ?? .loopback
+
+    private static func at(_ seconds: Int64) -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: seconds * 1_000_000_000)
+    }
+
+    @Test(
+        "Each error of our own system is known as ours, in words of people (field C7)",
+        arguments: [
+            (ENETUNREACH, ConnectFault.noRoute), (EHOSTUNREACH, .noRoute), (ENETDOWN, .noRoute),
+            (EAFNOSUPPORT, .noRoute), (EADDRNOTAVAIL, .sourceAddress), (EADDRINUSE, .sourceAddress),
+            (EPERM, .forbidden), (EACCES, .forbidden), (EMFILE, .descriptors), (ENFILE, .descriptors),
+            (ENOBUFS, .memory), (ENOMEM, .memory),
+        ])
+    func ours(_ code: CInt, _ fault: ConnectFault) {
+        #expect(ConnectFault(errno: code) == fault)
+        #expect(!fault.words.contains("("))
+    }
+
+    @Test(
+        "What the other side did is not ours (field C7)",
+        arguments: [ECONNREFUSED, ECONNRESET, ETIMEDOUT, EPIPE, EINVAL])
+    func theirs(_ code: CInt) { #expect(ConnectFault(errno: code) == nil) }
+
+    @Test(
+        "Descriptors, memory and a source address of ours are our fault, however the routes are (field C7)",
+        arguments: [
+            (ConnectFault.descriptors, Self.way), (.memory, Self.way),
+            (.sourceAddress, NetworkWay(source: .loopback, isIPv6: false)),
+        ])
+    func beforeTheAddress(_ fault: ConnectFault, _ way: NetworkWay) {
+        var health = NetworkHealth()
+        let (isOurs, change) = health.failed(fault, to: Self.host, by: way, .init(), at: Self.at(0))
+        #expect(isOurs && change == .broke(way, fault))
+        let (again, silence) = health.failed(fault, to: Self.host, by: way, .init(), at: Self.at(1))
+        #expect(again && silence == .none, "it is told once")
+    }
+
+    @Test(
+        "An address to which no route leads, while others are reached, is no fault of ours: anybody can publish one (field C7)",
+        arguments: [ConnectFault.noRoute, .forbidden, .sourceAddress])
+    func oneAddress(_ fault: ConnectFault) {
+        var health = NetworkHealth()
+        health.routed(isIPv6: false)
+        let (isOurs, change) = health.failed(fault, to: Self.host, by: Self.way, .init(), at: Self.at(0))
+        #expect(!isOurs && change == .none && health.problem(working: []) == nil)
+    }
+
+    @Test("Without any route where there was one it is ours, and over when there is one again (field C7)")
+    func noRoute() {
+        var health = NetworkHealth()
+        health.routed(isIPv6: false)
+        let (isOurs, change) = health.failed(
+            .noRoute, to: Self.host, by: Self.way, .init(isRouted: false), at: Self.at(0))
+        #expect(isOurs && change == .broke(Self.way, .noRoute))
+        #expect(health.problem(working: [Self.ipv6])?.contains("over IPv4") == true)
+        #expect(health.problem(working: [NetworkWay(source: .v4(1), isIPv6: false)]) == nil, "mail goes by another way")
+        #expect(health.probed(Self.way, passes: false, at: Self.at(1)) == .none)
+        #expect(health.probed(Self.way, passes: true, at: Self.at(2)) == .none)
+        #expect(health.probed(Self.way, passes: true, at: Self.at(4)) == .recovered(Self.way, after: .seconds(4)))
+        #expect(health.brokenWays.isEmpty)
+    }
+
+    @Test("A machine that is started without a network is at fault until it has one (field C7)")
+    func startedWithout() {
+        var health = NetworkHealth()
+        let nowhere = NetworkHealth.Surroundings(isRouted: false, isOtherFamilyRouted: false)
+        #expect(health.failed(.noRoute, to: Self.host, by: Self.way, nowhere, at: Self.at(0)).isOurs)
+        #expect(
+            health.connected(to: Self.host, by: Self.way, at: Self.at(3)) == .recovered(Self.way, after: .seconds(3)))
+        // There is a network now, though none that leads everywhere.
+        #expect(!health.failed(.noRoute, to: Self.host, by: Self.way, nowhere, at: Self.at(9)).isOurs)
+    }
+
+    @Test("IPv6 that this machine does not have is no fault while IPv4 works; IPv6 that it had is one (field C7)")
+    func missingFamily() {
+        var health = NetworkHealth()
+        health.routed(isIPv6: false)
+        let noIPv6 = NetworkHealth.Surroundings(isRouted: false)
+        #expect(!health.failed(.noRoute, to: Self.host6, by: Self.ipv6, noIPv6, at: Self.at(0)).isOurs)
+        health.routed(isIPv6: true)
+        #expect(health.failed(.noRoute, to: Self.host6, by: Self.ipv6, noIPv6, at: Self.at(1)).isOurs)
+        #expect(health.problem(working: [Self.way]) == nil, "IPv4 serves nearly every host")
+    }
+
+    @Test("A configured next hop that the routes do not lead to is our fault, and probed by itself (field C7)")
+    func nextHop() {
+        var health = NetworkHealth()
+        health.routed(isIPv6: false)
+        let lost = NetworkWay(source: nil, isIPv6: false, nextHop: Self.host)
+        let (isOurs, change) = health.failed(
+            .noRoute, to: Self.host, by: Self.way, .init(isNextHopCutOff: true), at: Self.at(0))
+        #expect(isOurs && change == .broke(lost, .noRoute))
+        #expect(health.connected(to: Self.host, by: Self.way, at: Self.at(1)) == .recovered(lost, after: .seconds(1)))
+    }
+
+    @Test("A connection within this machine shows nothing of the network (field C7)")
+    func loopback() {
+        var health = NetworkHealth()
+        _ = health.failed(.memory, to: Self.host, by: Self.way, .init(), at: Self.at(0))
+        #expect(health.connected(to: .loopback, by: Self.way, at: Self.at(1)) == .none)
+        #expect(!health.brokenWays.isEmpty)
+    }
+
+    @Test("The system is asked for its route, and nothing is sent (field C7)")
+    func probe() throws {
+        #expect(RouteProbe.fault(to: .loopback, port: 9) == nil)
+        #expect(RouteProbe.fault(to: .loopback, port: 9, from: .loopback) == nil)
+        // An address for documentation, which no machine has.
+        #expect(RouteProbe.fault(to: .loopback, port: 9, from: IPAddress("198.51.100.77")) == .sourceAddress)
+        let broadcast = try #require(IPAddress("255.255.255.255"))
+        #expect(RouteProbe.fault(to: broadcast, port: 9) != nil)
+    }
+}

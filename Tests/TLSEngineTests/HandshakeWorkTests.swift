@@ -90,6 +90,30 @@ struct HandshakeWorkTests {
         #expect(failure.reason == .limitExceeded)
     }
 
+    @Test(
+        "Ten authorities of one name, which all may have issued each other, are not tried in every order (field A1, D4)"
+    )
+    func namesakes() throws {
+        let key = try PrivateKey(.p521)
+        let root = try CertificateAuthority.selfSigned(TestPKI.authority("Namesake"), key: key)
+        let others = try (0..<9).map { _ in try root.issue(TestPKI.authority("Namesake"), key: key) }
+        let issuer = CertificateAuthority(certificate: others[0], key: key)
+        var request = TestPKI.authority("mx.example.test")
+        request.isAuthority = false
+        let leafKey = try PrivateKey(.p256)
+        let leaf = TestPKI.Leaf(certificate: try issuer.issue(request, key: leafKey), key: leafKey, chainPEM: "")
+            .presenting([try issuer.issue(request, key: leafKey)])
+        let presented = TestPKI.Leaf(certificate: leaf.certificate, key: leafKey, chainPEM: "")
+            .presenting([leaf.certificate] + others)
+        let (outcome, work) = try self.shake(presented, Self.foreignKeys(8))
+        guard case .failed? = outcome else {
+            Issue.record("\(String(describing: outcome))")
+            return
+        }
+        #expect(work.signatureChecks <= DANELimits.signatureChecks)
+        #expect(work.chains <= 2)
+    }
+
     @Test("A chain that is verified at once is built once (field A1)")
     func successCostsNoMore() throws {
         let leaf = try self.pki.leaf("mx.example.test")

@@ -3,7 +3,9 @@ import DANE
 
 /// Holds the chain of one host against its TLSA records, within `DANELimits`.
 ///
-/// What is presented beyond is not looked at, so that it costs nothing.
+/// OpenSSL builds one chain from what a host presents, and of two versions of a cross-signed certificate it takes the first.
+/// If that chain fails, it is given the certificates of each other way to an anchor (RFC 4158), one way after the other.
+/// OpenSSL verifies each in whole, so nothing counts as proven that it did not prove.
 @safe final class ChainVerification {
     /// What OpenSSL was given to do, each at the most that it can cost.
     struct Work: Hashable {
@@ -14,17 +16,14 @@ import DANE
     }
 
     private let authentication: DANEAuthentication
-    /// Keys that `2 1 0` records hold; each is tried by a signature check.
-    private let bareKeys: Int
+    private let anchors: AnchorRecords
     private(set) var work = Work()
     /// How many certificates the host presented.
     private var presented = 0
 
     init(_ authentication: DANEAuthentication) {
         self.authentication = authentication
-        self.bareKeys = authentication.countedRecords.count {
-            $0.usage == .daneTA && $0.selector == .spki && $0.matchingType == .full
-        }
+        self.anchors = AnchorRecords(authentication.countedRecords)
     }
 
     /// Lets the callback below find this by its connection, which must not outlive it.
@@ -61,7 +60,7 @@ import DANE
         return TLSFailure(.limitExceeded, ([failure.text] + limits).joined(separator: "; "))
     }
 
-    // MARK: - The chain
+    // MARK: - Orders of the chain
 
     /// Verifies in `store` what was presented. A path is the positions of its certificates in that.
     @unsafe private func verify(_ store: OpaquePointer) -> Bool {
@@ -74,11 +73,29 @@ import DANE
         defer { unsafe X509_STORE_CTX_set0_untrusted(store, presented) }
         self.presented = Int(unsafe relay_sk_X509_num(presented))
         let counted = min(self.presented, DANELimits.certificates)
-        return unsafe counted < self.presented
+        let isVerified =
+            unsafe counted < self.presented
             ? self.verify(Array(0..<counted), of: presented, in: store) : self.verify(counted, in: store)
+        if isVerified { return true }
+        var verdict = unsafe X509_STORE_CTX_get_error(store)
+        // The name is the leaf's, whatever is above it.
+        guard verdict != X509_V_ERR_HOSTNAME_MISMATCH else { return false }
+        let first = unsafe Self.path(of: store, in: presented, counted)
+        for path in unsafe self.paths(through: presented, counted) where path != first {
+            guard self.work.signatureChecks + self.checks(path.count) <= DANELimits.signatureChecks else { break }
+            unsafe X509_STORE_CTX_set0_verified_chain(store, nil)
+            unsafe X509_STORE_CTX_set_error(store, X509_V_OK)
+            if unsafe self.verify(path, of: presented, in: store) { return true }
+            // A chain that led to an anchor says more than one that did not.
+            if DANEVerification.reason(verdict) == .noRecordMatched {
+                verdict = unsafe X509_STORE_CTX_get_error(store)
+            }
+        }
+        unsafe X509_STORE_CTX_set_error(store, verdict)
+        return false
     }
 
-    private func checks(_ certificates: Int) -> Int { certificates + self.bareKeys }
+    private func checks(_ certificates: Int) -> Int { certificates + self.anchors.bareKeys }
 
     /// Verifies a chain of the certificates that are in `store`, which are so many.
     @unsafe private func verify(_ certificates: Int, in store: OpaquePointer) -> Bool {
@@ -103,5 +120,64 @@ import DANE
         }
         unsafe X509_STORE_CTX_set0_untrusted(store, stack)
         return unsafe self.verify(path.count, in: store)
+    }
+
+    /// The path that OpenSSL took last.
+    @unsafe private static func path(of store: OpaquePointer, in presented: OpaquePointer, _ count: Int) -> [Int] {
+        let chain = unsafe X509_STORE_CTX_get0_chain(store)
+        // OpenSSL shares certificates, so one that was presented is the same object here and there.
+        return (0..<max(0, unsafe relay_sk_X509_num(chain))).compactMap { depth in
+            (0..<count).first { position in
+                unsafe relay_sk_X509_value(presented, Int32(position)) == relay_sk_X509_value(chain, depth)
+            }
+        }
+    }
+
+    /// All ways to an anchor.
+    @unsafe private func paths(through presented: OpaquePointer, _ count: Int) -> [[Int]] {
+        // Two certificates have one order, and below DANE-TA a chain has at least two.
+        guard count > 2, !self.anchors.isEmpty else { return [] }
+        let isAnchor = (0..<count).map { position in
+            unsafe relay_sk_X509_value(presented, Int32(position)).map { certificate in
+                unsafe self.anchors.contains(PeerCertificate(reading: certificate))
+            } ?? false
+        }
+        let paths = CertificatePaths.find(
+            count: count, mayEndBelowAnchor: self.anchors.areHeld,
+            isIssued: { lower, upper in
+                // By names, key identifiers and key usage; no signature is checked. Both belong to `presented`.
+                unsafe X509_check_issued(
+                    relay_sk_X509_value(presented, Int32(upper)), relay_sk_X509_value(presented, Int32(lower)))
+                    == X509_V_OK
+            }, isAnchor: { isAnchor[$0] })
+        OpenSSLErrors.clear()
+        return paths
+    }
+}
+
+/// The DANE-TA records of a host, to find the certificates that they are about.
+private struct AnchorRecords {
+    private let records: Set<TLSARecord>
+    private let kinds: Set<[UInt8]>
+    /// How many hold a key in full, which then is tried by a signature check.
+    let bareKeys: Int
+    /// Whether an anchor may stand in a record, and so need not be presented.
+    let areHeld: Bool
+
+    init(_ records: [TLSARecord]) {
+        let anchors = records.filter { $0.usage == .daneTA }
+        self.records = Set(anchors)
+        self.kinds = Set(anchors.map { [$0.selector.rawValue, $0.matchingType.rawValue] })
+        self.bareKeys = anchors.count { $0.matchingType == .full && $0.selector == .spki }
+        self.areHeld = anchors.contains { $0.matchingType == .full }
+    }
+
+    var isEmpty: Bool { self.records.isEmpty }
+
+    func contains(_ certificate: PeerCertificate) -> Bool {
+        self.kinds.contains { kind in
+            let (selector, type) = (TLSARecord.Selector(rawValue: kind[0]), TLSARecord.MatchingType(rawValue: kind[1]))
+            return self.records.contains(certificate.tlsaRecord(usage: .daneTA, selector: selector, matchingType: type))
+        }
     }
 }

@@ -5,8 +5,11 @@ public enum DANELimits {
     /// Records of each usage that hold a whole certificate or key (matching type 0) and count. Each has to be parsed, and
     /// a key under DANE-TA is tried by a signature check.
     public static let fullRecords = 8
-    /// Signature checks of a handshake's verification.
-    public static let signatureChecks = certificates + fullRecords
+    /// Signature checks of a handshake's verification, in all orders of the chain together: those of the longest chain,
+    /// twice.
+    public static let signatureChecks = 2 * (certificates + fullRecords)
+    /// Orders of a chain that are looked for beyond the first.
+    public static let alternativePaths = 8
     /// Records of a failed handshake that are explained one by one, each against `certificates` at the most.
     public static let explainedRecords = 8
 }

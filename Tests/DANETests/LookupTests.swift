@@ -5,15 +5,16 @@ import Testing
 /// dane-rules 1 to 12: which questions are asked, and what the answers oblige to.
 @Suite("Looking up")
 struct LookupTests {
-    @Test("dane-rules 1: insecure addresses are never followed by a TLSA query")
+    @Test("dane-rules 1: insecure addresses are never followed by a TLSA query, nor by any other")
     func insecureAddress() {
         let run = Zone {
-            MX("example.org", "mx.example.org")
-            A("mx.example.org", state: .insecure)
-            Fail(.tlsa, .tlsa("mx.example.org"), .serverFailure)
+            MX("example.org", "mx.example.net")
+            A("mx.example.net", state: .insecure)
+            Fail(.tlsa, .tlsa("mx.example.net"), .serverFailure)
         }.plan()
         #expect(run.hosts.map(\.requirement) == [.opportunistic])
         #expect(run.hosts.first?.failure == nil)
+        #expect(run.rounds.count == 2)
         #expect(run.asked(.tlsa).isEmpty)
     }
 
@@ -32,6 +33,7 @@ struct LookupTests {
         let host = Zone {
             MX("example.org", "mx.example.org")
             TLSA("mx.example.org", .good, state: .insecure)
+            UnsignedDelegation("_tcp.mx.example.org")
         }.host()
         #expect(host?.requirement == .opportunistic)
     }
@@ -94,6 +96,7 @@ struct LookupTests {
             MX("example.org", "mx.example.org")
             A("mx.example.org", via: ["mail.example.net"])
             TLSA("mail.example.net", .good, state: .insecure)
+            UnsignedDelegation("_tcp.mail.example.net")
             TLSA("mx.example.org", .good)
         }.host()
         #expect(host?.requirement.authentication?.baseDomain == TLSABaseDomain("mx.example.org"))
@@ -126,12 +129,13 @@ struct LookupTests {
     @Test("dane-rules 4: an insecure alias leads to no TLSA query")
     func insecureAlias() {
         let run = Zone {
-            MX("example.org", "mx.example.org")
-            A("mx.example.org", state: .insecure, via: ["mail.example.net"])
-            CNAME("mx.example.org", "mail.example.net", state: .insecure)
+            MX("example.org", "mx.example.com")
+            A("mx.example.com", state: .insecure, via: ["mail.example.net"])
+            CNAME("mx.example.com", "mail.example.net", state: .insecure)
         }.plan()
         #expect(run.hosts.map(\.requirement) == [.opportunistic])
-        #expect(run.asked(.cname) == ["mx.example.org"])
+        #expect(run.asked(.cname) == ["mx.example.com"])
+        #expect(run.asked(.ds).isEmpty)
         #expect(run.asked(.tlsa).isEmpty)
     }
 
@@ -150,6 +154,8 @@ struct LookupTests {
         let host = Zone {
             MX("example.org", "mx.example.org")
             TLSA("mx.example.org", .good, state: secure ? .secure : .insecure, via: ["_dane.partition.example.net"])
+            CNAME(.tlsa("mx.example.org"), "_dane.partition.example.net")
+            UnsignedDelegation("partition.example.net")
         }.host()
         #expect((host?.requirement.authentication != nil) == secure)
         #expect((host?.requirement == .opportunistic) == !secure)

@@ -71,6 +71,15 @@ func Absent(
     state: DNSSECState = .secure, via aliases: [DomainName] = []
 ) -> Zone.Entry { .init(type, name, .absent(absence, state, aliases: aliases)) }
 
+/// A delegation without DS, shown by a signed denial, or by one that leaves such delegations out.
+func UnsignedDelegation(_ name: DomainName, state: DNSSECState = .secure) -> Zone.Entry {
+    .init(.ds, name, .absent(.unsignedDelegation, state))
+}
+
+func DS(_ name: DomainName, algorithm: UInt8 = 13, digestType: UInt8 = 2) -> Zone.Entry {
+    .init(.ds, name, .found([.delegationSigner(algorithm: algorithm, digestType: digestType)], .secure))
+}
+
 func Fail(_ type: DNSQuestion.RecordType, _ name: DomainName, _ failure: DNSFailure) -> Zone.Entry {
     .init(type, name, .failed(failure))
 }
@@ -126,10 +135,10 @@ extension Zone {
         }
     }
 
-    /// Answers each round of one host; more than five are a loop.
+    /// Answers each round of one host; more than fifteen are a loop.
     private func look(up host: HostPlanning, _ run: inout Run) -> Result<PlannedHost, NoRoute> {
         var known: [DNSQuestion: DNSAnswer] = [:]
-        for _ in 0..<5 {
+        for _ in 0..<15 {
             switch host.step(known, parses: { $0.associationData.first == 0x30 }) {
             case .planned(let planned): return .success(planned)
             case .none(let reason): return .failure(reason)

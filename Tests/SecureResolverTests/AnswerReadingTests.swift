@@ -85,13 +85,87 @@ struct AnswerReadingTests {
                 Packet(authority: [fair, Packet.denial("deep.test", iterations: iterations)]), secure: secure
             ).answer
         }
-        #expect(answer(150) == .absent(.noData, .insecure))
-        #expect(answer(151) == .failed(.bogus("NSEC3 with 151 iterations, more than 150 (RFC 9276)")))
-        #expect(answer(.max) == .failed(.bogus("NSEC3 with 65535 iterations, more than 150 (RFC 9276)")))
+        #expect(answer(2_500) == .absent(.noData, .insecure))
+        #expect(answer(2_501) == .failed(.bogus("NSEC3 with 2501 iterations, more than 2500 (RFC 5155)")))
+        #expect(answer(.max) == .failed(.bogus("NSEC3 with 65535 iterations, more than 2500 (RFC 5155)")))
         // What libunbound did compute is proven.
-        #expect(answer(151, secure: true) == .absent(.noData, .secure))
+        #expect(answer(2_501, secure: true) == .absent(.noData, .secure))
         let short = Packet(authority: [Packet.record("a.test", 50, [1, 0])])
         #expect(self.read(short).answer == .absent(.noData, .insecure))
+    }
+
+    /// The types in the form of NSEC and NSEC3, all below 64.
+    private static func bitmap(_ types: [UInt8]) -> [UInt8] {
+        var bits: [UInt8] = Array(repeating: 0, count: 8)
+        for type in types { bits[Int(type / 8)] |= 0x80 >> (type % 8) }
+        return [0, 8] + bits
+    }
+
+    private static func nsec3(flags: UInt8 = 0, iterations: UInt8 = 0, _ types: [UInt8]) -> [UInt8] {
+        Packet.record("hash.test", 50, [1, flags, 0, iterations, 2, 9, 9, 3, 7, 7, 7] + Self.bitmap(types))
+    }
+
+    private func denial(of name: DomainName = "a.test", _ authority: [[UInt8]], secure: Bool = true) -> DNSAnswer {
+        self.read(Packet(authority: authority), secure: secure, .init(name, .ds)).answer
+    }
+
+    @Test("A denial of DS proves an unsigned delegation where it shows NS, no SOA and no DS at the name (field D2)")
+    func delegations() {
+        let proven = DNSAnswer.absent(.unsignedDelegation, .secure)
+        let unproven = DNSAnswer.absent(.noData, .secure)
+        func nsec(_ types: [UInt8], owner: DomainName = "a.test") -> [[UInt8]] {
+            [Packet.record(owner, 47, WireName("b.test").bytes + Self.bitmap(types))]
+        }
+        for (types, expected) in [
+            ([2, 46, 47], proven), ([1, 46, 47], unproven), ([2, 6, 46], unproven), ([2, 43], unproven), ([], unproven),
+        ] as [([UInt8], DNSAnswer)] {
+            #expect(self.denial(nsec(types)) == expected, "NSEC \(types)")
+            #expect(self.denial([Self.nsec3(types)]) == expected, "NSEC3 \(types)")
+        }
+        #expect(self.denial(nsec([2], owner: "b.test")) == unproven, "the NSEC of another name")
+        #expect(self.denial([Self.nsec3([2]), Self.nsec3([1])]) == unproven, "which one is the name's own?")
+        #expect(self.denial([]) == unproven)
+        // Of no other type does a denial say so.
+        #expect(self.read(Packet(authority: nsec([2])), secure: true).answer == unproven)
+    }
+
+    @Test("An insecure denial of DS proves one only where its zone opts out, by so many iterations at most (field D2)")
+    func optOut() {
+        #expect(self.denial([Self.nsec3(flags: 1, [1])], secure: false) == .absent(.unsignedDelegation, .insecure))
+        #expect(self.denial([Self.nsec3([2])], secure: false) == .absent(.noData, .insecure))
+        #expect(self.denial([], secure: false) == .absent(.noData, .insecure))
+        let deep = Packet.record("hash.test", 50, [1, 1, 10, 0, 0, 0])
+        #expect(
+            self.denial([deep], secure: false)
+                == .failed(.bogus("NSEC3 with 2560 iterations, more than 2500 (RFC 5155)")))
+    }
+
+    @Test("DS records are read, a short one is malformed, and an alias is no delegation (field D2)")
+    func delegationSigners() {
+        let question = DNSQuestion("a.test", .ds)
+        let record = Packet.record("a.test", 43, [1, 2, 13, 4, 9, 9])
+        #expect(
+            self.read(Packet(answers: [record]), secure: true, question).answer
+                == .found([.delegationSigner(algorithm: 13, digestType: 4)], .secure))
+        let short = Packet.record("a.test", 43, [1, 2, 13, 4])
+        #expect(
+            self.read(Packet(answers: [short]), secure: true, question).answer
+                == .failed(.malformed("a DS record of 4 bytes")))
+        let alias = Packet.record("a.test", 5, WireName("b.test").bytes)
+        let elsewhere = Packet.record("b.test", 43, [1, 2, 13, 4, 9, 9])
+        #expect(
+            self.read(Packet(answers: [alias, elsewhere]), secure: true, question).answer == .absent(.noData, .secure))
+    }
+
+    @Test("Above an anchor no delegation has anything to prove; beside it, and below, it has (field D2)")
+    func aboveTrust() {
+        let reading = AnswerReading(
+            maximumRecords: 2, maximumAliases: 2, anchors: TrustAnchorKey.keys(inZoneText: "corp.test. DS 1 13 2 00"))
+        func answer(_ name: DomainName) -> DNSAnswer {
+            reading.read(RawAnswer(rcode: 2, isSecure: false, packet: []), to: .init(name, .ds), at: self.now).answer
+        }
+        for name in ["test", "corp.test"] as [DomainName] { #expect(answer(name) == .absent(.noData, .secure)) }
+        for name in ["a.corp.test", "b.test"] as [DomainName] { #expect(answer(name) == .failed(.serverFailure)) }
     }
 
     @Test("A denial is kept for the lesser of the SOA's TTL and its last field (RFC 2308 §5)")

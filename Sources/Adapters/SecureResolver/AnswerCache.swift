@@ -97,7 +97,7 @@ struct AnswerCache {
     private static func cost(of record: DNSRecord) -> Int {
         switch record {
         case .mx(_, let exchange): 64 + (exchange?.text.utf8.count ?? 0)
-        case .address: 64
+        case .address, .delegationSigner: 64
         case .tlsa(let record): 64 + record.associationData.count
         case .alias(let name): 64 + name.text.utf8.count
         }

@@ -45,8 +45,10 @@ package struct AnswerReading: Sendable {
         }
     }
 
-    /// Denials by names hashed more often than this are not looked at (RFC 9276 §3.2).
-    static let maximumIterations: UInt16 = 150
+    /// Denials by names hashed more often than this prove nothing. No key may be used with more (RFC 5155 §10.3). Fewer than
+    /// that are computed, though RFC 9276 §3.2 would have them ignored from 100 on: what is not computed, libunbound calls
+    /// insecure, and so a zone that is slow to prove would be one that anybody may forge.
+    static let maximumIterations: UInt16 = 2_500
 
     /// A negative answer without SOA, as some forwarders give it, is kept no longer than this.
     static let negativeLifetimeWithoutSOA = Duration.seconds(5)
@@ -56,6 +58,9 @@ package struct AnswerReading: Sendable {
     /// The order matters: libunbound reports a dead server as RCODE 2 with the bits of "insecure", so the bits of
     /// an answer count only when there is one.
     package func read(_ raw: RawAnswer, to question: DNSQuestion, at now: Timestamp) -> TimedAnswer {
+        if question.type == .ds, self.isAboveTrust(question.name) {
+            return TimedAnswer(answer: .absent(.noData, .secure), lifetime: Self.negativeLifetimeWithoutSOA)
+        }
         if let reason = raw.bogusReason { return self.failed(.bogus(reason)) }
         guard raw.rcode == 0 || raw.rcode == 3 else { return self.failed(Self.failure(rcode: raw.rcode)) }
         do throws(DNSMessage.Malformed) {
@@ -71,7 +76,8 @@ package struct AnswerReading: Sendable {
     ) throws(DNSMessage.Malformed) -> TimedAnswer {
         var owner = WireName(question.name)
         var aliases: [DomainName] = []
-        while question.type != .cname,
+        // An alias is no delegation, and what it leads to says nothing about one.
+        while question.type != .cname, question.type != .ds,
             let link = message.answers.first(where: { $0.type == DNSType.cname && $0.owner == owner }),
             let target = link.target
         {
@@ -87,7 +93,9 @@ package struct AnswerReading: Sendable {
         let answer: DNSAnswer
         let state: DNSSECState = raw.isSecure ? .secure : .insecure
         if matching.isEmpty {
-            answer = .absent(raw.rcode == 3 ? .nameError : .noData, state, aliases: aliases)
+            let absence: DNSAbsence = raw.rcode == 3 ? .nameError : .noData
+            let isUnsigned = question.type == .ds && message.provesUnsignedDelegation(at: owner, state)
+            answer = .absent(isUnsigned ? .unsignedDelegation : absence, state, aliases: aliases)
         } else {
             var records: [DNSRecord] = []
             for record in matching {
@@ -116,7 +124,7 @@ package struct AnswerReading: Sendable {
             // a zone of such denials could then take its TLSA records away.
             if let iterations = Self.iterations(message), iterations > Self.maximumIterations {
                 return self.failed(
-                    .bogus("NSEC3 with \(iterations) iterations, more than \(Self.maximumIterations) (RFC 9276)"))
+                    .bogus("NSEC3 with \(iterations) iterations, more than \(Self.maximumIterations) (RFC 5155)"))
             }
             return TimedAnswer(answer: answer, lifetime: self.lifetime(message, isNegative: answer.isNegative))
         }
@@ -143,6 +151,12 @@ package struct AnswerReading: Sendable {
             seconds += negative
         }
         return .seconds(Int64(seconds.min() ?? 0))
+    }
+
+    /// Trust begins at this name or below it, so no delegation to it has anything to prove.
+    private func isAboveTrust(_ name: DomainName) -> Bool {
+        let isBelow = self.anchors.contains { $0.covers(name) && $0.owner != name.text }
+        return !isBelow && self.anchors.contains { $0.owner == name.text || $0.owner.hasSuffix("." + name.text) }
     }
 
     /// How often a denial hashes its names again, at the most (RFC 5155 §3.2); `nil` where there is none of that kind.
@@ -190,6 +204,11 @@ package struct AnswerReading: Sendable {
         case DNSType.cname:
             guard let name = record.target?.domainName else { throw .init(reason: "an alias leads to no host name") }
             return .alias(name)
+        case DNSQuestion.RecordType.ds.rawValue:
+            // Key tag, algorithm, digest type, digest (RFC 4034 §5.1).
+            guard record.data.count > 4 else { throw .init(reason: "a DS record of \(record.data.count) bytes") }
+            let numbers = Array(record.data.prefix(4))
+            return .delegationSigner(algorithm: numbers[2], digestType: numbers[3])
         default:
             let length = record.type == DNSQuestion.RecordType.a.rawValue ? 4 : 16
             guard record.data.count == length, let address = IPAddress(bytes: record.data) else {

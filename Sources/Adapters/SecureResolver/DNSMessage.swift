@@ -151,10 +151,12 @@ private struct WireReader {
 
 /// The type numbers that are read here but never asked for by route planning.
 enum DNSType {
+    static let ns: UInt16 = 2
     static let cname: UInt16 = 5
     static let soa: UInt16 = 6
     static let mx: UInt16 = 15
     static let dname: UInt16 = 39
     static let rrsig: UInt16 = 46
+    static let nsec: UInt16 = 47
     static let nsec3: UInt16 = 50
 }

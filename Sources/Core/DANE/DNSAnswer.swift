@@ -12,6 +12,8 @@ public struct DNSQuestion: Hashable, Sendable {
         case mx = 15
         /// IPv6 addresses.
         case aaaa = 28
+        /// Delegation signers: whether a signed zone goes on below a name.
+        case ds = 43
         /// TLSA records.
         case tlsa = 52
     }
@@ -66,6 +68,8 @@ public enum DNSRecord: Hashable, Sendable {
     case tlsa(TLSARecord)
     /// The target of an alias, only where CNAME itself was asked for.
     case alias(DomainName)
+    /// A DS record: that a zone begins below here, and by which algorithms its key signs and is told (RFC 4034 §5.1).
+    case delegationSigner(algorithm: UInt8, digestType: UInt8)
 }
 
 /// What a validating resolver says to one `DNSQuestion`.
@@ -80,10 +84,13 @@ public enum DNSAnswer: Hashable, Sendable {
     case failed(DNSFailure)
 }
 
-/// The two ways in which a record can be absent.
+/// The ways in which a record can be absent.
 public enum DNSAbsence: Hashable, Sendable {
     /// The name exists, but not this type.
     case noData
+    /// Said of DS only: the denial proves that all below this name is unsigned. It shows a delegation without DS, or, where
+    /// a zone leaves such delegations out of its denials, that there may be one (RFC 5155 §6, Opt-Out).
+    case unsignedDelegation
     /// The name does not exist.
     case nameError
 }

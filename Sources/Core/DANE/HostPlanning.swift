@@ -33,8 +33,9 @@ enum HostOrigin: Hashable, Sendable {
     }
 }
 
-/// Planning for one host: its addresses, then its TLSA base domain, then the requirement; at most three rounds deep
-/// (A and AAAA; CNAME or TLSA; TLSA of the unexpanded name).
+/// Planning for one host: its addresses, then its TLSA base domain, then the requirement. It takes three rounds at most
+/// (A and AAAA; CNAME or TLSA; TLSA of the unexpanded name), but for an insecure answer where it should be secure: that is
+/// believed only with an `InsecurityProof`, of two questions a round.
 ///
 /// A question is only asked when the answers before it allow it: many servers of unsigned zones answer SERVFAIL to TLSA,
 /// and asking them would defer all their mail (rule 1).
@@ -78,7 +79,7 @@ public struct HostPlanning: Hashable, Sendable {
         case .use(let addresses):
             states.address = LookupState(addresses.state)
             switch self.baseDomains(addresses, answers) {
-            case .ask(let question): return .ask([question])
+            case .ask(let questions): return .ask(questions)
             case .skip(let failure): return .planned(self.skipped(failure, states))
             case .candidates(let names): return self.step(names, addresses, states, answers, parses: parses)
             }
@@ -121,13 +122,24 @@ public struct HostPlanning: Hashable, Sendable {
                 states.tlsa = .secure
                 let set = self.judge(records, at: baseDomain, parses: parses)
                 return .planned(self.protected(by: set, addresses, states))
-            case .found(_, .insecure, _), .absent(_, .insecure, _):
-                states.tlsa = .insecure
+            case .found(_, .insecure, let aliases), .absent(_, .insecure, let aliases):
+                // Its host is secure, so this is a surprise, and may be an attack (rule 12a).
+                switch self.proof(of: question, aliases).step(answers) {
+                case .ask(let questions): return .ask(questions)
+                case .failed(let failure):
+                    states.tlsa = LookupState(failure)
+                    return .planned(self.skipped(failure, states))
+                case .proven: states.tlsa = .insecure
+                }
             case .absent(_, .secure, _):
                 states.tlsa = .absent
             }
         }
         return .planned(self.host(addresses.list, .opportunistic, states))
+    }
+
+    private func proof(of question: DNSQuestion, _ aliases: [DomainName]) -> InsecurityProof {
+        InsecurityProof(question: question, aliases: aliases, limits: self.planning.policy.limits)
     }
 
     private func judge(
@@ -182,6 +194,7 @@ extension HostPlanning {
 
 /// The addresses that count, and how their name was expanded.
 struct HostAddresses: Hashable {
+    let question: DNSQuestion
     let list: [IPAddress]
     let state: DNSSECState
     let aliases: [DomainName]
@@ -195,7 +208,7 @@ extension HostPlanning {
 
     private enum BaseDomainOutcome {
         case candidates([DomainName])
-        case ask(DNSQuestion)
+        case ask(Set<DNSQuestion>)
         case skip(RouteFailure)
     }
 
@@ -218,7 +231,7 @@ extension HostPlanning {
                     failures.append(.dnsQueryFailed(question, .malformed("no address in the answer")))
                     continue
                 }
-                found.append(HostAddresses(list: list, state: state, aliases: aliases))
+                found.append(HostAddresses(question: question, list: list, state: state, aliases: aliases))
             case .absent(_, let state, _):
                 if state == .insecure { absence = .insecure }
             case .failed(let failure):
@@ -234,7 +247,9 @@ extension HostPlanning {
             }
             if let loop = self.loop(through: list) { return .skip(loop, LookupState(first.state)) }
             let aliases = chosen.map(\.aliases).first { !$0.isEmpty } ?? []
-            return .use(HostAddresses(list: self.remote(list), state: first.state, aliases: aliases))
+            return .use(
+                HostAddresses(
+                    question: first.question, list: self.remote(list), state: first.state, aliases: aliases))
         }
         let bogus = failures.first { if case .dnssecInvalid = $0 { true } else { false } }
         guard let failure = bogus ?? failures.first else { return .skip(.noAddress(self.name), absence) }
@@ -265,14 +280,30 @@ extension HostPlanning {
             let expanded = addresses.aliases.last
             return .candidates(expanded.map { $0 == self.name ? [$0] : [$0, self.name] } ?? [self.name])
         }
-        guard !addresses.aliases.isEmpty else { return .candidates([]) }
+        guard !addresses.aliases.isEmpty else { return self.withoutDANE(addresses, answers) }
         // A secure alias into an insecure zone: its own name may still have TLSA records (rule 4).
         let question = DNSQuestion(self.name, .cname)
         switch answers[question] {
-        case nil: return .ask(question)
+        case nil: return .ask([question])
         case .found(_, .secure, _): return .candidates([self.name])
-        case .found(_, .insecure, _), .absent: return .candidates([])
+        case .found(_, .insecure, _), .absent: return self.withoutDANE(addresses, answers)
         case .failed(let failure): return .skip(failure.blameDNSSEC(question))
+        }
+    }
+
+    /// Insecure addresses mean that DANE cannot apply, and no more is asked (rule 1). Only where the host stands in the
+    /// secure domain whose MX it is they are as surprising as an insecure TLSA answer below secure addresses (rule 12a).
+    private func withoutDANE(
+        _ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]
+    ) -> BaseDomainOutcome {
+        guard self.origin.nextHopNames.contains(where: self.name.isWithin), self.origin.mxState == .secure else {
+            return .candidates([])
+        }
+        let question = addresses.question
+        switch self.proof(of: question, addresses.aliases).step(answers) {
+        case .ask(let questions): return .ask(questions)
+        case .proven: return .candidates([])
+        case .failed(let failure): return .skip(failure)
         }
     }
 }

@@ -107,6 +107,13 @@ public enum LookupState: String, Hashable, Sendable {
     init(_ failure: DNSFailure) {
         if case .bogus = failure { self = .bogus } else { self = .failed }
     }
+
+    init(_ failure: RouteFailure) {
+        switch failure {
+        case .dnssecInvalid(_, let cause), .dnsQueryFailed(_, let cause): self.init(cause)
+        case .overLimit, .noAddress, .routingLoop, .loopback: self = .failed
+        }
+    }
 }
 
 /// The states of the three look-ups for one host.

@@ -53,7 +53,7 @@ public struct RoutePlanning: Hashable, Sendable {
             return .none(.failed(failure.blame(question)))
         case .absent(.nameError, let state, _):
             return .none(.noSuchDomain(.nameError, state))
-        case .absent(.noData, let state, let aliases):
+        case .absent(.noData, let state, let aliases), .absent(.unsignedDelegation, let state, let aliases):
             // The domain is its own host, and must not be this system either.
             guard !self.policy.ownNames.contains(domain) else { return .none(.failed(.routingLoop(domain))) }
             let origin = HostOrigin.implicitMX(state, domain: domain, expanded: aliases.last)

@@ -26,6 +26,8 @@ public struct DNSLimits: Hashable, Sendable {
     public var mailExchangers = 100
     /// Addresses of one host, both families together.
     public var addressesPerHost = 30
+    /// Names that are asked for DS to find out why an answer is insecure: as many labels may a name have.
+    public var delegations = 16
 
     /// The documented limits.
     public init() {}

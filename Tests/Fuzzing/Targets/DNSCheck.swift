@@ -36,14 +36,19 @@ enum DNSCheck {
         case .absent(let absence, let state, let aliases):
             try promise(aliases.count <= 4, "more aliases than allowed")
             try promise((state == .secure) == raw.isSecure, "security out of nothing")
-            try promise((absence == .nameError) == (raw.rcode == 3), "a wrong kind of absence")
+            try promise(
+                absence == .unsignedDelegation || (absence == .nameError) == (raw.rcode == 3), "a wrong kind of absence"
+            )
+            try promise(absence != .unsignedDelegation || question.type == .ds, "a delegation that nobody asked for")
         case .failed: break
         }
     }
 
     private static func fits(_ record: DNSRecord, _ question: DNSQuestion) -> Bool {
         switch (record, question.type) {
-        case (.mx, .mx), (.tlsa, .tlsa), (.alias, .cname), (.address(.v4), .a), (.address(.v6), .aaaa): true
+        case (.mx, .mx), (.tlsa, .tlsa), (.alias, .cname), (.delegationSigner, .ds), (.address(.v4), .a),
+            (.address(.v6), .aaaa):
+            true
         default: false
         }
     }

@@ -163,6 +163,7 @@ public enum DNSTypeLabel: String, MetricLabel {
     case mx = "MX"
     case tlsa = "TLSA"
     case cname = "CNAME"
+    case ds = "DS"
 }
 
 /// What validation said.

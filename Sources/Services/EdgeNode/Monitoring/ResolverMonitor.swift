@@ -51,6 +51,7 @@ extension DNSTypeLabel {
         case .mx: self = .mx
         case .tlsa: self = .tlsa
         case .cname: self = .cname
+        case .ds: self = .ds
         }
     }
 }

@@ -37,7 +37,8 @@ struct RouteFinder: Sendable {
         }
     }
 
-    /// Looks one host up. Takes at most three rounds, each as long as the resolver's deadline.
+    /// Looks one host up. Takes three rounds, each as long as the resolver's deadline at most; and more where an insecure
+    /// answer needs its proof, of which each comes only after a round that was answered.
     fileprivate func plan(_ host: HostPlanning, for nextHop: NextHop) async -> Result<PlannedHost, NoRoute> {
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {

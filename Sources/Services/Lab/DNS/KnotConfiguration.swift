@@ -47,8 +47,10 @@ struct KnotConfiguration {
 
     private var policies: [String] {
         let denials: [String] = self.zones.compactMap { zone in
-            guard case .hashedDenial(let iterations) = zone.condition else { return nil }
-            return self.policy(zone.policy, ["nsec3: on", "nsec3-iterations: \(iterations)"])
+            guard case .hashedDenial(let iterations, let optOut) = zone.condition else { return nil }
+            return self.policy(
+                zone.policy,
+                ["nsec3: on", "nsec3-iterations: \(iterations)", "nsec3-opt-out: \(optOut ? "on" : "off")"])
         }
         // Else it would take keys out of the zone that it has no private half of.
         let trap = self.policy("trap", ["dnskey-management: incremental", "delete-delay: 30d"])

@@ -10,8 +10,9 @@ public struct LabZone: Sendable {
         case wrongDelegationSigner
         /// Signed by keys whose signatures end so long after the start; a negative time gives expired ones: bogus.
         case signaturesEnd(after: Duration)
-        /// Signed, and what there is not is proven by names hashed so many times more than once (NSEC3, RFC 5155).
-        case hashedDenial(iterations: UInt16)
+        /// Signed, and what there is not is proven by names hashed so many times more than once (NSEC3, RFC 5155); with
+        /// `optOut` unsigned delegations are left out, so that no denial rules one out.
+        case hashedDenial(iterations: UInt16, optOut: Bool = false)
         /// Signed so that a validator which tries every signature with every key has no time left (CVE-2023-50387): bogus.
         case keyTrap(keys: Int, signatures: Int)
         /// Signed and in good order, but the server cannot load it and answers SERVFAIL.

@@ -181,14 +181,17 @@ import Testing
         #expect(after.failure == .connectionLost(.finalDot, afterFinalDot: true))
     }
 
-    @Test("421 to a chunk decides nothing, 421 to the last is not now", arguments: [false, true])
+    @Test(
+        "421 to a chunk decides nothing, 421 to the last is an answer: not now (field C13)", arguments: [false, true])
     func closing(_ isLast: Bool) throws {
         var talk = try self.transferring(isLast ? 10 : 20)
         _ = talk.encode("12345678\r\n")
         if isLast { _ = talk.finish() }
         talk.server("421 bye\r\n")
-        #expect(talk.failure == .serviceClosing(RemoteReply(421, nil, "bye"), at: isLast ? .finalDot : .content))
-        #expect(talk.session.recipientOutcomes == [isLast ? .deferred(RemoteReply(421, nil, "bye")) : nil])
+        let bye = RemoteReply(421, nil, "bye")
+        #expect(talk.failure == (isLast ? nil : .serviceClosing(bye, at: .content)))
+        #expect(talk.outcomes == (isLast ? [.deferred(bye)] : nil))
+        #expect(talk.session.stage == .finished)
     }
 
     // MARK: When

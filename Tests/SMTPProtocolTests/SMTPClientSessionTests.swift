@@ -48,6 +48,21 @@ import Testing
         }
     }
 
+    @Test("421 to the final dot is one answer, and ends the connection (field C13)")
+    func closingAtTheDot() throws {
+        for feeding in Feeding.allCases {
+            var talk = try ClientConversation(.none, feeding)
+            talk.getReady("PIPELINING")
+            try talk.begin(to: "a")
+            talk.server("250 ok\r\n250 ok\r\n354 go\r\n")
+            _ = talk.session.finishData()
+            talk.server("421 4.3.2 going down\r\n")
+            let status = EnhancedStatusCode(.persistentTransientFailure, 3, 2)
+            #expect(talk.outcomes == [.deferred(RemoteReply(421, status, "going down"))])
+            #expect(talk.failure == nil && talk.session.stage == .finished)
+        }
+    }
+
     @Test("hostile-input 20: 421 after the 250 leaves the message delivered and the next unharmed")
     func closingAfterAcceptance() throws {
         for feeding in Feeding.allCases {

@@ -103,7 +103,8 @@ extension SMTPClientSession {
         case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
         case .done(let outcomes):
             self.needsReset = transaction.leavesServerMidway
-            self.state = transaction.leavesServerMidContent ? .finished : .ready
+            let isOver = transaction.leavesServerMidContent || transaction.isServerClosing
+            self.state = isOver ? .finished : .ready
             return .messageDone(outcomes)
         }
     }

@@ -72,6 +72,8 @@ struct SMTPClientTransaction: Hashable, Sendable {
 
     /// Whether the server holds a transaction that nothing has ended.
     private(set) var leavesServerMidway = false
+    /// Whether the server closes the connection, so that no command can follow.
+    private(set) var isServerClosing = false
     /// Whether the server waits for the rest of a chunk, so that no command can follow.
     private(set) var leavesServerMidContent = false
 
@@ -149,10 +151,12 @@ struct SMTPClientTransaction: Hashable, Sendable {
         }
     }
 
-    /// 421 to the final dot is a plain "not now" for all; earlier, it decides nothing about those still undecided.
+    /// 421 to the final dot is an answer like any other "not now", behind which nothing more is said; earlier, it decides
+    /// nothing about those still undecided.
     private mutating func closing(_ reply: RemoteReply) -> Event {
-        if self.stage == .finalDot { self.decideRest(.deferred(reply)) }
-        return .serviceClosing
+        guard self.stage == .finalDot else { return .serviceClosing }
+        self.isServerClosing = true
+        return self.ended(by: reply)
     }
 
     private mutating func envelopeAnswered(_ reply: RemoteReply) -> Event {

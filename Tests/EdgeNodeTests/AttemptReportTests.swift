@@ -83,6 +83,109 @@ struct AttemptReportTests {
         #expect(report.outcomes.map(self.status) == ["5.1.1 remote-reply"])
     }
 
+    // MARK: - Several hosts (RFC 5321 §5.1)
+
+    /// A host's try: its answers by position, or why it gave none.
+    private func host(_ last: UInt8, _ outcomes: [Int: SMTPRecipientOutcome], failure: HostFailure? = nil) -> HostTry {
+        var attempt = HostTry(address: IPAddress("192.0.2.\(last)"), failure: failure)
+        attempt.outcomes = outcomes
+        return attempt
+    }
+
+    private func told(_ tries: [HostTry], isCutOff: Bool = false) -> String {
+        let report = AttemptReport(tries: tries, recipients: 1, isCutOff: isCutOff)
+        guard case .failed(let failure)? = report.outcomes.first else { return "delivered" }
+        return "\(failure.status) \(failure.reason) \(failure.host ?? "-")"
+    }
+
+    private static let later = SMTPRecipientOutcome.deferred(.busy)
+    private static let unsuitable = SMTPRecipientOutcome.unsuitable(.noEightBitMIME)
+
+    @Test("A 4yz of the first host yields to a 2yz or 5yz of the next one (field C1)")
+    func laterHostDoesBetter() {
+        let first = self.host(1, [0: Self.later])
+        #expect(self.told([first, self.host(2, [0: .accepted(Self.ok)])]) == "delivered")
+        #expect(self.told([first, self.host(2, [0: .refused(Self.refused)])]) == "5.1.1 remote-reply [192.0.2.2]")
+    }
+
+    @Test(
+        "A 4yz of the first host is kept where no other does better: failures of later hosts do not hide it (field C1)",
+        arguments: [TransportFailure.connectionRefused, .tlsaInvalid, .dnsQueryFailed, .connectionLost])
+    func firstWordsAreKept(_ failure: TransportFailure) {
+        let (first, failed) = (self.host(1, [0: Self.later]), self.host(2, [:], failure: HostFailure(failure)))
+        #expect(self.told([first, failed]) == "4.2.1 remote-reply [192.0.2.1]")
+        #expect(self.told([failed, first]) == "4.2.1 remote-reply [192.0.2.1]")
+        let other = self.host(3, [0: .deferred(RemoteReply(451, nil, "other"))])
+        #expect(self.told([first, failed, other]) == "4.2.1 remote-reply [192.0.2.1]")
+        #expect(self.told([first, self.host(2, [0: Self.unsuitable])]) == "4.2.1 remote-reply [192.0.2.1]")
+    }
+
+    @Test("A final dot without an answer is told before a 4yz, for the message may have been delivered (field C1)")
+    func ambiguousIsTold() {
+        let lost = HostFailure(.connectionLost(.finalDot, afterFinalDot: true))
+        let tries = [self.host(1, [0: Self.later, 1: Self.later]), self.host(2, [1: Self.later], failure: lost)]
+        let report = AttemptReport(tries: tries, recipients: 2)
+        #expect(report.outcomes.map(self.status) == ["4.4.2 connection-lost", "4.2.1 remote-reply"])
+        #expect(report.isAmbiguous)
+    }
+
+    @Test("What a host does not offer is final only where none of all hosts offers it (field C2)")
+    func unsuitableHosts() {
+        let (first, second) = (self.host(1, [0: Self.unsuitable]), self.host(2, [0: Self.unsuitable]))
+        #expect(self.told([first, second]) == "5.6.3 unsupported-by-host [192.0.2.1]")
+        #expect(self.told([first, self.host(2, [0: .accepted(Self.ok)])]) == "delivered")
+        #expect(self.told([first, self.host(2, [0: .refused(Self.refused)])]) == "5.1.1 remote-reply [192.0.2.2]")
+        // This one may offer it when it is back.
+        let dead = self.host(2, [:], failure: HostFailure(.connectionRefused))
+        #expect(self.told([first, dead]) == "4.4.1 connection-refused [192.0.2.2]")
+        #expect(self.told([first], isCutOff: true) == "4.6.3 unsupported-by-host [192.0.2.1]")
+    }
+
+    @Test("The next host is asked for those on whom nobody has had the last word, and for no others (field C1)")
+    func whoIsAsked() throws {
+        var progress = AttemptProgress(recipients: 4)
+        progress.tried(
+            self.host(1, [0: .accepted(Self.ok), 1: Self.later, 2: .refused(Self.refused), 3: Self.unsuitable]))
+        let (first, second) = (try #require(IPAddress("192.0.2.1")), try #require(IPAddress("192.0.2.2")))
+        #expect(progress.unasked(at: second) == [1, 3] && !progress.isOver)
+        #expect(progress.unasked(at: first).isEmpty, "an address is not asked twice in one attempt")
+        progress.tried(self.host(2, [1: .accepted(Self.ok), 3: .refused(Self.refused)]))
+        #expect(progress.isOver)
+    }
+
+    @Test("Over a connection that was cut short only those follow whom it left out (field C1)")
+    func cutShort() throws {
+        var progress = AttemptProgress(recipients: 3)
+        var cut = self.host(1, [0: Self.later])
+        cut.isCutShort = true
+        progress.tried(cut)
+        #expect(progress.unasked(at: try #require(IPAddress("192.0.2.1"))) == [1, 2] && progress.isCutShort)
+    }
+
+    @Test("No host is asked behind a final dot without an answer, whatever others have said (field C1)")
+    func neverBehindAnOpenDot() {
+        var progress = AttemptProgress(recipients: 2)
+        progress.tried(self.host(1, [0: Self.later, 1: Self.later]))
+        #expect(!progress.isOver)
+        let lost = HostFailure(.connectionLost(.finalDot, afterFinalDot: true))
+        progress.tried(self.host(2, [0: .refused(Self.refused)], failure: lost))
+        #expect(progress.isOver)
+    }
+
+    @Test("So many sessions are enough in which hosts said 4yz, and so many addresses in all (field C1)")
+    func bounds() {
+        var answering = AttemptProgress(recipients: 1)
+        for last in 1...AttemptProgress.answeringSessions {
+            #expect(!answering.isOver)
+            answering.tried(self.host(UInt8(last), [0: Self.later]))
+        }
+        #expect(answering.isOver)
+        var failing = AttemptProgress(recipients: 1)
+        var addresses = 0
+        while failing.takeAddress() { addresses += 1 }
+        #expect(addresses == DeliveryEnvironment.addressesPerAttempt)
+    }
+
     // MARK: - What it shows of the destination
 
     @Test(

@@ -55,6 +55,24 @@ struct OutcomeTests {
         #expect(events[0].reply?.hasSuffix("(the host takes at most 5 bytes)") == true)
     }
 
+    @Test("A 4yz of the first host is a deferral also where the next one took the message, or refused it (field C1)")
+    func rowsOfSeveralHosts() {
+        var (first, second) = (HostTry(), HostTry())
+        first.outcomes = [0: .accepted(.accepted), 1: .deferred(.busy), 2: .deferred(.busy)]
+        second.outcomes = [1: .accepted(.accepted), 2: .refused(.unknownUser)]
+        let refused = HostTry(failure: HostFailure(.connectionRefused))
+        let entry = QueueEntry.of(["a@bravo.test", "b@bravo.test", "c@bravo.test"])
+        let events = self.events(entry, [first, refused, second])
+        #expect(events.map(\.kind) == [.send, .defer, .defer, .send, .fail])
+        #expect(events.map { $0.status.map { "\($0)" } } == ["2.0.0", "4.2.1", "4.4.1", "2.0.0", "5.1.1"])
+        #expect(
+            events.map(\.recipients) == [
+                "a@bravo.test", "b@bravo.test c@bravo.test", "b@bravo.test c@bravo.test", "b@bravo.test",
+                "c@bravo.test",
+            ])
+        #expect(events.allSatisfy { $0.nextAttempt == nil })
+    }
+
     private let agreed = TLSConnectionInfo(
         version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", cipherBits: 256, keyExchangeGroup: nil, serverName: nil,
         resumed: false, peerChain: [], client: nil)

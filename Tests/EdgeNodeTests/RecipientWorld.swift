@@ -56,15 +56,15 @@ struct RecipientWorld {
 
     /// What an attempt comes to now.
     func attempt(recipients: Int = 1) -> AttemptReport {
-        var tries: [HostTry] = []
+        var progress = AttemptProgress(recipients: recipients)
         switch self.route {
-        case .failure(let reason): tries = [HostTry(reason, duration: .zero)]
+        case .failure(let reason): progress.tried(HostTry(reason, duration: .zero))
         case .success(var itinerary):
-            while let next = itinerary.next(), tries.allSatisfy({ $0.outcomes.count < recipients }) {
-                tries.append(self.tryHost(next, &itinerary, recipients: recipients))
+            while !progress.isOver, let next = itinerary.next() {
+                progress.tried(self.tryHost(next, &itinerary, recipients: recipients))
             }
         }
-        return AttemptReport(tries: tries, recipients: recipients)
+        return AttemptReport(tries: progress.tries, recipients: recipients)
     }
 
     // MARK: - Looking up

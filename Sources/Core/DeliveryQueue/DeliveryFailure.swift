@@ -39,6 +39,13 @@ public struct DeliveryFailure: Hashable, Sendable {
     /// Whether retrying is of no use.
     public var isPermanent: Bool { self.status.class == .permanentFailure }
 
+    /// The failure where another host may yet do better: 5.6.3 becomes 4.6.3.
+    public var madeTransient: DeliveryFailure {
+        DeliveryFailure(
+            failureClass: self.failureClass, status: self.status.with(class: .persistentTransientFailure),
+            reason: self.reason, text: self.text, reply: self.reply, host: self.host)
+    }
+
     /// The failure as it is told once the message is given up: 4.7.323 becomes 5.7.323.
     public var madePermanent: DeliveryFailure {
         DeliveryFailure(

@@ -54,6 +54,15 @@ public enum SMTPRecipientOutcome: Hashable, Sendable {
 
     init(negative reply: RemoteReply) { self = reply.isPermanent ? .refused(reply) : .deferred(reply) }
 
+    /// No other host is asked for this recipient. A 4yz is no success (RFC 5321 §5.1), and nor is a host that cannot be given
+    /// the message: the next address, and the next host, may do better.
+    public var isLastWord: Bool {
+        switch self {
+        case .accepted, .refused: true
+        case .deferred, .surplus, .unsuitable: false
+        }
+    }
+
     /// The same, where no other transaction follows.
     public var withoutSurplus: SMTPRecipientOutcome {
         if case .surplus(let reply) = self { SMTPRecipientOutcome(negative: reply) } else { self }

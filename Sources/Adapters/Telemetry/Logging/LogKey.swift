@@ -22,7 +22,6 @@ public enum LogKey {
     public static let until = "until"
     public static let failures = "failures"
     public static let way = "way"
-    public static let dropped = "dropped"
 }
 
 /// The values of `LogKey.event`.

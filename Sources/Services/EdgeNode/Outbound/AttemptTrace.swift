@@ -28,11 +28,16 @@ struct AttemptTrace {
 
     /// In the order in which the hosts were tried.
     var lines: [Line] {
-        self.report.tries.flatMap { attempt in
+        var undecided = Set(self.entry.recipients.indices)
+        return self.report.tries.flatMap { attempt in
             var lines = self.answers(of: attempt)
-            if let failure = attempt.failure {
-                lines.append(self.failed(attempt, failure))
+            // Whoever has had a host's last word was not asked for any more.
+            let concerned = undecided.filter { attempt.outcomes[$0] == nil }.sorted()
+            // A connection that fails when everyone has an answer tells nothing more of the message.
+            if let failure = attempt.failure, !concerned.isEmpty || attempt.outcomes.isEmpty {
+                lines.append(self.failed(attempt, failure, concerned))
             }
+            for (index, outcome) in attempt.outcomes where outcome.isLastWord { undecided.remove(index) }
             return lines
         }
     }
@@ -42,7 +47,7 @@ struct AttemptTrace {
         var groups: [(fate: Fate, recipients: [Int])] = []
         var positions: [Fate: Int] = [:]
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
-            let fate = Fate(answer: outcome.answer, kind: self.kind(ofRecipient: index))
+            let fate = Fate(answer: outcome.answer, kind: self.kind(outcome, ofRecipient: index))
             if let position = positions[fate] {
                 groups[position].recipients.append(index)
             } else {
@@ -52,42 +57,50 @@ struct AttemptTrace {
         }
         return groups.map { fate, recipients in
             var event = self.event(fate.kind, attempt, recipients: recipients)
-            let isExpiry = self.isExpired(recipients)
+            var replyCode: Int?
+            var told: EnhancedStatusCode
             switch fate.answer {
             case .reply(let reply):
                 event.reply = "\(reply)"
-                event.status = self.statusGivenUp(recipients) ?? EnhancedStatusCode(of: reply)
+                told = EnhancedStatusCode(of: reply)
                 if !reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
-                return Line(event: event, replyCode: Int(reply.code), isExpiry: isExpiry)
+                replyCode = Int(reply.code)
             case .limitation(let limitation):
                 let failure = HostFailure(limitation).deliveryFailure(host: nil)
                 event.reply = failure.text
-                event.status = failure.status
+                told = failure.status
                 event.reason = failure.reason
-                return Line(event: event, replyCode: nil, isExpiry: isExpiry)
             }
+            // Given up with a code of class 5, also where the reply was a 4yz; and waiting with one of class 4.
+            switch fate.kind {
+            case .fail: told = told.with(class: .permanentFailure)
+            case .defer: told = told.with(class: .persistentTransientFailure)
+            case .receive, .send, .transfer, .hold, .release, .retry, .drop: ()
+            }
+            event.status = told
+            return Line(event: event, replyCode: replyCode, isExpiry: self.isExpired(recipients))
         }
     }
 
-    private func failed(_ attempt: HostTry, _ failure: HostFailure) -> Line {
-        let undecided = self.entry.recipients.indices.filter { attempt.outcomes[$0] == nil }
-        let isGivenUp = !undecided.isEmpty && undecided.allSatisfy { self.kind(ofRecipient: $0) == .fail }
-        var event = self.event(isGivenUp ? .fail : .defer, attempt, recipients: undecided)
+    private func failed(_ attempt: HostTry, _ failure: HostFailure, _ concerned: [Int]) -> Line {
+        let isGivenUp = !concerned.isEmpty && concerned.allSatisfy { self.isGivenUp($0, for: failure) }
+        var event = self.event(isGivenUp ? .fail : .defer, attempt, recipients: concerned)
         let told = failure.deliveryFailure(host: nil)
         event.reason = failure.failure.name
         event.status = isGivenUp ? told.madePermanent.status : told.status
         event.reply = failure.stored == nil ? told.text : "not tried: \(told.text)"
         return Line(
             event: event, replyCode: failure.reply.map { Int($0.code) },
-            isExpiry: isGivenUp && self.isExpired(undecided))
+            isExpiry: isGivenUp && self.isExpired(concerned))
     }
 
-    /// The code with which recipients of the same fate were given up: of class 5 also where the last reply was a 4yz.
-    private func statusGivenUp(_ recipients: [Int]) -> EnhancedStatusCode? {
-        guard let first = recipients.first, case .bounce(let failure, _) = self.decision.recipients[first] else {
-            return nil
+    /// Whether a recipient was given up for this failure of a host, and not for what another host said.
+    private func isGivenUp(_ index: Int, for failure: HostFailure) -> Bool {
+        switch self.decision.recipients[index] {
+        case .bounce(_, .expired): true
+        case .bounce(let told, .refused): told.reason == failure.failure.name
+        case .delivered, .retry: false
         }
-        return failure.status
     }
 
     private func isExpired(_ recipients: [Int]) -> Bool {
@@ -96,18 +109,24 @@ struct AttemptTrace {
         }
     }
 
-    private func kind(ofRecipient index: Int) -> TraceEvent.Kind {
-        switch self.decision.recipients[index] {
-        case .delivered: self.isTransfer ? .transfer : .send
-        case .retry: .defer
-        case .bounce: .fail
+    /// What an answer of one host was in the end; another may have done better since, or said no for good.
+    private func kind(_ outcome: SMTPRecipientOutcome, ofRecipient index: Int) -> TraceEvent.Kind {
+        switch (outcome, self.decision.recipients[index]) {
+        case (.accepted, _): self.isTransfer ? .transfer : .send
+        case (.refused, _): .fail
+        case (.deferred, .bounce(_, .expired)), (.surplus, .bounce(_, .expired)), (.unsuitable, .bounce(_, .expired)):
+            .fail
+        case (.unsuitable, .bounce(let failure, .refused))
+        where failure.reason == TransportFailure.unsupportedByHost.name:
+            .fail
+        case (.deferred, _), (.surplus, _), (.unsuitable, _): .defer
         }
     }
 
     private func event(_ kind: TraceEvent.Kind, _ attempt: HostTry, recipients: [Int]) -> TraceEvent {
         var event = TraceEvent(
             kind, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
-            recipients: TraceEvent.text(of: recipients.map { self.entry.recipients[$0].address }),
+            recipients: recipients.map { self.entry.recipients[$0].address }.joined(separator: " "),
             attempt: self.entry.attempts + 1)
         event.mxHost = attempt.host?.name?.text ?? attempt.failure?.stored?.host
         event.address = attempt.address.map { "\($0)" }

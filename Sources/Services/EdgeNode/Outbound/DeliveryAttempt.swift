@@ -7,7 +7,7 @@ import SMTPProtocol
 import Telemetry
 import TransportSecurity
 
-/// One attempt to deliver one queue entry: its hosts in order, until one has answered for every recipient.
+/// One attempt to deliver one queue entry: its hosts in order, until one has had the last word on every recipient.
 ///
 /// It runs on its destination's event loop, and keeps no more of the message in memory than one chunk.
 struct DeliveryAttempt {
@@ -16,9 +16,7 @@ struct DeliveryAttempt {
     let term: ShardTerm
     let dialer: Dialer
     let customer: SiteCustomer
-    private var tries: [HostTry] = []
-    private var addressesLeft = DeliveryEnvironment.addressesPerAttempt
-    private var lookUpsLeft = DeliveryEnvironment.failedLookUpsPerAttempt
+    private var progress: AttemptProgress
     private var site = ReceivingSite.hosts([])
     /// The site's rate allows this message; it is asked once.
     private var isWithinRate = false
@@ -33,6 +31,7 @@ struct DeliveryAttempt {
         self.term = term
         self.dialer = dialer
         self.customer = customer
+        self.progress = AttemptProgress(recipients: entry.recipients.count)
         self.transfer = MessageTransfer(
             environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)
     }
@@ -43,34 +42,30 @@ struct DeliveryAttempt {
         let nextHop = self.environment.nextHop(for: self.entry.key.domain)
         switch await self.environment.routes.route(to: nextHop) {
         case .failure(let reason):
-            self.tries.append(HostTry(reason, duration: ContinuousClock.now - started))
+            self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
         case .success(var route):
             self.site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
             while !self.isOver, let next = await route.next() {
                 switch next {
                 case .failure(let reason):
-                    self.tries.append(HostTry(reason, duration: ContinuousClock.now - started))
+                    self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
                 case .success(let host):
                     if let end = await self.tryHost(host, over: &link) { return end }
                 }
             }
         }
-        return self.end
+        return self.end()
     }
 
-    /// The recipients for whom no host has answered yet.
-    private var undecided: [Int] {
-        self.entry.recipients.indices.filter { index in !self.tries.contains { $0.outcomes[index] != nil } }
-    }
+    private var tries: [HostTry] { self.progress.tries }
 
-    /// Nobody is left, the message may have been taken, or we may not go on.
-    private var isOver: Bool {
-        self.undecided.isEmpty || self.tries.last?.failure?.isAmbiguous == true
-            || self.tries.last?.isUnrecorded == true || self.tries.last?.isWithdrawn == true || self.lookUpsLeft == 0
-            || !self.environment.leases.isHeld(self.term) || Task.isCancelled
-    }
+    /// We may go on.
+    private var isHeld: Bool { self.environment.leases.isHeld(self.term) && !Task.isCancelled }
 
-    private var end: AttemptEnd {
+    private var isOver: Bool { self.progress.isOver || !self.isHeld }
+
+    /// - Parameter isCutOff: hosts are left that would have been tried, but for us.
+    private func end(isCutOff: Bool = false) -> AttemptEnd {
         let wasAnybodyAsked = self.tries.contains { $0.address != nil && !$0.isOurNetworks }
         if !wasAnybodyAsked, self.tries.contains(where: \.isOurNetworks) {
             return .postponed(DeliveryEnvironment.networkPause, because: .network)
@@ -78,9 +73,10 @@ struct DeliveryAttempt {
         if !wasAnybodyAsked, self.tries.contains(where: \.isOurResolvers) {
             return .postponed(DeliveryEnvironment.resolverPause, because: .resolver)
         }
-        if self.tries.isEmpty, Task.isCancelled || !self.environment.leases.isHeld(self.term) { return .void }
+        if self.tries.isEmpty, !self.isHeld { return .void }
         let tries = self.tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : self.tries
-        let report = AttemptReport(tries: tries, recipients: self.entry.recipients.count)
+        let report = AttemptReport(
+            tries: tries, recipients: self.entry.recipients.count, isCutOff: isCutOff || !self.isHeld)
         return report.isVoid ? .void : .made(report)
     }
 
@@ -90,19 +86,20 @@ struct DeliveryAttempt {
         self.environment.metrics.count(host)
         switch AttemptRequirement.of(host) {
         case .failure(let skipped):
-            self.lookUpsLeft -= 1
             let failure = HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))
-            self.tries.append(
+            self.progress.skipped(
                 HostTry(host: host, failure: failure, isOurResolvers: host.failure?.isOurResolvers ?? false))
             return nil
         case .success(let requirement):
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
             for address in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
-                guard self.addressesLeft > 0, !self.isOver else { break }
-                self.addressesLeft -= 1
+                guard !self.isOver else { break }
+                // The same address under the name of another host would say the same.
+                guard !self.progress.unasked(at: address).isEmpty else { continue }
+                guard self.progress.takeAddress() else { break }
                 repeat {
                     if let end = await self.tryAddress(address, of: host, requirement, over: &link) { return end }
-                } while self.tries.last?.isCutShort == true && !self.isOver
+                } while self.progress.isCutShort && !self.isOver
             }
             return nil
         }
@@ -120,7 +117,7 @@ struct DeliveryAttempt {
                 for: host, requirement, nextHopDomain: domain, on: self.dialer.eventLoop)
             link?.place.move(to: self.customer)
         }
-        guard let warm = link else { return nil }
+        guard let warm = link, !self.progress.unasked(at: warm.address).isEmpty else { return nil }
         if let wait = await self.waitForRate(of: warm.place) {
             self.giveBack(&link)
             return .postponed(wait, because: .rate)
@@ -133,7 +130,7 @@ struct DeliveryAttempt {
         let isStale =
             attempt.failure?.isAmbiguous == false && attempt.outcomes.isEmpty && !attempt.isUnrecorded
             && self.environment.leases.permitsFinalDot(self.term)
-        if !isStale { self.tries.append(attempt) }
+        if !isStale { self.progress.tried(attempt) }
         return nil
     }
 
@@ -149,12 +146,11 @@ struct DeliveryAttempt {
         case .place(let place): return await self.tryAddress(address, of: host, requirement, over: &link, in: place)
         case .full where self.tries.isEmpty: return .siteIsFull
         case .withdrawn where self.tries.isEmpty: return .void
-        case .full, .withdrawn: return self.end
+        case .full, .withdrawn: return self.end(isCutOff: true)
         case .link:
-            let count = self.tries.count
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
-            guard self.tries.count == count else { return nil }
-            // It did not serve, or was stale: wait again.
+            guard !self.isOver, !self.progress.unasked(at: address).isEmpty else { return nil }
+            // It did not serve, was stale, or led to another address: wait again.
             return await self.tryAddress(address, of: host, requirement, over: &link)
         }
     }
@@ -166,7 +162,7 @@ struct DeliveryAttempt {
     ) async -> AttemptEnd? {
         if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
         // It may have been long until there was a place.
-        guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end }
+        guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
         let started = ContinuousClock.now
         var attempt = HostTry(host: host, address: address)
         let domain = self.entry.key.domain
@@ -179,7 +175,7 @@ struct DeliveryAttempt {
             attempt.failure = await self.transact(over: &link, &attempt)
         }
         attempt.duration = ContinuousClock.now - started
-        self.tries.append(attempt)
+        self.progress.tried(attempt)
         return nil
     }
 
@@ -202,9 +198,9 @@ struct DeliveryAttempt {
     /// Sends the message over `link`. Gives the reason if the host did not answer for everyone.
     private mutating func transact(over link: inout OutboundLink?, _ attempt: inout HostTry) async -> HostFailure? {
         guard var current = link else { return HostFailure(.connectionLost) }
-        let undecided = self.undecided
+        let recipients = self.progress.unasked(at: current.address)
         attempt.established = current.established
-        let sent = await self.transfer.send(over: &current, to: undecided)
+        let sent = await self.transfer.send(over: &current, to: recipients)
         attempt.isUnrecorded = sent.isVoid
         attempt.isWithdrawn = sent.isWithdrawn
         attempt.isCutShort = sent.isCutShort

@@ -76,18 +76,14 @@ struct AttemptReport: Sendable {
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 
-    /// Sums up: a host's answer for a recipient counts; for the rest, the most telling failure of all hosts (rule 24).
-    init(tries: [HostTry], recipients: Int) {
+    /// Sums up, recipient by recipient; see `AttemptSummary`.
+    ///
+    /// - Parameter isCutOff: hosts are left that would have been tried, but for us.
+    init(tries: [HostTry], recipients: Int, isCutOff: Bool = false) {
         self.tries = tries
         self.isAmbiguous = tries.contains { $0.failure?.isAmbiguous ?? false }
-        let telling = Self.mostTelling(tries)
-        self.outcomes = (0..<recipients).map { index in
-            for attempt in tries {
-                guard let outcome = attempt.outcomes[index] else { continue }
-                return RecipientOutcome(outcome, host: attempt.hostText)
-            }
-            return .failed(telling)
-        }
+        let summary = AttemptSummary(tries: tries, isCutOff: isCutOff)
+        self.outcomes = (0..<recipients).map(summary.outcome(ofRecipient:))
     }
 
     /// What becomes of an attempt that an earlier owner began and nobody concluded: the message may have been delivered. It
@@ -119,18 +115,6 @@ struct AttemptReport: Sendable {
         // A domain that says for good that it takes no mail has nothing to wait for.
         if failure.isPermanent { return .answered }
         return self.tries.allSatisfy(\.isOfDestination) ? .failed(failure) : .inconclusive
-    }
-
-    private static func mostTelling(_ tries: [HostTry]) -> DeliveryFailure {
-        let failed = tries.compactMap { attempt in attempt.failure.map { (attempt, $0) } }
-        // A host that may yet take the message speaks before one that never will.
-        let waiting = failed.filter { !$0.1.isPermanent }
-        let candidates = waiting.isEmpty ? failed : waiting
-        let name = TransportFailure.mostTelling(of: candidates.map(\.1.failure)) ?? .noUsableRoute
-        guard let (attempt, failure) = candidates.first(where: { $0.1.failure == name }) else {
-            return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
-        }
-        return failure.deliveryFailure(host: attempt.hostText)
     }
 }
 

@@ -64,7 +64,7 @@ actor RecipientProbe {
         let target: IPAddress
     }
 
-    /// The verdict of one host; `nil` when it did not get as far as that. Its places are shared with deliveries.
+    /// The verdict of one host; `nil` where it gave none, and the next one is to be asked. Its places are shared with deliveries.
     private func ask(
         _ question: Question, at site: ReceivingSite, _ customer: SiteCustomer
     ) async -> CallAheadVerdict? {
@@ -96,7 +96,9 @@ actor RecipientProbe {
         switch outcome {
         case .accepted: return .exists
         case .refused(let reply) where reply.isOfRecipient: return .unknown(Self.refusal(reply))
-        case .refused, .deferred, .surplus, .unsuitable: return .unsure
+        case .refused: return .unsure
+        // Another host may say more.
+        case .deferred, .surplus, .unsuitable: return nil
         }
     }
 

@@ -1,0 +1,74 @@
+import DeliveryQueue
+import MailModel
+import SMTPProtocol
+
+/// What the hosts have come to that one attempt has tried so far, and who is still to be asked of the next one.
+///
+/// A host's 2yz and 5yz are the last word on a recipient. Its 4yz is no success: the next address and the next host are asked
+/// for the recipients concerned (RFC 5321 §5.1), and so they are where the host cannot be given the message. Nobody is asked
+/// behind a final dot without an answer, for a second host might deliver a second copy.
+struct AttemptProgress: Sendable {
+    /// Sessions of one attempt in which a host answers for recipients: greylisting at twenty addresses costs no twenty sessions.
+    static let answeringSessions = 8
+
+    let recipients: Int
+    /// In the order in which they were made.
+    private(set) var tries: [HostTry] = []
+    private(set) var addressesLeft = DeliveryEnvironment.addressesPerAttempt
+    private(set) var lookUpsLeft = DeliveryEnvironment.failedLookUpsPerAttempt
+    private var undecided: [Int]
+
+    /// Nobody has been asked yet.
+    init(recipients: Int) {
+        self.recipients = recipients
+        self.undecided = Array(0..<recipients)
+    }
+
+    // MARK: - Events
+
+    mutating func tried(_ attempt: HostTry) {
+        self.tries.append(attempt)
+        self.undecided.removeAll { attempt.outcomes[$0]?.isLastWord == true }
+    }
+
+    /// A host was not tried, since it could not be looked up.
+    mutating func skipped(_ attempt: HostTry) {
+        self.lookUpsLeft -= 1
+        self.tried(attempt)
+    }
+
+    /// Takes one of the addresses that the attempt may try; `false` when there is none left.
+    mutating func takeAddress() -> Bool {
+        guard self.addressesLeft > 0 else { return false }
+        self.addressesLeft -= 1
+        return true
+    }
+
+    // MARK: - Questions
+
+    /// The recipients whom a host at this address is asked for: nobody has had the last word on them, nor has this address
+    /// answered for them before.
+    func unasked(at address: IPAddress) -> [Int] {
+        let there = self.tries.filter { $0.address == address && !$0.outcomes.isEmpty }
+        guard !there.isEmpty else { return self.undecided }
+        return self.undecided.filter { index in there.allSatisfy { $0.outcomes[index] == nil } }
+    }
+
+    /// The connection had carried all that it may: over another one to the same address the rest may follow.
+    var isCutShort: Bool { self.tries.last?.isCutShort == true }
+
+    /// No further host is asked: nobody is left, the message may have been taken, it may not be sent, or a limit is reached.
+    var isOver: Bool {
+        guard !self.undecided.isEmpty, self.lookUpsLeft > 0 else { return true }
+        if let last = self.tries.last {
+            if last.failure?.isAmbiguous == true || last.isUnrecorded || last.isWithdrawn { return true }
+        }
+        return self.hasEnoughAnswers
+    }
+
+    /// Sessions to one address, over connections that were cut short, are one.
+    private var hasEnoughAnswers: Bool {
+        guard self.tries.count >= Self.answeringSessions, !self.isCutShort else { return false }
+        return Set(self.tries.lazy.filter { !$0.outcomes.isEmpty }.map(\.address)).count >= Self.answeringSessions
+    }
+}

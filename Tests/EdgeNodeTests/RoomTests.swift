@@ -123,11 +123,13 @@ struct RoomTests {
         self.expect(state, StagingState(limit: 1 << 20))
     }
 
-    @Test("With a limit on the database, bodies on their way in have a quarter of it at most (field A5)")
+    @Test("With a limit on the database, bodies on their way in and the trace have a quarter of it at most (field A5)")
     func stagingOfDatabase() {
         var configuration = RelaydConfiguration(hostName: "relay.test")
         self.expect(configuration.stagingBudget.limit, 1 << 30)
+        self.expect(configuration.traceLimits.bytes, 10 << 30)
         configuration.queue.maxDatabaseSize = ByteCount(60 << 20)
+        self.expect(configuration.traceLimits.bytes, 15 << 20)
         self.expect(configuration.stagingBudget.limit, 15 << 20)
         configuration.queue.maxStagedBytes = ByteCount(0)
         self.expect(configuration.stagingBudget.limit, 15 << 20)

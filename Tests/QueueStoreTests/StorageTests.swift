@@ -177,6 +177,66 @@ struct StorageTests {
         }
     }
 
+    @Test("Over its limit in bytes the trace loses its oldest days, and no more than it must (field A5)")
+    func traceSize() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.dropTraceDays()
+            for day in ["01", "02", "03"] {
+                try await queue.admin.script(
+                    """
+                    CREATE TABLE relay.trace_202001\(day) PARTITION OF relay.trace
+                        FOR VALUES FROM ('2020-01-\(day) 00:00:00+00') TO ('2020-01-\(day) 24:00:00+00');
+                    INSERT INTO relay.trace (shard, message_id, at, kind, node, domain, recipients, attempt)
+                    SELECT 1, gen_random_uuid(), '2020-01-\(day) 12:00:00+00', 'SEND', 'n', 'd.test', repeat('r', 900), 1
+                    FROM generate_series(1, 3000)
+                    """)
+            }
+            _ = try await queue.store.keepTrace(for: .seconds(86_400 * 10_000))
+            let message = queue.message()
+            try await queue.writer.enqueue(message)
+            #expect(try await queue.store.limitTrace(to: 100 << 20) == 0)
+            #expect(try await queue.count("trace") == 9001)
+            #expect(try await queue.store.limitTrace(to: 8 << 20) == 1)
+            #expect(try await queue.count("trace") == 6001)
+            #expect(try await queue.count("trace_20200103") == 3000)
+            // The least that can be asked for.
+            #expect(try await queue.store.limitTrace(to: 0) == 1)
+            #expect(try await queue.store.trace(of: message.id).map(\.kind) == [.receive])
+        }
+    }
+
+    @Test("A day that alone is over the limit is forgotten too, and the trace goes on (field A5)")
+    func traceOfToday() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.admin.script(
+                """
+                INSERT INTO relay.trace (shard, message_id, kind, node, domain, recipients, attempt)
+                SELECT 1, gen_random_uuid(), 'SEND', 'n', 'd.test', repeat('r', 900), 1 FROM generate_series(1, 6000)
+                """)
+            let before = try await queue.store.databaseSize()
+            #expect(try await queue.store.limitTrace(to: 4 << 20) >= 1)
+            #expect(try await queue.count("trace") == 0)
+            #expect(try await queue.store.databaseSize() < before - (4 << 20))
+            let message = queue.message()
+            try await queue.writer.enqueue(message)
+            #expect(try await queue.store.limitTrace(to: 4 << 20) == 0)
+            #expect(try await queue.store.trace(of: message.id).map(\.kind) == [.receive])
+        }
+    }
+
+    @Test("A row of the trace names as many recipients as fit into 4 KiB, and counts the others (field A5)")
+    func traceRecipients() {
+        #expect(TraceEvent.text(of: []) == "")
+        #expect(TraceEvent.text(of: ["a@a.test", "b@b.test"]) == "a@a.test b@b.test")
+        let all = (0..<1000).map { "recipient-\($0)@d.test" }
+        let text = TraceEvent.text(of: all)
+        let named = text.split(separator: " ").prefix { $0 != "and" }
+        #expect(text.utf8.count < TraceEvent.recipientBytes + 20)
+        #expect(named.map(String.init) == Array(all.prefix(named.count)))
+        #expect(text.hasSuffix(" and \(1000 - named.count) more"))
+        #expect(TraceEvent.text(of: [String(repeating: "x", count: 5000)]) == "and 1 more")
+    }
+
     @Test("A day that was not made in time keeps no outcome from being recorded")
     func missingDay() async throws {
         try await QueueFixture.run { queue in

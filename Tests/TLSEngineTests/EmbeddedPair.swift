@@ -68,6 +68,12 @@ struct EmbeddedPair {
         self.server = try Endpoint(.server(store))
     }
 
+    /// A client whose handler the test keeps.
+    init(_ client: TLSHandler, _ store: ServerCertificateStore) throws {
+        self.client = try Endpoint(client)
+        self.server = try Endpoint(.server(store))
+    }
+
     /// Carries bytes both ways until both are quiet, in pieces of `chunk` bytes.
     func exchange(chunk: Int = .max) throws {
         var moved = true
@@ -106,6 +112,13 @@ func name(_ text: String) throws -> DomainName {
 
 extension TestPKI {
     init() throws { try self.init(now: currentTime()) }
+
+    /// What a certificate of an authority says.
+    static func authority(_ name: String, until end: Duration = .seconds(86_400 * 365)) -> CertificateRequest {
+        CertificateRequest(
+            commonName: name, notBefore: currentTime() + .seconds(-86_400 * 30), notAfter: currentTime() + end,
+            isAuthority: true)
+    }
 
     /// A store that presents these leaves, even expired ones.
     func store(_ leaves: Leaf...) throws -> ServerCertificateStore {

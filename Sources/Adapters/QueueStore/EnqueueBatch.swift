@@ -42,7 +42,7 @@ struct EnqueueBatch {
                 self.copies.map { Self.chunkCount($0.message.body) }, self.copies.map { Int32($0.entries.count) },
                 entries.map(\.0.shard.rawValue), entries.map(\.0.message.id.uuid), entries.map(\.1.domain.text),
                 entries.map { StoredJSON.encode($0.1.recipients) },
-                entries.map { $0.1.recipients.map(\.address.storable).joined(separator: " ") },
+                entries.map { TraceEvent.text(of: $0.1.recipients.map(\.address.storable)) },
                 entries.map(\.0.message.receptionNote.storable), self.node.storable,
             ])
     }

@@ -152,4 +152,14 @@ extension QueueStore {
         ])
         return Int(try Self.only(results[0]).value(0, as: Int32.self))
     }
+
+    /// Forgets the oldest days of the trace until it takes up no more than so many bytes on the server's disk, at least 4 MiB.
+    /// Where today alone is larger, today is forgotten too.
+    ///
+    /// - Returns: how many partitions were forgotten.
+    @discardableResult
+    public func limitTrace(to bytes: Int) async throws(QueueStoreError) -> Int {
+        let results = try await self.pool.idempotently([Statement("SELECT relay.limit_trace($1)", Int64(bytes))])
+        return Int(try Self.only(results[0]).value(0, as: Int32.self))
+    }
 }

@@ -35,7 +35,7 @@ public struct TraceEvent: Hashable, Sendable {
     public var node: String
     public var message: MessageID
     public var domain: DomainName
-    /// The addresses concerned, separated by spaces.
+    /// The addresses concerned, as `text(of:)` has them.
     public var recipients: String
     /// Which attempt, from 1; 0 for the reception.
     public var attempt: Int
@@ -57,6 +57,21 @@ public struct TraceEvent: Hashable, Sendable {
     public var authentication: Authentication?
     public var duration: Duration?
     public var nextAttempt: Timestamp?
+
+    /// The most bytes of addresses in one row. A message has up to a thousand recipients, and a row for each attempt.
+    public static let recipientBytes = 4096
+
+    /// The addresses as a row holds them: as many as fit, and how many there are besides.
+    public static func text(of addresses: [String]) -> String {
+        var text = ""
+        for (index, address) in addresses.enumerated() {
+            guard text.utf8.count + address.utf8.count < Self.recipientBytes else {
+                return text + (text.isEmpty ? "" : " ") + "and \(addresses.count - index) more"
+            }
+            text += (index == 0 ? "" : " ") + address
+        }
+        return text
+    }
 
     /// An event with no more particulars than these; set the others as they are known.
     public init(

@@ -59,15 +59,7 @@ public import DANE
     public func tlsaRecord(
         usage: TLSARecord.CertificateUsage, selector: TLSARecord.Selector, matchingType: TLSARecord.MatchingType
     ) -> TLSARecord {
-        let content = selector == .cert ? self.value.der : self.value.subjectPublicKeyInfo
-        let data: [UInt8] =
-            switch matchingType {
-            case .full: content
-            case .sha256: Digests.sha256(content)
-            case .sha512: Digests.sha512(content)
-            default: []
-            }
-        return TLSARecord(usage: usage, selector: selector, matchingType: matchingType, associationData: data)
+        self.value.tlsaRecord(usage: usage, selector: selector, matchingType: matchingType)
     }
 
     /// Whether `key` is the other half of this certificate's.

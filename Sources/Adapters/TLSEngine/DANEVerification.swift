@@ -22,17 +22,25 @@ enum DANEVerification {
                 throw TLSConfigurationError(.refused, "reference identifier \(name): \(OpenSSLErrors.drainText())")
             }
         }
+        let counted = authentication.countedRecords
         var usable = 0
-        for record in authentication.records where isForSMTP(record) {
+        for record in counted where isForSMTP(record) {
+            let added = unsafe SSL_dane_tlsa_add(
+                connection, record.usage.rawValue, record.selector.rawValue, record.matchingType.rawValue,
+                record.associationData, record.associationData.count)
+            // A fault of ours says nothing about the record, so it must not make it count as unusable.
+            guard added >= 0 else { throw TLSConfigurationError(.refused, "TLSA: \(OpenSSLErrors.drainText())") }
             // 0 means that OpenSSL finds the record unusable; the others still count (rule 14).
-            usable +=
-                unsafe SSL_dane_tlsa_add(
-                    connection, record.usage.rawValue, record.selector.rawValue, record.matchingType.rawValue,
-                    record.associationData, record.associationData.count) > 0 ? 1 : 0
+            usable += added > 0 ? 1 : 0
         }
         OpenSSLErrors.clear()
         // Without any record OpenSSL would fall back to public CAs, so this is an error and never a weaker check.
-        guard usable > 0 else { throw TLSConfigurationError(.refused, "none of the TLSA records is usable") }
+        guard usable > 0 else {
+            // Where records were left out, nobody knows whether all are unusable.
+            let isEachUnusable = counted.count == authentication.records.count
+            throw TLSConfigurationError(
+                isEachUnusable ? .noUsableRecord : .refused, "none of the TLSA records is usable")
+        }
     }
 
     /// Rule 13: OpenSSL would take PKIX-TA and PKIX-EE too.
@@ -89,7 +97,7 @@ enum DANEVerification {
         return TLSFailure(Self.reason(code), text)
     }
 
-    private static func reason(_ code: Int32) -> TLSFailure.Reason {
+    static func reason(_ code: Int32) -> TLSFailure.Reason {
         switch code {
         case X509_V_ERR_CERT_HAS_EXPIRED: .certificateExpired
         case X509_V_ERR_CERT_NOT_YET_VALID: .certificateNotYetValid

@@ -1,3 +1,4 @@
+import DANE
 public import MailModel
 
 /// A certificate as a value: what the pure explainer needs to say why a record matched or did not.
@@ -16,4 +17,21 @@ public struct PeerCertificate: Hashable, Sendable {
     public let commonName: String?
     /// Subject and issuer on one line each (RFC 2253), for people; control characters are escaped.
     public let subject, issuer: String
+}
+
+extension PeerCertificate {
+    /// The TLSA record that associates this certificate (RFC 6698 §2.1); an unknown matching type gives empty data.
+    func tlsaRecord(
+        usage: TLSARecord.CertificateUsage, selector: TLSARecord.Selector, matchingType: TLSARecord.MatchingType
+    ) -> TLSARecord {
+        let content = selector == .cert ? self.der : self.subjectPublicKeyInfo
+        let data: [UInt8] =
+            switch matchingType {
+            case .full: content
+            case .sha256: Digests.sha256(content)
+            case .sha512: Digests.sha512(content)
+            default: []
+            }
+        return TLSARecord(usage: usage, selector: selector, matchingType: matchingType, associationData: data)
+    }
 }

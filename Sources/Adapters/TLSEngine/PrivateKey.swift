@@ -6,6 +6,8 @@ import COpenSSL
     public enum Algorithm: Hashable, Sendable {
         /// ECDSA on the NIST curve P-256.
         case p256
+        /// ECDSA on the NIST curve P-521, whose signatures cost seven times as much to check.
+        case p521
         /// RSA with a modulus of so many bits, 1,024 to 8,192.
         case rsa(bits: Int)
     }
@@ -22,6 +24,7 @@ import COpenSSL
         let key: OpaquePointer?
         switch algorithm {
         case .p256: unsafe key = relay_EVP_EC_gen("P-256")
+        case .p521: unsafe key = relay_EVP_EC_gen("P-521")
         case .rsa(let bits):
             guard (1024...8192).contains(bits) else {
                 throw TLSConfigurationError(.refused, "an RSA key of \(bits) bits cannot be made")

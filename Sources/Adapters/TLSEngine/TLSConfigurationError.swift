@@ -14,6 +14,8 @@ public struct TLSConfigurationError: Error, Hashable, Sendable, CustomStringConv
         case expired
         /// A store needs at least one certificate.
         case noCertificates
+        /// OpenSSL finds each of a host's TLSA records unusable (RFC 7672 §2.2).
+        case noUsableRecord
         /// OpenSSL refused, for the reason in the message.
         case refused
     }

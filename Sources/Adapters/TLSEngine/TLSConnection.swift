@@ -21,11 +21,14 @@ import NIOCore
     private let transport = Transport()
     /// OpenSSL refers to what is in here without owning it.
     private let keptAlive: AnyObject
+    /// What is verified under `authenticate`. OpenSSL's callback finds it by the connection, which does not own it.
+    let verification: ChainVerification?
 
     /// The server's side.
     init(server contexts: ServerContexts) throws(TLSConfigurationError) {
         unsafe self.connection = try Self.make(contexts.standard, self.transport)
         self.keptAlive = contexts
+        self.verification = nil
         unsafe SSL_set_accept_state(self.connection)
     }
 
@@ -34,9 +37,15 @@ import NIOCore
         unsafe self.connection = try Self.make(context, self.transport)
         self.keptAlive = context
         unsafe SSL_set_connect_state(self.connection)
+        if case .authenticate(let authentication) = requirement {
+            self.verification = ChainVerification(authentication)
+        } else {
+            self.verification = nil
+        }
         switch requirement {
         case .authenticate(let authentication):
             try unsafe DANEVerification.prepare(self.connection, authentication)
+            try unsafe self.verification?.attach(to: self.connection)
         case .encrypt(let serverName), .opportunistic(let serverName):
             if let serverName { unsafe _ = relay_SSL_set_tlsext_host_name(self.connection, serverName.text) }
         }
@@ -125,7 +134,9 @@ import NIOCore
 
     /// The verdict on the peer under `authenticate`, once the handshake is complete.
     func verdict(_ authentication: DANEAuthentication) -> Result<DANEAuthenticatedPeer, TLSFailure> {
-        unsafe DANEVerification.verdict(self.connection, authentication)
+        unsafe DANEVerification.verdict(self.connection, authentication).mapError { failure in
+            self.verification?.naming(failure) ?? failure
+        }
     }
 
     /// What the peer presented, as far as it got; at most `TLSLimits.chainLength` certificates.

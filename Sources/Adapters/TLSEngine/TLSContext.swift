@@ -1,11 +1,12 @@
 import COpenSSL
+import DANE
 
 /// Limits on what a peer may send before anything is known about it (hostile-input 22).
 enum TLSLimits {
     /// The certificates of a chain, all together, in bytes.
     static let chainBytes = 65_536
-    /// The certificates of a chain.
-    static let chainLength: Int32 = 32
+    /// The certificates of a chain that count.
+    static let chainLength = Int32(DANELimits.certificates)
     /// How far a chain is built.
     static let chainDepth: Int32 = 10
     /// Everything that arrives before the handshake is complete, in bytes.
@@ -43,7 +44,8 @@ enum TLSStrictness {
             guard unsafe SSL_CTX_dane_enable(self.context) == 1 else { throw Self.failure("DANE") }
             // RFC 7672 §3.1.1: names do not count under DANE-EE.
             unsafe SSL_CTX_dane_set_flags(self.context, UInt(DANE_FLAG_NO_DANE_EE_NAMECHECKS))
-            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyBounded(store) }, nil)
+            unsafe SSL_CTX_set_cert_verify_callback(
+                self.context, { store, _ in unsafe ChainVerification.verify(store) }, nil)
         } else {
             // Nobody asks who the peer is, so no work is spent on its chain.
             unsafe SSL_CTX_set_cert_verify_callback(self.context, { _, _ in 1 }, nil)
@@ -167,7 +169,7 @@ enum TLSStrictness {
     }
 }
 
-/// Verifies a chain of bounded length; a longer one is not looked at.
+/// Verifies a client's chain, if its length is bounded; a longer one is not looked at.
 @unsafe private func verifyBounded(_ store: OpaquePointer?) -> Int32 {
     guard unsafe relay_sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) <= TLSLimits.chainLength else {
         unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)

@@ -59,6 +59,16 @@ static inline const char *relay_SSL_negotiated_group_name(SSL *connection) {
 
 static inline int relay_sk_X509_num(const STACK_OF(X509) *stack) { return sk_X509_num(stack); }
 static inline X509 *relay_sk_X509_value(const STACK_OF(X509) *stack, int index) { return sk_X509_value(stack, index); }
+static inline STACK_OF(X509) *relay_sk_X509_new(void) { return sk_X509_new_null(); }
+static inline int relay_sk_X509_push(STACK_OF(X509) *stack, X509 *certificate) { return sk_X509_push(stack, certificate); }
+static inline void relay_sk_X509_free(STACK_OF(X509) *stack) { sk_X509_free(stack); }
+
+/// What the connection carries for its owner, found again in a verification of its peer.
+static inline int relay_SSL_set_app_data(SSL *connection, void *data) { return (int)SSL_set_app_data(connection, data); }
+static inline void *relay_X509_STORE_CTX_app_data(X509_STORE_CTX *store) {
+    SSL *connection = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    return connection == NULL ? NULL : SSL_get_app_data(connection);
+}
 
 // MARK: Our transport
 

@@ -2,7 +2,7 @@ public import MailModel
 
 /// What `DANEMatcher` found, record by record.
 public struct DANEExplanation: Hashable, Sendable {
-    /// Every usable record, in the order given.
+    /// The usable records that were asked for, in the order given.
     public let records: [ExplainedRecord]
 
     /// The first record that matches; one is enough (rule 18).

@@ -53,21 +53,19 @@ public struct DANEMatcherFunctions {
 /// next chain matches what is published. Each distinct selector, matching type and certificate is digested once,
 /// however many records there are.
 public struct DANEMatcher: Hashable, Sendable {
-    /// No server needs a longer chain; what is presented beyond is not looked at.
-    public static let maximumChainLength = 32
-
     /// What must be matched.
     public let authentication: DANEAuthentication
 
     /// A matcher for one host.
     public init(_ authentication: DANEAuthentication) { self.authentication = authentication }
 
-    /// Explains `chain`, the leaf first, at `instant`.
+    /// Explains `chain`, the leaf first, at `instant`, for the first `records` records. Of the chain
+    /// `DANELimits.certificates` count.
     public func explain(
-        _ chain: [PresentedCertificate], at instant: Timestamp, functions: DANEMatcherFunctions
+        _ chain: [PresentedCertificate], at instant: Timestamp, records: Int = .max, functions: DANEMatcherFunctions
     ) -> DANEExplanation {
-        var digests = DigestTable(chain: Array(chain.prefix(Self.maximumChainLength)), digest: functions.digest)
-        let verdicts = self.authentication.records.map { record in
+        var digests = DigestTable(chain: Array(chain.prefix(DANELimits.certificates)), digest: functions.digest)
+        let verdicts = self.authentication.records.prefix(records).map { record in
             ExplainedRecord(record: record, verdict: self.verdict(record, &digests, instant, functions))
         }
         return DANEExplanation(records: verdicts)

@@ -6,13 +6,17 @@ public struct TLSARecordSet: Hashable, Sendable {
     public let judged: [JudgedRecord]
 
     /// Judges `records`. `parses` says whether the data of a record of matching type Full is a certificate, or a key,
-    /// by its selector; it is asked for no other record.
+    /// by its selector; it is asked for no other record, and for `DANELimits.fullRecords` of a usage. A record beyond that
+    /// passes for usable, since that asks more of the host and never less.
     public init(
         _ records: [TLSARecord], at baseDomain: TLSABaseDomain,
         preference: DigestPreference = .strongestFirst, parses: (TLSARecord) -> Bool
     ) {
         self.baseDomain = baseDomain
-        let faults = records.map { $0.unusability(parses: parses) }
+        var room = FullRecordRoom()
+        let faults = records.map { record in
+            record.unusability(parses: { room.take($0.usage) ? parses($0) : true })
+        }
         let usable = zip(records, faults).filter { $0.1 == nil }.map(\.0)
         self.judged = zip(records, faults).map { record, fault in
             if let fault { return JudgedRecord(record: record, judgement: .unusable(fault)) }

@@ -16,7 +16,10 @@ struct Run: AsyncParsableCommand {
             in: registry, listeners: configuration.smtp.listeners.map(\.name), version: Version.number,
             revision: Version.revision)
         let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
-        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics) }
+        let writer = LogWriter(metrics: metrics)
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics, writer: writer) }
+        // Whoever reads the log gets to hear why the node ended, if it reads at all.
+        defer { writer.flush(within: .seconds(2)) }
         let logger = Logger(label: "relayd")
         let options = self.options
         let node = EdgeNode(loaded, metrics: metrics, registry: registry, logger: logger) {
@@ -25,7 +28,8 @@ struct Run: AsyncParsableCommand {
         do {
             try await node.run()
         } catch let error as ConfigurationError {
-            // Told as the faults of the file itself are.
+            // Told as the faults of the file itself are, behind what was logged before.
+            writer.flush(within: .seconds(2))
             Terminal.complain("\(error)")
             throw ExitCode.configuration
         } catch {

@@ -140,7 +140,7 @@ public struct EdgeNode: Sendable {
                 resolver: parts.files.resolver, health: parts.resolverHealth, metrics: self.metrics),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
-                drainTime: self.configuration.drain.timeout, traceRetention: self.configuration.queue.traceRetention),
+                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
         ] + gatekeepers.services + [self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 

@@ -18,10 +18,14 @@ public struct JSONLogHandler: LogHandler {
     private let output: Output
     private let counter: Counter<LogLevelLabel>?
 
-    /// A handler that writes to standard error and counts its lines in `metrics`.
-    public init(label: String, level: Logger.Level = .info, metrics: RelayMetrics? = nil) {
-        self.init(
-            label: label, level: level, counter: metrics?.logMessages, now: UnixTime.now, output: Self.standardError)
+    /// A handler that hands its lines to `writer` and counts them in `metrics`.
+    public init(label: String, level: Logger.Level = .info, metrics: RelayMetrics, writer: LogWriter) {
+        self.init(label: label, level: level, counter: metrics.logMessages, now: UnixTime.now) { writer.write($0) }
+    }
+
+    /// A handler that writes to standard error, and waits for its reader: for a command, not for a node.
+    public init(label: String, level: Logger.Level) {
+        self.init(label: label, level: level, counter: nil, now: UnixTime.now, output: Self.standardError)
     }
 
     init(

@@ -22,6 +22,7 @@ public enum LogKey {
     public static let until = "until"
     public static let failures = "failures"
     public static let way = "way"
+    public static let dropped = "dropped"
 }
 
 /// The values of `LogKey.event`.

@@ -49,6 +49,7 @@ public struct RelayMetrics: Sendable {
     public let configLastReloadSuccessful: Gauge<NoLabels>
     public let draining: Gauge<NoLabels>
     public let logMessages: Counter<LogLevelLabel>
+    public let logDropped: Counter<NoLabels>
 
     /// Declares every metric in `registry`, and `build_info` and `process_*` besides. `listeners` are the configured
     /// listeners' names.
@@ -110,7 +111,8 @@ public struct RelayMetrics: Sendable {
             "config_last_reload_successful", "1 while the configuration that was loaded last is in force, else 0.")
         self.configLastReloadSuccessful.set(true)
         self.draining = make.gauge("draining", "1 from the signal to stop until the end of the process, else 0.")
-        self.logMessages = make.counter("log_messages_total", "Log lines written, by level.")
+        self.logMessages = make.counter("log_messages_total", "Log lines, by level.")
+        self.logDropped = make.counter("log_dropped_total", "Log lines dropped, since the log was not read.")
         registry.observed(
             "relayd_build_info", .gauge, "Always 1; the labels say what is running.",
             labels: [("version", version), ("revision", revision)]

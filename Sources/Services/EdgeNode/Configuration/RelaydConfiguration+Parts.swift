@@ -125,6 +125,10 @@ extension RelaydConfiguration {
         StagingBudget(limit: self.share(of: self.queue.maxStagedBytes), networks: self.clientNetworks)
     }
 
+    var traceLimits: TraceLimits {
+        TraceLimits(retention: self.queue.traceRetention, bytes: self.share(of: self.queue.maxTraceSize))
+    }
+
     /// A limit in bytes within a quarter of that of the database; 0 is without limit.
     private func share(of limit: ByteCount) -> Int {
         let quarter = self.queue.maxDatabaseSize.bytes / 4

@@ -97,6 +97,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxDatabaseSize = ByteCount(0)
         public var maxCopyBytes = ByteCount(1 << 30)
         public var maxStagedBytes = ByteCount(1 << 30)
+        public var maxTraceSize = ByteCount(10 << 30)
     }
 
     public struct Retry: Hashable, Sendable {

@@ -126,7 +126,7 @@ struct AttemptTrace {
     private func event(_ kind: TraceEvent.Kind, _ attempt: HostTry, recipients: [Int]) -> TraceEvent {
         var event = TraceEvent(
             kind, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
-            recipients: recipients.map { self.entry.recipients[$0].address }.joined(separator: " "),
+            recipients: TraceEvent.text(of: recipients.map { self.entry.recipients[$0].address }),
             attempt: self.entry.attempts + 1)
         event.mxHost = attempt.host?.name?.text ?? attempt.failure?.stored?.host
         event.address = attempt.address.map { "\($0)" }

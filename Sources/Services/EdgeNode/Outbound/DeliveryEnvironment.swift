@@ -45,6 +45,8 @@ struct DeliveryEnvironment: Sendable {
     let policy: InboundPolicy
     let routes: RouteFinder
     let tls: TLSClientContext
+    /// Says in words why a host's certificates were refused.
+    let explainer = RefusalExplainer()
     let store: QueueStore
     let ledger: AttemptLedger
     let leases: LeaseTable

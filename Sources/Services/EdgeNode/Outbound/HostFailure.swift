@@ -21,6 +21,8 @@ struct HostFailure: Hashable, Sendable {
     let isAmbiguous: Bool
     /// What was agreed upon in a handshake that was completed and then refused.
     let connection: TLSConnectionInfo?
+    /// The chain that was refused, until that is explained.
+    private(set) var refused: RefusedChain?
     /// It was not found now: it is how the destination failed last, as that was stored.
     let stored: DeliveryFailure?
 
@@ -89,16 +91,20 @@ struct HostFailure: Hashable, Sendable {
         }
     }
 
-    /// What a handshake failed for; where the peer showed a chain that matches nothing, told record by record.
+    /// What a handshake failed for. A chain that matches nothing is kept, for `RefusalExplainer` to explain.
     init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
-        var detail = outcome.failure?.text ?? "not authenticated"
-        if case .mustAuthenticate(let authentication) = requirement.tls,
-            case .failed(_, let chain) = outcome, !chain.isEmpty
-        {
-            detail += ": " + DANERefusal.text(authentication, chain: chain, at: .systemNow)
-        }
-        let text = detail.utf8.prefix(SMTPReply.maximumDescription)
-        self.init(failure, SafeText.escape(bytes: text), connection: outcome.failure?.connection)
+        self.init(
+            failure, Self.safe(outcome.failure?.text ?? "not authenticated"), connection: outcome.failure?.connection)
+        self.refused = RefusedChain(outcome, requirement)
+    }
+
+    /// The same failure, with why the chain was refused.
+    func explained(by text: String) -> HostFailure {
+        HostFailure(self.failure, Self.safe("\(self.detail): \(text)"), connection: self.connection)
+    }
+
+    private static func safe(_ text: String) -> String {
+        SafeText.escape(bytes: text.utf8.prefix(SMTPReply.maximumDescription))
     }
 
     /// The peer said nothing within the deadline of this stage.

@@ -64,7 +64,7 @@ struct Dialer {
                     OutboundLink(
                         connection: connection, address: address, established: established, warmth: warmth,
                         place: place))
-            case .failed(let failure): return .failed(failure)
+            case .failed(let failure): return .failed(await self.environment.explainer.explain(failure))
             case .retryInClear where !isTLSForbidden: isTLSForbidden = true
             case .retryInClear(let failure): return .failed(HostFailure(.tlsHandshakeFailed, failure.text))
             }

@@ -55,6 +55,8 @@ extension AttemptEvent {
             case .certificateExpired: self = .unauthenticated(.certificateExpired)
             case .certificateNotYetValid, .nameMismatch, .noRecordMatched, .untrusted:
                 self = .unauthenticated(.noMatch)
+            // The handshake was complete, and a limit kept certificates or records from being looked at.
+            case .limitExceeded where failure.connection != nil: self = .unauthenticated(.noMatch)
             case .disagreement, .refusedByPeer, .truncated, .malformed, .limitExceeded, .internalError:
                 self = .handshakeFailed
             }

@@ -31,10 +31,10 @@ struct QueueOwner: Service {
     private let keeper: LeaseKeeper
     private let drainTime: Duration
 
-    /// - Parameter traceRetention: how long trace rows are kept.
+    /// - Parameter traceLimits: how much of the trace is kept.
     init(
         environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: Hints,
-        drainTime: Duration, traceRetention: Duration
+        drainTime: Duration, traceLimits: TraceLimits
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
         let shards = ShardTable(
@@ -43,7 +43,7 @@ struct QueueOwner: Service {
         self.health = health
         self.hints = hints
         self.finder = WorkFinder(environment: environment, health: health, shards: shards)
-        self.upkeep = QueueUpkeep(environment: environment, traceRetention: traceRetention)
+        self.upkeep = QueueUpkeep(environment: environment, traceLimits: traceLimits)
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime

@@ -3,11 +3,18 @@ import Logging
 import QueueStore
 import Telemetry
 
+/// How much of the trace is kept.
+struct TraceLimits: Hashable, Sendable {
+    /// By whole days.
+    let retention: Duration
+    /// On the disk of the database's server; 0 is without limit.
+    let bytes: Int
+}
+
 /// Keeps the queue's storage in shape: brings deferred entries back, forgets what is over, and gives space back.
 struct QueueUpkeep: Sendable {
     let environment: DeliveryEnvironment
-    /// How long trace rows are kept.
-    let traceRetention: Duration
+    let traceLimits: TraceLimits
 
     private static let interval = Duration.seconds(30)
     /// How often the ready entries change partitions, if it is worth it: what is gone slows down those who come, until
@@ -39,15 +46,23 @@ struct QueueUpkeep: Sendable {
     func keepInShape() async {
         while !Task.isCancelled {
             await self.sweep()
-            await self.chore("keeping the trace") { () throws(QueueStoreError) in
-                try await self.store.keepTrace(for: self.traceRetention)
-            }
+            await self.chore("keeping the trace", self.keepTrace)
             await self.chore("summing up", self.publishSummary)
             for _ in 0..<Int(Self.interval / Self.rotationInterval) {
                 await self.chore("rotating partitions", self.rotate)
                 try? await Task.sleep(for: Self.rotationInterval)
             }
         }
+    }
+
+    private func keepTrace() async throws(QueueStoreError) {
+        try await self.store.keepTrace(for: self.traceLimits.retention)
+        guard self.traceLimits.bytes > 0 else { return }
+        let forgotten = try await self.store.limitTrace(to: self.traceLimits.bytes)
+        guard forgotten > 0 else { return }
+        self.environment.logger.warning(
+            "the trace has reached its limit in bytes, and its oldest days are forgotten",
+            metadata: ["limit": "\(self.traceLimits.bytes)", "days": "\(forgotten)"])
     }
 
     private func sweep() async {

@@ -74,6 +74,10 @@ extension ConfigurationSchema {
             "queue.max-staged-bytes", \.queue.maxStagedBytes, .size(ByteCount(0)...ByteCount(1 << 60)),
             "Bytes, in all copies, of bodies over 64KiB that are on their way into this node and not complete; clients that may not relay have half of it, and never is it more than a quarter of max-database-size. Beyond it large messages are answered 452. 0 is without limit."
         ),
+        Key(
+            "queue.max-trace-size", \.queue.maxTraceSize, .size(ByteCount(0)...ByteCount(1 << 60)),
+            "Size of the trace on the disk of the database's server, never more than a quarter of max-database-size; its oldest days are forgotten first, and today where it alone is larger. 0 is without limit; of several nodes' values the least counts."
+        ),
     ]
 
     /// What must hold between these keys, and with others.

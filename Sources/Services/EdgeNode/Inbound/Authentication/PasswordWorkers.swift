@@ -1,20 +1,18 @@
 import NIOPosix
-import Synchronization
 import TLSEngine
 
 /// Compares passwords with hashes on threads of their own, because each comparison takes long and much memory: at most as
 /// many times that of one hash as there are threads.
 final class PasswordWorkers: Sendable {
     private let pool: NIOThreadPool
-    private let room: Int
-    private let underWay = Mutex(0)
+    private let workers: BoundedWorkers
 
     /// - Parameters:
     ///   - threads: comparisons at once.
     ///   - waiting: comparisons that may wait for a thread; one more is turned away.
     init(threads: Int, waiting: Int) {
         self.pool = NIOThreadPool(numberOfThreads: threads)
-        self.room = threads + waiting
+        self.workers = BoundedWorkers(on: self.pool, room: threads + waiting)
         self.pool.start()
     }
 
@@ -23,14 +21,7 @@ final class PasswordWorkers: Sendable {
     func matches(
         _ password: [UInt8], _ hash: PasswordHash, isStillWanted: @escaping @Sendable () -> Bool
     ) async -> Bool? {
-        let isAdmitted = self.underWay.withLock { count in
-            guard count < self.room else { return false }
-            count += 1
-            return true
-        }
-        guard isAdmitted else { return nil }
-        defer { self.underWay.withLock { $0 -= 1 } }
-        return try? await self.pool.runIfActive { isStillWanted() ? hash.matches(password) : nil }
+        await self.workers.run { isStillWanted() ? hash.matches(password) : nil } ?? nil
     }
 
     /// Ends the threads, after the comparisons that they are at.

@@ -137,6 +137,63 @@ struct DestinationTests {
         }
     }
 
+    @Test(
+        "A host that takes three connections gets all messages, and none is put off for what it turns away (field B1)",
+        arguments: [
+            [ScriptedRule.Act.reply("421 4.7.0 too many connections"), .close], [.close], [.reply("450 busy"), .close],
+        ])
+    func limitedHost(_ acts: [ScriptedRule.Act]) async throws {
+        let rules = [ScriptedRule(takes: 3, beyond: acts), Self.slow]
+        try await ScriptedPeer.with(rules) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
+                var ids: [MessageID] = []
+                for _ in 0..<100 { ids.append(try await queue.enqueue(to: "bravo.test")) }
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.messageIDs.count == 100 && peer.messageIDs.values.allSatisfy { $0 == 1 })
+                #expect(peer.turnedAwayCount <= 9, "\(peer.turnedAwayCount) were turned away")
+                for id in ids {
+                    #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive, .transfer])
+                }
+            }
+        }
+    }
+
+    @Test("Domains at the same host wait for its connections together, and none is put off (field B1)")
+    func limitedHostOfMany() async throws {
+        let domains = (1...8).compactMap { DomainName("d\($0).test") }
+        let rules = [ScriptedRule(takes: 2, beyond: [.reply("421 4.7.0 no"), .close]), Self.slow]
+        try await ScriptedPeer.with(rules) { peer in
+            try await DeliveryFixture.run(domains.map { ($0, peer) }) { queue in
+                for domain in domains { for _ in 0..<5 { try await queue.enqueue(to: domain) } }
+                try await withThrowingTaskGroup { group in
+                    for domain in domains {
+                        let destination = try queue.destination(domain)
+                        group.addTask { await destination.run() }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(peer.messageCount == 40)
+                #expect(peer.turnedAwayCount <= 9, "\(peer.turnedAwayCount) were turned away")
+                #expect(try await queue.waiting() == 0)
+            }
+        }
+    }
+
+    @Test("A host that takes nobody is a failure, and the domain is left alone (field B1)")
+    func closedHost() async throws {
+        try await ScriptedPeer.with([.greet("421 4.3.2 not now")]) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
+                for _ in 0..<10 { try await queue.enqueue(to: "bravo.test") }
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.connectionCount <= 3)
+                #expect(try await queue.waiting() == 10)
+                #expect(try await queue.backoff(of: "bravo.test")?.failures == 1)
+                // Those that only waited for a place are none the worse for it.
+                #expect(try await queue.listing().filter { $0.attempts > 0 }.count <= 3)
+            }
+        }
+    }
+
     @Test("Where our own resolver does not work, mail waits and is none the worse for it (rule 38)")
     func ourResolver() async throws {
         try await DeliveryFixture.run { queue in

@@ -25,18 +25,20 @@ public struct SiteLedger: Hashable, Sendable {
     /// Nothing open, nothing sent.
     public init(limits: SiteLimits) { self.limits = limits }
 
-    /// Opens a connection by one of these ways, the one with the fewest to this site; `nil` when each has as many as it
-    /// may. Of equals the first is taken.
-    public mutating func open(
-        _ site: ReceivingSite, by ways: [Egress], at now: MonotonicInstant
-    ) -> Egress? {
+    /// The way by which one more connection may be opened, the one with the fewest to this site; `nil` when each has as many as
+    /// it may. Of equals the first is taken.
+    public func way(to site: ReceivingSite, of ways: [Egress]) -> Egress? {
         let counted = ways.map { ($0, self.accounts[Key(site: site, egress: $0)]?.connections ?? 0) }
         guard let (egress, count) = counted.min(by: { $0.1 < $1.1 }), count < self.limits[site].connections else {
             return nil
         }
+        return egress
+    }
+
+    /// A connection is being opened.
+    public mutating func open(_ site: ReceivingSite, by egress: Egress, at now: MonotonicInstant) {
         self.sweep(at: now)
         self.accounts[Key(site: site, egress: egress), default: Account()].connections += 1
-        return egress
     }
 
     /// A connection was closed.

@@ -23,6 +23,7 @@ public enum LogKey {
     public static let failures = "failures"
     public static let way = "way"
     public static let dropped = "dropped"
+    public static let connections = "connections"
 }
 
 /// The values of `LogKey.event`.

@@ -16,6 +16,7 @@ public struct RelayMetrics: Sendable {
     // MARK: Outbound
     public let smtpConnectionsTotal: Counter<OutboundConnectionResult>
     public let smtpConnections: Gauge<NoLabels>
+    public let smtpNarrowings: Counter<NoLabels>
     public let smtpTLSHandshakes: Counter<LabelPair<PeerTrust, TLSVersionLabel>>
     public let deliveries: Counter<DeliveryResult>
     public let deliveryLatency: Histogram<NoLabels>
@@ -76,6 +77,8 @@ public struct RelayMetrics: Sendable {
 
         self.smtpConnectionsTotal = make.counter("smtp_connections_total", "Connections opened to receiving hosts.")
         self.smtpConnections = make.gauge("smtp_connections", "Connections to receiving hosts open now.")
+        self.smtpNarrowings = make.counter(
+            "smtp_narrowings_total", "Connections turned away by a host that others were open to: it gets fewer.")
         self.smtpTLSHandshakes = make.counter(
             "smtp_tls_handshakes_total", "TLS handshakes with receiving hosts, by what they proved.")
         self.deliveries = make.counter("deliveries_total", "Recipients by the outcome of a delivery attempt.")

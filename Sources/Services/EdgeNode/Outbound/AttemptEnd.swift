@@ -7,7 +7,7 @@ enum AttemptEnd: Sendable {
     /// No host was asked, through no fault of the domain's. It costs the entry no step of its schedule: try again after
     /// so long.
     case postponed(Duration, because: Postponement)
-    /// No connection is to be had, and the destination has others: they will take the entry.
+    /// No connection is to be had, since there are as many as there may be, or as the hosts take: others will take the entry.
     case siteIsFull
 }
 
@@ -19,4 +19,6 @@ enum Postponement: String, Sendable {
     case network = "connections cannot be opened from here"
     /// The site has had all the messages that `delivery.site-rate` allows it.
     case rate = "the site's rate is used up"
+    /// The site has turned us away, and no connection to it is open.
+    case site = "the site takes no more connections"
 }

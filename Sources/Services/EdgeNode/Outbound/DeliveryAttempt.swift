@@ -1,5 +1,6 @@
 import DANE
 import DeliveryQueue
+import Logging
 import MailModel
 import NIOCore
 import QueueStore
@@ -73,6 +74,8 @@ struct DeliveryAttempt {
         if !wasAnybodyAsked, self.tries.contains(where: \.isOurResolvers) {
             return .postponed(DeliveryEnvironment.resolverPause, because: .resolver)
         }
+        // It is a fact about the hosts, and no failure of the message's: its turn comes over the connections that they take.
+        if self.tries.contains(where: \.isCrowded), self.tries.allSatisfy(\.isOfNoMessage) { return .siteIsFull }
         if self.tries.isEmpty, !self.isHeld { return .void }
         let tries = self.tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : self.tries
         let report = AttemptReport(
@@ -92,14 +95,16 @@ struct DeliveryAttempt {
             return nil
         case .success(let requirement):
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
-            for address in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
-                guard !self.isOver else { break }
+            var addresses = host.addressesToTry(ipv4First: self.environment.egress.ipv4First)
+            while !self.isOver {
                 // The same address under the name of another host would say the same.
-                guard !self.progress.unasked(at: address).isEmpty else { continue }
-                guard self.progress.takeAddress() else { break }
-                repeat {
-                    if let end = await self.tryAddress(address, of: host, requirement, over: &link) { return end }
-                } while self.progress.isCutShort && !self.isOver
+                addresses.removeAll { self.progress.unasked(at: $0).isEmpty }
+                // Over another connection to the same address the rest of the recipients may follow.
+                guard !addresses.isEmpty, self.progress.isCutShort || self.progress.takeAddress() else { break }
+                let count = self.tries.count
+                if let end = await self.tryAddress(of: addresses, host, requirement, over: &link) { return end }
+                guard self.tries.count > count, let last = self.tries.last else { break }
+                if !last.isCutShort { addresses.removeAll { $0 == last.address } }
             }
             return nil
         }
@@ -134,42 +139,50 @@ struct DeliveryAttempt {
         return nil
     }
 
+    /// The first of these addresses that has room for one more connection.
     private mutating func tryAddress(
-        _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?
+        of addresses: [IPAddress], _ host: PlannedHost, _ requirement: AttemptRequirement,
+        over link: inout OutboundLink?
     ) async -> AttemptEnd? {
         self.giveBack(&link)
-        let ways = self.environment.network.working(self.environment.egress.ways(to: address), to: address)
+        let targets = addresses.map { self.environment.target($0, host.port) }
         let opened = await self.environment.sites.open(
-            self.site, by: ways, for: self.customer, isPatient: !self.tries.isEmpty,
+            self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,
             whenFull: self.environment.links.close(idleAt:))
         switch opened {
-        case .place(let place): return await self.tryAddress(address, of: host, requirement, over: &link, in: place)
+        case .place(let place): return await self.tryAddress(of: host, requirement, over: &link, in: place)
         case .full where self.tries.isEmpty: return .siteIsFull
+        case .resting(let time) where self.tries.isEmpty: return .postponed(time, because: .site)
         case .withdrawn where self.tries.isEmpty: return .void
         case .full, .withdrawn: return self.end(isCutOff: true)
+        // Another host may do better meanwhile.
+        case .resting: return nil
         case .link:
+            let count = self.tries.count
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
-            guard !self.isOver, !self.progress.unasked(at: address).isEmpty else { return nil }
-            // It did not serve, was stale, or led to another address: wait again.
-            return await self.tryAddress(address, of: host, requirement, over: &link)
+            guard self.tries.count == count else { return nil }
+            // It did not serve, or was stale: wait again.
+            return await self.tryAddress(of: addresses, host, requirement, over: &link)
         }
     }
 
     /// Over a new connection, for which there is a place.
     private mutating func tryAddress(
-        _ address: IPAddress, of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?,
-        in place: SitePlace
+        of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?, in place: SitePlace
     ) async -> AttemptEnd? {
         if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
         // It may have been long until there was a place.
         guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
         let started = ContinuousClock.now
-        var attempt = HostTry(host: host, address: address)
+        var attempt = HostTry(host: host, address: place.address)
         let domain = self.entry.key.domain
-        switch await self.dialer.dial(
-            address, of: host, requirement: requirement, nextHopDomain: domain, in: place)
-        {
-        case .failed(let failure): attempt.failure = failure
+        switch await self.dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
+        case .failed(let failure):
+            attempt.failure = failure
+            if failure.isOfConnecting, let size = place.turnedAway() {
+                attempt.isCrowded = true
+                self.logCrowded(attempt, size: size)
+            }
         case .linked(let linked):
             link = linked
             attempt.failure = await self.transact(over: &link, &attempt)
@@ -177,6 +190,17 @@ struct DeliveryAttempt {
         attempt.duration = ContinuousClock.now - started
         self.progress.tried(attempt)
         return nil
+    }
+
+    private func logCrowded(_ attempt: HostTry, size: Int) {
+        self.environment.metrics.smtpNarrowings.increment()
+        self.environment.logger.info(
+            "an address takes fewer connections",
+            metadata: [
+                LogKey.mxHost: "\(attempt.hostText ?? "")",
+                LogKey.mxAddress: "\(attempt.address.map { "\($0)" } ?? "")",
+                LogKey.connections: "\(size)", LogKey.reason: "\(attempt.failure?.detail ?? "")",
+            ])
     }
 
     /// A connection that does not serve here may serve somebody else.

@@ -67,6 +67,11 @@ struct DeliveryEnvironment: Sendable {
     /// Whether an attempt may begin: not while the database is not well, since what is sent could not be marked as sent.
     var mayDeliver: Bool { self.monitor?.isOpen ?? true }
 
+    /// An address of a host, with our ways there that work.
+    func target(_ address: IPAddress, _ port: UInt16) -> ConnectionTarget {
+        ConnectionTarget(address, port, by: self.network.working(self.egress.ways(to: address), to: address))
+    }
+
     /// The next hop of a recipient domain.
     func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }
 }

@@ -23,15 +23,19 @@ struct HostFailure: Hashable, Sendable {
     let connection: TLSConnectionInfo?
     /// The chain that was refused, until that is explained.
     private(set) var refused: RefusedChain?
+    /// In the handshake the host fell silent, or closed the connection.
+    let isBrokenHandshake: Bool
     /// It was not found now: it is how the destination failed last, as that was stored.
     let stored: DeliveryFailure?
 
     /// What we found ourselves.
     init(
         _ failure: TransportFailure, _ detail: String = "", isAmbiguous: Bool = false,
-        connection: TLSConnectionInfo? = nil
+        connection: TLSConnectionInfo? = nil, isBrokenHandshake: Bool = false
     ) {
-        self.init(failure, detail, status: nil, reply: nil, isAmbiguous: isAmbiguous, connection: connection)
+        self.init(
+            failure, detail, status: nil, reply: nil, isAmbiguous: isAmbiguous, connection: connection,
+            isBrokenHandshake: isBrokenHandshake)
     }
 
     /// The host does not offer what the message needs.
@@ -46,7 +50,8 @@ struct HostFailure: Hashable, Sendable {
 
     private init(
         _ failure: TransportFailure, _ detail: String, status: EnhancedStatusCode?, reply: RemoteReply?,
-        isServiceRefusal: Bool = false, isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil
+        isServiceRefusal: Bool = false, isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil,
+        isBrokenHandshake: Bool = false
     ) {
         self.failure = failure
         self.detail = detail
@@ -55,6 +60,7 @@ struct HostFailure: Hashable, Sendable {
         self.isServiceRefusal = isServiceRefusal
         self.isAmbiguous = isAmbiguous
         self.connection = connection
+        self.isBrokenHandshake = isBrokenHandshake
         self.stored = nil
     }
 
@@ -67,6 +73,7 @@ struct HostFailure: Hashable, Sendable {
         self.isServiceRefusal = false
         self.isAmbiguous = false
         self.connection = nil
+        self.isBrokenHandshake = false
         self.stored = failure
     }
 
@@ -94,7 +101,8 @@ struct HostFailure: Hashable, Sendable {
     /// What a handshake failed for. A chain that matches nothing is kept, for `RefusalExplainer` to explain.
     init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
         self.init(
-            failure, Self.safe(outcome.failure?.text ?? "not authenticated"), connection: outcome.failure?.connection)
+            failure, Self.safe(outcome.failure?.text ?? "not authenticated"), connection: outcome.failure?.connection,
+            isBrokenHandshake: outcome.failure?.reason == .truncated)
         self.refused = RefusedChain(outcome, requirement)
     }
 
@@ -112,7 +120,8 @@ struct HostFailure: Hashable, Sendable {
         switch stage {
         case .greeting: HostFailure(.connectionTimeout, "no greeting in time")
         case .finalDot: HostFailure(.connectionLost, "no reply to the final dot in time", isAmbiguous: true)
-        case .handshake: HostFailure(.tlsHandshakeFailed, "no answer to the TLS handshake in time")
+        case .handshake:
+            HostFailure(.tlsHandshakeFailed, "no answer to the TLS handshake in time", isBrokenHandshake: true)
         default: HostFailure(.connectionLost, "no answer in time at \(stage)")
         }
     }
@@ -120,6 +129,16 @@ struct HostFailure: Hashable, Sendable {
     /// The peer answered again and again, but the transaction did not come to its end within its deadline.
     static func overdue(at stage: SMTPClientStage) -> HostFailure {
         HostFailure(.connectionLost, "the transaction took too long, at \(stage)")
+    }
+
+    /// Of a connection that has not carried mail yet: it was refused, broken off, or left waiting, or the host said 4yz (RFC 5321
+    /// §3.8, §4.5.4.1). A host does so too when it has as many connections as it wants.
+    var isOfConnecting: Bool {
+        switch self.failure {
+        case .connectionRefused, .connectionTimeout, .connectionLost: !self.isAmbiguous
+        case .remoteReply: self.isServiceRefusal && !(self.reply?.isPermanent ?? true)
+        default: self.isBrokenHandshake
+        }
     }
 
     /// Whether this message is refused for good.

@@ -40,6 +40,8 @@ struct HostTry: Sendable {
     var isOurResolvers = false
     /// This system itself could not open a connection: nobody was asked.
     var isOurNetworks: Bool { self.failure?.failure == .localNetwork }
+    /// The connection was turned away while others to the same address worked: it was one too many.
+    var isCrowded = false
 }
 
 extension HostTry {
@@ -59,6 +61,11 @@ extension HostTry {
         else { return false }
         return self.established == nil || failure.isServiceRefusal
     }
+}
+
+extension HostTry {
+    /// What came of it would have come of any message, or is our own doing: nobody was told of this one.
+    var isOfNoMessage: Bool { self.isOfDestination || self.isOurResolvers || self.isOurNetworks }
 }
 
 /// What one attempt came to, over all hosts.

@@ -44,12 +44,12 @@ struct Dialer {
         case failed(HostFailure)
     }
 
-    /// Connects, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that fails is followed by
+    /// Connects to the address of `place`, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that fails is followed by
     /// one more connection without TLS (rule 28); one that is owed never is.
     func dial(
-        _ address: IPAddress, of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?,
-        in place: SitePlace
+        of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?, in place: SitePlace
     ) async -> Outcome {
+        let address = place.address
         var isTLSForbidden = false
         while true {
             let tls = OutboundTLS(context: self.environment.tls, isForbidden: isTLSForbidden)
@@ -57,6 +57,7 @@ struct Dialer {
                 address, port: host.port, requirement, tls, in: place)
             switch opened {
             case .ready(let established):
+                place.succeeded()
                 let key = ConnectionReuseKey(
                     host: host.name, address: address, port: host.port, requirement: requirement)
                 let warmth = WarmConnection(key: key, nextHopDomain: nextHopDomain, peer: established.peer)

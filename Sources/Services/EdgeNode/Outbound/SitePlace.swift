@@ -1,26 +1,32 @@
 import DeliveryQueue
+import MailModel
 import NIOCore
 import Synchronization
 
-/// The right to one connection to a site, by one of our ways out. It is given back when nobody holds it any more.
+/// The right to one connection to an address of a site, by one of our ways out. It is given back when nobody holds it any more.
 final class SitePlace: Sendable {
-    let site: ReceivingSite
-    let egress: Egress
+    let grant: ConnectionGrant
     private let table: SiteTable
     private let holder: Mutex<SiteCustomer?>
+    private let isEstablished = Atomic<Bool>(false)
 
     /// For the table, which has counted it as `holder`'s already.
-    init(_ site: ReceivingSite, _ egress: Egress, table: SiteTable, holder: SiteCustomer) {
-        self.site = site
-        self.egress = egress
+    init(_ grant: ConnectionGrant, table: SiteTable, holder: SiteCustomer) {
+        self.grant = grant
         self.table = table
         self.holder = Mutex(holder)
     }
 
     deinit {
         self.move(to: nil)
-        self.table.close(self.site, by: self.egress)
+        self.table.close(self.grant, wasEstablished: self.isEstablished.load(ordering: .relaxed))
     }
+
+    var site: ReceivingSite { self.grant.site }
+    /// Where the connection leads.
+    var address: IPAddress { self.grant.address }
+    /// Where it comes from.
+    var egress: Egress { self.grant.egress }
 
     /// From now on it is used for this destination, or for none.
     func move(to customer: SiteCustomer?) {
@@ -28,21 +34,32 @@ final class SitePlace: Sendable {
         former?.add(-1)
         customer?.add(1)
     }
+
+    /// The connection may carry mail. Said once.
+    func succeeded() {
+        guard !self.isEstablished.exchange(true, ordering: .relaxed) else { return }
+        self.table.succeeded(self.grant)
+    }
+
+    /// The connection was turned away before it could carry mail. Gives how many the address takes, where others work.
+    func turnedAway() -> Int? { self.table.turnedAway(self.grant, of: self.holder.withLock { $0 }) }
 }
 
 /// A destination, as sites see it: whether it is served, and whether it still wants to be.
 final class SiteCustomer: Sendable {
     /// Where its connections live.
     let eventLoop: ObjectIdentifier
-    /// Places that it has, or waits for.
-    private let places = Atomic<Int>(0)
+    private let count = Atomic<Int>(0)
     /// Set under the lock of the `SiteTable`, so that nobody begins to wait afterwards.
     let isWithdrawn = Atomic<Bool>(false)
 
     init(on eventLoop: any EventLoop) { self.eventLoop = ObjectIdentifier(eventLoop) }
 
-    /// Whether it has a place, or waits for one.
-    var isPresent: Bool { self.places.load(ordering: .relaxed) > 0 }
+    /// Places that it has, or waits for.
+    var places: Int { self.count.load(ordering: .relaxed) }
 
-    func add(_ count: Int) { self.places.wrappingAdd(count, ordering: .relaxed) }
+    /// Whether it has a place, or waits for one.
+    var isPresent: Bool { self.places > 0 }
+
+    func add(_ count: Int) { self.count.wrappingAdd(count, ordering: .relaxed) }
 }

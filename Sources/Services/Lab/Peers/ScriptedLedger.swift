@@ -30,6 +30,10 @@ final class ScriptedLedger: Sendable {
 
     struct State {
         var connections = 0
+        /// Of those, the ones open now.
+        var open = 0
+        /// Those that came beyond the limit of `ScriptedRule(takes:beyond:)`.
+        var turnedAway = 0
         var mails: [ScriptedMail] = []
         var messageIDs: [String: Int] = [:]
         var arrivals: [ScriptedArrival] = []
@@ -52,9 +56,18 @@ final class ScriptedLedger: Sendable {
     func opened() -> (number: Int, rules: [ScriptedRule]) {
         self.state.withLock { state in
             state.connections += 1
-            return (state.connections, state.rules)
+            state.open += 1
+            guard let acts = state.rules.actsInsteadOfGreeting(the: state.open) else {
+                return (state.connections, state.rules)
+            }
+            state.turnedAway += 1
+            let refusal = ScriptedRule(effect: .acts(.greeting, connection: nil, acts))
+            return (state.connections, state.rules + [refusal])
         }
     }
+
+    /// One of them is gone.
+    func closed() { self.state.withLock { $0.open -= 1 } }
 
     func endStalls() { self.state.withLock { $0.endsStalls = true } }
 

@@ -71,6 +71,9 @@ public final class ScriptedPeer: Sendable {
     /// How many connections were made.
     public var connectionCount: Int { self.ledger.read { $0.connections } }
 
+    /// How many of them came beyond the limit of `ScriptedRule(takes:beyond:)`.
+    public var turnedAwayCount: Int { self.ledger.read { $0.turnedAway } }
+
     /// What happened, in order.
     public var events: [ScriptedEvent] { self.ledger.read { $0.events } }
 

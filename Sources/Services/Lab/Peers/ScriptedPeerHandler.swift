@@ -52,6 +52,7 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.isClosed = true
+        self.ledger.closed()
         self.ledger.record(.closed(connection: self.connection))
         context.fireChannelInactive()
     }

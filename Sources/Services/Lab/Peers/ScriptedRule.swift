@@ -63,11 +63,14 @@ public struct ScriptedRule: Hashable, Sendable {
         case acts(Step, connection: Int?, [Act])
         case extensions([String])
         case moreExtensions([String])
+        case connections(Int, [Act])
     }
 
     static let usualExtensions = ["PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES"]
 
     let effect: Effect
+
+    init(effect: Effect) { self.effect = effect }
 
     /// At `step`, do `acts`; on the nth connection only, from 1, if one is named.
     ///
@@ -86,6 +89,9 @@ public struct ScriptedRule: Hashable, Sendable {
 
     /// Offers all that the relay can use: also `CHUNKING`, `SMTPUTF8` and `DSN`.
     public static var modern: Self { .alsoOffer("CHUNKING", "SMTPUTF8", "DSN") }
+
+    /// Takes so many connections at once; does `acts` instead of greeting one more, such as `[.reply("421 4.7.0 too many"), .close]`.
+    public init(takes connections: Int, beyond acts: [Act]) { self.effect = .connections(connections, acts) }
 
     /// Greets with this reply.
     public static func greet(_ reply: String) -> Self { .on(.greeting, .reply(reply)) }
@@ -114,9 +120,17 @@ extension [ScriptedRule] {
             switch rule.effect {
             case .extensions(let names): all = names
             case .moreExtensions(let names): more += names
-            case .acts: ()
+            case .acts, .connections: ()
             }
         }
         return all + more
+    }
+
+    /// What is done instead of greeting the last of so many open connections; `nil` when it is greeted.
+    func actsInsteadOfGreeting(the connections: Int) -> [ScriptedRule.Act]? {
+        for rule in self.reversed() {
+            if case .connections(let limit, let acts) = rule.effect { return connections > limit ? acts : nil }
+        }
+        return nil
     }
 }

@@ -70,19 +70,23 @@ actor RecipientProbe {
     ) async -> CallAheadVerdict? {
         let (host, requirement, domain) = (question.host, question.requirement, question.address.domain)
         while !Task.isCancelled {
+            let target = self.environment.target(question.target, host.port)
             let opened = await self.environment.sites.open(
-                site, by: self.environment.egress.ways(to: question.target), for: customer, isPatient: true,
+                site, at: [target], for: customer, isPatient: true,
                 whenFull: self.environment.links.close(idleAt:))
             switch opened {
             // A connection of a delivery has a delivery's deadlines: it does not serve here.
             case .link: continue
             case .full, .withdrawn: return nil
+            case .resting(let time): try? await Task.sleep(for: time)
             case .place(let place):
                 let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
-                let dialled = await dialer.dial(
-                    question.target, of: host, requirement: requirement, nextHopDomain: domain, in: place)
-                guard case .linked(let link) = dialled else { return nil }
-                return await self.ask(question, over: link)
+                switch await dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
+                case .linked(let link): return await self.ask(question, over: link)
+                // Others to the host work: wait until it takes one more.
+                case .failed(let failure) where failure.isOfConnecting && place.turnedAway() != nil: continue
+                case .failed: return nil
+                }
             }
         }
         return nil

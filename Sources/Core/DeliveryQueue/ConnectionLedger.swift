@@ -1,0 +1,183 @@
+public import MailModel
+
+/// One address of a receiving host, and our ways there.
+public struct ConnectionTarget: Hashable, Sendable {
+    /// The address.
+    public let address: IPAddress
+    /// The port.
+    public let port: UInt16
+    /// Our ways to it; at least one.
+    public let ways: [Egress]
+
+    /// An address, and the ways to it.
+    public init(_ address: IPAddress, _ port: UInt16, by ways: [Egress]) {
+        self.address = address
+        self.port = port
+        self.ways = ways
+    }
+}
+
+/// The right to one connection.
+public struct ConnectionGrant: Hashable, Sendable {
+    /// Whose it is.
+    public let site: ReceivingSite
+    /// Where it leads.
+    public let address: IPAddress
+    /// To which port.
+    public let port: UInt16
+    /// Where it comes from.
+    public let egress: Egress
+}
+
+/// Who may open a connection to a receiving host: decisions only.
+///
+/// There are limits for each site, for each address, as far as that takes more (`ConnectionWindow`), and for the node, whose
+/// connections are shared by `FairShares`.
+public struct ConnectionLedger: Sendable {
+    /// What came of asking for a connection.
+    public enum Answer: Hashable, Sendable {
+        /// It may be opened, and is counted.
+        case granted(ConnectionGrant)
+        /// Not now, for this reason.
+        case full(Limit)
+        /// The addresses have just turned us away, and nothing is open there: ask again after so long.
+        case resting(Duration)
+    }
+
+    /// What leaves no room.
+    public enum Limit: Hashable, Sendable {
+        /// The site has as many as the operator allows.
+        case site
+        /// The addresses take no more, as far as is known; while their windows grow, that is about to be found out.
+        case address(isGrowing: Bool)
+        /// The node has as many as it may.
+        case node
+    }
+
+    private struct Door: Hashable {
+        let address: IPAddress
+        let port: UInt16
+        let egress: Egress
+
+        init(address: IPAddress, port: UInt16, egress: Egress) {
+            self.address = address
+            self.port = port
+            self.egress = egress
+        }
+
+        init(_ target: ConnectionTarget, _ egress: Egress) {
+            self.init(address: target.address, port: target.port, egress: egress)
+        }
+    }
+
+    private struct Entry {
+        var window = ConnectionWindow()
+        var lastUsed: MonotonicInstant
+    }
+
+    /// For so long an address is remembered after its last connection.
+    static let memory = Duration.seconds(600)
+    /// The most addresses without a connection that are remembered; those that were used last.
+    public static let mostRemembered = 16_384
+
+    private var sites: SiteLedger
+    private var doors: [Door: Entry] = [:]
+    private var shares: FairShares<ReceivingSite>
+    private var sweepsAt = 1024
+
+    /// - Parameter connections: those of the whole node.
+    public init(limits: SiteLimits, connections: Int) {
+        self.sites = SiteLedger(limits: limits)
+        self.shares = FairShares(connections)
+    }
+
+    // MARK: Opening
+
+    /// A connection to the first of these addresses that has room.
+    public mutating func open(
+        _ site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
+    ) -> Answer {
+        var reason: Answer?
+        for target in targets {
+            var ways = target.ways
+            // The way that the site's limit prefers may have no room at the address.
+            while let egress = self.sites.way(to: site, of: ways) {
+                switch self.window(Door(target, egress)).room(at: now) {
+                case .free:
+                    guard self.shares.take(site) else { return .full(.node) }
+                    return .granted(self.open(site, target, egress, now: now))
+                case .full(let isGrowing): reason = .full(.address(isGrowing: isGrowing))
+                case .resting(let time): reason = reason ?? .resting(time)
+                }
+                ways.removeAll { $0 == egress }
+            }
+        }
+        return reason ?? .full(.site)
+    }
+
+    private mutating func open(
+        _ site: ReceivingSite, _ target: ConnectionTarget, _ egress: Egress, now: MonotonicInstant
+    ) -> ConnectionGrant {
+        self.sweep(at: now)
+        self.sites.open(site, by: egress, at: now)
+        self.doors[Door(target, egress), default: Entry(lastUsed: now)].window.began()
+        return ConnectionGrant(site: site, address: target.address, port: target.port, egress: egress)
+    }
+
+    /// How many connections a site has.
+    public func count(of site: ReceivingSite) -> Int { self.shares.count(of: site) }
+
+    // MARK: What becomes of a connection
+
+    /// It is open: it may carry mail.
+    public mutating func succeeded(_ grant: ConnectionGrant, at now: MonotonicInstant) {
+        self.change(grant, at: now) { $0.succeeded(at: now) }
+    }
+
+    /// It was turned away before it could carry mail. Gives how many the address takes, where others work; `nil` where none does.
+    public mutating func turnedAway(_ grant: ConnectionGrant, at now: MonotonicInstant) -> Int? {
+        self.change(grant, at: now) { $0.turnedAway(at: now) ? $0.size(at: now) : nil }
+    }
+
+    /// It is closed.
+    public mutating func close(_ grant: ConnectionGrant, wasEstablished: Bool, at now: MonotonicInstant) {
+        self.shares.giveBack(grant.site)
+        self.sites.close(grant.site, by: grant.egress, at: now)
+        self.change(grant, at: now) { $0.ended(wasEstablished: wasEstablished) }
+    }
+
+    /// Takes the right to send one message now; or says how long it is until there is one.
+    public mutating func send(over grant: ConnectionGrant, at now: MonotonicInstant) -> Duration? {
+        self.sites.send(to: grant.site, by: grant.egress, at: now)
+    }
+
+    // MARK: Memory
+
+    /// Addresses that are remembered, each way there for itself.
+    public var addressCount: Int { self.doors.count }
+
+    private func window(_ door: Door) -> ConnectionWindow { self.doors[door]?.window ?? ConnectionWindow() }
+
+    private mutating func change<Result>(
+        _ grant: ConnectionGrant, at now: MonotonicInstant, _ change: (inout ConnectionWindow) -> Result
+    ) -> Result {
+        let door = Door(address: grant.address, port: grant.port, egress: grant.egress)
+        var entry = self.doors[door] ?? Entry(lastUsed: now)
+        entry.lastUsed = now
+        let result = change(&entry.window)
+        self.doors[door] = entry
+        return result
+    }
+
+    private mutating func sweep(at now: MonotonicInstant) {
+        guard self.doors.count >= self.sweepsAt else { return }
+        let since = now + (.zero - Self.memory)
+        self.doors = self.doors.filter { $0.value.window.connections > 0 || $0.value.lastUsed > since }
+        let idle = self.doors.filter { $0.value.window.connections == 0 }
+        if idle.count > Self.mostRemembered {
+            let oldest = idle.sorted { $0.value.lastUsed < $1.value.lastUsed }
+            for (door, _) in oldest.prefix(idle.count - Self.mostRemembered / 2) { self.doors[door] = nil }
+        }
+        self.sweepsAt = max(1024, min(2 * self.doors.count, self.doors.count + Self.mostRemembered))
+    }
+}

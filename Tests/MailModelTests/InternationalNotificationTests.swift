@@ -83,10 +83,11 @@ struct InternationalNotificationTests {
     }
 
     @Test(
-        "Embedded Unicode is read back, and what stands for a control or for nothing stays",
+        "Embedded Unicode is read back, and what stands for a control or for nothing stays (field C15)",
         arguments: [
             ("\\x{E9}\\x{1F600}\\x{2B}", "é😀+"), ("a\\x{0D}\\x{0}b", "a\\x{0D}\\x{0}b"), ("\\x{110000}", "\\x{110000}"),
             ("\\x{D800}", "\\x{D800}"), ("\\x{", "\\x{"), ("\\x{}\\x{E9}", "\\x{}é"), ("\\x{+9}", "\\x{+9}"),
+            ("\\x{5C}x{1B}", "\\x{5C}x{1B}"),
         ])
     func embedded(escaped: String, plain: String) {
         #expect(EmbeddedUnicode.unescape(escaped) == plain)

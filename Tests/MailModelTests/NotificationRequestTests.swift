@@ -36,6 +36,43 @@ import Testing
     }
 
     @Test(
+        "A utf-8 address embeds characters only in a form that RFC 6533 §3 has, and never a control (field C15)",
+        arguments: [
+            "\\x{1B}", "\\x{0D}\\x{0A}", "\\x{D800}", "\\x{DFFF}", "\\x{110000}", "\\x{}", "\\x{", "\\x{E4", "\\xE4",
+            "\\",
+            "a\\", "\\X{E4}", "\\x{E4}\\x{7F}", "\\x{7F}", "\\x{85}", "\u{85}", "\\x{00}", "\\x{0}", "\\x{00E4}",
+            "\\x{0000E4}",
+            "\\x{41}", "\\x{+E4}", "\\x{-1}", "\\x{ E4}", "\\x{\u{665}\u{665}}", "\\x{\\x{E4}}", "+5Cx{1B}", "+5C",
+            "\\x{100000000E4}",
+        ])
+    func embeddedUnicode(_ address: String) {
+        #expect(OriginalRecipient("utf-8;\(address)") == nil)
+        #expect(OriginalRecipient("utf-8;b\(address)@d.test") == nil)
+    }
+
+    @Test(
+        "What RFC 6533 §3 allows is taken (field C15)",
+        arguments: [
+            "\\x{20}", "\\x{2B}\\x{3D}\\x{5C}", "\\x{A0}", "\\x{e4}\\x{E4}", "\\x{100}", "\\x{FFFD}", "\\x{1F600}",
+            "\\x{10FFFF}",
+            "\\x{D7FF}\\x{E000}", "x{1B}",
+        ])
+    func embeddedUnicodeTaken(_ address: String) {
+        #expect(OriginalRecipient("utf-8;\(address)@d.test")?.address == "\(address)@d.test")
+    }
+
+    @Test("What is written in ASCII never stands for a control (field C15)")
+    func embeddedControls() {
+        let scalars = (0...0x9F).compactMap { Unicode.Scalar($0) }
+        let controls = String(String.UnicodeScalarView(scalars.filter { $0.properties.generalCategory == .control }))
+        let escaped = EmbeddedUnicode.escape(controls)
+        #expect(EmbeddedUnicode.isValid(escaped))
+        let read = EmbeddedUnicode.unescape(escaped).unicodeScalars
+        #expect(read.allSatisfy { $0.properties.generalCategory != .control })
+        #expect(read.count == controls.unicodeScalars.count)
+    }
+
+    @Test(
         "UTF-8 in xtext under rfc822, as Postfix 3.7 says it, is an address of type utf-8 (RFC 6533 §3)",
         arguments: [
             ("rfc822;bj+C3+B8rn@d.test", "utf-8;bj\\x{F8}rn@d.test"),

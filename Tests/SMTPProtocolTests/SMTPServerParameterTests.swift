@@ -56,7 +56,9 @@ struct SMTPServerParameterTests {
             ("NOTIFY", "501"), ("NOTIFY=", "501"), ("NOTIFY=NEVER,DELAY", "501"), ("NOTIFY=DELAY,DELAY", "501"),
             ("NOTIFY=SUCCESS NOTIFY=SUCCESS", "501"), ("NOTIFY=OFTEN", "501"), ("ORCPT", "501"), ("ORCPT=a", "501"),
             ("ORCPT=;a", "501"), ("ORCPT=rfc822;", "501"), ("ORCPT=rfc822;a+00", "501"), ("ORCPT=rfc822;a+0", "501"),
-            ("ORCPT=utf-8;ä@c.test", "501"), ("ORCPT=utf-8;+5Cx{E4}@c.test", "250"), ("RET=FULL", "555"),
+            ("ORCPT=utf-8;ä@c.test", "501"), ("ORCPT=utf-8;+5Cx{E4}@c.test", "250"),
+            ("ORCPT=utf-8;\\x{1B}@c.test", "501"), ("ORCPT=utf-8;a\\x{0D}\\x{0A}", "501"), ("ORCPT=utf-8;\\x{", "501"),
+            ("RET=FULL", "555"),
             ("SMTPUTF8", "555"), ("X", "555"),
         ])
     func recipientParameters(_ parameter: String, _ code: String) throws {

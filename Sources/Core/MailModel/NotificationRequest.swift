@@ -70,6 +70,7 @@ public struct OriginalRecipient: Hashable, Sendable {
         } else {
             return nil
         }
+        guard self.addressType != "utf-8" || EmbeddedUnicode.isValid(self.address) else { return nil }
         // What is kept must be readable again, and is longer where it stood for itself.
         guard self.description.utf8.count <= Self.maximumLength else { return nil }
     }

@@ -65,6 +65,11 @@ enum AddressCheck {
             try self.isClean("\(recipient)")
             try promise(recipient.address.utf8.allSatisfy { (0x20...0x7e).contains($0) }, "ORCPT is not printable")
             try promise(!"\(recipient)".contains(" "), "ORCPT is more than one word")
+            if recipient.addressType == "utf-8" {
+                let plain = EmbeddedUnicode.unescape(recipient.address)
+                try self.isClean(plain)
+                try promise(EmbeddedUnicode.isValid(plain), "\(plain.debugDescription) stands for no character")
+            }
         }
         if let conditions = NotifyConditions(text) {
             try promise(NotifyConditions("\(conditions)") == conditions, "\(conditions) is read as another NOTIFY")

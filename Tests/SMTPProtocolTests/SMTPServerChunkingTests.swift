@@ -43,10 +43,11 @@ struct SMTPServerChunkingTests {
     }
 
     @Test(
-        "hostile-input 7: a size that cannot be known is 501, and nothing behind it is run",
+        "hostile-input 7: a size that cannot be known is 501, and nothing behind it is run (field C13)",
         arguments: [
             "BDAT", "BDAT ", "BDAT  5", "BDAT -1", "BDAT +5", "BDAT 18446744073709551616", "BDAT 0x10", "BDAT 5 ",
             "BDAT 5 FIRST", "BDAT 5 LAST x", "BDAT LAST", "BDAT 1.0", "BDAT 000000000000000000005", "BDAT 5\tLAST",
+            "BDAT\t5", "bdat\t5 LAST", "BDAT5", "BDAT:5", " BDAT 5", "\tBDAT 5", "BDAT\u{b}5",
         ])
     func badSize(_ line: String) throws {
         for feeding in Feeding.allCases {

@@ -61,6 +61,7 @@ enum SMTPCommand: Hashable, Sendable {
         case "DATA": return Self.bare(.data, argument)
         case "RSET": return Self.bare(.reset, argument)
         case "QUIT": return Self.bare(.quit, argument)
+        case _ where Self.isMeantAsChunk(line): return .failure(.badChunk)
         default: return .failure(Self.otherVerbs.contains(verb) ? .notImplemented : .unknown)
         }
     }
@@ -122,6 +123,13 @@ enum SMTPCommand: Hashable, Sendable {
             return .success(.chunk(size: size, isLast: true))
         default: return .failure(.badChunk)
         }
+    }
+
+    /// A verb that was written otherwise than BDAT, and that a host behind or before us may read as BDAT: what follows may be a
+    /// chunk (`BDAT<TAB>5`).
+    private static func isMeantAsChunk(_ line: [UInt8]) -> Bool {
+        let verb = line.drop { $0 <= 0x20 }.prefix(4)
+        return String(decoding: verb, as: UTF8.self).uppercased() == "BDAT"
     }
 
     /// Whether there is anything but ASCII; `nil` where it is not UTF-8 at all.

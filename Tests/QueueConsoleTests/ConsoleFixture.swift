@@ -100,7 +100,8 @@ struct ConsoleFixture {
 
     /// Runs a command; `answer` is a person's at a terminal, `nil` where there is none.
     func run(
-        _ command: Command, _ format: OutputFormat = .json, connection: String? = nil, answer: Bool? = nil
+        _ command: Command, _ format: OutputFormat = .json, connection: String? = nil, answer: Bool? = nil,
+        isShown: Bool = false
     ) async -> Transcript {
         let box = Box()
         var confirm: (@Sendable (String) -> Bool)?
@@ -111,7 +112,7 @@ struct ConsoleFixture {
             }
         }
         let terminal = ConsoleTerminal(
-            write: { bytes in box.change { $0.output += String(decoding: bytes, as: UTF8.self) } },
+            write: { bytes in box.change { $0.output += String(decoding: bytes, as: UTF8.self) } }, isShown: isShown,
             say: { line in box.change { $0.said.append(line) } }, confirm: confirm)
         do throws(ConsoleFailure) {
             try await QueueConsole.with(

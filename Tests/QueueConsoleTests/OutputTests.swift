@@ -56,3 +56,32 @@ struct OutputTests {
         #expect(number.shortByteText == size)
     }
 }
+
+@Suite("Content on a terminal")
+struct TerminalTextTests {
+    @Test(
+        "Nothing of a message speaks to the terminal, however it is cut (field C13)",
+        arguments: [
+            ("a\u{1b}[2J\u{7}\u{8}b", "a?[2J??b"), ("\u{9b}31m\u{85}", "?31m?"), ("a\tb\r\n\r\nc\n", "a\tb\r\n\r\nc\n"),
+            ("good\rbad", "good?bad"), ("\r\r\n", "?\r\n"), ("end\r", "end?"), ("\u{202e}abc\u{2028}", "?abc?"),
+            ("Grüße, 用户 \u{1f600}\r\n", "Grüße, 用户 \u{1f600}\r\n"), ("\0", "?"),
+        ])
+    func safe(_ content: String, _ shown: String) {
+        let bytes = Array(content.utf8)
+        for size in 1...max(1, bytes.count) {
+            var text = TerminalText()
+            var output: [UInt8] = []
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                output += text.shown(Array(bytes[start..<min(start + size, bytes.count)]))
+            }
+            #expect(String(decoding: output + text.end(), as: UTF8.self) == shown)
+        }
+    }
+
+    @Test("Bytes that are no UTF-8 are none on a terminal either (field C13)")
+    func invalid() {
+        var text = TerminalText()
+        let shown = text.shown([0x61, 0x9b, 0x33, 0xc3]) + text.end()
+        #expect(String(decoding: shown, as: UTF8.self) == "a\u{fffd}3\u{fffd}")
+    }
+}

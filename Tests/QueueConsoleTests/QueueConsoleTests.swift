@@ -124,16 +124,20 @@ struct QueueConsoleTests {
         }
     }
 
-    @Test("Content comes out byte for byte; what is dropped has none, but a life that can be told")
+    @Test(
+        "Content comes out byte for byte, and made safe on a terminal (field C13); what is dropped has none, but a life that can be told"
+    )
     func content() async throws {
         try await ConsoleFixture.run { queue in
             let body = "Subject: x\r\n\r\n.dot\r\n\u{1b}[2J\r\n"
             let id = try await queue.enqueue(to: "bravo.test", "charlie.test", body: body)
             let raw = await queue.run(.cat("\(id)"), .json)
             #expect(raw.output == body)
-            let shown = try await queue.run(.show("\(id)"), .json).json
-            #expect((shown["entries"] as? [Any])?.count == 2 && (shown["trace"] as? [Any])?.count == 2)
-            #expect(shown["sender"] as? String == "alice@alpha.test")
+            let shown = await queue.run(.cat("\(id)"), .json, isShown: true)
+            #expect(shown.output == "Subject: x\r\n\r\n.dot\r\n?[2J\r\n")
+            let told = try await queue.run(.show("\(id)"), .json).json
+            #expect((told["entries"] as? [Any])?.count == 2 && (told["trace"] as? [Any])?.count == 2)
+            #expect(told["sender"] as? String == "alice@alpha.test")
             var drop = Self.request(.drop, EntrySelection())
             drop.selection.ids = ["\(id)"]
             drop.isConfirmed = true

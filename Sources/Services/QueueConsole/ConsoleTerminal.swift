@@ -2,6 +2,8 @@
 public struct ConsoleTerminal: Sendable {
     /// Writes data to standard output.
     public let write: @Sendable ([UInt8]) throws(ConsoleFailure) -> Void
+    /// Standard output is a terminal, to which the content of mail must not speak.
+    public let isShown: Bool
     /// Writes a line for people to standard error.
     public let say: @Sendable (String) -> Void
     /// Asks a person to agree; `nil` where there is nobody to ask.
@@ -9,10 +11,12 @@ public struct ConsoleTerminal: Sendable {
 
     /// A terminal of these parts.
     public init(
-        write: @escaping @Sendable ([UInt8]) throws(ConsoleFailure) -> Void, say: @escaping @Sendable (String) -> Void,
+        write: @escaping @Sendable ([UInt8]) throws(ConsoleFailure) -> Void, isShown: Bool,
+        say: @escaping @Sendable (String) -> Void,
         confirm: (@Sendable (String) -> Bool)?
     ) {
         self.write = write
+        self.isShown = isShown
         self.say = say
         self.confirm = confirm
     }

@@ -58,7 +58,8 @@ extension QueueConsole {
         try self.write(details.document) { details.lines(now: now) }
     }
 
-    /// Writes the content of a message to standard output, unchanged and piece by piece.
+    /// Writes the content of a message to standard output piece by piece: unchanged into a file or a pipe, and made safe for a
+    /// terminal.
     public func cat(_ id: String) async throws(ConsoleFailure) {
         let id = try EntrySelection.message(id)
         let found = try await Self.asked { () throws(QueueStoreError) in try await self.queue.message(id) }
@@ -66,6 +67,7 @@ extension QueueConsole {
             throw ConsoleFailure(.badData, "message \(id) is not in the queue")
         }
         var reader = self.queue.content(of: found)
+        var text = TerminalText()
         while true {
             let piece: [UInt8]?
             do throws(QueueStoreError) { piece = try await reader.next() } catch {
@@ -74,8 +76,9 @@ extension QueueConsole {
                 }
                 throw ConsoleFailure(error)
             }
-            guard let piece else { return }
-            try self.terminal.write(piece)
+            let shown = self.terminal.isShown ? piece.map { text.shown($0) } ?? text.end() : piece ?? []
+            if !shown.isEmpty { try self.terminal.write(shown) }
+            guard piece != nil else { return }
         }
     }
 

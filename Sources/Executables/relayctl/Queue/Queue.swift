@@ -72,7 +72,9 @@ extension ConsoleTerminal {
     /// Standard output for data, standard error for people; it asks only where somebody can read and answer.
     static var ofThisProcess: ConsoleTerminal {
         let mayAsk = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
-        return ConsoleTerminal(write: Self.writeOut, say: Self.sayOut, confirm: mayAsk ? Self.askOut : nil)
+        return ConsoleTerminal(
+            write: Self.writeOut, isShown: isatty(STDOUT_FILENO) == 1, say: Self.sayOut,
+            confirm: mayAsk ? Self.askOut : nil)
     }
 
     @Sendable private static func writeOut(_ bytes: [UInt8]) throws(ConsoleFailure) {

@@ -49,7 +49,10 @@ struct QueueShow: AsyncParsableCommand {
 
 struct QueueCat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cat", abstract: "Write the content of a message to standard output, byte for byte.")
+        commandName: "cat",
+        abstract:
+            "Write the content of a message to standard output, byte for byte; on a terminal, control characters are shown as ?."
+    )
 
     @OptionGroup var connection: QueueConnectionOptions
     @Argument(help: "The message's id.") var id: String

@@ -27,9 +27,6 @@ struct TextTable {
 
     /// What mail brought must neither move a terminal's cursor nor turn the direction of its text.
     static func shown(_ text: String) -> String {
-        let kept = text.unicodeScalars.map { Self.hidden.contains($0.properties.generalCategory) ? "?" : $0 }
-        return String(String.UnicodeScalarView(kept))
+        String(String.UnicodeScalarView(text.unicodeScalars.map { TerminalText.isHidden($0) ? "?" : $0 }))
     }
-
-    private static let hidden: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
 }

@@ -51,7 +51,7 @@ struct StalledPeerTests {
                     for line in ["MAIL FROM:<alice@alpha.test>", "RCPT TO:<bob@bravo.test>", "DATA"] {
                         try await client.say(line)
                     }
-                    if isRefused { try await client.send(String(repeating: "Received: a loop\r\n", count: 51)) }
+                    if isRefused { try await client.send(String(repeating: "Received: a loop\r\n", count: 101)) }
                     try await client.send(Self.content)
                     #expect(try await lab.storesBody(), "nothing of the body was stored")
                     guard isRefused else { return }

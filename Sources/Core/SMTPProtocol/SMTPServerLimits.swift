@@ -23,9 +23,9 @@ public struct SMTPServerLimits: Hashable, Sendable {
     /// Bytes in a text line without CRLF. RFC 5321 §4.5.3.1.6 obliges senders to stay within 998, and many do not: a
     /// line up to this limit is accepted as it is, and a message with a longer one is answered 554 at its end.
     public var textLineBytes = 64 * 1024
-    /// Received fields of a message, the limit that mail operators are used to; one with more is answered 554 5.4.6, for it
-    /// goes in circles (RFC 5321 §6.3).
-    public var receivedFields = 50
+    /// Received fields of a message; one with more is answered 554 5.4.6, for it goes in circles. RFC 5321 §6.3 asks for at least
+    /// 100, "normally".
+    public var receivedFields = 100
     /// Bytes read of a message beyond its limit of size; then 552, and the connection is closed. Also the largest chunk
     /// that is read and answered 503 where BDAT has no transaction; a larger one closes the connection.
     public var discardedMessageBytes = 16 * 1024 * 1024

@@ -41,7 +41,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxMessageSize = ByteCount.mebibytes(50)
         public var maxRecipients = 1000
         public var maxMessagesPerConnection = 1000
-        public var maxReceivedFields = 50
+        public var maxReceivedFields = 100
         public var maxCommandLine = ByteCount(2048)
         public var maxTextLine = ByteCount(65_536)
         public var maxErrors = 20

@@ -18,9 +18,26 @@ struct InternationalDomainsTests {
     }
 
     @Test(
+        "Emoji have the A-labels that IDNA2003 gives them (field C11)",
+        arguments: [
+            ("😀.test", "xn--e28h.test"), ("☃.test", "xn--n3h.test"), ("i❤.test", "xn--i-7iq.test"),
+            ("mx.BÜCHER😀.test", "mx.xn--bcher-kva83980g.test"), ("xn--n3h.test", "xn--n3h.test"),
+        ])
+    func emoji(_ text: String, _ expected: String) throws {
+        #expect(try DomainName(unicode: text).text == expected)
+    }
+
+    @Test(
+        "What IDNA2003 would make another name of is refused instead (field C11)",
+        arguments: ["straße😀.test", "STRAẞE😀.test", "ς☃.test", "👩\u{200D}👩.test", "😀\u{200C}.test"])
+    func deviations(_ text: String) {
+        #expect(throws: InternationalDomainError.self) { try DomainName(unicode: text) }
+    }
+
+    @Test(
         "What is no domain name is refused with a reason",
         arguments: [
-            "", ".", "a..b", "-\u{FC}.test", "\u{200D}.test", "☃.test", "😀.test", "a b.test", "a\u{0}.test",
+            "", ".", "a..b", "-\u{FC}.test", "\u{200D}.test", "a b.test", "a\u{0}.test",
             "xn--\u{FC}.test", "xn--a-ecp.test", "a@b.test", "bücher.\u{661}a\u{5D0}.test", "ü\r\n.test",
             String(repeating: "ü", count: 64) + ".test", String(repeating: "ü", count: 600),
         ])

@@ -8,14 +8,29 @@ import Testing
             ("a.b+c@Example.ORG", "a.b+c@example.org"), ("User@example.org.", "User@example.org"),
             ("\"a.b\"@example.org", "a.b@example.org"), ("\"a b\"@example.org", "\"a b\"@example.org"),
             ("\"a\\\"\\b\\\\\"@example.org", "\"a\\\"b\\\\\"@example.org"), ("a@[192.0.2.1]", "a@[192.0.2.1]"),
-            ("a@[IPv6:2001:DB8::1]", "a@[IPv6:2001:db8::1]"), (";sh@example.org", nil), ("a..b@example.org", nil),
-            (".a@example.org", nil), ("a@", nil), ("@example.org", nil), ("a@b@example.org", nil),
+            ("a@[IPv6:2001:DB8::1]", "a@[IPv6:2001:db8::1]"), (";sh@example.org", nil),
+            ("a..b@example.org", "\"a..b\"@example.org"),
+            (".a@example.org", "\".a\"@example.org"), ("a@", nil), ("@example.org", nil), ("a@b@example.org", nil),
             ("a@[2001:db8::1]", nil), ("a@[192.0.2.1", nil), ("\"a@example.org", nil), ("a b@example.org", nil),
             ("ä@example.org", "ä@example.org"), ("ä b@example.org", nil), ("a\u{85}@example.org", nil),
             ("\"\"@example.org", nil), ("a@exa mple.org", nil),
         ] as [(String, String?)])
     func mailbox(_ text: String, _ canonical: String?) {
         #expect(Mailbox(text)?.description == canonical)
+    }
+
+    @Test(
+        "Dots may stand anywhere in a local part; with quotes or without, it is one mailbox (field C11)",
+        arguments: ["john..doe", "john.", ".john", "..", "jörg..", "a.b"])
+    func dots(_ local: String) throws {
+        let plain = try #require(Mailbox("\(local)@example.org"))
+        let quoted = try #require(Mailbox("\"\(local)\"@example.org"))
+        #expect(plain == quoted && plain.localPart == local)
+        #expect(plain.description == (local == "a.b" ? "a.b@example.org" : "\"\(local)\"@example.org"))
+        #expect(Mailbox(plain.description) == plain)
+        #expect(
+            ForwardPath("<\(local)%elsewhere.test@example.org>")?.relayTarget
+                == .routed(try #require(DomainName("example.org")), by: .percent))
     }
 
     @Test("The null reverse path, a source route and the bare postmaster are read")

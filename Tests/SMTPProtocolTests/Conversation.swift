@@ -35,6 +35,8 @@ struct ServerConversation {
     var session: SMTPServerSession
     /// What the client saw: the code of each reply, `TLS` for a handshake, `closed` at the end.
     var transcript: [String] = []
+    /// The whole reply to the last command that was simply answered.
+    private(set) var lastReply = ""
     /// The messages stored.
     var messages: [String] = []
     var envelopes: [Envelope] = []
@@ -85,6 +87,7 @@ struct ServerConversation {
             return false
         case .reply(let reply):
             self.transcript.append("\(reply.code)")
+            self.lastReply = "\(reply)"
         case .close(let reply):
             self.transcript += ["\(reply.code)", "closed"]
             self.isClosed = true

@@ -103,6 +103,25 @@ struct SMTPServerParameterTests {
         #expect(envelope.recipients[0].originalRecipient?.address == #"\x{7528}\x{6237}@b\x{FC}cher.test"#)
     }
 
+    @Test("An address that is none is 501 5.1.3, or 5.1.7 of a sender, and named (field C11)")
+    func badAddress() throws {
+        var talk = try self.talk()
+        talk.send("MAIL FROM:<a b@c.test>\r\n")
+        #expect(talk.lastReply == "501 5.1.7 Not a valid address: <a b@c.test>")
+        talk.send("MAIL FROM:<a@c.test> SMTPUTF8\r\n")
+        for (written, named) in [
+            ("<b@>", "<b@>"), ("b@relay.test SIZE=1", "b@relay.test"), ("<b@relay.test", "<b@relay.test"), ("", ""),
+            ("<ä@a\u{200D}b.test>", #"<\xC3\xA4@a\xE2\x80\x8Db.test>"#), ("<b@[192.0.2.300]>", "<b@[192.0.2.300]>"),
+        ] {
+            talk.send("RCPT TO:\(written)\r\n")
+            #expect(talk.lastReply == "501 5.1.3 Not a valid address: \(named)")
+        }
+        talk.send("RCPT TO:<\(String(repeating: "ä", count: 900))>\r\n")
+        #expect(talk.lastReply.hasPrefix("501 5.1.3 ") && talk.lastReply.utf8.count < 512)
+        talk.send("RCPT TO:<john..doe@relay.test>\r\n")
+        #expect(talk.session.envelope?.recipients.map { "\($0.path)" } == ["<\"john..doe\"@relay.test>"])
+    }
+
     @Test(
         "hostile-input 13: a UTF-8 address without SMTPUTF8 is 553 5.6.7, be it in its local part or its domain",
         arguments: ["ä@c.test", "a@bücher.test", "\"ä SMTPUTF8\"@c.test", "a@ungültig.test"])

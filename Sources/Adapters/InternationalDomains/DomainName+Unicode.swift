@@ -5,6 +5,9 @@ extension DomainName {
     /// Reads a domain name as people write it, U-labels included, and turns it into A-labels once
     /// (IDNA2008, RFC 5891 §5, after the non-transitional mapping of UTS 46, so `ß` stays itself).
     ///
+    /// What IDNA2008 has no place for, such as emoji, becomes the A-labels that IDNA2003 would give it: such names are registered,
+    /// and everybody else finds them.
+    ///
     /// A-labels that come in must be the ones their U-labels give. Labels are letters, digits, hyphens and, for
     /// service names, underscores; anything else that libidn2 lets pass in ASCII is refused here.
     ///
@@ -24,17 +27,30 @@ extension DomainName {
 
     private static func aLabels(_ text: String) throws(InternationalDomainError) -> String {
         if text.utf8.allSatisfy({ $0 < 0x80 }), !text.lowercased().contains("xn--") { return text }
+        let (status, labels) = self.convert(text, IDN2_NONTRANSITIONAL)
+        if let labels { return labels }
+        // Transitional processing would make another name of a text with these, and perhaps somebody else's.
+        if status == IDN2_DISALLOWED.rawValue, !text.unicodeScalars.contains(where: Self.deviations.contains),
+            let labels = self.convert(text, IDN2_TRANSITIONAL).labels
+        {
+            return labels
+        }
+        // The texts of errors are constants of the library.
+        throw InternationalDomainError(text: text, reason: unsafe String(cString: idn2_strerror(status)))
+    }
+
+    /// The characters that transitional and other processing read differently (UTS 46 §6): ß, its capital, final sigma, and the
+    /// joiners.
+    private static let deviations: Set<Unicode.Scalar> = ["\u{DF}", "\u{1E9E}", "\u{3C2}", "\u{200C}", "\u{200D}"]
+
+    private static func convert(_ text: String, _ processing: idn2_flags) -> (status: Int32, labels: String?) {
         var output: UnsafeMutablePointer<CChar>?
-        let flags = Int32(IDN2_NONTRANSITIONAL.rawValue | IDN2_NFC_INPUT.rawValue)
+        let flags = Int32(processing.rawValue | IDN2_NFC_INPUT.rawValue)
         // libidn2 reads the NUL-terminated text, and gives a text of its own that is freed below.
         let status = unsafe idn2_to_ascii_8z(text, &output, flags)
         defer { unsafe idn2_free(output) }
-        guard status == IDN2_OK.rawValue, let result = unsafe output else {
-            // The texts of errors are constants of the library.
-            let reason = unsafe String(cString: idn2_strerror(status))
-            throw InternationalDomainError(text: text, reason: reason)
-        }
-        return unsafe String(cString: result)
+        guard status == IDN2_OK.rawValue, let result = unsafe output else { return (status, nil) }
+        return unsafe (status, String(cString: result))
     }
 }
 

@@ -50,10 +50,11 @@ struct PathScanner {
             self.takeWhile { Self.isLetterOrDigit($0) || $0 >= 0x80 || [0x2d, 0x2e, 0x5f].contains($0) })
     }
 
+    /// `Dot-string`, and its dots may stand anywhere: there are mailboxes named `john..doe` and `john.`, and everybody takes them.
+    /// They are the mailboxes that a quoted string names, as which they are written again.
     private mutating func dotString() -> String? {
         let text = self.takeWhile { Self.isAtomText($0) || $0 == UInt8(ascii: ".") }
-        let atoms = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        return atoms.allSatisfy { !$0.isEmpty } ? String(validating: text, as: UTF8.self) : nil
+        return text.isEmpty ? nil : String(validating: text, as: UTF8.self)
     }
 
     private mutating func quotedString() -> String? {

@@ -26,6 +26,9 @@ enum SMTPCommand: Hashable, Sendable {
         case unknown
         /// A known verb with a wrong argument: 501.
         case badArgument
+        /// An address that is none, as it was written: 501 5.1.7 for a sender, 5.1.3 for a recipient.
+        case badSender([UInt8])
+        case badRecipient([UInt8])
         /// BDAT whose size cannot be known: 501, and nothing may follow it.
         case badChunk
         /// An address with UTF-8 in it, without SMTPUTF8: 553 5.6.7 (RFC 6531 §3.5).
@@ -85,8 +88,11 @@ enum SMTPCommand: Hashable, Sendable {
     ) -> Result<SMTPCommand, Fault> {
         guard let isInternational = Self.isInternational(argument), let rest = Self.afterKeyword("FROM:", argument)
         else { return .failure(.badArgument) }
-        guard let (path, tail) = ReversePath.parsePrefix(rest, conversion), let parameters = Self.parameters(tail)
-        else { return .failure(isInternational && !Self.declaresUTF8(argument) ? .internationalAddress : .badArgument) }
+        guard let (path, tail) = ReversePath.parsePrefix(rest, conversion) else {
+            let isUndeclared = isInternational && !Self.declaresUTF8(argument)
+            return .failure(isUndeclared ? .internationalAddress : .badSender(Self.address(in: rest)))
+        }
+        guard let parameters = Self.parameters(tail) else { return .failure(.badArgument) }
         guard !Self.isWrittenInUTF8(rest, before: tail) || parameters.contains(where: { $0.keyword == "SMTPUTF8" })
         else { return .failure(.internationalAddress) }
         return .success(.mail(path, parameters: parameters))
@@ -95,9 +101,13 @@ enum SMTPCommand: Hashable, Sendable {
     private static func recipient(
         _ argument: ArraySlice<UInt8>, _ conversion: DomainNameConversion
     ) -> Result<SMTPCommand, Fault> {
-        guard Self.isInternational(argument) != nil, let rest = Self.afterKeyword("TO:", argument),
-            let (path, tail) = ForwardPath.parsePrefix(rest, conversion), let parameters = Self.parameters(tail)
-        else { return .failure(.badArgument) }
+        guard Self.isInternational(argument) != nil, let rest = Self.afterKeyword("TO:", argument) else {
+            return .failure(.badArgument)
+        }
+        guard let (path, tail) = ForwardPath.parsePrefix(rest, conversion) else {
+            return .failure(.badRecipient(Self.address(in: rest)))
+        }
+        guard let parameters = Self.parameters(tail) else { return .failure(.badArgument) }
         return .success(
             .recipient(path, parameters: parameters, isInternational: Self.isWrittenInUTF8(rest, before: tail)))
     }
@@ -146,6 +156,12 @@ enum SMTPCommand: Hashable, Sendable {
         argument.split(separator: UInt8(ascii: " ")).dropFirst().contains {
             String(decoding: $0, as: UTF8.self).uppercased() == "SMTPUTF8"
         }
+    }
+
+    /// What was meant as an address: up to its closing bracket, or to the first space.
+    private static func address(in rest: ArraySlice<UInt8>) -> [UInt8] {
+        let end = rest.firstIndex(of: UInt8(ascii: ">")).map { $0 + 1 } ?? rest.firstIndex(of: UInt8(ascii: " "))
+        return Array(rest[..<(end ?? rest.endIndex)])
     }
 
     /// What follows `FROM:` or `TO:`. A space after the colon is against the grammar, common, and harmless.

@@ -46,6 +46,12 @@ enum SMTPServerReplies {
     static let nulByte = permanent(554, 6, 0, "Message refused: NUL byte")
     static let textLineTooLong = permanent(554, 6, 0, "Message refused: text line too long")
 
+    /// Names the address, so that whoever wrote it learns which one was meant. Detail 7 is of a sender, 3 of a recipient (RFC 3463
+    /// §3.2). The reply makes it safe.
+    static func badAddress(_ address: [UInt8], detail: UInt16) -> SMTPReply {
+        self.permanent(501, 1, detail, "Not a valid address: \(String(decoding: address.prefix(100), as: UTF8.self))")
+    }
+
     static func chunkReceived(_ size: Int) -> SMTPReply {
         SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "\(size) octets received")
     }

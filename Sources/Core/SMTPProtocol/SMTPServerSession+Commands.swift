@@ -64,6 +64,8 @@ extension SMTPServerSession {
         case .unknown: SMTPServerReplies.unknownCommand
         case .badArgument, .badChunk: SMTPServerReplies.badArgument
         case .internationalAddress: SMTPServerReplies.internationalAddress
+        case .badSender(let address): SMTPServerReplies.badAddress(address, detail: 7)
+        case .badRecipient(let address): SMTPServerReplies.badAddress(address, detail: 3)
         }
     }
 

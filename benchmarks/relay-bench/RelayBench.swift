@@ -4,5 +4,5 @@ import ArgumentParser
 struct RelayBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay-bench", abstract: "Measure the relay on a small world of its own on loopback.",
-        subcommands: [EndToEnd.self, Idle.self, Bodies.self, Queue.self, Steady.self])
+        subcommands: [EndToEnd.self, Idle.self, Bodies.self, Queue.self, Steady.self, Limited.self, Silent.self])
 }

@@ -19,6 +19,8 @@ public struct ConnectionTarget: Hashable, Sendable {
 
 /// The right to one connection.
 public struct ConnectionGrant: Hashable, Sendable {
+    /// No other has it.
+    public let id: UInt64
     /// Whose it is.
     public let site: ReceivingSite
     /// Where it leads.
@@ -31,8 +33,8 @@ public struct ConnectionGrant: Hashable, Sendable {
 
 /// Who may open a connection to a receiving host: decisions only.
 ///
-/// There are limits for each site, for each address, as far as that takes more (`ConnectionWindow`), and for the node, whose
-/// connections are shared by `FairShares`.
+/// There are limits for each site, for each address, as far as that takes more (`ConnectionWindow`), for hosts that have not taken
+/// mail yet (`ConnectionPools`), and for the node, whose connections are shared by `FairShares`.
 public struct ConnectionLedger: Sendable {
     /// What came of asking for a connection.
     public enum Answer: Hashable, Sendable {
@@ -50,8 +52,37 @@ public struct ConnectionLedger: Sendable {
         case site
         /// The addresses take no more, as far as is known; while their windows grow, that is about to be found out.
         case address(isGrowing: Bool)
+        /// As many are being opened as may be to hosts of this standing, or to their network, or hosts that have not taken mail yet
+        /// have all that they may.
+        case pool(HostStanding)
         /// The node has as many as it may.
         case node
+    }
+
+    /// What is to become of a connection that is being opened.
+    public enum Patience: Hashable, Sendable {
+        /// It waits on.
+        case stay
+        /// Somebody of whom nothing is known waits, too: it is closed, and its message waits in line.
+        case giveWay
+        /// It has had all the time that there is while others wait: the host has failed.
+        case timeIsUp
+    }
+
+    /// What a host of which nothing is known has for its greeting, before it gives way to others.
+    public static let firstLook = Duration.seconds(2)
+    /// What any host has while others wait.
+    public static let longestLook = Duration.seconds(30)
+
+    /// A connection.
+    private struct Record {
+        let standing: HostStanding
+        let network: HostNetwork
+        let since: MonotonicInstant
+        var isBeingOpened = true
+        /// The host has taken no mail yet.
+        var isUnproven: Bool
+        var isLeaving = false
     }
 
     private struct Door: Hashable {
@@ -83,12 +114,20 @@ public struct ConnectionLedger: Sendable {
     private var sites: SiteLedger
     private var doors: [Door: Entry] = [:]
     private var shares: FairShares<ReceivingSite>
+    private var pools: ConnectionPools
+    private var siteStandings = StandingBook<ReceivingSite>()
+    private var addressStandings = StandingBook<IPAddress>()
+    private var records: [UInt64: Record] = [:]
+    /// Connections that were told to give way.
+    private var leaving = 0
+    private var nextID: UInt64 = 0
     private var sweepsAt = 1024
 
     /// - Parameter connections: those of the whole node.
     public init(limits: SiteLimits, connections: Int) {
         self.sites = SiteLedger(limits: limits)
         self.shares = FairShares(connections)
+        self.pools = ConnectionPools(connections: connections)
     }
 
     // MARK: Opening
@@ -104,6 +143,10 @@ public struct ConnectionLedger: Sendable {
             while let egress = self.sites.way(to: site, of: ways) {
                 switch self.window(Door(target, egress)).room(at: now) {
                 case .free:
+                    let standing = self.standing(of: site, at: target.address, now: now)
+                    guard self.pools.allows(standing, in: HostNetwork(of: target.address)) else {
+                        return .full(.pool(standing))
+                    }
                     guard self.shares.take(site) else { return .full(.node) }
                     return .granted(self.open(site, target, egress, now: now))
                 case .full(let isGrowing): reason = .full(.address(isGrowing: isGrowing))
@@ -121,26 +164,104 @@ public struct ConnectionLedger: Sendable {
         self.sweep(at: now)
         self.sites.open(site, by: egress, at: now)
         self.doors[Door(target, egress), default: Entry(lastUsed: now)].window.began()
-        return ConnectionGrant(site: site, address: target.address, port: target.port, egress: egress)
+        let standing = self.standing(of: site, at: target.address, now: now)
+        let network = HostNetwork(of: target.address)
+        self.pools.began(standing, in: network)
+        self.nextID += 1
+        self.records[self.nextID] = Record(
+            standing: standing, network: network, since: now, isUnproven: standing != .proven)
+        return ConnectionGrant(
+            id: self.nextID, site: site, address: target.address, port: target.port, egress: egress)
     }
 
     /// How many connections a site has.
     public func count(of site: ReceivingSite) -> Int { self.shares.count(of: site) }
 
+    /// What a host has shown of itself lately.
+    public func standing(of site: ReceivingSite, at address: IPAddress, now: MonotonicInstant) -> HostStanding {
+        if self.siteStandings.isProven(site, at: now) || self.addressStandings.isProven(address, at: now) {
+            return .proven
+        }
+        let isSilent = self.siteStandings.isSilent(site, at: now) || self.addressStandings.isSilent(address, at: now)
+        return isSilent ? .silent : .fresh
+    }
+
+    /// Whether there is room for one more to a host of this standing, as far as only that counts.
+    public func allows(_ standing: HostStanding) -> Bool { self.pools.allows(standing) }
+
     // MARK: What becomes of a connection
 
     /// It is open: it may carry mail.
     public mutating func succeeded(_ grant: ConnectionGrant, at now: MonotonicInstant) {
+        self.openingEnded(grant)
+        self.siteStandings.answered(grant.site)
+        self.addressStandings.answered(grant.address)
         self.change(grant, at: now) { $0.succeeded(at: now) }
     }
 
     /// It was turned away before it could carry mail. Gives how many the address takes, where others work; `nil` where none does.
-    public mutating func turnedAway(_ grant: ConnectionGrant, at now: MonotonicInstant) -> Int? {
-        self.change(grant, at: now) { $0.turnedAway(at: now) ? $0.size(at: now) : nil }
+    ///
+    /// - Parameter inSilence: nothing was said at all.
+    public mutating func turnedAway(_ grant: ConnectionGrant, inSilence: Bool, at now: MonotonicInstant) -> Int? {
+        let size = self.change(grant, at: now) { $0.turnedAway(at: now) ? $0.size(at: now) : nil }
+        if inSilence, size == nil { self.fellSilent(grant, at: now) }
+        return size
+    }
+
+    /// Mail was delivered over it.
+    public mutating func delivered(_ grant: ConnectionGrant, at now: MonotonicInstant) {
+        self.siteStandings.delivered(grant.site, at: now)
+        self.addressStandings.delivered(grant.address, at: now)
+        self.unprovenEnded(grant)
+    }
+
+    /// What is to become of a connection that is being opened, while so many wait for their turn.
+    ///
+    /// - Parameters:
+    ///   - strangers: those that wait for the pool of hosts that are not proven and of which nothing is known.
+    ///   - others: all that wait for the same as this one, or for any connection at all.
+    public mutating func patience(
+        with grant: ConnectionGrant, strangers: Int, others: (HostStanding) -> Int, at now: MonotonicInstant
+    ) -> Patience {
+        guard let record = self.records[grant.id], record.isBeingOpened, !record.isLeaving else { return .stay }
+        let waited = now - record.since
+        if waited >= Self.longestLook, others(record.standing) > self.leaving {
+            self.leaves(grant)
+            return .timeIsUp
+        }
+        guard record.standing == .fresh, waited >= Self.firstLook, strangers > self.leaving else { return .stay }
+        self.leaves(grant)
+        self.fellSilent(grant, at: now)
+        return .giveWay
+    }
+
+    private mutating func leaves(_ grant: ConnectionGrant) {
+        self.records[grant.id]?.isLeaving = true
+        self.leaving += 1
+    }
+
+    private mutating func fellSilent(_ grant: ConnectionGrant, at now: MonotonicInstant) {
+        self.siteStandings.fellSilent(grant.site, at: now)
+        self.addressStandings.fellSilent(grant.address, at: now)
+    }
+
+    private mutating func openingEnded(_ grant: ConnectionGrant) {
+        guard let record = self.records[grant.id], record.isBeingOpened else { return }
+        self.records[grant.id]?.isBeingOpened = false
+        self.pools.openingEnded(record.standing, in: record.network)
+    }
+
+    private mutating func unprovenEnded(_ grant: ConnectionGrant) {
+        guard self.records[grant.id]?.isUnproven == true else { return }
+        self.records[grant.id]?.isUnproven = false
+        self.pools.unprovenEnded()
     }
 
     /// It is closed.
     public mutating func close(_ grant: ConnectionGrant, wasEstablished: Bool, at now: MonotonicInstant) {
+        self.openingEnded(grant)
+        self.unprovenEnded(grant)
+        if self.records.removeValue(forKey: grant.id)?.isLeaving == true { self.leaving -= 1 }
         self.shares.giveBack(grant.site)
         self.sites.close(grant.site, by: grant.egress, at: now)
         self.change(grant, at: now) { $0.ended(wasEstablished: wasEstablished) }

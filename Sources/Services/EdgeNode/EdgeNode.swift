@@ -189,7 +189,8 @@ public struct EdgeNode: Sendable {
 
     private func deliveryEnvironment(_ parts: Parts, _ policy: InboundPolicy) throws -> DeliveryEnvironment {
         let sites = SiteTable(
-            limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections)
+            limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections,
+            shortages: ConnectionShortages(metrics: self.metrics, logger: self.logger))
         return DeliveryEnvironment(
             settings: self.configuration.deliverySettings, policy: policy,
             routes: RouteFinder(

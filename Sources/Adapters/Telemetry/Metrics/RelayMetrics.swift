@@ -17,6 +17,7 @@ public struct RelayMetrics: Sendable {
     public let smtpConnectionsTotal: Counter<OutboundConnectionResult>
     public let smtpConnections: Gauge<NoLabels>
     public let smtpNarrowings: Counter<NoLabels>
+    public let smtpConnectionsAwaited: Gauge<NoLabels>
     public let smtpTLSHandshakes: Counter<LabelPair<PeerTrust, TLSVersionLabel>>
     public let deliveries: Counter<DeliveryResult>
     public let deliveryLatency: Histogram<NoLabels>
@@ -79,6 +80,9 @@ public struct RelayMetrics: Sendable {
         self.smtpConnections = make.gauge("smtp_connections", "Connections to receiving hosts open now.")
         self.smtpNarrowings = make.counter(
             "smtp_narrowings_total", "Connections turned away by a host that others were open to: it gets fewer.")
+        self.smtpConnectionsAwaited = make.gauge(
+            "smtp_connections_awaited",
+            "Deliveries that wait for a connection, since there are as many as there may be.")
         self.smtpTLSHandshakes = make.counter(
             "smtp_tls_handshakes_total", "TLS handshakes with receiving hosts, by what they proved.")
         self.deliveries = make.counter("deliveries_total", "Recipients by the outcome of a delivery attempt.")

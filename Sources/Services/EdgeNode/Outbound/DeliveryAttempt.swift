@@ -75,7 +75,9 @@ struct DeliveryAttempt {
             return .postponed(DeliveryEnvironment.resolverPause, because: .resolver)
         }
         // It is a fact about the hosts, and no failure of the message's: its turn comes over the connections that they take.
-        if self.tries.contains(where: \.isCrowded), self.tries.allSatisfy(\.isOfNoMessage) { return .siteIsFull }
+        if self.tries.contains(where: { $0.isCrowded || $0.isDisplaced }), self.tries.allSatisfy(\.isOfNoMessage) {
+            return .siteIsFull
+        }
         if self.tries.isEmpty, !self.isHeld { return .void }
         let tries = self.tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : self.tries
         let report = AttemptReport(
@@ -179,7 +181,9 @@ struct DeliveryAttempt {
         switch await self.dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
         case .failed(let failure):
             attempt.failure = failure
-            if failure.isOfConnecting, let size = place.turnedAway() {
+            attempt.isDisplaced = failure.isDisplaced
+            let isSilence = failure.failure == .connectionTimeout
+            if failure.isOfConnecting, !failure.isDisplaced, let size = place.turnedAway(inSilence: isSilence) {
                 attempt.isCrowded = true
                 self.logCrowded(attempt, size: size)
             }
@@ -229,6 +233,7 @@ struct DeliveryAttempt {
         attempt.isWithdrawn = sent.isWithdrawn
         attempt.isCutShort = sent.isCutShort
         for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
+        if sent.outcomes.values.contains(where: \.isAccepted) { current.place.delivered() }
         link = current
         if !current.connection.isReady || current.isUsedUp(self.environment.settings) || self.environment.sites.isOwed {
             current.connection.quit()

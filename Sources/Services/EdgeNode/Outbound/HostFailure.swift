@@ -25,6 +25,8 @@ struct HostFailure: Hashable, Sendable {
     private(set) var refused: RefusedChain?
     /// In the handshake the host fell silent, or closed the connection.
     let isBrokenHandshake: Bool
+    /// The connection was closed for others who waited.
+    private(set) var isDisplaced = false
     /// It was not found now: it is how the destination failed last, as that was stored.
     let stored: DeliveryFailure?
 
@@ -113,6 +115,20 @@ struct HostFailure: Hashable, Sendable {
 
     private static func safe(_ text: String) -> String {
         SafeText.escape(bytes: text.utf8.prefix(SMTPReply.maximumDescription))
+    }
+
+    /// The host had not greeted us yet, and others wait for the connection.
+    static var displaced: HostFailure {
+        var failure = HostFailure(.connectionTimeout, "no greeting yet, and other hosts wait for their turn")
+        failure.isDisplaced = true
+        return failure
+    }
+
+    /// The host did not greet us, and it has had all the time that there is while others wait.
+    static var outOfTime: HostFailure {
+        HostFailure(
+            .connectionTimeout,
+            "no greeting in \(ConnectionLedger.longestLook.components.seconds) s, and other hosts wait")
     }
 
     /// The peer said nothing within the deadline of this stage.

@@ -42,6 +42,8 @@ struct HostTry: Sendable {
     var isOurNetworks: Bool { self.failure?.failure == .localNetwork }
     /// The connection was turned away while others to the same address worked: it was one too many.
     var isCrowded = false
+    /// The host had not greeted us yet, and the connection was closed for others who waited.
+    var isDisplaced = false
 }
 
 extension HostTry {
@@ -61,6 +63,11 @@ extension HostTry {
         else { return false }
         return self.established == nil || failure.isServiceRefusal
     }
+}
+
+extension SMTPRecipientOutcome {
+    /// The host answers for the message from now on.
+    var isAccepted: Bool { if case .accepted = self { true } else { false } }
 }
 
 extension HostTry {

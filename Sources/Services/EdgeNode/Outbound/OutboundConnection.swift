@@ -1,4 +1,5 @@
 import DANE
+import DeliveryQueue
 import MailModel
 import NIOCore
 import SMTPProtocol
@@ -67,12 +68,16 @@ final class OutboundConnection: ChannelInboundHandler {
     /// When the transaction under way, or the last one, is over at the latest.
     var transactionEnd = NIODeadline.distantFuture
     var established = Established(label: .none)
+    /// Whether others need the connection more, asked while it is being opened.
+    private let patience: () -> ConnectionLedger.Patience
 
     /// A connection that says into `opened` what came of it.
     init(
         requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, usesChunking: Bool,
-        timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>
+        timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>,
+        patience: @escaping () -> ConnectionLedger.Patience = { .stay }
     ) {
+        self.patience = patience
         self.requirement = requirement
         self.tls = tls
         self.timeouts = timeouts
@@ -105,6 +110,7 @@ final class OutboundConnection: ChannelInboundHandler {
         self.context = context
         self.timer = DeadlineTimer(on: context.eventLoop) { [unowned self] in self.deadlinePassed() }
         if context.channel.isActive { self.armTimer(afterProgress: true) }
+        self.askForPatience()
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -210,6 +216,26 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     // MARK: - Deadlines
+
+    /// How often a connection that is being opened looks whether others wait for it.
+    private static let patienceInterval = TimeAmount.milliseconds(500)
+
+    private func askForPatience() {
+        guard let context else { return }
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.patienceInterval) {
+            guard case .opening = self.operation, self.context != nil else { return }
+            switch self.patience() {
+            case .stay: return self.askForPatience()
+            case .giveWay: self.giveUp(.displaced)
+            case .timeIsUp: self.giveUp(.outOfTime)
+            }
+        }
+    }
+
+    private func giveUp(_ failure: HostFailure) {
+        _ = self.session.connectionClosed()
+        self.fail(failure)
+    }
 
     /// Moves the deadline when something else is waited for, or after progress; single bytes are none, and behind the final dot
     /// only its own reply is.

@@ -87,7 +87,8 @@ struct Dialer {
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
             requirement: requirement, tls: tls, helloName: place.egress.helloName, usesChunking: settings.usesChunking,
-            timeouts: settings.timeouts, opened: promise)
+            timeouts: settings.timeouts, opened: promise,
+            patience: { place.patience })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         self.channel(to: address, port: port, from: place.egress.address, for: bound).assumeIsolated().whenComplete {
             switch $0 {

@@ -29,13 +29,38 @@ struct SiteLine {
     private var waiting: [ReceivingSite: [Waiter]] = [:]
     /// Of those, the ones that any connection's end may help, not only one to their site.
     private var waitingElsewhere = 0
+    /// How many wait for what.
+    private var waitingFor: [ConnectionLedger.Limit: Int] = [:]
     private var nextNumber: UInt64 = 0
+    /// Of strangers the newest and the oldest are next by turns: so many that wait as like hold up neither.
+    private var isNewestNext = false
 
     /// Nobody waits.
     init(_ ledger: ConnectionLedger) { self.ledger = ledger }
 
     /// Whether anybody waits for a place at this site.
     func isAwaited(_ site: ReceivingSite) -> Bool { self.waiting[site] != nil }
+
+    /// How many wait since hosts that are not proven, or the node, have as many connections as they may.
+    var shortage: Int {
+        self.waitingFor.reduce(0) { sum, entry in
+            switch entry.key {
+            case .pool, .node: sum + entry.value
+            case .site, .address: sum
+            }
+        }
+    }
+
+    /// What is to become of a connection that is being opened.
+    mutating func patience(with grant: ConnectionGrant, at now: MonotonicInstant) -> ConnectionLedger.Patience {
+        let (waiting, node) = (self.waitingFor, self.waitingFor[.node, default: 0])
+        return self.ledger.patience(
+            with: grant, strangers: waiting[.pool(.fresh), default: 0],
+            others: { standing in
+                let strangers = waiting[.pool(.fresh), default: 0] + waiting[.pool(.silent), default: 0]
+                return node + (standing == .proven ? waiting[.pool(.proven), default: 0] : strangers)
+            }, at: now)
+    }
 
     /// A site waits that has no connection at all, since the node has as many as it may.
     var isOwed: Bool {
@@ -49,7 +74,7 @@ struct SiteLine {
         var waiter = waiter
         waiter.number = self.nextNumber
         self.nextNumber += 1
-        if waiter.limit != .site { self.waitingElsewhere += 1 }
+        self.count(waiter.limit, 1)
         self.waiting[site, default: []].append(waiter)
     }
 
@@ -96,21 +121,51 @@ struct SiteLine {
 
     private mutating func left(_ waiter: Waiter) {
         waiter.customer.add(-1)
-        if waiter.limit != .site { self.waitingElsewhere -= 1 }
+        self.count(waiter.limit, -1)
+    }
+
+    private mutating func count(_ limit: ConnectionLedger.Limit, _ change: Int) {
+        if limit != .site { self.waitingElsewhere += change }
+        self.waitingFor[limit, default: 0] += change
     }
 
     /// Takes those out of the line who may go on after a connection was opened or closed.
     mutating func admit(after grant: ConnectionGrant) -> [(Waiter, Answer)] {
         var told = self.admit(at: grant.site)
         guard self.waitingElsewhere > 0 else { return told }
-        // Who has the fewest connections is next, and of equals who has waited longest.
-        let order = self.waiting.compactMap { site, line in
-            line.first { $0.limit != .site }.map { (site, self.ledger.count(of: site), $0.number) }
-        }
-        for (site, _, _) in order.sorted(by: { ($0.1, $0.2) < ($1.1, $1.2) }) {
-            told += self.admit(at: site, atMost: 1)
+        for turn in self.turns() where self.ledger.allows(turn.standing) {
+            told += self.admit(at: turn.site, atMost: 1)
         }
         return told
+    }
+
+    private struct Turn {
+        let site: ReceivingSite
+        let standing: HostStanding
+        /// The lowest is next.
+        let order: (Int, Int, Int)
+    }
+
+    /// Whose turn it is, of those who wait for more than their site. Hosts that have taken mail lately come first, and those that
+    /// said nothing last; of equals, who has the fewest connections, and then who has waited longest.
+    private mutating func turns() -> [Turn] {
+        self.isNewestNext.toggle()
+        let now = MonotonicInstant.now
+        let turns = self.waiting.compactMap { site, line -> Turn? in
+            guard let first = line.first(where: { $0.limit != .site }), let target = first.targets.first else {
+                return nil
+            }
+            let standing = self.ledger.standing(of: site, at: target.address, now: now)
+            guard self.ledger.allows(standing) else { return nil }
+            let (count, number) = (self.ledger.count(of: site), Int(first.number))
+            switch standing {
+            case .proven: return Turn(site: site, standing: standing, order: (0, count, number))
+            case .fresh:
+                return Turn(site: site, standing: standing, order: (1, count, self.isNewestNext ? -number : number))
+            case .silent: return Turn(site: site, standing: standing, order: (2, count, number))
+            }
+        }
+        return turns.sorted { $0.order < $1.order }
     }
 
     /// Takes those out of one site's line who may go on, and those who would not stand there if they came now.
@@ -146,7 +201,8 @@ struct SiteLine {
     private static let looks = 4
 
     private mutating func waits(_ waiter: Waiter, for limit: ConnectionLedger.Limit) -> Waiter {
-        self.waitingElsewhere += (limit == .site ? 0 : 1) - (waiter.limit == .site ? 0 : 1)
+        self.count(waiter.limit, -1)
+        self.count(limit, 1)
         var waiter = waiter
         waiter.limit = limit
         return waiter

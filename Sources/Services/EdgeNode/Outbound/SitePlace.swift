@@ -9,6 +9,7 @@ final class SitePlace: Sendable {
     private let table: SiteTable
     private let holder: Mutex<SiteCustomer?>
     private let isEstablished = Atomic<Bool>(false)
+    private let isProven = Atomic<Bool>(false)
 
     /// For the table, which has counted it as `holder`'s already.
     init(_ grant: ConnectionGrant, table: SiteTable, holder: SiteCustomer) {
@@ -42,7 +43,20 @@ final class SitePlace: Sendable {
     }
 
     /// The connection was turned away before it could carry mail. Gives how many the address takes, where others work.
-    func turnedAway() -> Int? { self.table.turnedAway(self.grant, of: self.holder.withLock { $0 }) }
+    ///
+    /// - Parameter inSilence: nothing was said at all.
+    func turnedAway(inSilence: Bool) -> Int? {
+        self.table.turnedAway(self.grant, of: self.holder.withLock { $0 }, inSilence: inSilence)
+    }
+
+    /// Mail was delivered over the connection. Said once.
+    func delivered() {
+        guard !self.isProven.exchange(true, ordering: .relaxed) else { return }
+        self.table.delivered(self.grant)
+    }
+
+    /// What is to become of the connection while it is being opened.
+    var patience: ConnectionLedger.Patience { self.table.patience(with: self.grant) }
 }
 
 /// A destination, as sites see it: whether it is served, and whether it still wants to be.

@@ -22,11 +22,14 @@ final class SiteTable: Sendable {
     }
 
     private let limits: SiteLimits
+    private let shortages: ConnectionShortages?
     private let state: Mutex<SiteLine>
 
     /// - Parameter connections: those of the whole node.
-    init(limits: SiteLimits, connections: Int) {
+    /// - Parameter shortages: told when connections run out.
+    init(limits: SiteLimits, connections: Int, shortages: ConnectionShortages? = nil) {
         self.limits = limits
+        self.shortages = shortages
         self.state = Mutex(SiteLine(ConnectionLedger(limits: limits, connections: connections)))
     }
 
@@ -63,23 +66,26 @@ final class SiteTable: Sendable {
         whenFull: (ReceivingSite) -> Void
     ) async -> SiteLine.Answer {
         await withCheckedContinuation { continuation in
-            let answer = self.state.withLock { state -> SiteLine.Answer? in
-                guard !customer.isWithdrawn.load(ordering: .relaxed) else { return .withdrawn }
+            let (answer, shortage) = self.state.withLock { state -> (SiteLine.Answer?, Int) in
+                guard !customer.isWithdrawn.load(ordering: .relaxed) else { return (.withdrawn, state.shortage) }
                 switch state.ledger.open(site, at: targets, now: .now) {
                 case .granted(let grant):
                     customer.add(1)
-                    return .granted(grant)
-                case .resting(let time): return .resting(time)
+                    return (.granted(grant), state.shortage)
+                case .resting(let time): return (.resting(time), state.shortage)
                 case .full(let limit):
-                    guard isPatient || limit == .address(isGrowing: true) || !customer.isPresent else { return .full }
+                    guard isPatient || limit == .address(isGrowing: true) || !customer.isPresent else {
+                        return (.full, state.shortage)
+                    }
                     customer.add(1)
                     state.append(
                         SiteLine.Waiter(
                             customer: customer, targets: targets, isPatient: isPatient, limit: limit,
                             resume: continuation), at: site)
-                    return nil
+                    return (nil, state.shortage)
                 }
             }
+            self.shortages?.observed(shortage)
             if let answer { continuation.resume(returning: answer) } else { whenFull(site) }
         }
     }
@@ -130,9 +136,9 @@ final class SiteTable: Sendable {
     ///
     /// Those who waited to find out need not wait any more: where others work all but one of a destination, and else all of the
     /// destination that has just found out.
-    func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?) -> Int? {
+    func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
         let (size, told) = self.state.withLock { state in
-            let size = state.ledger.turnedAway(grant, at: .now)
+            let size = state.ledger.turnedAway(grant, inSilence: inSilence, at: .now)
             let told = state.removeSurplus(at: grant.site) { size != nil || $0.customer === customer }
             return (size, told)
         }
@@ -140,12 +146,21 @@ final class SiteTable: Sendable {
         return size
     }
 
-    /// Gives a place back, to the one who has waited longest.
+    /// Mail was delivered over its connection.
+    func delivered(_ grant: ConnectionGrant) { self.state.withLock { $0.ledger.delivered(grant, at: .now) } }
+
+    /// What is to become of its connection, which is still being opened.
+    func patience(with grant: ConnectionGrant) -> ConnectionLedger.Patience {
+        self.state.withLock { $0.patience(with: grant, at: .now) }
+    }
+
+    /// Gives a place back, to the one whose turn it is.
     func close(_ grant: ConnectionGrant, wasEstablished: Bool) {
-        let told = self.state.withLock { state in
+        let (told, shortage) = self.state.withLock { state in
             state.ledger.close(grant, wasEstablished: wasEstablished, at: .now)
-            return state.admit(after: grant)
+            return (state.admit(after: grant), state.shortage)
         }
+        self.shortages?.observed(shortage)
         for (waiter, answer) in told { waiter.resume.resume(returning: answer) }
     }
 }

@@ -1,0 +1,180 @@
+import DeliveryQueue
+import MailModel
+import Testing
+
+/// Connections to hosts that have not shown that they take mail, on a clock that the tests move: each budget is spent.
+@Suite("Connections to strangers")
+struct ConnectionPoolTests {
+    private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
+
+    /// A node of 200 connections: 50 being opened, 12 of them in one network and 25 to silent hosts; 100 to strangers in all.
+    private struct World {
+        var ledger = ConnectionLedger(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
+        var now = ConnectionPoolTests.start
+        private let ways: [Egress]
+
+        init() throws { self.ways = [Egress(nil, helloName: try #require(DomainName("out.relay.test")))] }
+
+        /// One more to the nth host, which has an address in a network of its own.
+        mutating func open(_ number: Int) -> ConnectionGrant? { self.open(number, at: .v4(UInt32(number) << 8 | 1)) }
+
+        mutating func open(_ number: Int, at address: IPAddress) -> ConnectionGrant? {
+            let target = ConnectionTarget(address, 25, by: self.ways)
+            let answer = self.ledger.open(.address(.v4(UInt32(number))), at: [target], now: self.now)
+            if case .granted(let grant) = answer { return grant }
+            return nil
+        }
+
+        mutating func opened(_ number: Int) throws -> ConnectionGrant {
+            let grant = self.open(number)
+            return try #require(grant)
+        }
+
+        /// The nth host has taken mail.
+        mutating func prove(_ number: Int) throws {
+            let grant = try self.opened(number)
+            self.ledger.succeeded(grant, at: self.now)
+            self.ledger.delivered(grant, at: self.now)
+            self.ledger.close(grant, wasEstablished: true, at: self.now)
+        }
+
+        mutating func fail(_ grant: ConnectionGrant) {
+            _ = self.ledger.turnedAway(grant, inSilence: true, at: self.now)
+            self.ledger.close(grant, wasEstablished: false, at: self.now)
+        }
+
+        mutating func patience(_ grant: ConnectionGrant, strangers: Int, others: Int = 0) -> ConnectionLedger.Patience {
+            self.ledger.patience(with: grant, strangers: strangers, others: { _ in others }, at: self.now)
+        }
+    }
+
+    @Test(
+        "Hosts that say nothing hold a quarter of all connections, however many they are; one that took mail gets one (field A4)"
+    )
+    func silentHosts() throws {
+        var world = try World()
+        try world.prove(9999)
+        let opened = (0..<2000).count { world.open($0) != nil }
+        #expect(opened == 50)
+        let healthy = (0..<2).compactMap { _ in world.open(9999) }
+        #expect(healthy.count == 2)
+    }
+
+    @Test(
+        "Hosts that greet and then say nothing hold half of all, however many they are; those that took mail get the rest (field A4)"
+    )
+    func tarpits() throws {
+        var world = try World()
+        for number in 5000..<5020 { try world.prove(number) }
+        var taken = 0
+        for number in 0..<2000 {
+            guard let grant = world.open(number) else { continue }
+            world.ledger.succeeded(grant, at: world.now)
+            taken += 1
+        }
+        #expect(taken == 100)
+        for number in 5000..<5020 {
+            let grant = try world.opened(number)
+            world.ledger.succeeded(grant, at: world.now)
+        }
+    }
+
+    @Test("One network of hosts that say nothing holds a quarter of that quarter (field A4)", arguments: [true, false])
+    func oneNetwork(_ isIPv6: Bool) throws {
+        var world = try World()
+        let addresses = (0..<200).map { number -> IPAddress in
+            isIPv6 ? .v6(0x2001_0DB8_0000_0001, UInt64(number)) : .v4(0xC000_0200 + UInt32(number))
+        }
+        let opened = addresses.enumerated().count { world.open($0.offset, at: $0.element) != nil }
+        #expect(opened == 12)
+        let elsewhere = world.open(3000)
+        #expect(elsewhere != nil)
+    }
+
+    @Test(
+        "Hosts that were silent before hold half of the quarter, so that there is room for those of whom nothing is known (field A4)"
+    )
+    func silentBefore() throws {
+        var world = try World()
+        for number in 0..<100 { world.fail(try world.opened(number)) }
+        let known = (0..<100).count { world.open($0) != nil }
+        #expect(known == 25)
+        let unknown = (100..<200).count { world.open($0) != nil }
+        #expect(unknown == 25)
+    }
+
+    @Test("What is closed, opened or proven gives its place back")
+    func givenBack() throws {
+        var world = try World()
+        for round in 0..<5 {
+            let grants = (0..<50).compactMap { world.open(round * 100 + $0) }
+            #expect(grants.count == 50)
+            for grant in grants.prefix(25) {
+                world.ledger.succeeded(grant, at: world.now)
+                world.ledger.delivered(grant, at: world.now)
+                world.ledger.close(grant, wasEstablished: true, at: world.now)
+            }
+            for grant in grants.dropFirst(25) { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+        }
+    }
+
+    @Test(
+        "A stranger that has said nothing for two seconds gives way to another, and no more give way than wait (field A4)"
+    )
+    func givesWay() throws {
+        var world = try World()
+        let grants = (0..<50).compactMap { world.open($0) }
+        world.now = world.now + .milliseconds(1900)
+        let tooEarly = grants.allSatisfy { world.patience($0, strangers: 100) == .stay }
+        #expect(tooEarly)
+        world.now = world.now + .milliseconds(200)
+        let nobodyWaits = grants.allSatisfy { world.patience($0, strangers: 0) == .stay }
+        #expect(nobodyWaits)
+        let gaveWay = grants.count { world.patience($0, strangers: 10) == .giveWay }
+        #expect(gaveWay == 10)
+        for grant in grants { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+        // The next time it has longer.
+        let again = try world.opened(0)
+        world.now = world.now + .seconds(29)
+        let sooner = world.patience(again, strangers: 10, others: 10)
+        #expect(sooner == .stay)
+        world.now = world.now + .seconds(1)
+        let alone = world.patience(again, strangers: 0, others: 0)
+        #expect(alone == .stay)
+        let whileOthersWait = world.patience(again, strangers: 0, others: 1)
+        #expect(whileOthersWait == .timeIsUp)
+    }
+
+    @Test(
+        "A host that took mail has thirty seconds while others wait, and one that is open is left in peace (field A4)")
+    func proven() throws {
+        var world = try World()
+        try world.prove(1)
+        let (slow, open) = (try world.opened(1), try world.opened(2))
+        world.ledger.succeeded(open, at: world.now)
+        world.now = world.now + .seconds(10)
+        let before = world.patience(slow, strangers: 10, others: 10)
+        #expect(before == .stay)
+        world.now = world.now + .seconds(20)
+        let whileOpen = world.patience(open, strangers: 10, others: 10)
+        #expect(whileOpen == .stay)
+        let atLast = world.patience(slow, strangers: 10, others: 10)
+        #expect(atLast == .timeIsUp)
+    }
+
+    @Test("What a host has shown counts for a day, or an hour")
+    func standings() throws {
+        var world = try World()
+        try world.prove(1)
+        world.fail(try world.opened(2))
+        func standing(_ number: Int) -> HostStanding {
+            world.ledger.standing(
+                of: .address(.v4(UInt32(number))), at: .v4(UInt32(number) << 8 | 1), now: world.now)
+        }
+        #expect([1, 2, 3].map(standing) == [.proven, .silent, .fresh])
+        world.now = world.now + .seconds(3601)
+        #expect([1, 2].map(standing) == [.proven, .fresh])
+        world.now = world.now + .seconds(86_400)
+        #expect(standing(1) == .fresh)
+    }
+}

@@ -281,6 +281,55 @@ struct DestinationWorkTests {
         #expect(work.change == nil)
     }
 
+    @Test("A session closed upon one sender's message keeps nobody else's mail (field B2)")
+    func closedUponOneSender() {
+        let work = Transcript(workers: 1)
+        work.start("a")
+        for minute in 0..<20 { work.closed("a", upon: "alice@alpha.test", at: Int64(minute)) }
+        #expect(work.change == nil)
+        work.closed("a", upon: "carol@alpha.test", at: 21)
+        #expect(work.change == nil, "two senders are not many")
+    }
+
+    @Test("Closed upon three senders' messages, with nobody answered in between, the destination has failed (field B2)")
+    func closedUponMany() {
+        let work = Transcript(workers: 1)
+        work.start("a")
+        work.closed("a", upon: "alice@alpha.test", at: 1)
+        work.closed("a", upon: "carol@alpha.test", at: 2)
+        work.attempt("a", .answered, at: 3)
+        work.start(again: "a")
+        work.closed("a", upon: "dave@alpha.test", at: 4)
+        #expect(work.change == nil, "an answer shows that it works")
+        work.closed("a", upon: "alice@alpha.test", at: 5)
+        work.closed("a", upon: "", at: 6)
+        #expect(work.change == .blocked(Transcript.backoff(failures: 1, since: 6, until: 21)))
+    }
+
+    @Test("Closed upon a hundred messages of one sender it has failed as well: each costs a connection (field B2)")
+    func closedUponManyMessages() {
+        let work = Transcript(workers: 1)
+        work.start("a")
+        for minute in 1..<Int64(SessionClosings.messages) { work.closed("a", upon: "", at: minute) }
+        #expect(work.change == nil)
+        work.closed("a", upon: "", at: 100)
+        #expect(work.change == .blocked(Transcript.backoff(failures: 1, since: 100, until: 115)))
+    }
+
+    @Test("A probe upon which the session is closed is followed by the next message (field B2)")
+    func closedUponProbe() {
+        let work = Transcript(workers: 3)
+        work.expect(.read(after: nil, count: 6))
+        work.claim("a", "b", cursor: nil, backoff: Transcript.backoff(failures: 1, since: 0, until: 15))
+        work.expect(.hire)
+        work.begin(1)
+        #expect(work.take() == "a")
+        work.finish("a", .closed(Transcript.unreachable, sender: ""))
+        #expect(work.take() == "b")
+        work.finish("b", .answered)
+        #expect(work.change == .opened)
+    }
+
     @Test("An older row that is read later changes nothing")
     func staleRow() {
         let work = Transcript(workers: 1)
@@ -356,6 +405,23 @@ private final class Transcript {
     func attempt(_ letter: Letter, _ finding: DestinationFinding, at minute: Int64) {
         self.state.attempted(
             letter.id, finding, arrival: Timestamp(seconds: 0), now: Timestamp(seconds: minute * 60))
+    }
+
+    /// The next attempt at a message that is under way begins.
+    func start(again letter: Letter) {
+        self.state.concluded(letter.id)
+        #expect(self.wake())
+        _ = self.state.next(isHeld: true)
+        self.state.claimed([letter], cursor: nil, backoff: nil, isInForce: false)
+        while case .hire = self.state.next(isHeld: true) {}
+        #expect(self.take() == letter)
+    }
+
+    /// The session was closed upon a message, which is due again at once.
+    func closed(_ letter: Letter, upon sender: String, at minute: Int64) {
+        self.attempt(letter, .closed(Self.unreachable, sender: sender), at: minute)
+        guard self.change == nil else { return }
+        self.start(again: letter)
     }
 
     func finish(_ letter: Letter, _ finding: DestinationFinding) {

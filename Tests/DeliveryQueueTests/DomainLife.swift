@@ -89,7 +89,10 @@ struct DomainLife {
         self.attempts.append(minute)
         work.attempted(entry.id, finding, arrival: entry.arrival, now: Self.at(minute))
         let outcome: RecipientOutcome =
-            if case .failed(let failure) = finding { .failed(failure) } else { .taken }
+            switch finding {
+            case .failed(let failure), .closed(let failure, _): .failed(failure)
+            case .answered, .inconclusive: .taken
+            }
         let decision = EntryDecision(
             [outcome], schedule: self.schedule, attempts: entry.attempts + 1, arrival: entry.arrival,
             now: Self.at(minute))

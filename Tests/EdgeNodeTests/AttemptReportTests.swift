@@ -70,7 +70,7 @@ struct AttemptReportTests {
     func verdict() {
         let report = AttemptReport(of: .of(["a@bravo.test", "b@bravo.test"]), verdict: "closed\u{1b}")
         #expect(report.outcomes.map(self.status) == Array(repeating: "5.7.0 failed-by-operator", count: 2))
-        #expect(report.finding == .inconclusive)
+        #expect(report.finding(sender: "alice@alpha.test") == .inconclusive)
         guard case .failed(let failure) = report.outcomes[0] else { return }
         #expect(failure.text.hasSuffix("(closed\\x1B)") && failure.host == nil)
     }
@@ -197,18 +197,32 @@ struct AttemptReportTests {
         ] as [([TransportFailure], String)])
     func destinationFailed(failures: [TransportFailure], reason: String) {
         let report = AttemptReport(tries: failures.map { HostTry(failure: HostFailure($0)) }, recipients: 1)
-        guard case .failed(let failure) = report.finding else {
-            Issue.record("\(report.finding)")
+        guard case .failed(let failure) = report.finding(sender: "alice@alpha.test") else {
+            Issue.record("\(report.finding(sender: "alice@alpha.test"))")
             return
         }
         #expect(failure.reason == reason)
     }
 
-    @Test("A refusal of service is the destination's failure, also in the midst of a session")
-    func serviceRefusalOfAll() {
+    @Test(
+        "A 421 that comes with the message is told as such, with its sender; one that comes before is the destination's (field B2)"
+    )
+    func closedUponMessage() throws {
         var attempt = HostTry(failure: HostFailure(.serviceClosing(Self.busy, at: .mail)))
+        guard case .failed = AttemptReport(tries: [attempt], recipients: 1).finding(sender: "a@alpha.test") else {
+            Issue.record("a host that closes before it took the session has failed")
+            return
+        }
         attempt.established = Established(label: .none)
-        #expect(AttemptReport(tries: [attempt], recipients: 1).finding != .inconclusive)
+        let refused = HostTry(failure: HostFailure(.connectionRefused))
+        for tries in [[attempt], [refused, attempt]] {
+            let finding = AttemptReport(tries: tries, recipients: 1).finding(sender: "a@alpha.test")
+            guard case .closed(let failure, sender: "a@alpha.test") = finding else {
+                Issue.record("\(finding)")
+                continue
+            }
+            #expect(failure.reason == "remote-reply")
+        }
     }
 
     @Test(
@@ -218,9 +232,12 @@ struct AttemptReportTests {
         var attempt = HostTry()
         attempt.outcomes = [0: .refused(Self.refused)]
         #expect(
-            AttemptReport(tries: [HostTry(failure: HostFailure(.connectionRefused)), attempt], recipients: 2).finding
+            AttemptReport(tries: [HostTry(failure: HostFailure(.connectionRefused)), attempt], recipients: 2).finding(
+                sender: "alice@alpha.test")
                 == .answered)
-        #expect(AttemptReport(tries: [HostTry(failure: HostFailure(.nullMX))], recipients: 1).finding == .answered)
+        #expect(
+            AttemptReport(tries: [HostTry(failure: HostFailure(.nullMX))], recipients: 1).finding(
+                sender: "alice@alpha.test") == .answered)
     }
 
     @Test("What was the message's fault, or ours, or is not known, shows nothing")
@@ -232,7 +249,9 @@ struct AttemptReportTests {
         ours.isOurResolvers = true
         for attempt in [inSession, lost, ours] {
             let refused = HostTry(failure: HostFailure(.connectionRefused))
-            #expect(AttemptReport(tries: [refused, attempt], recipients: 1).finding == .inconclusive)
+            #expect(
+                AttemptReport(tries: [refused, attempt], recipients: 1).finding(sender: "alice@alpha.test")
+                    == .inconclusive)
         }
     }
 
@@ -241,11 +260,11 @@ struct AttemptReportTests {
         let ours = HostTry(failure: HostFailure(.localNetwork))
         let refused = HostTry(failure: HostFailure(.connectionRefused))
         let report = AttemptReport(tries: [ours, refused], recipients: 1)
-        #expect(report.finding == .inconclusive)
+        #expect(report.finding(sender: "alice@alpha.test") == .inconclusive)
         #expect(report.outcomes.map(self.status) == ["4.4.1 connection-refused"])
         let unreachable = AttemptReport(tries: [HostTry(failure: HostFailure(.hostUnreachable))], recipients: 1)
         #expect(unreachable.outcomes.map(self.status) == ["4.4.1 host-unreachable"])
-        #expect(unreachable.finding != .inconclusive)
+        #expect(unreachable.finding(sender: "alice@alpha.test") != .inconclusive)
     }
 
     @Test("An attempt is ambiguous when the reply to one of its dots was lost")

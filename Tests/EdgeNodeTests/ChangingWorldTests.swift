@@ -82,7 +82,7 @@ struct ChangingWorldTests {
         #expect(self.live([silent, gone]).last == "15 min: refused 5.1.2 no-such-domain")
         let nullMX = RecipientWorld([:], without: [Self.mx: .found([.mx(preference: 0, exchange: nil)], .secure)])
         #expect(self.live([silent, nullMX]).last == "15 min: refused 5.1.10 null-mx")
-        #expect(nullMX.attempt().finding == .answered)
+        #expect(nullMX.attempt().finding(sender: "alice@alpha.test") == .answered)
     }
 
     // MARK: - Over all hosts
@@ -129,18 +129,20 @@ struct ChangingWorldTests {
             decision.recipients.map(Self.words) == [
                 "delivered", "4.2.1 remote-reply", "refused 5.1.1 remote-reply",
             ])
-        #expect(report.finding == .answered)
+        #expect(report.finding(sender: "alice@alpha.test") == .answered)
     }
 
     @Test("What concerns the whole destination blocks it, with the reason of the most telling host")
     func findings() {
         let second: DomainName = "mx2.bravo.test"
         let dead = RecipientWorld(["mx1.bravo.test": .refusesConnection, second: .showsOtherKey]).attempt()
-        guard case .failed(let failure) = dead.finding else {
-            Issue.record("\(dead.finding)")
+        guard case .failed(let failure) = dead.finding(sender: "alice@alpha.test") else {
+            Issue.record("\(dead.finding(sender: "alice@alpha.test"))")
             return
         }
         #expect(failure.status.description == "4.7.323" && failure.host == "mx2.bravo.test")
-        #expect(RecipientWorld(["mx1.bravo.test": .refusesConnection, second: .takes]).attempt().finding == .answered)
+        #expect(
+            RecipientWorld(["mx1.bravo.test": .refusesConnection, second: .takes]).attempt().finding(
+                sender: "alice@alpha.test") == .answered)
     }
 }

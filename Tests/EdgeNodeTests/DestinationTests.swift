@@ -53,6 +53,21 @@ struct DestinationTests {
         }
     }
 
+    @Test(
+        "After a 421 to one MAIL FROM the message behind it is delivered, and the domain is not left alone (field B2)")
+    func closedUponSender() async throws {
+        let closing = ScriptedRule.on(.mail, connection: 1, .reply("421 4.7.0 not from you"), .close)
+        try await ScriptedPeer.with([closing]) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
+                for _ in 0..<2 { try await queue.enqueue(to: "bravo.test") }
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.messageCount == 1 && peer.connectionCount == 2)
+                #expect(try await queue.listing().map(\.attempts) == [1], "the message itself waits a step")
+                #expect(try await queue.backoff(of: "bravo.test") == nil)
+            }
+        }
+    }
+
     @Test("With nothing due it ends at once, and is not woken any more")
     func nothingDue() async throws {
         try await DeliveryFixture.run { queue in

@@ -6,8 +6,28 @@ public enum DestinationFinding: Hashable, Sendable {
     case answered
     /// Nobody there takes mail at present, whoever it is for.
     case failed(DeliveryFailure)
+    /// A host closed the session with a 421 at MAIL or later: the message's own failure, as long as few senders met it.
+    case closed(DeliveryFailure, sender: String)
     /// Nothing: the fault was the message's or ours, or the attempt's outcome is not known.
     case inconclusive
+}
+
+/// How often hosts have closed the session upon a message, without an answer in between.
+struct SessionClosings: Hashable {
+    /// From so many senders on it is no longer about one of them.
+    static let senders = 3
+    /// From so many messages on it is not, whoever sent them: each of them costs a connection.
+    static let messages = 100
+
+    private var met: Set<String> = []
+    private var count = 0
+
+    /// It happened to a message of this sender. Whether the destination as a whole has failed.
+    mutating func add(_ sender: String) -> Bool {
+        self.met.insert(sender)
+        self.count += 1
+        return self.met.count >= Self.senders || self.count >= Self.messages
+    }
 }
 
 /// Whether mail goes to a destination: at first nobody knows, then all of it, one probe, or none.
@@ -30,6 +50,8 @@ struct DestinationGate: Hashable {
     private(set) var state = State.unknown
     /// Answers so far. An attempt that fails although there was one since it began says nothing: the destination works.
     private(set) var answers = 0
+    /// Since the last answer.
+    private var closings = SessionClosings()
 
     /// What has become of the gate.
     enum Change: Hashable { case none, opened, blocked }
@@ -45,25 +67,34 @@ struct DestinationGate: Hashable {
     mutating func found(
         _ finding: DestinationFinding, since answers: Int, arrival: Timestamp, schedule: RetrySchedule, now: Timestamp
     ) -> Change {
-        switch (finding, self.state) {
-        case (.answered, .unknown), (.answered, .open):
+        switch finding {
+        case .answered:
+            let wasShut = self.isProbing || self.isBlocked
             self.answers += 1
             self.state = .open
-            return .none
-        case (.answered, .probing), (.answered, .blocked):
-            self.answers += 1
-            self.state = .open
-            return .opened
-        // What was under way when it was blocked counts once, with the attempt that blocked it.
-        case (.inconclusive, _), (.failed, .blocked):
-            return .none
-        case (.failed(let failure), .unknown), (.failed(let failure), .open), (.failed(let failure), .probing):
-            guard answers == self.answers else { return .none }
-            let next = DestinationBackoff(
-                after: self.backoff, failure: failure, arrival: arrival, schedule: schedule, now: now)
-            self.state = .blocked(next)
-            return .blocked
+            self.closings = SessionClosings()
+            return wasShut ? .opened : .none
+        case .inconclusive: return .none
+        case .closed(let failure, let sender):
+            guard self.saysSomethingNew(since: answers), self.closings.add(sender) else { return .none }
+            return self.fail(failure, arrival, schedule, now)
+        case .failed(let failure):
+            guard self.saysSomethingNew(since: answers) else { return .none }
+            return self.fail(failure, arrival, schedule, now)
         }
+    }
+
+    /// What was under way when there was an answer says nothing new; with what was when it was blocked, that has counted
+    /// once.
+    private func saysSomethingNew(since answers: Int) -> Bool { !self.isBlocked && answers == self.answers }
+
+    private mutating func fail(
+        _ failure: DeliveryFailure, _ arrival: Timestamp, _ schedule: RetrySchedule, _ now: Timestamp
+    ) -> Change {
+        self.closings = SessionClosings()
+        self.state = .blocked(
+            DestinationBackoff(after: self.backoff, failure: failure, arrival: arrival, schedule: schedule, now: now))
+        return .blocked
     }
 
     /// The row, as it ought to be.

@@ -55,7 +55,8 @@ extension Witness {
             if let last = self.destinations[key]?.lastAnswer, last < began {
                 self.destinations[key]?.lastFailure = self.moment
             }
-        case .inconclusive: ()
+        // Whether a session that was closed upon a message is the destination's failure depends on who else met it.
+        case .closed, .inconclusive: ()
         }
     }
 }

@@ -10,12 +10,15 @@ struct SimulatedReport {
     var isAnswered = false
     /// The failure has nothing to do with the message.
     var isOfDestination = false
+    /// The host closed the session when it heard of the message.
+    var isClosing = false
     /// The final dot was not written, for the lease.
     var isWithdrawn = false
 
-    var finding: DestinationFinding {
+    func finding(sender: String) -> DestinationFinding {
         guard !self.isAnswered, case .failed(let failure)? = self.outcomes.first else { return .answered }
         if failure.isPermanent { return .answered }
+        if self.isClosing { return .closed(failure, sender: sender) }
         return self.isOfDestination ? .failed(failure) : .inconclusive
     }
 }
@@ -62,6 +65,7 @@ final class SimulatedAttempt {
     private let name: AttemptName
     private var isOnRecord: Bool?
     private var answers: [DeliveryFailure?]?
+    private var closing: DeliveryFailure?
 
     init(node: SimulatedNode, entry: QueueEntry, term: ShardTerm, _ then: @escaping (End) -> Void) {
         guard let peer = node.surroundings.peers[entry.key.domain] else {
@@ -100,13 +104,27 @@ final class SimulatedAttempt {
             self.goOn()
         }
         self.node.after(self.world.duration(self.unit / 100...self.unit / 2)) {
+            if let failure = self.peer.closing(upon: self.entry.sender) { return self.closed(failure) }
             self.answers = self.peer.answers(to: envelope)
             self.goOn()
         }
     }
 
+    /// The session ended at MAIL. Like an answer it counts once the attempt is on record.
+    private func closed(_ failure: DeliveryFailure) {
+        self.closing = failure
+        self.goOn()
+    }
+
     private func goOn() {
-        guard let answers, let isOnRecord else { return }
+        guard let isOnRecord else { return }
+        if let closing {
+            guard isOnRecord else { return self.then(.void) }
+            var report = SimulatedReport(closing, for: self.entry)
+            report.isClosing = true
+            return self.then(.made(report))
+        }
+        guard let answers else { return }
         guard isOnRecord || self.node.surroundings.broken == .unrecordedFinalDot else { return self.then(.void) }
         guard answers.contains(where: { $0 == nil }) else { return self.answered(answers) }
         // The content takes its time.

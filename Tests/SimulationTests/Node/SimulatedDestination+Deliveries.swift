@@ -22,7 +22,7 @@ extension SimulatedDestination {
         self.node.witness.attemptBegan(AttemptName(of: entry, epoch: self.term.epoch, by: self.node.client))
         self.attempt(entry) { end in
             self.node.witness.attemptEnded(
-                AttemptName(of: entry, epoch: self.term.epoch, by: self.node.client), self.finding(end))
+                AttemptName(of: entry, epoch: self.term.epoch, by: self.node.client), self.finding(end, of: entry))
             switch end {
             case .made(let report): self.made(report, of: entry, worker)
             case .void:
@@ -45,7 +45,7 @@ extension SimulatedDestination {
 
     private func made(_ report: SimulatedReport, of entry: QueueEntry, _ worker: SimulatedWorker) {
         self.work.attempted(
-            entry.id, self.finding(.made(report)), arrival: entry.arrival, now: self.node.databaseNow)
+            entry.id, self.finding(.made(report), of: entry), arrival: entry.arrival, now: self.node.databaseNow)
         // No more than one outcome is not on record yet.
         worker.whenRecorded {
             worker.recordingBegan()
@@ -59,8 +59,8 @@ extension SimulatedDestination {
     }
 
     /// What was cut short by ourselves says nothing of the destination.
-    private func finding(_ end: SimulatedAttempt.End) -> DestinationFinding {
-        if case .made(let report) = end, self.isHeld { report.finding } else { .inconclusive }
+    private func finding(_ end: SimulatedAttempt.End, of entry: QueueEntry) -> DestinationFinding {
+        if case .made(let report) = end, self.isHeld { report.finding(sender: entry.sender) } else { .inconclusive }
     }
 
     private func rest() {

@@ -14,6 +14,10 @@ final class SimulatedPeer {
         case choosy
         /// Every message is put off at its final dot.
         case defersContent
+        /// The session is closed at MAIL, whoever sends.
+        case closesAll
+        /// The session is closed at MAIL for reports, whose sender is nobody.
+        case closesReports
         /// Every recipient is refused for good.
         case refusing
         /// No connection.
@@ -75,6 +79,16 @@ final class SimulatedPeer {
                 }
             default: nil
             }
+        }
+    }
+
+    /// Why it closes the session upon a message of this sender.
+    func closing(upon sender: String) -> DeliveryFailure? {
+        switch self.mood {
+        case .closesAll: self.failure(.general, 3, 2, "remote-reply", host: "mx.\(self.domain)")
+        case .closesReports where sender.isEmpty:
+            self.failure(.general, 7, 0, "remote-reply", host: "mx.\(self.domain)")
+        default: nil
         }
     }
 

@@ -91,10 +91,12 @@ final class Simulation {
                 recipients: (1...self.world.int(1...3)).map { QueueRecipient(address: "user\(number)-\($0)@\(domain)") }
             )
         }
+        // Enough senders for a host that closes upon each of them to count as down.
+        let sender = "\(self.world.pick(["alice", "carol", "dave"]))@\(self.scenario.domains[0])"
         self.world.pick(running).accept(
             AcceptedMessage(
                 id: self.world.messageID(at: self.database.now),
-                sender: self.world.chance(80) ? "alice@\(self.scenario.domains[0])" : "", entries: entries,
+                sender: self.world.chance(80) ? sender : "", entries: entries,
                 body: .inline(Array("Subject: \(number)\r\n\r\n".utf8))))
     }
 

@@ -168,7 +168,7 @@ actor Destination {
             // What was cut short by ourselves says nothing of the destination.
             let isWhole = self.isHeld && !Task.isCancelled
             self.work.attempted(
-                entry.id, isWhole ? report.finding : .inconclusive, arrival: entry.arrival,
+                entry.id, isWhole ? report.finding(sender: entry.sender) : .inconclusive, arrival: entry.arrival,
                 now: self.environment.clock.now)
         case .void: self.work.concluded(entry.id)
         case .postponed(let pause, let reason):

@@ -58,10 +58,17 @@ extension HostTry {
 
 extension HostTry {
     /// The host failed in a way that has nothing to do with the message: it would have, whatever was to be sent.
-    fileprivate var isOfDestination: Bool {
-        guard let failure, !failure.isAmbiguous, !self.isUnrecorded, !self.isOurResolvers, !self.isOurNetworks
-        else { return false }
-        return self.established == nil || failure.isServiceRefusal
+    fileprivate var isOfDestination: Bool { self.failedByItself && self.established == nil }
+
+    /// The host took the connection, and closed it with a 421 when it heard of the message. That may be for the sender, or
+    /// for everybody.
+    fileprivate var isClosing: Bool {
+        self.failedByItself && self.established != nil && self.failure?.isServiceRefusal == true
+    }
+
+    private var failedByItself: Bool {
+        guard let failure else { return false }
+        return !failure.isAmbiguous && !self.isUnrecorded && !self.isOurResolvers && !self.isOurNetworks
     }
 }
 
@@ -119,8 +126,8 @@ struct AttemptReport: Sendable {
         self.init(tries: [HostTry(failure: HostFailure(stored: failure))], recipients: entry.recipients.count)
     }
 
-    /// What the attempt showed of the destination as a whole.
-    var finding: DestinationFinding {
+    /// What the attempt to deliver mail of this sender showed of the destination as a whole.
+    func finding(sender: String) -> DestinationFinding {
         guard self.tries.allSatisfy(\.outcomes.isEmpty), case .failed(let failure)? = self.outcomes.first else {
             return .answered
         }
@@ -128,7 +135,8 @@ struct AttemptReport: Sendable {
         if failure.reason == TransportFailure.failedByOperator.name { return .inconclusive }
         // A domain that says for good that it takes no mail has nothing to wait for.
         if failure.isPermanent { return .answered }
-        return self.tries.allSatisfy(\.isOfDestination) ? .failed(failure) : .inconclusive
+        guard self.tries.allSatisfy({ $0.isOfDestination || $0.isClosing }) else { return .inconclusive }
+        return self.tries.contains(where: \.isClosing) ? .closed(failure, sender: sender) : .failed(failure)
     }
 }
 

@@ -330,6 +330,53 @@ struct DestinationWorkTests {
         #expect(work.change == .opened)
     }
 
+    @Test("A test before its time that fails takes no step of the schedule (field B3)")
+    func earlyTestFails() {
+        let work = Transcript(workers: 3, testsEarly: true)
+        work.expect(.read(after: nil, count: 6))
+        let row = Transcript.backoff(failures: 3, since: 0, until: 90)
+        work.claim("a", "b", cursor: nil, backoff: row, isInForce: true)
+        #expect(work.state.isTestingEarly)
+        work.expect(.hire, .wait)
+        work.begin(1)
+        #expect(work.take() == "a")
+        work.attempt("a", .failed(Transcript.unreachable), at: 40)
+        #expect(work.change == .blocked(row))
+        #expect(work.take() == nil)
+    }
+
+    @Test("A test before its time that is answered opens the destination (field B3)")
+    func earlyTestSucceeds() {
+        let work = Transcript(workers: 3, testsEarly: true)
+        work.expect(.read(after: nil, count: 6))
+        work.claim(
+            "a", "b", cursor: nil, backoff: Transcript.backoff(failures: 3, since: 0, until: 90), isInForce: true)
+        work.expect(.hire, .wait)
+        work.begin(1)
+        #expect(work.take() == "a")
+        work.finish("a", .answered)
+        #expect(work.change == .opened)
+        #expect(work.take() == "b")
+    }
+
+    @Test(
+        "A test before its time that shows nothing is not followed by another (field B3)",
+        arguments: [DestinationFinding.inconclusive, .closed(Transcript.unreachable, sender: ""), nil])
+    func earlyTestInconclusive(_ finding: DestinationFinding?) {
+        let work = Transcript(workers: 3, testsEarly: true)
+        work.expect(.read(after: nil, count: 6))
+        work.claim(
+            "a", "b", cursor: nil, backoff: Transcript.backoff(failures: 3, since: 0, until: 90), isInForce: true)
+        work.expect(.hire, .wait)
+        work.begin(1)
+        #expect(work.take() == "a")
+        if let finding { work.finish("a", finding) } else { work.state.concluded("a") }
+        #expect(work.take() == nil && work.change == nil)
+        work.leave(1)
+        work.expect(.end)
+        #expect(work.state.blockedUntil == Timestamp(seconds: 90 * 60))
+    }
+
     @Test("An older row that is read later changes nothing")
     func staleRow() {
         let work = Transcript(workers: 1)
@@ -362,7 +409,9 @@ private final class Transcript {
     var state: DestinationWork<Letter, Int>
     var isHeld = true
 
-    init(workers: Int) { self.state = DestinationWork(schedule: .standard, maximumWorkers: workers) }
+    init(workers: Int, testsEarly: Bool = false) {
+        self.state = DestinationWork(schedule: .standard, maximumWorkers: workers, testsEarly: testsEarly)
+    }
 
     static func backoff(failures: Int, since: Int64, until: Int64) -> DestinationBackoff {
         DestinationBackoff(

@@ -30,6 +30,52 @@ struct DeadDestinationTests {
         return all
     }
 
+    @Test("New mail is the test delivery for a host that is back before its time; what waited follows (field B3)")
+    func earlyTest() async throws {
+        try await ScriptedPeer.with([Self.closed]) { peer in
+            try await DeliveryFixture.run(
+                [("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 },
+                retry: Self.retry(every: .seconds(3600))
+            ) { queue in
+                let supervisor = TaskSupervisor(backlog: 10)
+                async let running: Void = supervisor.run()
+                let interval = Duration.seconds(3)
+                let shard = try queue.shard(
+                    of: "bravo.test", supervisor, blocked: BlockedDomains(testInterval: interval))
+                for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
+                await shard.arrived("bravo.test")
+                let row = try #require(try await Self.row(of: queue))
+                peer.follow([])
+                // Right after the last attempt new mail waits with the rest.
+                try await queue.enqueue(to: "bravo.test")
+                await shard.arrived("bravo.test")
+                #expect(peer.messageCount == 0 && row.failures == 1)
+                try await Task.sleep(for: interval)
+                try await queue.enqueue(to: "bravo.test")
+                await shard.arrived("bravo.test")
+                let deadline = ContinuousClock.now + .seconds(30)
+                while peer.messageCount < 4, ContinuousClock.now < deadline {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                // But for the one that had an attempt, which has its own time.
+                #expect(peer.messageCount == 4)
+                supervisor.close()
+                await running
+                #expect(try await queue.backoff(of: "bravo.test") == nil)
+            }
+        }
+    }
+
+    /// The domain's row, once it is there.
+    private static func row(of queue: DeliveryFixture) async throws -> DestinationBackoff? {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < deadline {
+            if let row = try await queue.backoff(of: "bravo.test") { return row }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return nil
+    }
+
     @Test(
         "It gets one probe at each step while other mail flows; when it is back all is delivered, and its row is gone")
     func probes() async throws {

@@ -120,12 +120,14 @@ struct DeliveryFixture {
     }
 
     /// The shard of a domain's mail, in our term.
-    func shard(of domain: DomainName, _ supervisor: TaskSupervisor) throws -> QueueShard {
+    func shard(
+        of domain: DomainName, _ supervisor: TaskSupervisor, blocked: BlockedDomains = BlockedDomains()
+    ) throws -> QueueShard {
         let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })
         return QueueShard(
             environment: self.environment, term: lease.term, supervisor: supervisor,
-            eventLoops: [MultiThreadedEventLoopGroup.singleton.next()])
+            eventLoops: [MultiThreadedEventLoopGroup.singleton.next()], blocked: blocked)
     }
 
     /// How many entries wait, for one domain or all.

@@ -44,6 +44,37 @@ struct RetrySettingsTests {
         #expect(policy["bravo.test"].delays == [.seconds(900), .seconds(900), .seconds(3600)])
     }
 
+    @Test("A configured next hop is tried again soon: 30 s, 1 min, 5 min, then the usual waits (field B3)")
+    func nextHop() throws {
+        let policy = try self.policy(
+            """
+            accepted-domains:
+              - {domain: bravo.test, next-hop: "[192.0.2.1]:25"}
+              - {domain: charlie.test, next-hop: mail.charlie.test}
+              - {domain: delta.test}
+              - {domain: echo.test, next-hop: mail.echo.test}
+              - {domain: foxtrot.test, next-hop: mail.echo.test}
+            retry:
+              destinations:
+                - {domain: echo.test, schedule: [1h]}
+                - {domain: foxtrot.test, lifetime: 1h}
+            """)
+        let steps: [Duration] = [30, 60, 300, 900, 900, 3600].map { .seconds($0) }
+        #expect(policy["bravo.test"].delays == steps && policy["charlie.test"].delays == steps)
+        #expect(policy["bravo.test"].securityDelays == RetrySchedule.standard.securityDelays)
+        #expect(policy["delta.test"] == .standard, "by MX")
+        #expect(policy["echo.test"].delays == [.seconds(3600)], "a rule that states waits")
+        #expect(policy["foxtrot.test"].delays == steps && policy["foxtrot.test"].lifetime == .seconds(3600))
+    }
+
+    @Test("The first steps of next hops can be changed, or left out (field B3)")
+    func nextHopSchedule() throws {
+        let domain = "accepted-domains: [{domain: bravo.test, next-hop: mail.bravo.test}]\n"
+        #expect(try self.policy(domain + "retry: {next-hop-schedule: []}")["bravo.test"] == .standard)
+        let own = try self.policy(domain + "retry: {next-hop-schedule: [5s], schedule: [1m]}")["bravo.test"]
+        #expect(own.delays == [.seconds(5), .seconds(60)])
+    }
+
     @Test(
         "What cannot be a rule is refused",
         arguments: ["{schedule: [1m]}", "{domain: a.test, schedule: []}", "{domain: a.test, lifetime: 0s}", "a.test"])

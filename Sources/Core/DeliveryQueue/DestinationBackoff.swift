@@ -49,6 +49,11 @@ public struct DestinationBackoff: Hashable, Sendable {
             until: expiry > now ? min(step, max(expiry, shortest)) : step)
     }
 
+    /// The same wait, after it has failed like this.
+    func failing(_ failure: DeliveryFailure) -> DestinationBackoff {
+        DestinationBackoff(failure: failure, failures: self.failures, since: self.since, until: self.until)
+    }
+
     /// Whether it is in force.
     public func isInForce(at now: Timestamp) -> Bool { now < self.until }
 

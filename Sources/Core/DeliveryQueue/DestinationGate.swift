@@ -43,7 +43,7 @@ struct DestinationGate: Hashable {
     enum State: Hashable {
         case unknown
         case open
-        case probing(DestinationBackoff)
+        case probing(DestinationBackoff, isEarly: Bool)
         case blocked(DestinationBackoff)
     }
 
@@ -52,15 +52,24 @@ struct DestinationGate: Hashable {
     private(set) var answers = 0
     /// Since the last answer.
     private var closings = SessionClosings()
+    private let testsEarly: Bool
 
-    /// What has become of the gate.
-    enum Change: Hashable { case none, opened, blocked }
+    /// - Parameter testsEarly: probe though the row is in force.
+    init(testsEarly: Bool = false) { self.testsEarly = testsEarly }
+
+    /// What has become of the gate; `leftBlocked` is as its row says already.
+    enum Change: Hashable { case none, opened, blocked, leftBlocked }
 
     /// The destination's row was read. Once known, the state is this owner's to change: a row that is read later may be
     /// older.
     mutating func learned(_ backoff: DestinationBackoff?, isInForce: Bool) {
         guard self.state == .unknown else { return }
-        self.state = backoff.map { isInForce ? .blocked($0) : .probing($0) } ?? .open
+        guard let backoff else {
+            self.state = .open
+            return
+        }
+        self.state =
+            isInForce && !self.testsEarly ? .blocked(backoff) : .probing(backoff, isEarly: isInForce)
     }
 
     /// An attempt that began when there were so many answers has ended.
@@ -74,14 +83,21 @@ struct DestinationGate: Hashable {
             self.state = .open
             self.closings = SessionClosings()
             return wasShut ? .opened : .none
-        case .inconclusive: return .none
+        case .inconclusive: return self.testEnded()
         case .closed(let failure, let sender):
-            guard self.saysSomethingNew(since: answers), self.closings.add(sender) else { return .none }
+            guard self.saysSomethingNew(since: answers), self.closings.add(sender) else { return self.testEnded() }
             return self.fail(failure, arrival, schedule, now)
         case .failed(let failure):
             guard self.saysSomethingNew(since: answers) else { return .none }
             return self.fail(failure, arrival, schedule, now)
         }
+    }
+
+    /// A test before its time has shown nothing, and is not repeated.
+    mutating func testEnded() -> Change {
+        guard case .probing(let backoff, isEarly: true) = self.state else { return .none }
+        self.state = .blocked(backoff)
+        return .leftBlocked
     }
 
     /// What was under way when there was an answer says nothing new; with what was when it was blocked, that has counted
@@ -92,8 +108,14 @@ struct DestinationGate: Hashable {
         _ failure: DeliveryFailure, _ arrival: Timestamp, _ schedule: RetrySchedule, _ now: Timestamp
     ) -> Change {
         self.closings = SessionClosings()
-        self.state = .blocked(
-            DestinationBackoff(after: self.backoff, failure: failure, arrival: arrival, schedule: schedule, now: now))
+        if case .probing(let backoff, isEarly: true) = self.state, backoff.isInForce(at: now) {
+            // A test before its time takes no step of the schedule.
+            self.state = .blocked(backoff.failing(failure))
+        } else {
+            self.state = .blocked(
+                DestinationBackoff(
+                    after: self.backoff, failure: failure, arrival: arrival, schedule: schedule, now: now))
+        }
         return .blocked
     }
 
@@ -101,11 +123,13 @@ struct DestinationGate: Hashable {
     var backoff: DestinationBackoff? {
         switch self.state {
         case .unknown, .open: nil
-        case .probing(let backoff), .blocked(let backoff): backoff
+        case .probing(let backoff, _), .blocked(let backoff): backoff
         }
     }
 
     var isBlocked: Bool { if case .blocked = self.state { true } else { false } }
+
+    var isTestingEarly: Bool { if case .probing(_, isEarly: true) = self.state { true } else { false } }
 
     var isProbing: Bool { if case .probing = self.state { true } else { false } }
 }

@@ -35,7 +35,7 @@ where Entry.ID: Sendable {
     private let schedule: RetrySchedule
     private var entries = ClaimedEntries<Entry>()
     private var pace: DestinationPace
-    private var gate = DestinationGate()
+    private var gate: DestinationGate
     /// For each attempt under way, how many answers there had been when it began.
     private var attempts: [Entry.ID: Int] = [:]
     private var reading = Sweep.due(after: nil)
@@ -46,9 +46,14 @@ where Entry.ID: Sendable {
     private var isRecorded = true
     /// It looks for nothing any more: another one may take its place.
     public private(set) var hasEnded = false
+    /// An attempt was made.
+    public private(set) var hasTried = false
 
-    /// - Parameter maximumWorkers: deliveries that may go on at once.
-    public init(schedule: RetrySchedule, maximumWorkers: Int) {
+    /// - Parameters:
+    ///   - maximumWorkers: deliveries that may go on at once.
+    ///   - testsEarly: make one test delivery though the destination's row is in force.
+    public init(schedule: RetrySchedule, maximumWorkers: Int, testsEarly: Bool = false) {
+        self.gate = DestinationGate(testsEarly: testsEarly)
         self.schedule = schedule
         self.pace = DestinationPace(maximum: maximumWorkers)
     }
@@ -171,6 +176,7 @@ where Entry.ID: Sendable {
         _ id: Entry.ID, _ finding: DestinationFinding, arrival: Timestamp, now: Timestamp
     ) {
         guard let answers = self.attempts.removeValue(forKey: id) else { return }
+        self.hasTried = true
         let wasBlocked = self.gate.isBlocked
         let change = self.gate.found(
             finding, since: answers, arrival: arrival, schedule: self.schedule, now: now)
@@ -181,6 +187,7 @@ where Entry.ID: Sendable {
             self.settling = .finished
             // What was dropped for the block is read again.
             if wasBlocked { self.reading = .due(after: nil) }
+        case .leftBlocked: self.entries.dropPending()
         case .blocked:
             self.isRecorded = false
             self.entries.dropPending()
@@ -190,8 +197,9 @@ where Entry.ID: Sendable {
 
     /// The entry is no longer ours to deal with: its outcome is on record, or the attempt was void.
     public mutating func concluded(_ id: Entry.ID) {
-        self.attempts[id] = nil
+        let wasVoid = self.attempts.removeValue(forKey: id) != nil
         self.entries.concluded(id)
+        if wasVoid, self.gate.testEnded() == .leftBlocked { self.entries.dropPending() }
     }
 
     /// No host was asked, through no fault of the domain's: rest, with the entry in hand.
@@ -228,6 +236,9 @@ where Entry.ID: Sendable {
     }
 
     // MARK: - The row
+
+    /// Its next attempt is a test delivery before its time.
+    public var isTestingEarly: Bool { self.gate.isTestingEarly }
 
     /// Until when the destination is left alone, if it is.
     public var blockedUntil: Timestamp? { self.gate.isBlocked ? self.gate.backoff?.until : nil }

@@ -46,6 +46,13 @@ public struct RetrySchedule: Hashable, Sendable {
         self.delayNotice = delayNotice
     }
 
+    /// The same with these waits before the others, except after a failure of DANE or DNSSEC.
+    public func preceded(by first: [Duration]) -> RetrySchedule {
+        RetrySchedule(
+            unchecked: first.filter { $0 > .zero } + self.delays, security: self.securityDelays,
+            securityLifetime: self.securityLifetime, lifetime: self.lifetime, delayNotice: self.delayNotice)
+    }
+
     /// The wait after so many failures, counted from 1, the last of which was of this class.
     public func delay(afterFailures count: Int, of failureClass: DeliveryFailure.FailureClass) -> Duration {
         let delays = failureClass == .security ? self.securityDelays : self.delays

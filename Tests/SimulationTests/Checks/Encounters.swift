@@ -13,6 +13,7 @@ struct Encounters: CustomStringConvertible {
         case deferrals = "long waits"
         case blocks = "destinations left alone"
         case probes = "probes"
+        case earlyTests = "test deliveries before their time"
         case shortLeases = "final dots not written for the lease"
     }
 

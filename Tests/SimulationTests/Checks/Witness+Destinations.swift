@@ -17,6 +17,7 @@ struct DestinationLife {
     var underWay: [AttemptName: Int] = [:]
     var lastAnswer = 0
     var lastFailure = 0
+    var lastEarlyTest: Timestamp?
 
     /// It worked when it was last tried, whatever its row says until that is recorded.
     var isKnownToWork: Bool { self.lastAnswer > self.lastFailure }
@@ -26,22 +27,35 @@ struct DestinationLife {
 
 extension Witness {
     /// A node has taken an entry to attempt it. While the destination's row is in force it must not, and when the row is over
-    /// only one attempt may go on until it is known how that ends.
-    func attemptBegan(_ name: AttemptName) {
+    /// only one attempt may go on until it is known how that ends. New mail may be a test before that, now and then.
+    func attemptBegan(_ name: AttemptName, isEarlyTest: Bool) {
         let key = DestinationTerm(term: name.term, domain: name.key.domain)
         self.moment += 1
-        self.checkProbe(name, key)
+        self.checkProbe(name, key, isEarlyTest: isEarlyTest)
         self.destinations[key, default: DestinationLife()].underWay[name] = self.moment
     }
 
-    private func checkProbe(_ name: AttemptName, _ key: DestinationTerm) {
+    private func checkProbe(_ name: AttemptName, _ key: DestinationTerm, isEarlyTest: Bool) {
         let life = self.destinations[key] ?? DestinationLife()
         guard let row = self.backoffs[key.destination], !life.isKnownToWork, !self.hasClockJumped else { return }
         self.encounters.count(.probes)
-        self.require(row.until <= self.databaseNow, "\(name) begins while its destination is left alone")
+        if isEarlyTest, row.until > self.databaseNow {
+            self.encounters.count(.earlyTests)
+            self.checkTestInterval(name, key)
+        } else {
+            self.require(row.until <= self.databaseNow, "\(name) begins while its destination is left alone")
+        }
         if let other = life.underWay.keys.first {
             self.world.violate("\(name) begins beside \(other), which is the probe")
         }
+    }
+
+    private func checkTestInterval(_ name: AttemptName, _ key: DestinationTerm) {
+        let now = self.databaseNow
+        if let last = self.destinations[key]?.lastEarlyTest {
+            self.require(last + self.scenario.testInterval <= now, "\(name) is a test too soon after another")
+        }
+        self.destinations[key, default: DestinationLife()].lastEarlyTest = now
     }
 
     func attemptEnded(_ name: AttemptName, _ finding: DestinationFinding) {

@@ -19,7 +19,9 @@ extension SimulatedDestination {
         self.changed()
         guard let entry else { return worker.whenRecorded { self.dismiss() } }
         self.node.begins(entry, in: self.term)
-        self.node.witness.attemptBegan(AttemptName(of: entry, epoch: self.term.epoch, by: self.node.client))
+        self.node.witness.attemptBegan(
+            AttemptName(of: entry, epoch: self.term.epoch, by: self.node.client),
+            isEarlyTest: self.work.isTestingEarly)
         self.attempt(entry) { end in
             self.node.witness.attemptEnded(
                 AttemptName(of: entry, epoch: self.term.epoch, by: self.node.client), self.finding(end, of: entry))

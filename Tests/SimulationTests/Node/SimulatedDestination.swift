@@ -21,12 +21,14 @@ final class SimulatedDestination {
 
     private static let connections = 3
 
-    init(node: SimulatedNode, shard: SimulatedShard, domain: DomainName) {
+    init(node: SimulatedNode, shard: SimulatedShard, domain: DomainName, testsEarly: Bool) {
         self.node = node
         self.shard = shard
         self.term = shard.term
         self.domain = domain
-        self.work = DestinationWork(schedule: node.scenario.retries[domain], maximumWorkers: Self.connections)
+        self.work = DestinationWork(
+            schedule: node.scenario.retries[domain], maximumWorkers: Self.connections,
+            testsEarly: testsEarly)
     }
 
     func start() { self.changed() }
@@ -78,7 +80,7 @@ final class SimulatedDestination {
     /// The group of `run` waits for the deliveries.
     func leave() {
         guard self.isIdle else { return }
-        self.shard?.ended(self, blockedUntil: self.work.blockedUntil)
+        self.shard?.ended(self)
     }
 
     private func answered() {

@@ -8,37 +8,43 @@ final class SimulatedShard {
     let term: ShardTerm
     private unowned let node: SimulatedNode
     private var destinations: [DomainName: SimulatedDestination] = [:]
-    private var blocked: [DomainName: Timestamp] = [:]
+    private var blocked: BlockedDomains
     private var isStopping = false
 
     init(node: SimulatedNode, term: ShardTerm) {
         self.node = node
         self.term = term
+        self.blocked = BlockedDomains(testInterval: node.scenario.testInterval)
     }
 
-    /// New mail has come: no reason to look at a domain that is known to be left alone.
+    /// New mail has come: no reason to look at a domain that is known to be left alone, but for a test now and then.
     func arrived(_ domain: DomainName) {
-        if let until = self.blocked[domain], self.node.databaseNow < until { return }
-        self.due(domain)
+        switch self.blocked.arrived(domain, at: self.node.databaseNow) {
+        case .wait: ()
+        case .look: self.due(domain)
+        case .test: self.due(domain, testsEarly: true)
+        }
     }
 
-    func due(_ domain: DomainName) {
-        self.blocked[domain] = nil
+    func due(_ domain: DomainName, testsEarly: Bool = false) {
+        self.blocked.due(domain)
         guard !self.isStopping else { return }
         if self.node.surroundings.broken != .entryTwice, let destination = self.destinations[domain],
             destination.wake()
         {
             return
         }
-        let destination = SimulatedDestination(node: self.node, shard: self, domain: domain)
+        let destination = SimulatedDestination(node: self.node, shard: self, domain: domain, testsEarly: testsEarly)
         self.destinations[domain] = destination
         destination.start()
     }
 
-    func ended(_ destination: SimulatedDestination, blockedUntil: Timestamp?) {
+    func ended(_ destination: SimulatedDestination) {
         guard self.destinations[destination.domain] === destination else { return }
         self.destinations[destination.domain] = nil
-        self.blocked[destination.domain] = blockedUntil
+        self.blocked.ended(
+            destination.domain, until: destination.work.blockedUntil, wasTried: destination.work.hasTried,
+            at: self.node.databaseNow)
     }
 
     func stop() {

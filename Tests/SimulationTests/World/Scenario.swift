@@ -59,6 +59,8 @@ struct Scenario: CustomStringConvertible {
     var unit: Duration { .seconds(self.secondsPerUnit) }
     /// Destinations in a page of a walk: few, so that walks go on.
     var walkPage: Int { 3 }
+    /// So long after a domain was tried new mail may be a test delivery: within the shortest wait.
+    var testInterval: Duration { self.unit * 7 }
     /// How often it brings deferred entries back: often enough for those that come within two minutes.
     var upkeepInterval: Duration { min(self.unit * 30, .seconds(60)) }
 }

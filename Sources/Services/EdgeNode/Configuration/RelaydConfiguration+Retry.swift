@@ -1,11 +1,16 @@
 import DeliveryQueue
+import MailModel
 
 extension RelaydConfiguration {
     /// When mail is tried again, by recipient domain.
     var retryPolicy: RetryPolicy {
         RetryPolicy(
             self.retry.schedule(for: nil),
-            rules: self.retry.destinations.map { RetryPolicy.Rule($0.domain, self.retry.schedule(for: $0)) })
+            rules: self.retry.destinations.map {
+                RetryPolicy.Rule($0.domain, self.retry.schedule(for: $0), statesWaits: $0.schedule != nil)
+            },
+            nextHops: Set(self.acceptedDomains.filter { $0.nextHop != .mx }.map(\.domain)),
+            firstWaits: self.retry.nextHopSchedule)
     }
 }
 

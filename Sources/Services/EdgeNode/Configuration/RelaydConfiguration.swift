@@ -102,6 +102,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
 
     public struct Retry: Hashable, Sendable {
         public var schedule: [Duration] = [.seconds(900), .seconds(900), .seconds(3600)]
+        public var nextHopSchedule: [Duration] = [.seconds(30), .seconds(60), .seconds(300)]
         public var lifetime = Duration.seconds(5 * 86_400)
         public var daneSchedule: [Duration]?
         public var daneLifetime = Duration.seconds(86_400)

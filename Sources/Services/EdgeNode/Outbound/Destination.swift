@@ -32,7 +32,11 @@ actor Destination {
     /// How soon one more worker may try the site.
     private static let widening = Duration.seconds(1)
 
-    init(environment: DeliveryEnvironment, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop) {
+    /// - Parameter testsEarly: make one test delivery though the domain is left alone.
+    init(
+        environment: DeliveryEnvironment, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop,
+        testsEarly: Bool = false
+    ) {
         self.environment = environment
         self.term = term
         self.domain = domain
@@ -40,7 +44,7 @@ actor Destination {
         self.customer = SiteCustomer(on: eventLoop)
         self.work = DestinationWork(
             schedule: environment.settings.retries[domain],
-            maximumWorkers: environment.settings.connectionsPerDestination)
+            maximumWorkers: environment.settings.connectionsPerDestination, testsEarly: testsEarly)
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
 
@@ -61,6 +65,9 @@ actor Destination {
 
     /// Until when the domain is left alone, if it is.
     var blockedUntil: Timestamp? { self.work.blockedUntil }
+
+    /// Whether an attempt was made.
+    var hasTried: Bool { self.work.hasTried }
 
     /// Works until nothing is due, the destination is blocked, the shard is lost, or it is stopped.
     func run() async {

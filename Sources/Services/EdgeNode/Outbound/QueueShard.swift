@@ -10,46 +10,48 @@ actor QueueShard {
     private let supervisor: TaskSupervisor
     private let eventLoops: [any EventLoop]
     private var destinations: [DomainName: Destination] = [:]
-    /// Domains that are left alone, and until when, so that new mail for them costs no look into the database.
-    private var blocked: [DomainName: Timestamp] = [:]
+    private var blocked: BlockedDomains
     private var isStopping = false
-
-    /// The most domains that are remembered as blocked. The database knows them all.
-    private static let blockedLimit = 4096
 
     init(
         environment: DeliveryEnvironment, term: ShardTerm, supervisor: TaskSupervisor,
-        eventLoops: [any EventLoop]
+        eventLoops: [any EventLoop], blocked: BlockedDomains = BlockedDomains()
     ) {
+        self.blocked = blocked
         self.environment = environment
         self.term = term
         self.supervisor = supervisor
         self.eventLoops = eventLoops
     }
 
-    /// New mail for `domain` has come. One that is known to be left alone is: the poll tells when that is over.
+    /// New mail for `domain` has come. One that is known to be left alone is, but for a test delivery now and then.
     func arrived(_ domain: DomainName) async {
-        if let until = self.blocked[domain], self.environment.clock.now < until { return }
-        _ = await self.due(domain)
+        switch self.blocked.arrived(domain, at: self.environment.clock.now) {
+        case .wait: ()
+        case .look: _ = await self.due(domain)
+        case .test: _ = await self.due(domain, testsEarly: true)
+        }
     }
 
     /// Entries for `domain` may be due: its destination looks, and is started if there is none. `false` when there is no
     /// place for one more.
-    func due(_ domain: DomainName) async -> Bool {
-        self.blocked[domain] = nil
+    func due(_ domain: DomainName, testsEarly: Bool = false) async -> Bool {
+        self.blocked.due(domain)
         // One that has ended is replaced; meanwhile the shard may have been stopped, or somebody else, to whom it said
         // the same, may have put another in its place.
         while !self.isStopping, let destination = self.destinations[domain] {
             if await destination.wake() { return true }
-            self.ended(destination, domain, blockedUntil: nil)
+            self.ended(destination, domain, .forgotten)
         }
         guard !self.isStopping else { return true }
         let destination = Destination(
-            environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain))
+            environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain),
+            testsEarly: testsEarly)
         self.destinations[domain] = destination
         let isStarted = self.supervisor.submit {
             await destination.run()
-            await self.ended(destination, domain, blockedUntil: destination.blockedUntil)
+            await self.ended(
+                destination, domain, .known(until: destination.blockedUntil, wasTried: destination.hasTried))
         }
         // It is found again when there is room.
         if !isStarted { self.destinations[domain] = nil }
@@ -70,11 +72,16 @@ actor QueueShard {
         return self.eventLoops[Int(UInt(bitPattern: hasher.finalize()) % UInt(self.eventLoops.count))]
     }
 
-    private func ended(_ destination: Destination, _ domain: DomainName, blockedUntil: Timestamp?) {
+    private enum End {
+        /// It ended some time ago.
+        case forgotten
+        case known(until: Timestamp?, wasTried: Bool)
+    }
+
+    private func ended(_ destination: Destination, _ domain: DomainName, _ end: End) {
         guard self.destinations[domain] === destination else { return }
         self.destinations[domain] = nil
-        guard let blockedUntil else { return }
-        if self.blocked.count >= Self.blockedLimit { self.blocked.removeAll() }
-        self.blocked[domain] = blockedUntil
+        guard case .known(let until, let wasTried) = end else { return }
+        self.blocked.ended(domain, until: until, wasTried: wasTried, at: self.environment.clock.now)
     }
 }

@@ -10,6 +10,10 @@ extension ConfigurationSchema {
             "Waits between attempts; the last one repeats. A domain none of whose hosts can be used waits as a whole, and one message tries it at each step."
         ),
         Key(
+            "retry.next-hop-schedule", \.retry.nextHopSchedule, .list(.duration(.milliseconds(10)...(day * 7))),
+            "Waits before those of retry.schedule, for domains whose next hop is configured, unless a rule states a schedule. [] is none."
+        ),
+        Key(
             "retry.lifetime", \.retry.lifetime, lifetime(), "A message expires this long after its arrival."),
         Key(
             "retry.dane-schedule", \.retry.daneSchedule, .optional(waits()),

@@ -1,0 +1,58 @@
+public import MailModel
+
+/// The domains that are left alone, as the owner of one shard remembers them, so that new mail for them costs no look into the
+/// database. Now and then new mail is a reason to try one before its time: the host may be back.
+public struct BlockedDomains: Hashable, Sendable {
+    /// What is to be done about new mail.
+    public enum Arrival: Hashable, Sendable {
+        /// Look into the database: nothing is known.
+        case look
+        /// Make one test delivery before the domain's time.
+        case test
+        /// Leave it: the poll tells when the wait is over.
+        case wait
+    }
+
+    private struct Blocked: Hashable {
+        /// `nil` where it is not known any more.
+        var until: Timestamp?
+        var lastTest: Timestamp
+    }
+
+    /// The most domains that are remembered. The database knows them all.
+    public static let limit = 4096
+    /// So long after a domain was tried new mail is a reason to try it again.
+    public static let testInterval = Duration.seconds(300)
+
+    private let testInterval: Duration
+    private var domains: [DomainName: Blocked] = [:]
+
+    /// None.
+    public init(testInterval: Duration = Self.testInterval) { self.testInterval = testInterval }
+
+    /// New mail has come for a domain.
+    public mutating func arrived(_ domain: DomainName, at now: Timestamp) -> Arrival {
+        guard let blocked = self.domains[domain], let until = blocked.until, now < until else { return .look }
+        guard now >= blocked.lastTest + self.testInterval else { return .wait }
+        self.domains[domain]?.lastTest = now
+        return .test
+    }
+
+    /// A domain's time may have come: what was known of it counts no more.
+    public mutating func due(_ domain: DomainName) { self.domains[domain]?.until = nil }
+
+    /// The deliveries to a domain have ended.
+    ///
+    /// - Parameters:
+    ///   - until: until when it is left alone; `nil` where it is not.
+    ///   - wasTried: whether there was an attempt.
+    public mutating func ended(_ domain: DomainName, until: Timestamp?, wasTried: Bool, at now: Timestamp) {
+        guard let until else {
+            self.domains[domain] = nil
+            return
+        }
+        let lastTest = wasTried ? now : self.domains[domain]?.lastTest ?? now
+        if self.domains[domain] == nil, self.domains.count >= Self.limit { self.domains.removeAll() }
+        self.domains[domain] = Blocked(until: until, lastTest: lastTest)
+    }
+}

@@ -7,28 +7,38 @@ import Testing
 struct LimitTests {
     private static func names(_ count: Int) -> [DomainName] { (0..<count).map { "mx\($0).example.org" } }
 
-    @Test("dane-rules 12: 100 MX are a route, 101 are a named failure", arguments: [100, 101])
-    func tooManyExchangers(_ count: Int) {
-        let records = Self.names(count).map { DNSRecord.mx(preference: 10, exchange: $0) }
+    @Test("dane-rules 12: of 101 MX the best 100 are a route (RFC 5321 §5.1) (field C8)", arguments: [100, 101, 3_000])
+    func manyExchangers(_ count: Int) {
+        let names = Self.names(count)
+        let records = names.enumerated().map { DNSRecord.mx(preference: UInt16(count - $0), exchange: $1) }
         let run = Zone { Zone.Entry(.mx, "example.org", .found(records, .secure)) }.plan()
-        if count == 100 {
-            #expect(run.hosts.count == 100)
-        } else {
-            #expect(run.noRoute == .failed(.overLimit(DNSQuestion("example.org", .mx), count: 101)))
-            #expect(run.rounds.count == 1)
-        }
+        #expect(run.noRoute == nil)
+        #expect(run.hosts.map(\.name) == names.reversed().prefix(100).map(\.self))
     }
 
-    @Test("dane-rules 12: 30 addresses are a host, 31 are a named failure", arguments: [30, 31])
-    func tooManyAddresses(_ count: Int) {
-        let addresses = (0..<UInt32(count - 1)).map { DNSRecord.address(.v4(0xC000_0200 + $0)) }
+    @Test("Our own place counts wherever it stands among 101 MX (RFC 5321 §5.1) (field C8)")
+    func ownPlaceAmongMany() {
+        let records = Self.names(101).map { DNSRecord.mx(preference: 10, exchange: $0) }
+        var policy = RoutePolicy()
+        policy.ownNames = ["mx100.example.org"]
+        let run = Zone { Zone.Entry(.mx, "example.org", .found(records, .secure)) }.plan(policy: policy)
+        #expect(run.noRoute == .failed(.routingLoop("example.org")))
+    }
+
+    @Test(
+        "dane-rules 12: of more than 30 addresses the first of each family are used (field C8)",
+        arguments: [(1, 29, 1, 29), (1, 30, 1, 29), (31, 0, 30, 0), (0, 31, 0, 30), (40, 40, 15, 15), (20, 14, 16, 14)])
+    func manyAddresses(_ v6: Int, _ v4: Int, _ used6: Int, _ used4: Int) {
+        let ipv4 = (0..<UInt32(v4)).map { DNSRecord.address(.v4(0xC000_0200 + $0)) }
+        let ipv6 = (0..<v6).map { DNSRecord.address(.literal("2001:db8::\(String($0 + 1, radix: 16))")) }
         let host = Zone {
             MX("example.org", "mx.example.org")
-            Zone.Entry(.a, "mx.example.org", .found(addresses, .secure))
-            AAAA("mx.example.org")
+            v4 == 0 ? Absent(.a, "mx.example.org") : Zone.Entry(.a, "mx.example.org", .found(ipv4, .secure))
+            v6 == 0 ? Absent(.aaaa, "mx.example.org") : Zone.Entry(.aaaa, "mx.example.org", .found(ipv6, .secure))
         }.host()
-        #expect(host?.addresses.count == (count == 30 ? 30 : 0))
-        #expect((host?.failure == nil) == (count == 30))
+        let expected = (ipv6.prefix(used6) + ipv4.prefix(used4)).map(DNSAnswer.address)
+        #expect(host?.failure == nil)
+        #expect(host?.addresses == expected)
     }
 
     @Test("dane-rules 12: 16 alias hops are followed, 17 are a named failure", arguments: [16, 17])

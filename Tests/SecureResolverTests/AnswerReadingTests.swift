@@ -188,8 +188,24 @@ struct AnswerReadingTests {
                 == .absent(.noData, .insecure, aliases: ["b.test", "c.test"]))
         let loop = Packet.record("a.test", 5, WireName("a.test").bytes)
         #expect(self.read(Packet(answers: [loop])).answer == .failed(.tooManyAliases))
-        let crowd = (1...3).map { Packet.record("a.test", 1, [192, 0, 2, $0]) }
-        #expect(self.read(Packet(answers: crowd)).answer == .failed(.malformed("3 records, more than 2")))
+        let crowd = (1...3).map { Packet.record("a.test", 52, [3, 1, $0]) }
+        #expect(
+            self.read(Packet(answers: crowd), .init("a.test", .tlsa)).answer
+                == .failed(.malformed("3 records, more than 2")))
+    }
+
+    @Test("Of hosts and addresses an answer may have any number that fits (dane-rules 12) (field C8)")
+    func crowds() {
+        let addresses = (1...200).map { Packet.record("a.test", 1, [192, 0, 2, $0]) }
+        let hosts = (1...200).map { Packet.record("a.test", 15, [0, $0] + WireName("mx.test").bytes) }
+        guard case .found(let four, .insecure, _) = self.read(Packet(answers: addresses)).answer,
+            case .found(let mx, .insecure, _) = self.read(Packet(answers: hosts), .init("a.test", .mx)).answer
+        else {
+            Issue.record("a large answer is no answer")
+            return
+        }
+        #expect(four.count == 200)
+        #expect(mx.count == 200)
     }
 
     @Test("An exchange that no host can be named is left out; the others count, but not the root alone (RFC 7505 §3)")

@@ -87,7 +87,7 @@ package struct AnswerReading: Sendable {
             owner = target
         }
         let matching = message.answers.filter { $0.type == question.type.rawValue && $0.owner == owner }
-        guard matching.count <= self.maximumRecords else {
+        guard matching.count <= self.maximumRecords || !question.type.isWholeOnly else {
             throw .init(reason: "\(matching.count) records, more than \(self.maximumRecords)")
         }
         let answer: DNSAnswer
@@ -222,6 +222,17 @@ package struct AnswerReading: Sendable {
 extension DNSMessage.Record {
     /// The TTL in seconds; one with the top bit set counts as zero (RFC 2181 §8).
     fileprivate var effectiveTimeToLive: UInt32 { self.timeToLive > UInt32(Int32.max) ? 0 : self.timeToLive }
+}
+
+extension DNSQuestion.RecordType {
+    /// Each record of the set counts, so that a part of it is no answer. Of hosts and addresses some will do; an answer has no
+    /// more of them than fit into 64 KiB.
+    fileprivate var isWholeOnly: Bool {
+        switch self {
+        case .tlsa, .ds, .cname: true
+        case .mx, .a, .aaaa: false
+        }
+    }
 }
 
 extension DNSRecord {

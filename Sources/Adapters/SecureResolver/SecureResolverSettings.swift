@@ -74,7 +74,7 @@ public struct SecureResolverSettings: Hashable, Sendable {
     public var queryDeadline = Duration.seconds(30)
     /// The most questions under way in libunbound; further ones fail at once as `.resolverUnavailable`.
     public var concurrentQueries = 1024
-    /// The most records of the type asked for; an answer with more is malformed.
+    /// The most TLSA or DS records of one name; an answer with more is malformed. Of hosts and addresses a part will do.
     public var maximumRecords = 100
     /// The most aliases followed to an answer.
     public var maximumAliases = 16

@@ -44,7 +44,7 @@ public enum DNSFailure: Hashable, Sendable {
     case timeout
     /// Aliases in a loop, or more than `DNSLimits` allows.
     case tooManyAliases
-    /// An answer that cannot be parsed, or holds more records than allowed.
+    /// An answer that cannot be parsed, or holds more records than allowed where each of them counts.
     case malformed(String)
     /// The resolver itself cannot work at present (not validating, shut down, out of resources): our fault, not theirs.
     case resolverUnavailable(String)

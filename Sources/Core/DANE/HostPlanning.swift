@@ -242,14 +242,11 @@ extension HostPlanning {
         let chosen = secure.isEmpty ? found : secure
         let list = chosen.flatMap(\.list)
         if let first = chosen.first {
-            guard list.count <= self.planning.policy.limits.addressesPerHost else {
-                return .skip(.overLimit(families[0].0, count: list.count), .failed)
-            }
             if let loop = self.loop(through: list) { return .skip(loop, LookupState(first.state)) }
             let aliases = chosen.map(\.aliases).first { !$0.isEmpty } ?? []
             return .use(
                 HostAddresses(
-                    question: first.question, list: self.remote(list), state: first.state, aliases: aliases))
+                    question: first.question, list: self.used(chosen), state: first.state, aliases: aliases))
         }
         let bogus = failures.first { if case .dnssecInvalid = $0 { true } else { false } }
         guard let failure = bogus ?? failures.first else { return .skip(.noAddress(self.name), absence) }
@@ -272,6 +269,15 @@ extension HostPlanning {
     /// The names at which TLSA records may stand, in order (RFC 7672 §2.2.2); none where DANE cannot apply.
     private func baseDomains(_ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]) -> BaseDomainOutcome {
         switch self.origin {
+    /// The addresses that may be tried, of each family the first: neither has less than half of what is allowed while it has
+    /// more, for we may reach hosts over one of them only.
+    private func used(_ families: [HostAddresses]) -> [IPAddress] {
+        let limit = self.planning.policy.limits.addressesPerHost
+        let lists = families.map { self.remote($0.list) }
+        let total = lists.reduce(0) { $0 + $1.count }
+        return lists.flatMap { $0.prefix(max(limit / lists.count, limit - (total - $0.count))) }
+    }
+
         case .implicitMX(.insecure, _, _): return .candidates([])
         case .mx(.insecure, _, _) where self.planning.policy.insecureMX == .ignore: return .candidates([])
         case .mx, .implicitMX, .configured: break

@@ -17,9 +17,9 @@ public enum RouteFailure: Hashable, Sendable {
     case dnssecInvalid(DNSQuestion, DNSFailure)
     /// The DNS failed for a reason that is not DNSSEC's: 4.4.312.
     case dnsQueryFailed(DNSQuestion, DNSFailure)
-    /// More records than `DNSLimits` allows.
+    /// More aliases than `DNSLimits` allows.
     case overLimit(DNSQuestion, count: Int)
-    /// An MX host without any address.
+    /// A host without any address as far as was asked: of one family only, or one that the operator named.
     case noAddress(DomainName)
     /// This system is itself the best MX of the domain, or is this MX host.
     case routingLoop(DomainName)

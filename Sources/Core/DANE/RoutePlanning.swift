@@ -80,13 +80,10 @@ private struct Exchanger {
 }
 
 extension RoutePlanning {
-    /// The MX hosts in order of preference, each once, and none from our own preference on.
+    /// The best MX hosts in order of preference, each once, and none from our own preference on.
     private func exchangers(
         _ records: [DNSRecord], of question: DNSQuestion, _ state: DNSSECState
     ) -> Result<[Exchanger], NoRoute> {
-        guard records.count <= self.policy.limits.mailExchangers else {
-            return .failure(.failed(.overLimit(question, count: records.count)))
-        }
         var hasNullMX = false
         var best: [DomainName: UInt16] = [:]
         var order: [DomainName] = []
@@ -110,7 +107,7 @@ extension RoutePlanning {
         let sorted = hosts.enumerated().sorted {
             ($0.element.preference, $0.offset) < ($1.element.preference, $1.offset)
         }
-        return .success(sorted.map(\.element))
+        return .success(sorted.prefix(self.policy.limits.mailExchangers).map(\.element))
     }
 }
 

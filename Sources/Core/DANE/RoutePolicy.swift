@@ -17,14 +17,14 @@ public enum NextHop: Hashable, Sendable {
     }
 }
 
-/// How many records of each kind a route may have (rule 12). Beyond a limit the look-up fails by name: part of a
-/// list that somebody else wrote is not a route.
+/// How much of an answer a route uses (rule 12). RFC 5321 §5.1 lets a client limit what it tries; an answer with more is an
+/// answer. Only aliases without end are a failure.
 public struct DNSLimits: Hashable, Sendable {
     /// Alias hops in one answer.
     public var aliasHops = 16
-    /// Mail exchangers of one domain.
+    /// Mail exchangers of one domain: the most preferred.
     public var mailExchangers = 100
-    /// Addresses of one host, both families together.
+    /// Addresses of one host, both families together: the first of each.
     public var addressesPerHost = 30
     /// Names that are asked for DS to find out why an answer is insecure: as many labels may a name have.
     public var delegations = 16

@@ -6,7 +6,7 @@ extension RouteFailure {
         switch self {
         case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
             "\(question.type) \(question.name): \(failure.words)"
-        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) records"
+        case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) aliases"
         case .noAddress(let name): "\(name) has no address"
         case .routingLoop(let name): "\(name) is this system"
         case .loopback(let name): "\(name) has no address but loopback"

@@ -152,13 +152,44 @@ struct LimitTests {
         #expect(zone.plan(policy: policy).noRoute == .failed(.routingLoop("example.org")))
     }
 
+    @Test(
+        "An MX host is absent for good only if both families are denied (RFC 5321 §5.1) (field C9)",
+        arguments: [DNSAbsence.noData, .nameError], [DNSSECState.secure, .insecure])
+    func absentHost(_ absence: DNSAbsence, _ state: DNSSECState) {
+        let zone = Zone {
+            MX("example.org", "a.example.net")
+            Absent(.a, "a.example.net", absence, state: state)
+            Absent(.aaaa, "a.example.net", absence, state: state)
+        }
+        #expect(zone.plan().hosts.map(\.failure) == [.noSuchHost("a.example.net")])
+        for families in [AddressFamilies.ipv4, .ipv6] {
+            var policy = RoutePolicy()
+            policy.families = families
+            #expect(zone.plan(policy: policy).hosts.map(\.failure) == [.noAddress("a.example.net")])
+        }
+        #expect(zone.plan(.host("a.example.net")).hosts.map(\.failure) == [.noAddress("a.example.net")])
+        let failed = Zone {
+            MX("example.org", "a.example.net")
+            Absent(.a, "a.example.net", absence, state: state)
+            Fail(.aaaa, "a.example.net", .serverFailure)
+        }
+        let question = DNSQuestion("a.example.net", .aaaa)
+        #expect(failed.plan().hosts.map(\.failure) == [.dnsQueryFailed(question, .serverFailure)])
+    }
+
     @Test("A host without address is skipped, and the next one used")
     func hostWithoutAddress() {
         let run = Zone {
             MX("example.org", "a.example.org", "b.example.org")
             Absent(.a, "a.example.org")
         }.plan()
-        #expect(run.hosts.map(\.failure) == [.noAddress("a.example.org"), nil])
+        #expect(run.hosts.map(\.failure) == [.noSuchHost("a.example.org"), nil])
+    }
+}
+
+extension DNSAnswer {
+    fileprivate static func address(_ record: DNSRecord) -> IPAddress {
+        if case .address(let address) = record { address } else { .v4(0) }
     }
 }
 

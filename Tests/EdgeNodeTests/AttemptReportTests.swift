@@ -38,12 +38,16 @@ struct AttemptReportTests {
     }
 
     @Test(
-        "Rule 24: of all hosts' failures, a DANE or DNSSEC verdict is told before a connection failure",
+        "Rule 24: a DANE or DNSSEC verdict is told before a connection failure, absence only if all are absent (field C9)",
         arguments: [
             ([TransportFailure.connectionRefused, .tlsaInvalid], "4.7.323 tlsa-invalid"),
             ([.connectionTimeout, .dnssecInvalid, .connectionRefused], "4.7.324 dnssec-invalid"),
             ([.startTLSNotSupported, .connectionLost], "4.7.321 starttls-not-supported"),
             ([.connectionTimeout], "4.4.1 connection-timeout"),
+            ([.noSuchHost, .noSuchHost], "5.4.4 no-such-host"),
+            ([.noSuchHost, .connectionTimeout], "4.4.1 connection-timeout"),
+            ([.noSuchHost, .dnsQueryFailed, .noSuchHost], "4.4.312 dns-query-failed"),
+            ([.noSuchHost, .noUsableRoute], "4.4.4 no-usable-route"),
         ] as [([TransportFailure], String)])
     func mostTelling(failures: [TransportFailure], told: String) {
         let report = AttemptReport(tries: failures.map { HostTry(failure: HostFailure($0)) }, recipients: 1)

@@ -36,14 +36,17 @@ struct TransportFailureTests {
         #expect(Set(TransportFailure.allCases.filter(\.isSecurityFailure)) == short)
     }
 
-    @Test("dane-rules 8: null MX is 5.1.10, and permanent with no-such-domain, a loop and an operator's verdict only")
+    @Test(
+        "dane-rules 8: null MX is 5.1.10, and permanent with no-such-domain, a loop and an operator's verdict only (field C9)"
+    )
     func permanent() {
         #expect(TransportFailure.nullMX.permanentStatus.description == "5.1.10")
         #expect(TransportFailure.noSuchDomain.permanentStatus.description == "5.1.2")
+        #expect(TransportFailure.noSuchHost.permanentStatus.description == "5.4.4")
         #expect(TransportFailure.routingLoop.permanentStatus.description == "5.4.6")
         #expect(TransportFailure.failedByOperator.permanentStatus.description == "5.7.0")
         let final: Set<TransportFailure> = [
-            .nullMX, .noSuchDomain, .routingLoop, .failedByOperator, .unsupportedByHost,
+            .nullMX, .noSuchDomain, .noSuchHost, .routingLoop, .failedByOperator, .unsupportedByHost,
         ]
         #expect(Set(TransportFailure.allCases.filter(\.isPermanent)) == final)
     }

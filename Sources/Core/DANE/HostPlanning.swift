@@ -175,7 +175,7 @@ extension HostPlanning {
             case .dnssecInvalid(_, let cause), .dnsQueryFailed(_, let cause): .unavailable(cause)
             case .overLimit: .unavailable(.malformed("more records than allowed"))
             // Nothing failed here: there is merely nowhere to connect to.
-            case .noAddress, .routingLoop, .loopback: .opportunistic
+            case .noAddress, .noSuchHost, .routingLoop, .loopback: .opportunistic
             }
         return self.host([], requirement, states, failure: failure)
     }
@@ -249,8 +249,16 @@ extension HostPlanning {
                     question: first.question, list: self.used(chosen), state: first.state, aliases: aliases))
         }
         let bogus = failures.first { if case .dnssecInvalid = $0 { true } else { false } }
-        guard let failure = bogus ?? failures.first else { return .skip(.noAddress(self.name), absence) }
+        guard let failure = bogus ?? failures.first else { return .skip(self.absent, absence) }
         return .skip(failure, bogus == nil ? .failed : .bogus)
+    }
+
+    /// Both families are denied. Of what the operator named we cannot say that it was never there, nor of half an answer.
+    private var absent: RouteFailure {
+        switch self.origin {
+        case .mx where self.planning.policy.families == .both: .noSuchHost(self.name)
+        case .mx, .implicitMX, .configured: .noAddress(self.name)
+        }
     }
 
     /// Why an MX host at these addresses must not be used: it is this system (RFC 5321 §5.1), or nowhere. What the operator
@@ -261,14 +269,6 @@ extension HostPlanning {
         return self.remote(addresses).isEmpty ? .loopback(self.name) : nil
     }
 
-    private func remote(_ addresses: [IPAddress]) -> [IPAddress] {
-        if case .configured = self.origin { return addresses }
-        return addresses.filter(self.planning.policy.mayBeRemote)
-    }
-
-    /// The names at which TLSA records may stand, in order (RFC 7672 §2.2.2); none where DANE cannot apply.
-    private func baseDomains(_ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]) -> BaseDomainOutcome {
-        switch self.origin {
     /// The addresses that may be tried, of each family the first: neither has less than half of what is allowed while it has
     /// more, for we may reach hosts over one of them only.
     private func used(_ families: [HostAddresses]) -> [IPAddress] {
@@ -278,6 +278,14 @@ extension HostPlanning {
         return lists.flatMap { $0.prefix(max(limit / lists.count, limit - (total - $0.count))) }
     }
 
+    private func remote(_ addresses: [IPAddress]) -> [IPAddress] {
+        if case .configured = self.origin { return addresses }
+        return addresses.filter(self.planning.policy.mayBeRemote)
+    }
+
+    /// The names at which TLSA records may stand, in order (RFC 7672 §2.2.2); none where DANE cannot apply.
+    private func baseDomains(_ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]) -> BaseDomainOutcome {
+        switch self.origin {
         case .implicitMX(.insecure, _, _): return .candidates([])
         case .mx(.insecure, _, _) where self.planning.policy.insecureMX == .ignore: return .candidates([])
         case .mx, .implicitMX, .configured: break

@@ -21,6 +21,8 @@ public enum RouteFailure: Hashable, Sendable {
     case overLimit(DNSQuestion, count: Int)
     /// A host without any address as far as was asked: of one family only, or one that the operator named.
     case noAddress(DomainName)
+    /// An MX host that provably has none: both families are denied, and neither look-up failed (RFC 5321 §5.1).
+    case noSuchHost(DomainName)
     /// This system is itself the best MX of the domain, or is this MX host.
     case routingLoop(DomainName)
     /// An MX host whose addresses are all loopback or unspecified.
@@ -111,7 +113,7 @@ public enum LookupState: String, Hashable, Sendable {
     init(_ failure: RouteFailure) {
         switch failure {
         case .dnssecInvalid(_, let cause), .dnsQueryFailed(_, let cause): self.init(cause)
-        case .overLimit, .noAddress, .routingLoop, .loopback: self = .failed
+        case .overLimit, .noAddress, .noSuchHost, .routingLoop, .loopback: self = .failed
         }
     }
 }

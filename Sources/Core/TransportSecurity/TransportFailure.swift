@@ -34,7 +34,7 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case hostUnreachable = "host-unreachable"
     /// This system itself could not open a connection: our fault, which is never held against the destination.
     case localNetwork = "local-network"
-    /// The domain's hosts have no address.
+    /// A host of the domain has no address, as far as is known.
     case noUsableRoute = "no-usable-route"
     /// This system is itself the domain's best MX, or its MX hosts are at addresses of this machine only.
     case routingLoop = "routing-loop"
@@ -42,6 +42,8 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case nullMX = "null-mx"
     /// The domain does not exist.
     case noSuchDomain = "no-such-domain"
+    /// The domain names mail servers, and provably none of them exists (RFC 5321 §5.1).
+    case noSuchHost = "no-such-host"
     /// An operator gave the message up.
     case failedByOperator = "failed-by-operator"
 }
@@ -61,7 +63,7 @@ extension TransportFailure {
     /// Whether retrying is pointless, so that the message bounces at once.
     public var isPermanent: Bool {
         switch self {
-        case .nullMX, .noSuchDomain, .routingLoop, .failedByOperator, .unsupportedByHost: true
+        case .nullMX, .noSuchDomain, .noSuchHost, .routingLoop, .failedByOperator, .unsupportedByHost: true
         default: false
         }
     }
@@ -89,7 +91,7 @@ extension TransportFailure {
         case .connectionLost: EnhancedStatusCode(`class`, 4, 2)
         case .connectionTimeout, .connectionRefused, .hostUnreachable: EnhancedStatusCode(`class`, 4, 1)
         case .localNetwork: EnhancedStatusCode(`class`, 4, 0)
-        case .noUsableRoute: EnhancedStatusCode(`class`, 4, 4)
+        case .noUsableRoute, .noSuchHost: EnhancedStatusCode(`class`, 4, 4)
         case .routingLoop: EnhancedStatusCode(`class`, 4, 6)
         case .nullMX: EnhancedStatusCode(`class`, 1, 10)
         case .noSuchDomain: EnhancedStatusCode(`class`, 1, 2)
@@ -125,6 +127,7 @@ extension TransportFailure {
         case .routingLoop: "Mail for the destination domain would come back to this server."
         case .nullMX: "The destination domain accepts no mail."
         case .noSuchDomain: "The destination domain does not exist."
+        case .noSuchHost: "None of the destination domain's mail servers exists."
         case .failedByOperator: "An operator of the sending system gave the message up."
         }
     }
@@ -159,7 +162,7 @@ extension TransportFailure {
         case .connectionLost: 8
         case .connectionTimeout, .connectionRefused: 9
         case .hostUnreachable: 10
-        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator: 11
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator: 11
         // What is ours says nothing of the destination.
         case .localNetwork: 12
         }
@@ -175,6 +178,7 @@ extension TransportFailure {
         case .dnssecInvalid: self = .dnssecInvalid
         case .dnsQueryFailed, .overLimit: self = .dnsQueryFailed
         case .noAddress: self = .noUsableRoute
+        case .noSuchHost: self = .noSuchHost
         case .routingLoop, .loopback: self = .routingLoop
         }
     }

@@ -46,7 +46,7 @@ extension RetryReason {
         case .remoteReply, .unsupportedByHost, .protocolViolation: self = .smtp
         case .connectionLost, .connectionTimeout, .connectionRefused, .hostUnreachable, .localNetwork:
             self = .connection
-        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .failedByOperator, nil: self = .other
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator, nil: self = .other
         }
     }
 }

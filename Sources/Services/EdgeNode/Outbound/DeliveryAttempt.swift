@@ -91,7 +91,10 @@ struct DeliveryAttempt {
         self.environment.metrics.count(host)
         switch AttemptRequirement.of(host) {
         case .failure(let skipped):
-            let failure = HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))
+            // With more hosts than one attempt looks up, that none exists is not shown.
+            let isAll = skipped.reason != .noSuchHost || self.progress.lookUpsLeft > 1
+            let failure = HostFailure(
+                isAll ? skipped.reason : .noUsableRoute, SafeText.escape(host.failure?.explanation ?? ""))
             self.progress.skipped(
                 HostTry(host: host, failure: failure, isOurResolvers: host.failure?.isOurResolvers ?? false))
             return nil

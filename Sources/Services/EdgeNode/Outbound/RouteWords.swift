@@ -8,6 +8,7 @@ extension RouteFailure {
             "\(question.type) \(question.name): \(failure.words)"
         case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) aliases"
         case .noAddress(let name): "\(name) has no address"
+        case .noSuchHost(let name): "\(name) provably has no address"
         case .routingLoop(let name): "\(name) is this system"
         case .loopback(let name): "\(name) has no address but loopback"
         }

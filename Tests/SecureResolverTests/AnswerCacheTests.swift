@@ -58,19 +58,6 @@ struct UnboundConfigurationTests {
         #expect(configuration.description.contains("20326"))
     }
 
-    @Test(
-        "Options that would switch validation off, or smuggle others, are refused",
-        arguments: [
-            ("module-config", "\"iterator\""), ("val-permissive-mode", "yes"), ("trust-anchor", "x"),
-            ("val-nsec3-keysize-iterations", "\"1024 0\""),
-            ("edns-buffer-size", "1232\nval-permissive-mode: yes"), ("a: b\nc", "yes"), ("", "yes"), ("do-ip6", ""),
-        ])
-    func refusedOptions(_ name: String, _ value: String) {
-        var settings = SecureResolverSettings()
-        settings.options = [.init(name, value)]
-        #expect(throws: SecureResolverError.self) { try UnboundConfiguration(settings) }
-    }
-
     @Test("Without a trust anchor nothing starts, for all would be insecure")
     func noAnchor() {
         var settings = SecureResolverSettings()

@@ -63,7 +63,7 @@ public struct SecureResolverSettings: Hashable, Sendable {
     public var stubZones: [StubZone] = []
     /// What to trust; without any anchor a resolver does not start.
     public var trustAnchors: [TrustAnchor] = [systemRootAnchor]
-    /// Further libunbound options. The few that would switch validation off are refused.
+    /// Further libunbound options: those of `UnboundOption`, none of which can weaken validation. Others are refused.
     public var options: [Option] = []
 
     /// The most answers kept by the cache in front of libunbound.

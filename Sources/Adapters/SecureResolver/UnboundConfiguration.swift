@@ -10,13 +10,6 @@ struct UnboundConfiguration: Sendable {
     /// One line for the log.
     let description: String
 
-    /// Options that decide whether and from where answers are validated; these have settings of their own or none.
-    private static let refusedOptions: Set<String> = [
-        "module-config", "val-permissive-mode", "trust-anchor", "trust-anchor-file", "auto-trust-anchor-file",
-        "trusted-keys-file", "include", "include-toplevel", "root-hints", "python-script", "dynlib-file",
-        "val-nsec3-keysize-iterations",
-    ]
-
     /// Checks settings and writes them as text.
     init(_ settings: SecureResolverSettings) throws(SecureResolverError) {
         var lines = ["server:"] + Self.defaults(settings)
@@ -36,7 +29,7 @@ struct UnboundConfiguration: Sendable {
         // Without an anchor every answer would be insecure, and every domain would lose DANE without a word.
         guard !anchors.isEmpty else { throw .init(.invalidTrustAnchor, "no trust anchor is configured") }
         if let hints = settings.rootHints { lines.append("root-hints: \(try Self.quoted(hints))") }
-        for option in settings.options { lines.append(try Self.line(option)) }
+        for option in settings.options { lines.append(try UnboundOption.line(option)) }
         for stub in settings.stubZones {
             guard !stub.servers.isEmpty else { throw .init(.invalidSettings, "a stub zone without servers") }
             lines += ["stub-zone:", "name: \"\(stub.zone?.text ?? "").\""] + stub.servers.map { "stub-addr: \($0)" }
@@ -64,22 +57,6 @@ struct UnboundConfiguration: Sendable {
             // A tenth of a signature's life, up to a day, would be more than a clock may be wrong.
             "val-sig-skew-min: 3600", "val-sig-skew-max: 3600",
         ]
-    }
-
-    private static func line(_ option: SecureResolverSettings.Option) throws(SecureResolverError) -> String {
-        let name = option.name
-        guard !name.isEmpty,
-            name.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
-        else { throw .init(.invalidSettings, "\(name.debugDescription) is not the name of a libunbound option") }
-        guard !Self.refusedOptions.contains(name) else {
-            throw .init(
-                .invalidSettings, "the libunbound option \(name) is not passed on: it decides what is validated")
-        }
-        guard option.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }), !option.value.isEmpty else {
-            throw .init(
-                .invalidSettings, "the value of the libunbound option \(name) is empty or has control characters")
-        }
-        return "\(name): \(option.value)"
     }
 
     private static func quoted(_ text: String) throws(SecureResolverError) -> String {

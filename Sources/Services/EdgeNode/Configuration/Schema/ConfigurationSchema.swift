@@ -239,7 +239,7 @@ enum ConfigurationSchema {
             "Zones to ask for at given servers."),
         Key(
             "resolver.options", \.resolver.options, .textMapping(),
-            "Options of libunbound by name, handed on as they are."),
+            "Options of libunbound by name. Those that could weaken validation are refused."),
         Key(
             "resolver.cache-entries", \.resolver.cacheEntries, .integer(0...100_000_000),
             "Validated answers kept in memory."),

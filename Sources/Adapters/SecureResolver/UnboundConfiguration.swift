@@ -51,13 +51,36 @@ struct UnboundConfiguration: Sendable {
             "outgoing-num-tcp: 64", "incoming-num-tcp: 0",
             // A server that was dead is asked again soon, and a zone that was bogus too: mail waits for both.
             "infra-host-ttl: 60", "infra-keep-probing: yes", "val-bogus-ttl: 5",
-            // What zones ask for beyond this is not computed, for keys of any size; `AnswerReading` knows the limit. At
-            // 0.3 µs a round, and eight names a denial, the dearest denial costs some 6 ms.
-            "val-nsec3-keysize-iterations: \"1024 \(AnswerReading.maximumIterations)\"",
-            // A tenth of a signature's life, up to a day, would be more than a clock may be wrong.
-            "val-sig-skew-min: 3600", "val-sig-skew-max: 3600",
-        ]
+        ] + Self.strictness
     }
+
+    /// How strict libunbound is, each choice for a reason, whatever a later version's default may be.
+    private static let strictness = [
+        // What zones ask for beyond this is not computed, for keys of any size; `AnswerReading` knows the limit. At
+        // 0.3 µs a round, and eight names a denial, the dearest denial costs some 6 ms.
+        "val-nsec3-keysize-iterations: \"1024 \(AnswerReading.maximumIterations)\"",
+        // A tenth of a signature's life, up to a day, would be more than a clock may be wrong.
+        "val-sig-skew-min: 3600", "val-sig-skew-max: 3600",
+        // Of DS records for one key only those by the strongest digest count: a right SHA-1 beside a wrong SHA-256 is bogus
+        // (RFC 4509 §3). By default, `no`, any one that fits would do. The price: a zone must sign by each algorithm that
+        // its DS records name, as RFC 4035 §2.2 demands of it, though RFC 6840 §5.11 lets validators be lenient.
+        "harden-algo-downgrade: yes",
+        // Below an anchor an answer without signatures is bogus, not insecure (RFC 4035 §4.3).
+        "harden-dnssec-stripped: yes", "val-permissive-mode: no",
+        // Records that a server has no say about are dropped, and with them what it could poison us with.
+        "harden-glue: yes", "val-clean-additional: yes", "harden-short-bufsize: yes",
+        // Signed denials may answer for names that they cover (RFC 8020, RFC 8198): they are proofs, and spare servers the
+        // questions that a flood of forged senders would make.
+        "harden-below-nxdomain: yes", "aggressive-nsec: yes",
+        // An answer outlives its time nowhere: a TLSA record that was withdrawn must not count.
+        "serve-expired: no", "cache-min-ttl: 0",
+        // These three guess at forgeries by asking more, and fail with servers that are merely odd. Signatures tell better.
+        "harden-referral-path: no", "harden-large-queries: no", "use-caps-for-id: no",
+        // Private networks are no exception.
+        "insecure-lan-zones: no",
+        // `AnswerReading` needs the authority section.
+        "minimal-responses: no",
+    ]
 
     private static func quoted(_ text: String) throws(SecureResolverError) -> String {
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") }) else {

@@ -8,6 +8,8 @@ public struct LabZone: Sendable {
         case unsigned
         /// Signed, but the DS record at the parent names another key: bogus.
         case wrongDelegationSigner
+        /// Signed, with DS records at the parent by digests of these types (RFC 4034 §5.1.3), some right and some wrong.
+        case digests(right: [UInt8], wrong: [UInt8] = [])
         /// Signed by keys whose signatures end so long after the start; a negative time gives expired ones: bogus.
         case signaturesEnd(after: Duration)
         /// Signed, and what there is not is proven by names hashed so many times more than once (NSEC3, RFC 5155); with

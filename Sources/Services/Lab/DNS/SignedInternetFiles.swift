@@ -46,7 +46,7 @@ struct KnotFiles: Sendable {
         for child in zones where child.parent(among: zones)?.name == zone.name {
             let name = LabRecord.absolute(child.name)
             lines.append("\(name) NS ns.root-servers.test.")
-            if child.isSigned { lines += self.delegationSigner(child, try await self.keymgr(child, ["ds"])) }
+            if child.isSigned { lines += try await self.delegationSigners(child) }
         }
         if zone.name == "." || zone.name == "test" { lines += ["ns.root-servers.test. A 127.0.0.1"] }
         try self.save(lines.joined(separator: "\n") + "\n", to: self.zoneFile(zone))
@@ -56,7 +56,7 @@ struct KnotFiles: Sendable {
             try await self.sign(zone, validFor: KnotConfiguration.signatureLifetime) {
                 KeyTrap(keys: keys, signatures: signatures).springing(in: $0)
             }
-        case .signed, .unsigned, .wrongDelegationSigner, .hashedDenial, .serverFailure: ()
+        case .signed, .unsigned, .wrongDelegationSigner, .digests, .hashedDenial, .serverFailure: ()
         }
     }
 
@@ -93,14 +93,46 @@ struct KnotFiles: Sendable {
     }
 
     /// The DS records for a child; where they shall be wrong, the digest of another key.
-    private func delegationSigner(_ child: LabZone, _ records: String) -> [String] {
-        let lines = records.split(separator: "\n").map(String.init)
-        guard child.condition == .wrongDelegationSigner else { return lines }
-        return lines.map { line in
-            var words = line.split(separator: " ")
-            if let digest = words.popLast() { words.append(Substring(String(digest.reversed()))) }
-            return words.joined(separator: " ")
+    private func delegationSigners(_ child: LabZone) async throws(ChildProcess.Failure) -> [String] {
+        let lines = try await self.keymgr(child, ["ds"]).split(separator: "\n").map(String.init)
+        switch child.condition {
+        case .wrongDelegationSigner: return lines.map(Self.forOtherKey)
+        case .digests(let right, let wrong):
+            let all = lines + [try await self.sha1DelegationSigner(child, like: lines.first ?? "")]
+            return all.filter { line in right.contains { Self.digestType(of: line) == "\($0)" } }
+                + all.filter { line in wrong.contains { Self.digestType(of: line) == "\($0)" } }.map(Self.forOtherKey)
+        default: return lines
         }
+    }
+
+    private static func digestType(of line: String) -> String? {
+        line.split(separator: " ").dropLast().last.map(String.init)
+    }
+
+    private static func forOtherKey(_ line: String) -> String {
+        var words = line.split(separator: " ")
+        if let digest = words.popLast() { words.append(Substring(String(digest.reversed()))) }
+        return words.joined(separator: " ")
+    }
+
+    /// Knot makes none by SHA-1 (RFC 4034 §5.1.4: over owner and RDATA).
+    private func sha1DelegationSigner(_ child: LabZone, like line: String) async throws(ChildProcess.Failure) -> String
+    {
+        let words = try await self.keymgr(child, ["dnskey"]).split(whereSeparator: \.isWhitespace)
+        guard words.count == 6, let flags = UInt16(words[2]), let algorithm = UInt8(words[4]),
+            let key = Data(base64Encoded: String(words[5]))
+        else { throw ChildProcess.Failure("keymgr shows no DNSKEY of \(child.name)") }
+        var owner: [UInt8] = []
+        for label in child.name.split(separator: ".") { owner += [UInt8(label.utf8.count)] + Array(label.utf8) }
+        let head: [UInt8] = [0, UInt8(flags >> 8), UInt8(flags & 0xFF), 3, algorithm]
+        let file = self.directory.appending(path: "\(child.name).dnskey")
+        do {
+            try Data(owner + head + Array(key)).write(to: file)
+        } catch {
+            throw ChildProcess.Failure("cannot write \(file.path): \(error)")
+        }
+        let digest = try await ChildProcess.run("openssl", ["dgst", "-sha1", "-r", file.path]).prefix(40)
+        return (line.split(separator: " ").dropLast(2).map(String.init) + ["1", String(digest)]).joined(separator: " ")
     }
 
     private func zoneFile(_ zone: LabZone) -> URL { self.directory.appending(path: "zones/\(zone.fileName)") }

@@ -95,6 +95,38 @@ struct RecipientVerificationTests {
         self.expect(table.asked(self.bob, by: "three", at: self.start), .joined)
     }
 
+    @Test(
+        "Next hops that say nothing take half of the questions, and one domain its share; those that answer get theirs (field A4)"
+    )
+    func silentNextHops() throws {
+        var limits = Table.Limits(positiveTime: .seconds(100), negativeTime: .seconds(10), entries: 1000)
+        (limits.flights, limits.flightsPerDomain) = (20, 4)
+        var table = Table(limits)
+        func address(_ name: String, _ domain: String) throws -> CallAheadAddress {
+            CallAheadAddress(
+                try #require(Mailbox("\(name)@\(domain)")), of: try #require(DomainName(domain)))
+        }
+        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(flight: 1))
+        _ = table.landed(self.bob, flight: 1, .exists, at: self.start)
+        var asked = 0
+        for number in 0..<40 {
+            let step = table.asked(try address("u", "silent\(number).test"), by: "\(number)", at: self.start)
+            if case .ask = step { asked += 1 }
+        }
+        #expect(asked == 10)
+        asked = 0
+        for number in 0..<10 {
+            let step = table.asked(try address("u\(number)", "bravo.test"), by: "\(number)", at: self.start)
+            if case .ask = step { asked += 1 }
+        }
+        #expect(asked == 4)
+        // One that falls silent has no more right than the others; what ends gives its place back.
+        _ = table.landed(try address("u0", "bravo.test"), flight: 12, .unsure, at: self.start)
+        self.expect(table.asked(try address("v", "bravo.test"), by: "v", at: self.start), .answer(.unsure))
+        _ = table.landed(try address("u", "silent0.test"), flight: 2, .unsure, at: self.start)
+        self.expect(table.asked(try address("v", "bravo.test"), by: "v", at: self.start), .ask(flight: 16))
+    }
+
     // MARK: The cache
 
     @Test("A full cache forgets what was used longest ago")

@@ -27,6 +27,8 @@ final class CallAheadService: Service {
     private let limits: Limits
     private let table: Mutex<Table>
     private let budget: FairBudget<DomainName>
+    /// Of that, what is for domains whose next hop did not answer the last question.
+    private let unanswered: FairBudget<DomainName>
     private let budgets: [DomainName: FairBudget<DomainName>]
     private let supervisor = TaskSupervisor(backlog: 65_536)
 
@@ -40,6 +42,7 @@ final class CallAheadService: Service {
         self.limits = limits
         self.table = Mutex(Table(limits.table))
         self.budget = FairBudget(limits.connections)
+        self.unanswered = FairBudget(max(1, limits.connections / 2))
         self.budgets = environment.policy.verification.filter { $0.value == .callAhead }.mapValues { _ in
             FairBudget(limits.connectionsPerDomain, leavesRoom: false)
         }
@@ -110,6 +113,12 @@ final class CallAheadService: Service {
         guard let ofDomain = self.budgets[address.domain] else { return .unsure }
         guard await ofDomain.acquire(for: address.domain) else { return .unsure }
         defer { ofDomain.release(address.domain) }
+        // Next hops that say nothing leave half of all to those that answer.
+        let isAnswering = self.table.withLock { $0.isAnswering(address.domain) }
+        if !isAnswering {
+            guard await self.unanswered.acquire(for: address.domain) else { return .unsure }
+        }
+        defer { if !isAnswering { self.unanswered.release(address.domain) } }
         guard await self.budget.acquire(for: address.domain) else { return .unsure }
         defer { self.budget.release(address.domain) }
         // The turn may have come after the deadline.

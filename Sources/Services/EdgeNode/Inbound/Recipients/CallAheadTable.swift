@@ -40,6 +40,10 @@ struct CallAheadTable<Waiter> {
         var entries: Int
         /// Questions under way; one more is not asked, and its answer is "unsure".
         var flights = 1024
+        /// Of those, the most about one domain.
+        var flightsPerDomain = 64
+        /// Of those, the most about domains whose next hop has not answered lately, so that hops which say nothing leave room.
+        var unansweredFlights: Int { max(1, self.flights / 2) }
     }
 
     /// What becomes of a question.
@@ -54,12 +58,18 @@ struct CallAheadTable<Waiter> {
 
     private struct Flight {
         let number: UInt64
+        /// The next hop answered the last question.
+        let isAnswering: Bool
         var waiters: [Waiter]
     }
 
     private let limits: Limits
     private var answers: ExpiringCache<CallAheadAddress, CallAheadVerdict>
     private var flights: [CallAheadAddress: Flight] = [:]
+    private var flightsOfDomain: [DomainName: Int] = [:]
+    private var unansweredFlights = 0
+    /// Domains whose next hop answered the last question that came to an end; no more than are configured.
+    private var answering: Set<DomainName> = []
     private var nextNumber: UInt64 = 0
 
     init(_ limits: Limits) {
@@ -74,9 +84,15 @@ struct CallAheadTable<Waiter> {
             self.flights[address]?.waiters.append(waiter)
             return .joined
         }
-        guard self.flights.count < self.limits.flights else { return .answer(.unsure) }
+        let isAnswering = self.isAnswering(address.domain)
+        guard self.flights.count < self.limits.flights,
+            self.flightsOfDomain[address.domain, default: 0] < self.limits.flightsPerDomain,
+            isAnswering || self.unansweredFlights < self.limits.unansweredFlights
+        else { return .answer(.unsure) }
         self.nextNumber += 1
-        self.flights[address] = Flight(number: self.nextNumber, waiters: [waiter])
+        self.flights[address] = Flight(number: self.nextNumber, isAnswering: isAnswering, waiters: [waiter])
+        self.flightsOfDomain[address.domain, default: 0] += 1
+        if !isAnswering { self.unansweredFlights += 1 }
         return .ask(flight: self.nextNumber)
     }
 
@@ -85,12 +101,20 @@ struct CallAheadTable<Waiter> {
     mutating func landed(
         _ address: CallAheadAddress, flight number: UInt64, _ verdict: CallAheadVerdict, at now: ContinuousClock.Instant
     ) -> [Waiter] {
+        if verdict != .unsure { self.answering.insert(address.domain) }
         switch verdict {
         case .exists: self.answers.store(verdict, of: address, until: now + self.limits.positiveTime)
         case .unknown: self.answers.store(verdict, of: address, until: now + self.limits.negativeTime)
         case .unsure where self.flights[address]?.number != number: return []
-        case .unsure: ()
+        case .unsure: self.answering.remove(address.domain)
         }
-        return self.flights.removeValue(forKey: address)?.waiters ?? []
+        guard let flight = self.flights.removeValue(forKey: address) else { return [] }
+        let left = (self.flightsOfDomain[address.domain] ?? 1) - 1
+        self.flightsOfDomain[address.domain] = left > 0 ? left : nil
+        if !flight.isAnswering { self.unansweredFlights -= 1 }
+        return flight.waiters
     }
+
+    /// Whether the next hop of a domain answered the last question that came to an end.
+    func isAnswering(_ domain: DomainName) -> Bool { self.answering.contains(domain) }
 }

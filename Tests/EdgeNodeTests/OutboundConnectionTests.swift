@@ -41,16 +41,6 @@ struct OutboundConnectionTests {
         #expect(!server.channel.isActive)
     }
 
-    @Test("hostile-input 19: bytes behind the 220 of STARTTLS end the connection")
-    func bytesBehindSTARTTLS() throws {
-        let server = try ScriptedServer(.mustEncrypt)
-        try server.say("220 mx")
-        try server.say("250-mx", "250 STARTTLS")
-        try server.say("220 go", "250 injected")
-        #expect(server.openingFailure?.failure == .protocolViolation)
-        #expect(!server.channel.isActive)
-    }
-
     @Test("Rule 25: where TLS is owed, a host without STARTTLS is a failure", arguments: ["none", "454 no", "502 no"])
     func noSTARTTLS(answer: String) throws {
         let server = try ScriptedServer(.mustEncrypt)
@@ -63,26 +53,6 @@ struct OutboundConnectionTests {
         }
         #expect(server.openingFailure?.failure == .startTLSNotSupported)
         #expect(!server.isReady)
-    }
-
-    @Test(
-        "Rule 28: a handshake that nothing owes is retried in clear; one that is owed never is",
-        arguments: [true, false])
-    func handshakeFails(isOwed: Bool) throws {
-        let server = try ScriptedServer(isOwed ? .mustEncrypt : .opportunistic)
-        try server.say("220 mx")
-        try server.say("250-mx", "250 STARTTLS")
-        try server.say("220 go")
-        try? server.say("this is not TLS")
-        if isOwed {
-            #expect(server.openingFailure?.failure == .tlsHandshakeFailed)
-        } else {
-            guard case .retryInClear = server.opened else {
-                Issue.record("\(String(describing: server.opened))")
-                return
-            }
-        }
-        #expect(!server.channel.isActive)
     }
 
     // MARK: The connection ends

@@ -116,7 +116,8 @@ struct RecipientWorld {
             case .deliver(let label):
                 attempt.established = Established(label: label)
                 attempt.outcomes = Self.outcomes(behaviour, recipients)
-            case .retrySameHostInClear: preconditionFailure("no story has a failing handshake")
+            case .retrySameHostInClear, .retrySameHostWithoutServerName:
+                preconditionFailure("no story has a failing handshake")
             }
         }
         return attempt

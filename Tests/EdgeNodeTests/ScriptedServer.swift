@@ -17,11 +17,11 @@ final class ScriptedServer {
     private(set) var begun: OutboundConnection.Begun?
     private(set) var finished: OutboundConnection.Finished?
 
-    init(_ tls: AttemptRequirement.TLS = .opportunistic) throws {
+    init(_ tls: AttemptRequirement.TLS = .opportunistic, offer: OutboundTLS.Offer = .full) throws {
         let promise = self.channel.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         self.connection = OutboundConnection(
             requirement: AttemptRequirement(tls: tls, serverName: "mx.bravo.test"),
-            tls: OutboundTLS(context: try TLSClientContext(), isForbidden: false), helloName: "relay.test",
+            tls: OutboundTLS(context: try TLSClientContext(), offer: offer), helloName: "relay.test",
             usesChunking: true, timeouts: SMTPTimeouts(), opened: promise)
         promise.futureResult.assumeIsolated().whenSuccess { self.opened = $0 }
         try self.channel.pipeline.syncOperations.addHandler(self.connection)
@@ -97,6 +97,10 @@ final class ScriptedServer {
     var openingFailure: HostFailure? { if case .failed(let failure) = self.opened { failure } else { nil } }
     var finishingFailure: HostFailure? { if case .failed(let failure, _) = self.finished { failure } else { nil } }
     var beginningFailure: HostFailure? { if case .failed(let failure, _) = self.begun { failure } else { nil } }
+    /// The connection to the same host that is to follow, and why.
+    var retry: (offer: OutboundTLS.Offer, failure: TLSFailure)? {
+        if case .retry(let offer, let failure) = self.opened { (offer, failure) } else { nil }
+    }
     var isReady: Bool { if case .ready = self.opened { true } else { false } }
     var waitsForContent: Bool { if case .transferContent = self.begun { true } else { false } }
     var outcomes: [SMTPRecipientOutcome]? { if case .done(let outcomes) = self.finished { outcomes } else { nil } }

@@ -270,6 +270,52 @@ struct InteroperationTests {
             #expect(failure.reason == .disagreement)
         }
     }
+
+    /// `openssl s_server` with our leaf and these further arguments.
+    private func withServer(_ arguments: [String], _ body: (Int) async throws -> Void) async throws {
+        let chain = try self.files.write(self.leaf.chainPEM, as: "\(UUID().uuidString).pem")
+        let key = try self.files.write(self.leaf.key.pem, as: "\(UUID().uuidString).pem")
+        let port = Ports.unused()
+        let words = ["s_server", "-accept", "127.0.0.1:\(port)", "-rev"]
+        let own = ["-cert", chain, "-cert_chain", chain, "-key", key, "-cert2", chain, "-key2", key]
+        try await self.withPeer("openssl", words + own + arguments, port) { try await body(Int(port)) }
+    }
+
+    @Test("A server of TLS 1.3 that demands a certificate says so behind our handshake, by name (field C5)")
+    func certificateDemanded() async throws {
+        try await self.withServer(["-tls1_3", "-Verify", "1", "-verify_return_error"]) { port in
+            let visit = try await visit(port: port, .opportunistic(serverName: nil), expecting: 1)
+            guard case .encrypted = visit.outcome else {
+                Issue.record("\(String(describing: visit.outcome))")
+                return
+            }
+            #expect(visit.truncation?.reason == .refusedByPeer)
+            #expect(visit.truncation?.text.contains("certificate required") == true)
+        }
+        try await self.withServer(["-tls1_2", "-Verify", "1", "-verify_return_error"]) { port in
+            let visit = try await visit(port: port, .opportunistic(serverName: nil), expecting: 1)
+            guard case .failed(let failure, _) = visit.outcome else {
+                Issue.record("\(String(describing: visit.outcome))")
+                return
+            }
+            #expect([.refusedByPeer, .disagreement].contains(failure.reason), "\(failure)")
+        }
+    }
+
+    @Test("A server that rejects our name in SNI is told from other refusals, and talks without one (field C5)")
+    func nameRejected() async throws {
+        try await self.withServer(["-servername", "other.example.test", "-servername_fatal"]) { port in
+            let name = try name("mx.example.test")
+            guard case .failed(let failure, _) = try await visit(port: port, .opportunistic(serverName: name)).outcome
+            else {
+                Issue.record("the name was taken")
+                return
+            }
+            #expect(failure.reason == .nameRejected, "\(failure)")
+            let second = try await visit(port: port, .opportunistic(serverName: nil), sending: Array("ab\n".utf8))
+            #expect(second.received == Array("ba\n".utf8))
+        }
+    }
 }
 
 /// Whether something listens on this loopback port.

@@ -47,7 +47,8 @@ struct EchoServer {
 struct Visit: Sendable {
     var outcome: TLSClientOutcome?
     var received: [UInt8] = []
-    var isTruncated = false
+    var truncation: TLSFailure?
+    var isTruncated: Bool { self.truncation != nil }
 }
 
 /// Sends `message` after a good outcome, and closes when `expected` bytes have come back.
@@ -72,7 +73,7 @@ final class Visitor: ChannelInboundHandler {
             if case .failed = outcome { return }
             if self.expected == 0 { return context.close(promise: nil) }
             context.writeAndFlush(NIOAny(self.message), promise: nil)
-        case .truncated: self.visit.isTruncated = true
+        case .truncated(let failure): self.visit.truncation = failure
         case .closedByPeer: context.close(promise: nil)
         case .serverHandshake, nil: ()
         }

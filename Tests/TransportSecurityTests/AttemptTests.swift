@@ -10,8 +10,8 @@ struct AttemptTests {
 
     /// Every event that is not a proof.
     static let misfortunes: [AttemptEvent] = [
-        .connectionFailed(.connectionRefused), .startTLSUnavailable, .handshakeFailed, .encrypted,
-        .unauthenticated(.noMatch), .unauthenticated(.certificateExpired),
+        .connectionFailed(.connectionRefused), .startTLSUnavailable, .handshakeFailed,
+        .serverNameRejected, .encrypted, .unauthenticated(.noMatch), .unauthenticated(.certificateExpired),
     ]
 
     private func requirement(_ host: PlannedHost) throws -> AttemptRequirement {
@@ -30,7 +30,7 @@ struct AttemptTests {
     func neverInClear(_ event: AttemptEvent) throws {
         for host in [Story.host(Self.good), Story.host(Story.record(0))] {
             let decision = try self.requirement(host).decide(event)
-            #expect(decision != .retrySameHostInClear)
+            #expect(decision != .retrySameHostInClear && decision != .retrySameHostWithoutServerName)
             #expect(decision != .deliver(.none))
         }
     }
@@ -115,6 +115,15 @@ struct AttemptTests {
         #expect(requirement.decide(.startTLSUnavailable) == .deliver(.none))
         #expect(requirement.decide(.encrypted) == .deliver(.tls))
         #expect(requirement.decide(.connectionFailed(.connectionTimeout)) == .nextHost(.connectionTimeout))
+    }
+
+    @Test("dane-rules 20, 28: a host that rejects our SNI is asked for TLS without, where no TLS is owed (field C5)")
+    func serverNameRejected() throws {
+        let opportunistic = try self.requirement(Story.plainHost)
+        #expect(opportunistic.decide(.serverNameRejected) == .retrySameHostWithoutServerName)
+        for host in [Story.host(Self.good), Story.host(Story.record(0))] {
+            #expect(try self.requirement(host).decide(.serverNameRejected) == .nextHost(.tlsHandshakeFailed))
+        }
     }
 
     @Test("dane-rules 2: a host whose look-up failed is skipped, and says why")

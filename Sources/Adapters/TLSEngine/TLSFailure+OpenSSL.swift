@@ -27,6 +27,7 @@ extension TLSFailure {
             SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
             SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY, Self.alertNoApplicationProtocol:
             return .disagreement
+        case SSL_R_TLSV1_UNRECOGNIZED_NAME: return .nameRejected
         // OpenSSL numbers the alerts that it receives from 1000.
         case 1000...1255: return .refusedByPeer
         default: return .malformed

@@ -77,10 +77,14 @@ public struct TLSFailure: Error, Hashable, Sendable {
         case untrusted
         /// No common protocol version, cipher suite, group, signature algorithm or application protocol.
         case disagreement
+        /// The peer does not know the name that we sent in SNI.
+        case nameRejected
         /// The peer ended the handshake with an alert of another kind.
         case refusedByPeer
         /// The transport ended without close_notify.
         case truncated
+        /// Nothing came in time.
+        case timedOut
         /// What the peer sent is not TLS, or breaks its rules.
         case malformed
         /// The peer passed a limit: chain length, handshake size.

@@ -88,6 +88,15 @@ public enum SMTPClientFailure: Hashable, Sendable {
     /// The owner gave up before the final dot; nothing was delivered.
     case abandoned
 
+    /// Whether TLS was asked for and something else came, or nothing: that is a failed handshake, whoever caused it.
+    public var endsTLSNegotiation: Bool {
+        switch self {
+        case .bytesBehindSTARTTLS: true
+        case .protocolError(let stage), .connectionLost(let stage, _): stage == .startTLS || stage == .handshake
+        default: false
+        }
+    }
+
     /// Whether nobody knows if the message was taken: the final dot was sent, and no reply to it can be understood.
     /// The message is tried again, marked, and counted; this is the only way in which it may arrive twice.
     public var isAmbiguous: Bool {

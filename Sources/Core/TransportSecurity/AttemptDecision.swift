@@ -6,8 +6,11 @@ public enum AttemptEvent: Hashable, Sendable {
     case connectionFailed(TransportFailure)
     /// STARTTLS was not offered, or answered by anything but 220, such as 454 or 502 (rule 25).
     case startTLSUnavailable
-    /// The handshake failed, or the connection ended within it.
+    /// The handshake failed. So it has, too, where what followed the 220 of STARTTLS was not TLS, and where the connection
+    /// ended before the first reply over TLS: a peer of TLS 1.3 refuses us only after our part of the handshake.
     case handshakeFailed
+    /// The peer rejects the name that we sent in SNI (`unrecognized_name`, RFC 6066 §3).
+    case serverNameRejected
     /// The handshake is done, and a usable TLSA record matched.
     case authenticated(DANEAuthenticatedPeer)
     /// The handshake is done; nobody was authenticated.
@@ -22,6 +25,8 @@ public enum AttemptDecision: Hashable, Sendable {
     case deliver(AuthenticationLabel)
     /// Leave this host for the next one.
     case nextHost(TransportFailure)
+    /// Connect to the same host again and send no name in SNI.
+    case retrySameHostWithoutServerName
     /// Connect to the same host again and do not ask for TLS (rule 28).
     case retrySameHostInClear
 }
@@ -47,7 +52,8 @@ extension AttemptRequirement {
         // "Encrypted" without a proof is what a resumed session looks like (rule 26).
         case .unauthenticated(.noMatch), .encrypted: return .nextHost(.tlsaInvalid)
         case .startTLSUnavailable: return .nextHost(.startTLSNotSupported)
-        case .handshakeFailed: return .nextHost(.tlsHandshakeFailed)
+        // SNI is owed (rule 20).
+        case .handshakeFailed, .serverNameRejected: return .nextHost(.tlsHandshakeFailed)
         case .connectionFailed(let failure): return .nextHost(failure)
         }
     }
@@ -56,7 +62,7 @@ extension AttemptRequirement {
         switch event {
         case .authenticated, .encrypted, .unauthenticated: .deliver(.tls)
         case .startTLSUnavailable: .nextHost(.startTLSNotSupported)
-        case .handshakeFailed: .nextHost(.tlsHandshakeFailed)
+        case .handshakeFailed, .serverNameRejected: .nextHost(.tlsHandshakeFailed)
         case .connectionFailed(let failure): .nextHost(failure)
         }
     }
@@ -66,6 +72,7 @@ extension AttemptRequirement {
         case .authenticated, .encrypted, .unauthenticated: .deliver(.tls)
         case .startTLSUnavailable: .deliver(.none)
         case .handshakeFailed: .retrySameHostInClear
+        case .serverNameRejected: .retrySameHostWithoutServerName
         case .connectionFailed(let failure): .nextHost(failure)
         }
     }

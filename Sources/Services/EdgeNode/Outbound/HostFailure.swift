@@ -104,7 +104,7 @@ struct HostFailure: Hashable, Sendable {
     init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
         self.init(
             failure, Self.safe(outcome.failure?.text ?? "not authenticated"), connection: outcome.failure?.connection,
-            isBrokenHandshake: outcome.failure?.reason == .truncated)
+            isBrokenHandshake: [.truncated, .timedOut].contains(outcome.failure?.reason))
         self.refused = RefusedChain(outcome, requirement)
     }
 
@@ -136,8 +136,6 @@ struct HostFailure: Hashable, Sendable {
         switch stage {
         case .greeting: HostFailure(.connectionTimeout, "no greeting in time")
         case .finalDot: HostFailure(.connectionLost, "no reply to the final dot in time", isAmbiguous: true)
-        case .handshake:
-            HostFailure(.tlsHandshakeFailed, "no answer to the TLS handshake in time", isBrokenHandshake: true)
         default: HostFailure(.connectionLost, "no answer in time at \(stage)")
         }
     }

@@ -16,21 +16,43 @@ extension OutboundConnection {
     }
 
     func handshakeEnded(_ outcome: TLSClientOutcome) {
-        guard case .opening(let promise) = self.operation else { return }
+        guard case .opening = self.operation else { return self.closeChannel() }
         // The verdict stands before the first byte of SMTP is sent over TLS.
-        switch self.requirement.decide(AttemptEvent(outcome)) {
+        switch self.requirement.decide(self.tls.event(outcome, self.requirement)) {
         case .deliver(let label):
             self.established = Established(label: label, outcome: outcome)
+            self.awaitsFirstReplyOverTLS = true
             let info = self.established.info
             self.perform(
                 self.session.tlsEstablished(TLSInfo(version: info?.version ?? "", cipher: info?.cipher ?? "")))
         case .nextHost(let failure):
             self.fail(HostFailure(failure, outcome: outcome, requirement: self.requirement))
-        case .retrySameHostInClear:
-            let reason = outcome.failure ?? TLSFailure(.internalError, "no TLS")
-            self.operation = .over(HostFailure(.tlsHandshakeFailed, reason.text))
-            self.closeChannel()
-            promise.succeed(.retryInClear(reason))
+        case .retrySameHostWithoutServerName: self.retry(.withoutServerName, outcome)
+        case .retrySameHostInClear: self.retry(.cleartext, outcome)
         }
+    }
+
+    private func retry(_ offer: OutboundTLS.Offer, _ outcome: TLSClientOutcome) {
+        guard case .opening(let promise) = self.operation else { return self.closeChannel() }
+        let reason = outcome.failure ?? TLSFailure(.internalError, "no TLS")
+        self.operation = .over(HostFailure(.tlsHandshakeFailed, reason.text))
+        self.closeChannel()
+        promise.succeed(.retry(offer, because: reason))
+    }
+
+    /// The peer sends no more. Until it has said something over TLS, its end refuses the handshake, with this reason.
+    func connectionEnded(_ failure: TLSFailure) {
+        guard self.awaitsFirstReplyOverTLS else { return self.perform(self.session.connectionClosed()) }
+        self.awaitsFirstReplyOverTLS = false
+        self.handshakeEnded(.failed(failure, peerChain: []))
+    }
+
+    /// What was asked for was TLS: whatever came instead, or did not come, is a failed handshake.
+    func sessionFailed(_ failure: SMTPClientFailure) {
+        let told = HostFailure(failure)
+        guard failure.endsTLSNegotiation else { return self.fail(told) }
+        let reason =
+            if case .connectionLost = failure { TLSFailure.Reason.truncated } else { TLSFailure.Reason.malformed }
+        self.handshakeEnded(.failed(TLSFailure(reason, told.detail), peerChain: []))
     }
 }

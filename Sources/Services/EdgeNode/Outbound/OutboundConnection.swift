@@ -20,8 +20,8 @@ final class OutboundConnection: ChannelInboundHandler {
         case ready(Established)
         /// Not this host now.
         case failed(HostFailure)
-        /// The same host again, and without asking for TLS (rule 28).
-        case retryInClear(TLSFailure)
+        /// The same host again, and offering less TLS (rule 28).
+        case retry(OutboundTLS.Offer, because: TLSFailure)
     }
 
     /// What came of offering a message's envelope.
@@ -68,6 +68,8 @@ final class OutboundConnection: ChannelInboundHandler {
     /// When the transaction under way, or the last one, is over at the latest.
     var transactionEnd = NIODeadline.distantFuture
     var established = Established(label: .none)
+    /// The handshake is complete, and no reply has come over TLS: until then the host may still be refusing us.
+    var awaitsFirstReplyOverTLS = false
     /// Whether others need the connection more, asked while it is being opened.
     private let patience: () -> ConnectionLedger.Patience
 
@@ -133,7 +135,7 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.perform(self.session.connectionClosed())
+        self.connectionEnded(TLSFailure(.truncated, "the connection ended behind the handshake"))
         context.fireChannelInactive()
     }
 
@@ -141,7 +143,9 @@ final class OutboundConnection: ChannelInboundHandler {
         switch event {
         case TLSEvent.clientHandshake(let outcome): self.handshakeEnded(outcome)
         // The peer sends no more; what came last over a broken connection may be incomplete and counts for nothing.
-        case TLSEvent.closedByPeer, TLSEvent.truncated: self.perform(self.session.connectionClosed())
+        case TLSEvent.truncated(let failure): self.connectionEnded(failure)
+        case TLSEvent.closedByPeer:
+            self.connectionEnded(TLSFailure(.truncated, "the peer closed TLS right behind the handshake"))
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -154,6 +158,7 @@ final class OutboundConnection: ChannelInboundHandler {
         while true {
             let step = self.session.receive(self.input.readableBytesUInt8Span)
             self.input.moveReaderIndex(forwardBy: step.consumed)
+            if step.isWholeReply { self.awaitsFirstReplyOverTLS = false }
             self.perform(step.action)
             self.armTimer(afterProgress: step.isWholeReply)
             if case .needInput = step.action, step.consumed == 0 || self.input.readableBytes == 0 { break }
@@ -175,7 +180,7 @@ final class OutboundConnection: ChannelInboundHandler {
             self.operation = .transferring
             promise.succeed(.transferContent)
         case .messageDone(let outcomes): self.messageDone(outcomes)
-        case .failed(let failure): self.fail(HostFailure(failure))
+        case .failed(let failure): self.sessionFailed(failure)
         case .closed: self.closeChannel()
         }
     }
@@ -184,7 +189,8 @@ final class OutboundConnection: ChannelInboundHandler {
         guard case .opening(let promise) = self.operation else { return }
         // A session that got here without TLS was allowed to: the requirement says what that is worth.
         if self.session.tls == nil {
-            let decision = self.tls.isForbidden ? .deliver(.none) : self.requirement.decide(.startTLSUnavailable)
+            let isInClear = self.tls.offer == .cleartext
+            let decision = isInClear ? .deliver(.none) : self.requirement.decide(.startTLSUnavailable)
             guard case .deliver(let label) = decision else { return self.fail(HostFailure(.startTLSNotSupported)) }
             self.established = Established(label: label)
         }
@@ -254,9 +260,9 @@ final class OutboundConnection: ChannelInboundHandler {
 
     private func deadlinePassed() {
         let stage = self.session.stage
-        if stage == .handshake, self.requirement.decide(.handshakeFailed) == .retrySameHostInClear {
+        if stage == .startTLS || stage == .handshake {
             return self.handshakeEnded(
-                .failed(TLSFailure(.truncated, "no answer to the handshake in time"), peerChain: []))
+                .failed(TLSFailure(.timedOut, "no answer to the TLS handshake in time"), peerChain: []))
         }
         let now = self.context?.eventLoop.now ?? .distantPast
         let isOverdue = self.session.waitingFor.isWithinTransaction && now >= self.transactionEnd

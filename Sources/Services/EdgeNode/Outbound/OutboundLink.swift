@@ -44,15 +44,15 @@ struct Dialer {
         case failed(HostFailure)
     }
 
-    /// Connects to the address of `place`, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that fails is followed by
-    /// one more connection without TLS (rule 28); one that is owed never is.
+    /// Connects to the address of `place`, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that
+    /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
     func dial(
         of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?, in place: SitePlace
     ) async -> Outcome {
         let address = place.address
-        var isTLSForbidden = false
+        var offer = OutboundTLS.Offer.full
         while true {
-            let tls = OutboundTLS(context: self.environment.tls, isForbidden: isTLSForbidden)
+            let tls = OutboundTLS(context: self.environment.tls, offer: offer)
             let (connection, opened) = await self.open(
                 address, port: host.port, requirement, tls, in: place)
             switch opened {
@@ -66,8 +66,8 @@ struct Dialer {
                         connection: connection, address: address, established: established, warmth: warmth,
                         place: place))
             case .failed(let failure): return .failed(await self.environment.explainer.explain(failure))
-            case .retryInClear where !isTLSForbidden: isTLSForbidden = true
-            case .retryInClear(let failure): return .failed(HostFailure(.tlsHandshakeFailed, failure.text))
+            case .retry(let next, _) where next > offer: offer = next
+            case .retry(_, let failure): return .failed(HostFailure(.tlsHandshakeFailed, failure.text))
             }
         }
     }

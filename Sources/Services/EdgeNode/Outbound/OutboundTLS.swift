@@ -4,17 +4,28 @@ import SMTPProtocol
 import TLSEngine
 import TransportSecurity
 
-/// How one connection uses TLS: as its requirement says, or not at all after an opportunistic handshake failed.
+/// How one connection uses TLS: as its requirement says, or less after an opportunistic handshake failed.
 struct OutboundTLS: Sendable {
+    /// What a connection offers. Each further connection to the host offers less, so that there are at most three.
+    enum Offer: Int, Comparable {
+        /// TLS, as the requirement says.
+        case full
+        /// TLS without a name in SNI, which the host rejected. Never where TLS is owed.
+        case withoutServerName
+        /// No TLS, since an opportunistic handshake failed (rule 28). Never where TLS is owed.
+        case cleartext
+
+        static func < (one: Offer, other: Offer) -> Bool { one.rawValue < other.rawValue }
+    }
+
     let context: TLSClientContext
-    /// A second connection to a host whose opportunistic handshake failed (rule 28). Never where TLS is owed.
-    let isForbidden: Bool
+    let offer: Offer
 
     /// What the SMTP session is told.
     func sessionRequirement(_ requirement: AttemptRequirement) -> SMTPClientTLSRequirement {
         switch requirement.tls {
         case .mustAuthenticate, .mustEncrypt: .required
-        case .opportunistic: self.isForbidden ? .none : .opportunistic
+        case .opportunistic: self.offer == .cleartext ? .none : .opportunistic
         }
     }
 
@@ -23,8 +34,18 @@ struct OutboundTLS: Sendable {
         switch requirement.tls {
         case .mustAuthenticate(let authentication): .authenticate(authentication)
         case .mustEncrypt: .encrypt(serverName: requirement.serverName)
-        case .opportunistic: .opportunistic(serverName: requirement.serverName)
+        case .opportunistic: .opportunistic(serverName: self.offer == .full ? requirement.serverName : nil)
         }
+    }
+
+    /// What the outcome of a handshake means for the attempt.
+    func event(_ outcome: TLSClientOutcome, _ requirement: AttemptRequirement) -> AttemptEvent {
+        if case .failed(let failure, _) = outcome, failure.reason == .nameRejected, self.offer == .full,
+            requirement.serverName != nil
+        {
+            return .serverNameRejected
+        }
+        return AttemptEvent(outcome)
     }
 }
 
@@ -57,7 +78,8 @@ extension AttemptEvent {
                 self = .unauthenticated(.noMatch)
             // The handshake was complete, and a limit kept certificates or records from being looked at.
             case .limitExceeded where failure.connection != nil: self = .unauthenticated(.noMatch)
-            case .disagreement, .refusedByPeer, .truncated, .malformed, .limitExceeded, .internalError:
+            case .disagreement, .nameRejected, .refusedByPeer, .truncated, .timedOut, .malformed, .limitExceeded,
+                .internalError:
                 self = .handshakeFailed
             }
         }

@@ -25,15 +25,16 @@ extension ScriptedConversation {
     private mutating func hello(_ verb: String, _ line: String) -> [Action] {
         self.resetTransaction()
         self.helloName = line.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+        let step: ScriptedRule.Step = self.tls == nil ? .hello : .secureHello
         guard verb == "EHLO" else {
             self.offered = ScriptedExtensions([])
-            return self.perform(.hello, usual: "250 \(self.hostName)").actions
+            return self.perform(step, usual: "250 \(self.hostName)").actions
         }
         let lines = self.rules.extensions(hasTLS: self.hasTLS).filter { self.tls == nil || $0 != "STARTTLS" }
         self.offered = ScriptedExtensions(lines)
         let words = [self.hostName] + lines
         let reply = words.enumerated().map { "250\($0.offset == words.count - 1 ? " " : "-")\($0.element)" }
-        return self.perform(.hello, usual: reply.joined(separator: "\n")).actions
+        return self.perform(step, usual: reply.joined(separator: "\n")).actions
     }
 
     private mutating func startTLS() -> [Action] {

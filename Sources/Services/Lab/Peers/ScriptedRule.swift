@@ -20,6 +20,8 @@ public struct ScriptedRule: Hashable, Sendable {
         case greeting
         /// EHLO or HELO.
         case hello
+        /// EHLO or HELO over TLS; without a rule for this, that of `hello` counts.
+        case secureHello
         /// STARTTLS.
         case startTLS
         /// MAIL.
@@ -108,6 +110,7 @@ extension [ScriptedRule] {
             guard connection == nil || connection == number else { continue }
             if named == step { return acts }
             if case .recipient = step, named == .everyRecipient { return acts }
+            if step == .secureHello, named == .hello { return acts }
         }
         return [.proceed]
     }

@@ -1,0 +1,163 @@
+import DeliveryQueue
+import Lab
+import MailModel
+import NIOCore
+import NIOEmbedded
+import TLSEngine
+import Testing
+import TransportSecurity
+
+@testable import EdgeNode
+
+/// From STARTTLS to the first reply over TLS: what is no TLS is a failed handshake, whatever form it takes.
+@Suite("Negotiating TLS with a host", .timeLimit(.minutes(3)))
+struct TLSNegotiationTests {
+    /// What a host does once it was asked for TLS.
+    enum Misbehaviour: CaseIterable {
+        case noAnswerToSTARTTLS, garbageForReply, unexpectedReply, hangsUpAtSTARTTLS
+        case bytesBehindTheReply, garbageForTLS, hangsUpInHandshake, silentInHandshake
+
+        func play(_ server: ScriptedServer) throws {
+            switch self {
+            case .noAnswerToSTARTTLS: return server.wait(301)
+            case .garbageForReply: return try server.say("xyz")
+            case .unexpectedReply: return try server.say("354 go ahead")
+            case .hangsUpAtSTARTTLS: return server.hangUp()
+            case .bytesBehindTheReply: return try server.say("220 go", "250 injected")
+            case .garbageForTLS, .hangsUpInHandshake, .silentInHandshake: try server.say("220 go")
+            }
+            switch self {
+            case .garbageForTLS: try? server.say("this is not TLS")
+            case .hangsUpInHandshake: server.hangUp()
+            case .silentInHandshake: server.wait(301)
+            default: ()
+            }
+        }
+    }
+
+    /// A host that has been asked for TLS.
+    private func asked(
+        _ tls: AttemptRequirement.TLS, offer: OutboundTLS.Offer = .full
+    ) throws -> ScriptedServer {
+        let server = try ScriptedServer(tls, offer: offer)
+        try server.say("220 mx")
+        try server.say("250-mx", "250 STARTTLS")
+        #expect(try server.heard().last == "STARTTLS")
+        return server
+    }
+
+    @Test(
+        "hostile-input 19: where TLS is owed, whatever is said instead of it is 4.7.323, and counts as a security failure (field D5)",
+        arguments: Misbehaviour.allCases)
+    func owed(_ misbehaviour: Misbehaviour) throws {
+        let server = try self.asked(.mustEncrypt)
+        try misbehaviour.play(server)
+        let failure = try #require(server.openingFailure)
+        #expect(failure.failure == .tlsHandshakeFailed)
+        let told = failure.deliveryFailure(host: nil)
+        #expect("\(told.status)" == "4.7.323" && told.failureClass == .security)
+        #expect(!failure.detail.isEmpty && !server.channel.isActive)
+    }
+
+    @Test(
+        "Rule 28: where TLS is not owed, the same is followed by cleartext on a new connection (field C5)",
+        arguments: Misbehaviour.allCases)
+    func opportunistic(_ misbehaviour: Misbehaviour) throws {
+        let server = try self.asked(.opportunistic)
+        try misbehaviour.play(server)
+        #expect(server.retry?.offer == .cleartext)
+        #expect(!server.channel.isActive)
+    }
+
+    // MARK: Behind the handshake
+
+    private static let alert = TLSFailure(.refusedByPeer, "tlsv13 alert certificate required")
+
+    /// How a connection may end on which TLS has begun.
+    enum End: CaseIterable {
+        case alert, closed, reset
+
+        func play(_ server: ScriptedServer) {
+            switch self {
+            case .alert:
+                server.channel.pipeline.fireUserInboundEventTriggered(TLSEvent.truncated(TLSNegotiationTests.alert))
+            case .closed: server.channel.pipeline.fireUserInboundEventTriggered(TLSEvent.closedByPeer)
+            case .reset: server.hangUp()
+            }
+        }
+    }
+
+    /// A host with which the handshake is complete, on a real connection of TLS.
+    private func secured(_ tls: AttemptRequirement.TLS) throws -> (ScriptedServer, EmbeddedChannel) {
+        let leaf = try TestPKI(now: .systemNow).leaf("mx.bravo.test")
+        let store = try ServerCertificateStore([leaf.serverCertificate(now: .systemNow)])
+        let peer = EmbeddedChannel()
+        try peer.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
+        try peer.pipeline.syncOperations.addHandler(TLSHandler.server(store))
+        let server = try self.asked(tls)
+        try server.say("220 go")
+        var hasMoved = true
+        while hasMoved {
+            hasMoved = false
+            for (from, to) in [(server.channel, peer), (peer, server.channel)] {
+                while let bytes = try from.readOutbound(as: ByteBuffer.self) {
+                    hasMoved = true
+                    try to.writeInbound(bytes)
+                }
+            }
+        }
+        #expect(try peer.readInbound(as: ByteBuffer.self) == ByteBuffer(string: "EHLO relay.test\r\n"))
+        return (server, peer)
+    }
+
+    @Test(
+        "An end before the first reply over TLS is a failed handshake: in clear where TLS is not owed, else 4.7.323 (field C5, D5)",
+        arguments: End.allCases, [true, false])
+    func endsBehindHandshake(_ end: End, _ isOwed: Bool) throws {
+        let (server, _) = try self.secured(isOwed ? .mustEncrypt : .opportunistic)
+        #expect(server.opened == nil)
+        end.play(server)
+        #expect(!server.channel.isActive)
+        if isOwed {
+            #expect(server.openingFailure?.failure == .tlsHandshakeFailed)
+            if end == .alert { #expect(server.openingFailure?.detail == Self.alert.text) }
+        } else {
+            #expect(server.retry?.offer == .cleartext)
+            if end == .alert { #expect(server.retry?.failure == Self.alert) }
+        }
+    }
+
+    @Test(
+        "An end behind the first reply over TLS is a lost connection, and nothing goes in clear",
+        arguments: End.allCases)
+    func endsBehindReply(_ end: End) throws {
+        let (server, peer) = try self.secured(.opportunistic)
+        peer.writeAndFlush(ByteBuffer(string: "500 no EHLO\r\n"), promise: nil)
+        while let bytes = try peer.readOutbound(as: ByteBuffer.self) { try server.channel.writeInbound(bytes) }
+        end.play(server)
+        #expect(server.retry == nil)
+        #expect(server.openingFailure.map { [.connectionLost, .remoteReply].contains($0.failure) } == true)
+    }
+
+    // MARK: SNI
+
+    @Test("A host that rejects our name in SNI is asked for TLS without one, and then in clear (field C5)")
+    func serverNameRejected() throws {
+        let rejected = TLSEvent.clientHandshake(
+            .failed(TLSFailure(.nameRejected, "tlsv1 unrecognized name"), peerChain: []))
+        for (offer, next) in [
+            (OutboundTLS.Offer.full, OutboundTLS.Offer.withoutServerName), (.withoutServerName, .cleartext),
+        ] {
+            let server = try self.asked(.opportunistic, offer: offer)
+            try server.say("220 go")
+            let hello = try server.channel.readOutbound(as: ByteBuffer.self).map { String(buffer: $0) }
+            #expect(hello?.contains("mx.bravo.test") == (offer == .full))
+            server.channel.pipeline.fireUserInboundEventTriggered(rejected)
+            #expect(server.retry?.offer == next)
+        }
+        let owed = try self.asked(.mustEncrypt)
+        try owed.say("220 go")
+        owed.channel.pipeline.fireUserInboundEventTriggered(rejected)
+        #expect(owed.openingFailure?.failure == .tlsHandshakeFailed)
+    }
+}

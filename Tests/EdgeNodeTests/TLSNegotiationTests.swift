@@ -1,3 +1,4 @@
+import DANE
 import DeliveryQueue
 import Lab
 import MailModel
@@ -88,8 +89,10 @@ struct TLSNegotiationTests {
     }
 
     /// A host with which the handshake is complete, on a real connection of TLS.
-    private func secured(_ tls: AttemptRequirement.TLS) throws -> (ScriptedServer, EmbeddedChannel) {
-        let leaf = try TestPKI(now: .systemNow).leaf("mx.bravo.test")
+    private func secured(
+        _ tls: AttemptRequirement.TLS, leaf: TestPKI.Leaf? = nil
+    ) throws -> (ScriptedServer, EmbeddedChannel) {
+        let leaf = try leaf ?? TestPKI(now: .systemNow).leaf("mx.bravo.test")
         let store = try ServerCertificateStore([leaf.serverCertificate(now: .systemNow)])
         let peer = EmbeddedChannel()
         try peer.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
@@ -139,6 +142,41 @@ struct TLSNegotiationTests {
         #expect(server.openingFailure.map { [.connectionLost, .remoteReply].contains($0.failure) } == true)
     }
 
+    // MARK: Records
+
+    @Test(
+        "dane-rules 14: records that OpenSSL rejects one and all leave TLS without authentication; one that it takes counts (field D10)",
+        arguments: [true, false])
+    func rejectedRecords(_ isOneGood: Bool) throws {
+        let leaf = try TestPKI(now: .systemNow).leaf("mx.bravo.test")
+        // Neither a key nor a certificate, which Core was told that they are.
+        let bad: [TLSARecord] = [.init(3, 1, 0, [1, 2, 3]), .init(2, 0, 0, [4, 5, 6])]
+        let authentication = DANEAuthentication(
+            records: bad + (isOneGood ? [leaf.tlsaRecord(.daneEE, .spki, .sha256)] : []),
+            baseDomain: TLSABaseDomain("mx.bravo.test"), referenceIdentifiers: ["mx.bravo.test"])
+        let (server, peer) = try self.secured(.mustAuthenticate(authentication), leaf: leaf)
+        peer.writeAndFlush(ByteBuffer(string: "250 mx\r\n"), promise: nil)
+        while let bytes = try peer.readOutbound(as: ByteBuffer.self) { try server.channel.writeInbound(bytes) }
+        guard case .ready(let established)? = server.opened else {
+            Issue.record("\(String(describing: server.opened))")
+            return
+        }
+        #expect((established.peer != nil) == isOneGood)
+        #expect(established.isWithoutUsableRecords == !isOneGood)
+        #expect(established.info?.version == "TLSv1.3")
+    }
+
+    @Test("dane-rules 14: no rejected record stands for those that were left out (field D10, A1)")
+    func rejectedAndLeftOut() throws {
+        let records = (0..<9).map { TLSARecord(2, 1, 0, [1, 2, $0]) }
+        let authentication = DANEAuthentication(
+            records: records, baseDomain: TLSABaseDomain("mx.bravo.test"), referenceIdentifiers: ["mx.bravo.test"])
+        let server = try self.asked(.mustAuthenticate(authentication))
+        try server.say("220 go")
+        #expect(server.openingFailure?.failure == .tlsHandshakeFailed)
+        #expect(!server.channel.isActive)
+    }
+
     // MARK: SNI
 
     @Test("A host that rejects our name in SNI is asked for TLS without one, and then in clear (field C5)")
@@ -159,5 +197,13 @@ struct TLSNegotiationTests {
         try owed.say("220 go")
         owed.channel.pipeline.fireUserInboundEventTriggered(rejected)
         #expect(owed.openingFailure?.failure == .tlsHandshakeFailed)
+    }
+}
+
+extension TLSARecord {
+    fileprivate init(_ usage: UInt8, _ selector: UInt8, _ type: UInt8, _ data: [UInt8]) {
+        self.init(
+            usage: .init(rawValue: usage), selector: .init(rawValue: selector), matchingType: .init(rawValue: type),
+            associationData: data)
     }
 }

@@ -41,6 +41,13 @@ public struct AttemptRequirement: Hashable, Sendable {
                 tlsaIdentity: host.tlsa?.identity))
     }
 
+    /// What is left where the TLS library, too, is asked about the records and finds none of them usable: TLS is mandatory,
+    /// authentication is not (RFC 7672 §2.2, rule 14).
+    public var withoutUsableRecords: AttemptRequirement {
+        AttemptRequirement(
+            tls: .mustEncrypt, serverName: self.serverName, trust: self.trust, tlsaIdentity: self.tlsaIdentity)
+    }
+
     /// A requirement.
     public init(
         tls: TLS, serverName: DomainName?, trust: RouteTrust = .unprotected,

@@ -133,7 +133,7 @@ struct AttemptTrace {
         event.dnssec = (attempt.host?.states ?? attempt.routeStates).map {
             "mx=\($0.mx.rawValue) a=\($0.address.rawValue) tlsa=\($0.tlsa.rawValue)"
         }
-        event.requirement = attempt.host?.requirementLabel
+        event.requirement = attempt.requirementLabel
         event.tlsVersion = attempt.tlsConnection?.version
         event.cipher = attempt.tlsConnection?.cipher
         event.tlsMatch = attempt.established?.peer?.matched.presentation
@@ -162,6 +162,14 @@ extension SMTPRecipientOutcome {
         case .accepted(let reply, _), .deferred(let reply), .refused(let reply), .surplus(let reply): .reply(reply)
         case .unsuitable(let limitation): .limitation(limitation)
         }
+    }
+}
+
+extension HostTry {
+    /// What the host had to prove, or what was left of that when it came to the handshake.
+    fileprivate var requirementLabel: String? {
+        self.established?.isWithoutUsableRecords == true
+            ? "encrypt (OpenSSL finds no TLSA record usable)" : self.host?.requirementLabel
     }
 }
 

@@ -8,10 +8,18 @@ extension OutboundConnection {
     func startTLS() {
         guard let context else { return }
         do {
-            let handler = try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
-            try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
+            try context.pipeline.syncOperations.addHandler(self.makeTLSHandler(), position: .before(self))
         } catch {
             self.fail(HostFailure(.tlsHandshakeFailed, "\(error)"))
+        }
+    }
+
+    private func makeTLSHandler() throws(TLSConfigurationError) -> TLSHandler {
+        do throws(TLSConfigurationError) {
+            return try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
+        } catch  where error.code == .noUsableRecord {
+            self.dropRecords()
+            return try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
         }
     }
 
@@ -21,6 +29,7 @@ extension OutboundConnection {
         switch self.requirement.decide(self.tls.event(outcome, self.requirement)) {
         case .deliver(let label):
             self.established = Established(label: label, outcome: outcome)
+            self.established.isWithoutUsableRecords = self.isWithoutUsableRecords
             self.awaitsFirstReplyOverTLS = true
             let info = self.established.info
             self.perform(

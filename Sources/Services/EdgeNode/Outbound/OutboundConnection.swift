@@ -56,7 +56,7 @@ final class OutboundConnection: ChannelInboundHandler {
         var isOver: Bool { if case .over = self { true } else { false } }
     }
 
-    let requirement: AttemptRequirement
+    private(set) var requirement: AttemptRequirement
     let tls: OutboundTLS
     let timeouts: SMTPTimeouts
     var session: SMTPClientSession
@@ -68,6 +68,7 @@ final class OutboundConnection: ChannelInboundHandler {
     /// When the transaction under way, or the last one, is over at the latest.
     var transactionEnd = NIODeadline.distantFuture
     var established = Established(label: .none)
+    private(set) var isWithoutUsableRecords = false
     /// The handshake is complete, and no reply has come over TLS: until then the host may still be refusing us.
     var awaitsFirstReplyOverTLS = false
     /// Whether others need the connection more, asked while it is being opened.
@@ -95,6 +96,12 @@ final class OutboundConnection: ChannelInboundHandler {
 
     /// What the host offers and limits, once the connection is ready.
     var capabilities: SMTPServerCapabilities { self.session.capabilities }
+
+    /// OpenSSL rejects each record, which is a fact about the records, and not about the host (rule 14).
+    func dropRecords() {
+        self.requirement = self.requirement.withoutUsableRecords
+        self.isWithoutUsableRecords = true
+    }
 
     /// There never was a connection.
     func connectingFailed(_ failure: HostFailure) { self.fail(failure) }

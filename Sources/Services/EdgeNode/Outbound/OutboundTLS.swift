@@ -54,6 +54,8 @@ struct Established: Hashable, Sendable {
     let label: AuthenticationLabel
     let info: TLSConnectionInfo?
     let peer: DANEAuthenticatedPeer?
+    /// Authentication was owed until OpenSSL found each of the records unusable.
+    var isWithoutUsableRecords = false
 
     init(label: AuthenticationLabel, outcome: TLSClientOutcome? = nil) {
         self.label = label

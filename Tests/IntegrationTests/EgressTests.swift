@@ -53,6 +53,7 @@ struct EgressTests {
             let sent = try await lab.firstOutcome(of: lab.submit(to: "bob@lenient.test"))
             #expect(sent.kind == .send)
             #expect(sent.authentication == TraceEvent.Authentication.none)
+            #expect(sent.tlsFailure?.hasPrefix("ended: ") == true)
             let server = lab.peer("lenient.test").server
             #expect(server.connectionCount == 2)
             #expect(server.received.map(\.tls) == [nil])

@@ -49,6 +49,8 @@ public struct TraceEvent: Hashable, Sendable {
     public var cipher: String?
     /// The TLSA record that matched.
     public var tlsMatch: String?
+    /// Why TLS that the host offered was given up, and the mail went on in clear.
+    public var tlsFailure: String?
     /// The name of the failure, such as `tlsa-invalid`.
     public var reason: String?
     public var status: EnhancedStatusCode?

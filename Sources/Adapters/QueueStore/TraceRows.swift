@@ -6,7 +6,7 @@ import PostgresDriver
 struct TraceRows {
     static let columns = """
         shard, message_id, kind, node, domain, recipients, attempt, mx_host, address, dnssec, requirement, tls_version, \
-        cipher, tls_match, reason, status, reply, auth, duration_us, next_attempt_at
+        cipher, tls_match, reason, status, reply, auth, duration_us, next_attempt_at, tls_failure
         """
 
     private let shards: [Int16]
@@ -24,7 +24,7 @@ struct TraceRows {
             INSERT INTO relay.trace (\(Self.columns))
             SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-                $16::text[], $17::text[], $18::text[], $19::int8[], $20::timestamptz[])
+                $16::text[], $17::text[], $18::text[], $19::int8[], $20::timestamptz[], $21::text[])
             """, parameters: self.parameters)
     }
 
@@ -44,6 +44,7 @@ struct TraceRows {
         columns.append(self.events.map { $0.authentication?.rawValue })
         columns.append(self.events.map { $0.duration?.wholeMicroseconds })
         columns.append(self.events.map { $0.nextAttempt?.stored })
+        columns.append(self.events.map { $0.tlsFailure?.storable })
         return columns
     }
 
@@ -83,7 +84,8 @@ struct TraceRows {
         event.authentication = try row.value(17, as: String?.self).flatMap { .init(rawValue: $0) }
         event.duration = try row.value(18, as: Int64?.self).map { .microseconds($0) }
         event.nextAttempt = try row.value(19, as: PostgresTimestamp?.self).map { Timestamp($0) }
-        event.at = Timestamp(try row.value(20))
+        event.tlsFailure = try row.value(20)
+        event.at = Timestamp(try row.value(21))
         return event
     }
 }

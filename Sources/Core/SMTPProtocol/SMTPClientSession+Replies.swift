@@ -84,6 +84,7 @@ extension SMTPClientSession {
         guard reply.isTransient || reply.isPermanent else { return self.fail(.protocolError(.startTLS)) }
         if self.requirement == .required { return self.fail(.startTLSNotSupported(reply)) }
         if reply.code == 421 { return self.fail(.serviceClosing(reply, at: .startTLS)) }
+        self.startTLSRefusal = reply
         return self.becomeReady()
     }
 

@@ -33,6 +33,8 @@ public struct SMTPClientSession: Hashable, Sendable {
     public internal(set) var capabilities = SMTPServerCapabilities()
     /// The TLS session, once there is one.
     public internal(set) var tls: TLSInfo?
+    /// What the server said to STARTTLS, where it refused and the session went on in clear.
+    public internal(set) var startTLSRefusal: RemoteReply?
     /// The outcomes of the present or last message so far; `nil` where undecided.
     public internal(set) var recipientOutcomes: [SMTPRecipientOutcome?] = []
 

@@ -38,6 +38,7 @@ extension LabRelay {
             ("rcpt_domain", "\(event.domain)"), ("attempt", "\(event.attempt)"), ("mx_host", event.mxHost),
             ("mx_ip", event.address), ("dnssec", event.dnssec), ("dane_result", event.requirement),
             ("tls_version", event.tlsVersion), ("cipher", event.cipher), ("tlsa", event.tlsMatch),
+            ("tls_failure", event.tlsFailure),
             ("reason", event.reason), ("enhanced", event.status.map { "\($0)" }),
             ("auth", event.authentication?.rawValue), ("node", event.node),
         ]

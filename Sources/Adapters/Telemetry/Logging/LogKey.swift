@@ -9,6 +9,7 @@ public enum LogKey {
     public static let mxAddress = "mx_ip"
     public static let tlsVersion = "tls_version"
     public static let cipher = "cipher"
+    public static let tlsFailure = "tls_failure"
     public static let daneResult = "dane_result"
     public static let tlsa = "tlsa"
     public static let code = "code"

@@ -92,6 +92,14 @@ public enum PeerTrust: String, MetricLabel {
     case dane, encrypted, none
 }
 
+/// Why TLS that a receiving host offered was given up for cleartext.
+public enum TLSAbandonReason: String, MetricLabel {
+    public static let labelName = "reason"
+    case refused, disagreement, alert, ended, timeout, malformed, limit
+    case internalError = "internal"
+    case other
+}
+
 /// The outcome of an attempt for one recipient.
 public enum DeliveryResult: String, MetricLabel {
     public static let labelName = "result"

@@ -19,6 +19,7 @@ public struct RelayMetrics: Sendable {
     public let smtpNarrowings: Counter<NoLabels>
     public let smtpConnectionsAwaited: Gauge<NoLabels>
     public let smtpTLSHandshakes: Counter<LabelPair<PeerTrust, TLSVersionLabel>>
+    public let smtpTLSAbandoned: Counter<TLSAbandonReason>
     public let deliveries: Counter<DeliveryResult>
     public let deliveryLatency: Histogram<NoLabels>
     public let deliveryFailures: Counter<DeliveryFailureCode>
@@ -85,6 +86,8 @@ public struct RelayMetrics: Sendable {
             "Deliveries that wait for a connection, since there are as many as there may be.")
         self.smtpTLSHandshakes = make.counter(
             "smtp_tls_handshakes_total", "TLS handshakes with receiving hosts, by what they proved.")
+        self.smtpTLSAbandoned = make.counter(
+            "smtp_tls_abandoned_total", "Connections in clear to hosts that offer TLS and failed at it, by reason.")
         self.deliveries = make.counter("deliveries_total", "Recipients by the outcome of a delivery attempt.")
         self.deliveryLatency = make.histogram(
             "delivery_latency_seconds", "Time from a message's arrival to its delivery.", .messageLifetime)

@@ -73,6 +73,7 @@ struct AttemptRecord {
 
     private static func count(_ attempt: HostTry, in metrics: RelayMetrics) {
         guard !attempt.isWarm else { return }
+        if let abandoned = attempt.abandonedTLS { metrics.smtpTLSAbandoned.increment(abandoned.reason) }
         if let established = attempt.established {
             let trust: PeerTrust =
                 established.peer != nil ? .dane : (established.info != nil ? .encrypted : .none)

@@ -136,6 +136,7 @@ struct AttemptTrace {
         event.requirement = attempt.requirementLabel
         event.tlsVersion = attempt.tlsConnection?.version
         event.cipher = attempt.tlsConnection?.cipher
+        event.tlsFailure = attempt.abandonedTLS.map { "\($0)" }
         event.tlsMatch = attempt.established?.peer?.matched.presentation
         event.authentication = attempt.authentication.flatMap { .init(rawValue: $0.rawValue) }
         event.duration = attempt.duration
@@ -207,7 +208,7 @@ extension AttemptTrace.Line {
         let optional: [(String, String?)] = [
             (LogKey.mxHost, event.mxHost), (LogKey.mxAddress, event.address), (LogKey.dnssec, event.dnssec),
             (LogKey.daneResult, event.requirement), (LogKey.tlsVersion, event.tlsVersion),
-            (LogKey.cipher, event.cipher),
+            (LogKey.cipher, event.cipher), (LogKey.tlsFailure, event.tlsFailure),
             (LogKey.tlsa, event.tlsMatch), (LogKey.reason, event.reason), (LogKey.reply, event.reply),
             (LogKey.code, self.replyCode.map(String.init)), (LogKey.enhanced, event.status.map { "\($0)" }),
             (LogKey.authentication, event.authentication?.rawValue),

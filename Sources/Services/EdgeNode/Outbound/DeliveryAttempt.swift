@@ -182,8 +182,9 @@ struct DeliveryAttempt {
         var attempt = HostTry(host: host, address: place.address)
         let domain = self.entry.key.domain
         switch await self.dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
-        case .failed(let failure):
+        case .failed(let failure, let abandoned):
             attempt.failure = failure
+            attempt.abandonedTLS = abandoned
             attempt.isDisplaced = failure.isDisplaced
             let isSilence = failure.failure == .connectionTimeout
             if failure.isOfConnecting, !failure.isDisplaced, let size = place.turnedAway(inSilence: isSilence) {
@@ -231,6 +232,7 @@ struct DeliveryAttempt {
         guard var current = link else { return HostFailure(.connectionLost) }
         let recipients = self.progress.unasked(at: current.address)
         attempt.established = current.established
+        attempt.abandonedTLS = current.established.abandonedTLS
         let sent = await self.transfer.send(over: &current, to: recipients)
         attempt.isUnrecorded = sent.isVoid
         attempt.isWithdrawn = sent.isWithdrawn

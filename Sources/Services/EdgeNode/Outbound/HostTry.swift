@@ -21,6 +21,8 @@ struct HostTry: Sendable {
     var authentication: AuthenticationLabel? {
         self.established?.label ?? (self.address == nil ? nil : AuthenticationLabel.none)
     }
+    /// Why TLS that the host offered was given up before the connection in clear, whatever came of that.
+    var abandonedTLS: AbandonedTLS?
     /// Why the host did not take the message as a whole.
     var failure: HostFailure?
     /// What the host answered for single recipients, by their position in the entry.

@@ -200,6 +200,7 @@ final class OutboundConnection: ChannelInboundHandler {
             let decision = isInClear ? .deliver(.none) : self.requirement.decide(.startTLSUnavailable)
             guard case .deliver(let label) = decision else { return self.fail(HostFailure(.startTLSNotSupported)) }
             self.established = Established(label: label)
+            self.established.abandonedTLS = self.session.startTLSRefusal.map(AbandonedTLS.init(refused:))
         }
         self.operation = .none
         promise.succeed(.ready(self.established))

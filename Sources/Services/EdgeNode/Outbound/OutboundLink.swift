@@ -41,7 +41,8 @@ struct Dialer {
     /// What came of dialling one address.
     enum Outcome {
         case linked(OutboundLink)
-        case failed(HostFailure)
+        /// In clear, after TLS was given up for the second reason, if there is one.
+        case failed(HostFailure, after: AbandonedTLS?)
     }
 
     /// Connects to the address of `place`, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that
@@ -51,13 +52,15 @@ struct Dialer {
     ) async -> Outcome {
         let address = place.address
         var offer = OutboundTLS.Offer.full
+        var abandoned: AbandonedTLS?
         while true {
             let tls = OutboundTLS(context: self.environment.tls, offer: offer)
             let (connection, opened) = await self.open(
                 address, port: host.port, requirement, tls, in: place)
             switch opened {
-            case .ready(let established):
+            case .ready(var established):
                 place.succeeded()
+                if let abandoned { established.abandonedTLS = abandoned }
                 let key = ConnectionReuseKey(
                     host: host.name, address: address, port: host.port, requirement: requirement)
                 let warmth = WarmConnection(key: key, nextHopDomain: nextHopDomain, peer: established.peer)
@@ -65,9 +68,13 @@ struct Dialer {
                     OutboundLink(
                         connection: connection, address: address, established: established, warmth: warmth,
                         place: place))
-            case .failed(let failure): return .failed(await self.environment.explainer.explain(failure))
-            case .retry(let next, _) where next > offer: offer = next
-            case .retry(_, let failure): return .failed(HostFailure(.tlsHandshakeFailed, failure.text))
+            case .failed(let failure):
+                return .failed(await self.environment.explainer.explain(failure), after: abandoned)
+            case .retry(let next, let failure) where next > offer:
+                offer = next
+                if next == .cleartext { abandoned = AbandonedTLS(failure) }
+            case .retry(_, let failure):
+                return .failed(HostFailure(.tlsHandshakeFailed, failure.text), after: abandoned)
             }
         }
     }

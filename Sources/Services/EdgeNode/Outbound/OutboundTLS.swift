@@ -56,6 +56,8 @@ struct Established: Hashable, Sendable {
     let peer: DANEAuthenticatedPeer?
     /// Authentication was owed until OpenSSL found each of the records unusable.
     var isWithoutUsableRecords = false
+    /// Why there is no TLS although the host offers it.
+    var abandonedTLS: AbandonedTLS?
 
     init(label: AuthenticationLabel, outcome: TLSClientOutcome? = nil) {
         self.label = label

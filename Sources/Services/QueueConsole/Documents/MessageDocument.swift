@@ -73,6 +73,7 @@ extension TraceEvent {
             ("node", self.node), ("mx_host", self.mxHost), ("address", self.address), ("dnssec", self.dnssec),
             ("requirement", self.requirement), ("auth", self.authentication?.rawValue),
             ("tls_version", self.tlsVersion), ("cipher", self.cipher), ("tls_match", self.tlsMatch),
+            ("tls_failure", self.tlsFailure),
             ("status", self.status.map { "\($0)" }), ("reason", self.reason), ("reply", self.reply),
             ("next_attempt", self.nextAttempt.map { "\($0)" }),
         ]

@@ -84,8 +84,8 @@ actor RecipientProbe {
                 switch await dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
                 case .linked(let link): return await self.ask(question, over: link)
                 // Others to the host work: wait until it takes one more.
-                case .failed(let failure) where failure.isDisplaced: continue
-                case .failed(let failure)
+                case .failed(let failure, _) where failure.isDisplaced: continue
+                case .failed(let failure, _)
                 where failure.isOfConnecting
                     && place.turnedAway(inSilence: failure.failure == .connectionTimeout) != nil:
                     continue

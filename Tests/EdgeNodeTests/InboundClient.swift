@@ -164,6 +164,14 @@ struct InboundClient {
         _ = try await self.codes()
     }
 
+    /// Says EHLO; whether the reply has the keyword.
+    func offers(_ keyword: String) async throws -> Bool {
+        try await self.send("EHLO client.test\r\n")
+        var text = ""
+        while let buffer = try await self.channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        return text.split(separator: "\r\n").contains { $0.dropFirst(4) == keyword }
+    }
+
     /// A transaction up to the 354.
     func beginData() async throws {
         try await self.hello()

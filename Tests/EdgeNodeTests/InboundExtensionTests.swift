@@ -111,7 +111,7 @@ struct InboundExtensionTests {
 
     @Test("RET, ENVID, NOTIFY and ORCPT are stored with the message, for each recipient its own")
     func notifications() async throws {
-        try await InboundClient.with { client in
+        try await InboundClient.with(address: .loopback) { client in
             try await client.hello()
             try await client.send("MAIL FROM:<alice@alpha.test> RET=HDRS ENVID=QQ+2B314\r\n")
             try await client.send("RCPT TO:<bob@bravo.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;B+40bravo.test\r\n")
@@ -127,6 +127,29 @@ struct InboundExtensionTests {
                         address: "bob@bravo.test", notify: "SUCCESS,DELAY", originalRecipient: "rfc822;B@bravo.test"),
                     QueueRecipient(address: "carol@bravo.test"),
                 ])
+        }
+    }
+
+    @Test("A stranger is offered no DSN, and can ask for no report of success, nor for the whole message (field A3)")
+    func strangersNotifications() async throws {
+        try await InboundClient.with { client in
+            let isOffered = try await client.offers("DSN")
+            #expect(!isOffered)
+            try await client.send("MAIL FROM:<victim@alpha.test> RET=FULL\r\n")
+            try await client.send("RCPT TO:<bob@bravo.test> NOTIFY=SUCCESS,DELAY\r\n")
+            try await client.send("RCPT TO:<carol@bravo.test> NOTIFY=SUCCESS\r\n")
+            try await client.send("RCPT TO:<dave@bravo.test> NOTIFY=FAILURE\r\nDATA\r\n")
+            #expect(try await client.codes() == ["250", "250", "250", "250", "354"])
+            try await client.send("x\r\n.\r\n")
+            #expect(try await client.codesWhenStored() == ["250"])
+            let message = try self.stored(client)
+            #expect(!message.attributes.mayRelay && message.attributes.dsnReturn == "HDRS")
+            // Who asked for success only asked for no report of failure.
+            #expect(message.entries.first?.recipients.map(\.notify) == ["DELAY", "NEVER", "FAILURE"])
+        }
+        try await InboundClient.with(address: .loopback) { client in
+            let isOffered = try await client.offers("DSN")
+            #expect(isOffered)
         }
     }
 

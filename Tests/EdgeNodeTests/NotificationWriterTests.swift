@@ -86,13 +86,40 @@ struct NotificationWriterTests {
 
     @Test("Many recipients make several reports, each small enough for one row, and nobody is left out")
     func reportsAreBounded() {
-        let recipients = (0..<100).map { "user\($0)@bravo.test" }
+        let recipients = (0..<250).map { "user\($0)@bravo.test" }
         let header = Array(String(repeating: "X-Long: \(String(repeating: "x", count: 900))\r\n", count: 36).utf8)
         let reports = self.failures(.of(recipients), returning: .header(header))
         #expect(reports.count > 1)
         #expect(reports.allSatisfy { $0.size <= QueueLimits.inlineBody })
         let text = reports.map(self.text).joined()
         #expect(recipients.allSatisfy { text.contains("Final-Recipient: rfc822; \($0)\r\n") })
+    }
+
+    @Test("What a stranger sent to 1,000 unknown recipients comes back as one report, smaller than it was (field A3)")
+    func strangersReports() throws {
+        let recipients = (0..<1000).map { "user\($0)@bravo.test" }
+        let header = Array(String(repeating: "X-Long: \(String(repeating: "x", count: 900))\r\n", count: 33).utf8)
+        let commands = recipients.reduce(0) { $0 + "RCPT TO:<\($1)>\r\n".utf8.count }
+        // Whether the sender asks for all of it back or not.
+        for content in [ReturnedContent.header(header), .message(header + Array("\r\nx\r\n".utf8))] {
+            let reports = self.failures(.of(recipients, clientMayRelay: false), returning: content)
+            #expect(reports.count == 1)
+            #expect(reports[0].size <= 16 * 1024 && reports[0].size < (header.count + commands) / 3)
+            let text = self.text(reports[0])
+            #expect(text.ranges(of: "\r\nFinal-Recipient: ").count == 16)
+            #expect(text.contains("Final-Recipient: rfc822; user15@bravo.test\r\n"))
+            #expect(text.contains("X-Relay-Unlisted-Recipients: 984\r\n"))
+        }
+    }
+
+    @Test("A report on a stranger's message stays small whatever a host said (field A3)")
+    func longReplies() throws {
+        let long = RemoteReply(550, nil, String(repeating: "y", count: 2000))
+        let entry = QueueEntry.of((0..<20).map { "user\($0)@bravo.test" }, clientMayRelay: false)
+        let reports = self.reports(entry, entry.recipients.map { _ in .refused(long) }).flatMap(\.messages)
+        #expect(reports.count == 1 && reports[0].size <= 16 * 1024)
+        let text = self.text(try #require(reports.first))
+        #expect(text.contains("X-Relay-Unlisted-Recipients: ") && text.contains("Final-Recipient: rfc822; user0@"))
     }
 
     @Test("A whole message that leaves no room is cut to its header, and a header that grows by escaping is cut, too")

@@ -10,18 +10,24 @@ import TransportSecurity
 extension QueueEntry {
     /// An entry of alice's for so many recipients at bravo.test, which arrived at second 0.
     static func of(
-        _ recipients: [String] = ["bob@bravo.test"], sender: String = "alice@alpha.test", attempts: Int = 0
+        _ recipients: [String] = ["bob@bravo.test"], sender: String = "alice@alpha.test", attempts: Int = 0,
+        clientMayRelay: Bool = true
     ) -> QueueEntry {
-        .to(recipients.map { QueueRecipient(address: $0) }, sender: sender, attempts: attempts)
+        .to(
+            recipients.map { QueueRecipient(address: $0) }, sender: sender, attempts: attempts,
+            clientMayRelay: clientMayRelay)
     }
 
     /// The same, for recipients of whom more is known.
     static func to(
-        _ recipients: [QueueRecipient], sender: String = "alice@alpha.test", attempts: Int = 0
+        _ recipients: [QueueRecipient], sender: String = "alice@alpha.test", attempts: Int = 0,
+        clientMayRelay: Bool = true
     ) -> QueueEntry {
-        QueueEntry(
+        var attributes = MessageAttributes()
+        attributes.mayRelay = clientMayRelay
+        return QueueEntry(
             key: EntryKey(shard: Shard(rawValue: 0), message: MessageID(high: 1, low: 2), domain: "bravo.test"),
-            sender: sender, attributes: MessageAttributes(), size: 100, arrival: Timestamp(seconds: 0),
+            sender: sender, attributes: attributes, size: 100, arrival: Timestamp(seconds: 0),
             nextAttempt: Timestamp(seconds: 0), attempts: attempts,
             recipients: recipients, isDelayNotified: false, lastStatus: nil,
             lastReason: nil, openAttempt: nil, verdict: nil)

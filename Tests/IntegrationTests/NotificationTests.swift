@@ -41,6 +41,7 @@ struct NotificationTests {
         let id = MessageID(at: .now, random: .random(in: .min ... .max))
         var attributes = MessageAttributes()
         attributes.dsnReturn = returning
+        attributes.mayRelay = true
         attributes.envelopeID = "envelope \(id)"
         let recipient = QueueRecipient(
             address: address, notify: notify, originalRecipient: "rfc822;the+2Bone@first.test")

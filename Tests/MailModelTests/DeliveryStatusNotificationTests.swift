@@ -46,6 +46,37 @@ struct DeliveryStatusNotificationTests {
         #expect(String(decoding: bytes, as: UTF8.self) == Self.golden.replacing("\n", with: "\r\n"))
     }
 
+    @Test("At most 4 KiB of a header come back: first the fields that tell which message it was (field A3)")
+    func returnedHeader() throws {
+        let long = (0..<40).map { "X-Long-\($0): \(String(repeating: "x", count: 300))\r\n more\r\n" }.joined()
+        let huge = "To: \(String(repeating: "\r\n a@b.test,", count: 1000))\r\n"
+        let telling = "SUBJECT: one\r\n two\r\nFrom: a@sender.test\r\nMessage-ID: <1@sender.test>\r\n"
+        for content in [
+            ReturnedContent.header(Array((long + huge + telling + "\r\n").utf8)),
+            // An eight-bit message of which an ASCII report gives back the header only.
+            .message(Array((long + huge + telling + "\r\nGrüße\r\n").utf8)),
+        ] {
+            let report = try #require(try self.report(of: content))
+            let part = try #require(
+                String(decoding: report.bytes(boundary: "b0"), as: UTF8.self).split(separator: "--b0").last(where: {
+                    $0.contains("rfc822-headers")
+                }))
+            let fields = try #require(part.split(separator: "\r\n\r\n").dropFirst().first)
+            #expect(fields.utf8.count <= 4096 && fields.utf8.count > 3500)
+            #expect(fields.hasPrefix("X-Long-0: ") && fields.contains("\r\n more\r\n") && !fields.contains("To: "))
+            #expect(fields.contains(telling.dropLast(2)))
+        }
+    }
+
+    @Test("Recipients that are not listed are counted, for people and for programs (field A3)")
+    func unlisted() throws {
+        var report = try #require(try self.report())
+        report.unlistedRecipients = 984
+        let text = String(decoding: report.bytes(boundary: "b0"), as: UTF8.self)
+        #expect(text.contains("\r\nThe same is true of 984 more recipients of the message.\r\n"))
+        #expect(text.contains("\r\nX-Relay-Unlisted-Recipients: 984\r\n\r\nFinal-Recipient: "))
+    }
+
     private static let golden = """
         Received: by relay.test id 00000000000000000000000001;
         \tFri, 2 Jan 1970 00:00:00 +0000

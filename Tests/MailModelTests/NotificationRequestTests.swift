@@ -24,6 +24,18 @@ import Testing
         #expect(NotifyConditions(wire)?.description == canonical)
     }
 
+    @Test("Who may not relay can ask neither for reports of success nor for the whole message (field A3)")
+    func strangersWishes() throws {
+        var envelope = Envelope(reversePath: .null, hello: .init(name: "x", isExtended: true))
+        envelope.returnContent = .full
+        let bob = ForwardPath.mailbox(try #require(Mailbox("bob@bravo.test")))
+        let wishes: [NotifyConditions?] = [nil, .never, .success, [.success, .failure], [.failure, .delay]]
+        envelope.recipients = wishes.map { EnvelopeRecipient(bob, notify: $0) }
+        envelope.limitReports()
+        #expect(envelope.returnContent == .headers)
+        #expect(envelope.recipients.map(\.notify) == [nil, .never, .never, .failure, [.failure, .delay]])
+    }
+
     @Test(
         "ORCPT is a type and an address in xtext (RFC 3461 §4.2)",
         arguments: [

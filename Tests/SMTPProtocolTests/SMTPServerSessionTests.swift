@@ -32,6 +32,8 @@ import Testing
         _ = session.receive(Array("STARTTLS\r\n".utf8).span, content: &content)
         session.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "x"))
         #expect(try ehlo() == plain.filter { $0 != "STARTTLS" })
+        session.offersDSN = false
+        #expect(try ehlo() == plain.filter { !["STARTTLS", "DSN"].contains($0) })
     }
 
     struct Unexpected: Error {}

@@ -52,6 +52,8 @@ public struct MessageAttributes: Hashable, Sendable, Codable {
     public var clientAddress: String?
     /// The client's EHLO name.
     public var clientName: String?
+    /// The client may relay, so that its reverse path is taken at its word.
+    public var mayRelay = false
 
     /// Nothing special.
     public init() {}
@@ -66,6 +68,7 @@ public struct MessageAttributes: Hashable, Sendable, Codable {
         self.envelopeID = try stored.decodeIfPresent(String.self, forKey: .envelopeID)
         self.clientAddress = try stored.decodeIfPresent(String.self, forKey: .clientAddress)
         self.clientName = try stored.decodeIfPresent(String.self, forKey: .clientName)
+        self.mayRelay = try stored.decodeIfPresent(Bool.self, forKey: .mayRelay) ?? false
     }
 }
 

@@ -3,6 +3,8 @@ extension DeliveryStatusNotification {
     static let width = 76
     /// The longest line of anything else; RFC 5322 §2.1.1 allows 998 bytes.
     static let maximumLine = 900
+    /// The most bytes of the original's header that are given back, as they stand in the report.
+    public static let maximumHeader = 4096
     /// The most bytes of one diagnostic that are quoted.
     public static let maximumDiagnostic = 2048
 
@@ -75,10 +77,39 @@ extension DeliveryStatusNotification {
                 self.isInternational && self.original.isInternational ? "message/global" : "message/rfc822", message)
         }
         let type = self.isInternational ? "message/global-headers" : "text/rfc822-headers; charset=us-ascii"
-        let lines = self.original.content.headerSection.lines.map { line in
+        return Part(type, lines: self.returnedFields)
+    }
+
+    /// The header fields given back, as far as there is room: first those that tell which message it was, then the others, all
+    /// in their order. A field that does not fit is left out whole.
+    private var returnedFields: [String] {
+        let fields = self.original.content.headerSection.fields.map { field in
+            (isTelling: Self.isTelling(field), text: self.safe(field))
+        }
+        var room = Self.maximumHeader
+        var chosen: Set<Int> = []
+        for isTelling in [true, false] {
+            for (index, field) in fields.enumerated() where field.isTelling == isTelling {
+                let size = field.text.utf8.count + 2
+                guard size <= room else { continue }
+                room -= size
+                chosen.insert(index)
+            }
+        }
+        return chosen.sorted().map { fields[$0].text }
+    }
+
+    private static func isTelling(_ field: ArraySlice<ArraySlice<UInt8>>) -> Bool {
+        guard let name = field.first?.prefix(while: { $0 != UInt8(ascii: ":") }) else { return false }
+        return Self.tellingNames.contains(String(decoding: name, as: UTF8.self).lowercased())
+    }
+
+    private static let tellingNames: Set = ["date", "from", "to", "subject", "message-id"]
+
+    private func safe(_ field: ArraySlice<ArraySlice<UInt8>>) -> String {
+        field.map { line in
             let safe = self.isInternational ? SafeText.escapeControls(line) : SafeText.escapeNonASCII(line)
             return SafeText.wrap(safe, width: Self.maximumLine).joined(separator: "\r\n ")
-        }
-        return Part(type, lines: lines)
+        }.joined(separator: "\r\n")
     }
 }

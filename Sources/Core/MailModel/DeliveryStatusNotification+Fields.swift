@@ -4,6 +4,8 @@ extension DeliveryStatusNotification {
         let envelopeID = self.original.envelopeID.map { SafeText.escapeNonASCII($0.utf8) }
         var lines = envelopeID.map { [self.field("Original-Envelope-Id", $0)] } ?? []
         lines += ["Reporting-MTA: dns; \(self.reportingMTA)", "Arrival-Date: \(self.original.arrival.headerDate)"]
+        // A field of our own (§2.4): a recipient without an address has no fields of a recipient.
+        if self.unlistedRecipients > 0 { lines.append("X-Relay-Unlisted-Recipients: \(self.unlistedRecipients)") }
         for recipient in self.recipients { lines += [""] + self.fields(of: recipient) }
         return lines
     }

@@ -17,6 +17,12 @@ extension DeliveryStatusNotification {
                 lines += SafeText.wrap(sentence, width: Self.width - 4).map { "    \($0)" }
             }
         }
+        if self.unlistedRecipients > 0 {
+            let count = self.unlistedRecipients
+            lines += [
+                "", "The same is true of \(count) more \(count == 1 ? "recipient" : "recipients") of the message.",
+            ]
+        }
         return lines
     }
 

@@ -82,6 +82,8 @@ public struct DeliveryStatusNotification: Hashable, Sendable {
     public let recipients: [Recipient]
     /// The message that it is about.
     public let original: Original
+    /// So many recipients more had the same fate, and are not listed.
+    public var unlistedRecipients = 0
 
     /// A report to `reversePath`; `nil` where that is null or there is nobody to report on. Without `from`, or where the
     /// report must be ASCII and `from` is not, it comes from the postmaster of the reporting host.

@@ -42,6 +42,15 @@ public struct Envelope: Hashable, Sendable {
     /// The client's introduction.
     public var hello: Hello
 
+    /// Takes back what only clients that may relay can ask of reports: those of success, and the whole message.
+    ///
+    /// The reverse path of anybody else may be forged, and a report goes to whoever is named there. It then has to be worth
+    /// less than what was sent for it.
+    public mutating func limitReports() {
+        if self.returnContent == .full { self.returnContent = .headers }
+        for index in self.recipients.indices { self.recipients[index].notify?.subtract(.success) }
+    }
+
     // REQUIRETLS (RFC 8689) is not supported yet; it belongs here.
 
     /// An envelope.

@@ -18,6 +18,17 @@ struct HeaderSection {
         self.lines = lines
     }
 
+    /// The lines field by field: a line that begins with white space belongs to the one before it (RFC 5322 §2.2.3).
+    var fields: [ArraySlice<ArraySlice<UInt8>>] {
+        var fields: [ArraySlice<ArraySlice<UInt8>>] = []
+        var start = self.lines.startIndex
+        for index in self.lines.indices.dropFirst() where ![0x20, 0x09].contains(self.lines[index].first) {
+            fields.append(self.lines[start..<index])
+            start = index
+        }
+        return self.lines.isEmpty ? [] : fields + [self.lines[start...]]
+    }
+
     /// The identifier in `Message-ID`, with its angle brackets; `nil` where there is none that could be quoted in a header
     /// field: printable ASCII without spaces, at most 250 bytes.
     var messageID: String? {

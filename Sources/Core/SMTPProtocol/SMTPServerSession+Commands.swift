@@ -84,12 +84,14 @@ extension SMTPServerSession {
         let limits = self.configuration.limits
         var lines = ["\(self.configuration.hostName)", "PIPELINING", "SIZE \(limits.messageBytes)"]
         if self.configuration.offersSTARTTLS, self.tls == nil { lines.append("STARTTLS") }
-        if self.configuration.offersAuthentication, self.tls != nil {
+        let offersAuthentication = self.configuration.offersAuthentication && self.tls != nil
+        if offersAuthentication {
             lines.append("AUTH " + SASLExchange.Mechanism.allCases.map(\.rawValue).joined(separator: " "))
         }
+        lines += ["8BITMIME", "SMTPUTF8", "CHUNKING"]
+        if self.offersDSN || offersAuthentication { lines.append("DSN") }
         return lines + [
-            "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "LIMITS RCPTMAX=\(limits.recipients) MAILMAX=\(limits.messages)",
-            "ENHANCEDSTATUSCODES", "HELP",
+            "LIMITS RCPTMAX=\(limits.recipients) MAILMAX=\(limits.messages)", "ENHANCEDSTATUSCODES", "HELP",
         ]
     }
 

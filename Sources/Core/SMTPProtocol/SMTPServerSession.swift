@@ -45,6 +45,10 @@ public struct SMTPServerSession: Hashable, Sendable {
     public var envelope: Envelope? { self.transaction?.envelope }
     /// The TLS session, once there is one.
     public internal(set) var tls: TLSInfo?
+    /// Whether DSN is offered. To a client that may prove by AUTH who it is, it is offered all the same.
+    ///
+    /// A client that is not offered DSN tells its own sender that it relayed (RFC 3461 §5.2.2), so nobody misses a report.
+    public var offersDSN = true
     /// Who the client has proved to be by AUTH.
     public internal(set) var authenticatedIdentity: String?
 

@@ -6,6 +6,9 @@ import Telemetry
 extension InboundConnection {
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         let policy = self.environment.policy.current
+        let mayRelay = policy.mayRelay(self.identity)
+        var envelope = envelope
+        if !mayRelay { envelope.limitReports() }
         let recipients = envelope.recipients.compactMap { recipient -> AdmittedRecipient? in
             // RCPT has been answered 250: a list that has been replaced meanwhile takes nothing back.
             guard var admitted = try? policy.route(recipient.path, from: self.identity).get() else { return nil }
@@ -15,7 +18,7 @@ extension InboundConnection {
         }
         self.message = IncomingMessage(
             envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
-            isAuthenticated: self.session.authenticatedIdentity != nil, mayRelay: policy.mayRelay(self.identity),
+            isAuthenticated: self.session.authenticatedIdentity != nil, mayRelay: mayRelay,
             environment: self.environment)
         guard let reply else { return }
         reply.serialise(into: &self.replies)

@@ -46,6 +46,7 @@ final class InboundConnection: ChannelInboundHandler {
         self.environment = environment
         self.client = client
         self.session = SMTPServerSession(configuration: environment.sessionConfiguration)
+        self.session.offersDSN = environment.policy.current.mayRelay(ClientIdentity(client))
         self.progress = ClientProgress(leastRate: environment.patience.leastDataRate)
     }
 

@@ -42,6 +42,7 @@ final class IncomingMessage {
         attributes.envelopeID = envelope.envelopeID
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
+        attributes.mayRelay = mayRelay
         let entries = Self.entries(of: recipients)
         self.isInternational = envelope.isInternational
         self.sizeLimit = environment.copyBudget.messageBytes(forDomains: entries.count)

@@ -149,7 +149,7 @@ extension BodySource {
         guard case .chunk(let bytes) = await self.next() else { return .header([]) }
         let isAsked = entry.attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) } == .full
         guard isAsked, entry.size <= limit, bytes.count == entry.size else {
-            return .header(Array(bytes.prefix(NotificationWriter.headerLimits[0])))
+            return .header(Array(bytes.prefix(NotificationWriter.headerBytes)))
         }
         return .message(bytes)
     }

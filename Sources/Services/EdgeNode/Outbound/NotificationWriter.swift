@@ -2,8 +2,11 @@ import DeliveryQueue
 import MailModel
 import QueueStore
 
-/// Writes the reports by which a sender hears of one attempt at an entry: one of each kind, or several where there are many
-/// recipients, so that each fits into the row of its message.
+/// Writes the reports by which a sender hears of one attempt at an entry: one of each kind.
+///
+/// A report goes to whoever the client named as the sender. If the client may not relay, that may be a forged address, and the
+/// report must not be worth sending the message for: it lists the first recipients, counts the others, and is short. A client
+/// that may relay is told of every recipient (RFC 3461 §5.2), in several reports where one row does not hold them.
 struct NotificationWriter {
     /// Reports of one kind, ready to be queued.
     struct Reports {
@@ -11,10 +14,13 @@ struct NotificationWriter {
         let messages: [AcceptedMessage]
     }
 
-    /// Bytes of the original header that are looked at, and what is left of that where it does not fit.
-    static let headerLimits = [32 * 1024, 8 * 1024]
-    /// Recipients in one report.
-    private static let recipientsPerReport = 16
+    /// Bytes of the original that are looked at for its header.
+    static let headerBytes = 32 * 1024
+    /// Recipients listed, and bytes of the report, where the client may not relay.
+    static let strangersRecipients = 16
+    static let strangersBytes = 16 * 1024
+    /// Recipients in one report, where it may.
+    private static let recipientsPerReport = 100
 
     let entry: QueueEntry
     let plan: NotificationPlan
@@ -31,45 +37,62 @@ struct NotificationWriter {
         return DeliveryStatusNotification.Action.allCases.compactMap { action in
             let recipients = self.recipients(action)
             guard !recipients.isEmpty else { return nil }
-            let groups = stride(from: 0, to: recipients.count, by: Self.recipientsPerReport).map { start in
-                Array(recipients[start...].prefix(Self.recipientsPerReport))
-            }
-            let contents = content.shorterAndShorter
-            return Reports(
-                action: action,
-                messages: groups.flatMap { self.messages(action, to: sender, domain, on: $0, returning: contents) })
+            let messages =
+                self.entry.attributes.mayRelay
+                ? self.messages(action, to: sender, domain, on: recipients, returning: content)
+                : self.shortMessage(action, to: sender, domain, on: recipients, returning: content)
+            return Reports(action: action, messages: messages)
         }
     }
 
-    /// One report with as much of the original as fits into its row, or two on half as many recipients each.
+    /// Reports on all the recipients.
     private func messages(
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
-        on recipients: [DeliveryStatusNotification.Recipient], returning contents: [ReturnedContent]
+        on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent
     ) -> [AcceptedMessage] {
-        for content in contents {
+        // The whole message leaves less room than its header.
+        for content in recipients.count <= Self.recipientsPerReport ? [content, content.onlyHeader] : [] {
             if let message = self.message(action, to: sender, domain, on: recipients, returning: content) {
                 return [message]
             }
         }
         let half = recipients.count / 2
         guard half > 0 else { return [] }
-        return self.messages(action, to: sender, domain, on: Array(recipients[..<half]), returning: contents)
-            + self.messages(action, to: sender, domain, on: Array(recipients[half...]), returning: contents)
+        return self.messages(action, to: sender, domain, on: Array(recipients[..<half]), returning: content)
+            + self.messages(action, to: sender, domain, on: Array(recipients[half...]), returning: content)
     }
 
-    /// One report; `nil` where it is too large for its row.
-    private func message(
+    /// One report, which lists as many of the recipients as it has room for.
+    private func shortMessage(
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent
+    ) -> [AcceptedMessage] {
+        var listed = min(recipients.count, Self.strangersRecipients)
+        while listed > 0 {
+            let message = self.message(
+                action, to: sender, domain, on: Array(recipients[..<listed]), unlisted: recipients.count - listed,
+                returning: content.onlyHeader, atMost: Self.strangersBytes)
+            if let message { return [message] }
+            listed /= 2
+        }
+        return []
+    }
+
+    /// One report; `nil` where it is too large.
+    private func message(
+        _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
+        on recipients: [DeliveryStatusNotification.Recipient], unlisted: Int = 0,
+        returning content: ReturnedContent, atMost limit: Int = QueueLimits.inlineBody
     ) -> AcceptedMessage? {
         let id = MessageID(at: self.now, random: .random(in: .min ... .max))
         let boundary = "=_\(String(UInt128.random(in: .min ... .max), radix: 32))"
-        let report = DeliveryStatusNotification(
+        var report = DeliveryStatusNotification(
             action, to: .mailbox(sender), from: self.from, reportingMTA: self.reportingMTA, date: self.now, id: id,
             on: recipients, of: self.original(content))
+        report?.unlistedRecipients = unlisted
         guard let report else { return nil }
         let bytes = report.bytes(boundary: boundary)
-        guard bytes.count <= QueueLimits.inlineBody else { return nil }
+        guard bytes.count <= limit else { return nil }
         var attributes = MessageAttributes()
         attributes.isEightBit = bytes.contains { $0 >= 0x80 }
         attributes.isSMTPUTF8 = report.isInternational
@@ -100,13 +123,11 @@ struct NotificationWriter {
 }
 
 extension ReturnedContent {
-    /// The same, and then less and less of it, for reports in which it finds no room.
-    fileprivate var shorterAndShorter: [ReturnedContent] {
-        let bytes =
-            switch self {
-            case .header(let bytes), .message(let bytes): bytes
-            }
-        return [self] + NotificationWriter.headerLimits.map { .header(Array(bytes.prefix($0))) }
+    /// The same without what stands behind the header.
+    fileprivate var onlyHeader: ReturnedContent {
+        switch self {
+        case .header(let bytes), .message(let bytes): .header(bytes)
+        }
     }
 }
 

@@ -90,7 +90,8 @@ struct DeliveryFixture {
             network: NetworkMonitor(
                 ways: configuration.egress.all, nextHops: configuration.nextHopAddresses, port: 25, health: self.health,
                 logger: Self.quiet),
-            sites: sites, links: SiteLinks(sites: sites), channels: ChannelRegistry(), metrics: metrics,
+            sites: sites, links: SiteLinks(sites: sites), reports: configuration.reportLimiter,
+            channels: ChannelRegistry(), metrics: metrics,
             logger: Self.quiet,
             clock: try await DatabaseClock(store: store))
     }

@@ -20,7 +20,7 @@ public struct TraceEvent: Hashable, Sendable {
         case release = "RELEASE"
         /// Made due by an operator.
         case retry = "RETRY"
-        /// Removed by an operator, without a word to the sender.
+        /// Removed by an operator, without a word to the sender; or a report to the sender for which there was no budget.
         case drop = "DROP"
     }
 

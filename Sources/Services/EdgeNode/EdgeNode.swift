@@ -200,7 +200,8 @@ public struct EdgeNode: Sendable {
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
-            sites: sites, links: SiteLinks(sites: sites), channels: ChannelRegistry(), metrics: self.metrics,
+            sites: sites, links: SiteLinks(sites: sites),
+            reports: self.configuration.reportLimiter, channels: ChannelRegistry(), metrics: self.metrics,
             logger: self.logger,
             clock: parts.clock, monitor: parts.monitor)
     }

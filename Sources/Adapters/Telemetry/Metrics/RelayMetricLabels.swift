@@ -112,6 +112,13 @@ public enum DSNType: String, MetricLabel {
     case failure, delay, relayed
 }
 
+/// The limit of delivery status notifications that was reached, as in `ReportBudget.Refusal`.
+public enum DSNDropReason: String, MetricLabel {
+    public static let labelName = "limit"
+    case senderDomain = "sender-domain"
+    case client, message
+}
+
 /// The requirement of one MX host, as in `DANERequirement`.
 public enum DANEDecision: String, MetricLabel {
     public static let labelName = "result"

@@ -24,6 +24,7 @@ public struct RelayMetrics: Sendable {
     public let deliveryLatency: Histogram<NoLabels>
     public let deliveryFailures: Counter<DeliveryFailureCode>
     public let dsnSent: Counter<DSNType>
+    public let dsnDropped: Counter<DSNDropReason>
 
     // MARK: DANE
     public let daneDecisions: Counter<DANEDecision>
@@ -94,6 +95,8 @@ public struct RelayMetrics: Sendable {
         self.deliveryFailures = make.counter(
             "delivery_failures_total", "Failed delivery attempts by enhanced status code, its class made transient.")
         self.dsnSent = make.counter("dsn_sent_total", "Delivery status notifications queued.")
+        self.dsnDropped = make.counter(
+            "dsn_dropped_total", "Delivery status notifications not made, by the limit that was reached.")
 
         self.daneDecisions = make.counter("dane_decisions_total", "What DANE obliged the node to do, per MX host.")
         self.daneVerifications = make.counter(

@@ -146,6 +146,13 @@ extension RelaydConfiguration {
             reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)
     }
 
+    var reportLimiter: ReportLimiter {
+        ReportLimiter(
+            ReportBudget.Limits(
+                perSenderDomain: self.dsn.maxReportsPerSenderDomain, perClient: self.dsn.maxReportsPerClient),
+            networks: self.clientNetworks)
+    }
+
     var egress: EgressRoutes {
         let given = self.delivery.sourceAddresses.map {
             Egress($0.address, helloName: $0.hostName ?? self.outboundHostName)

@@ -148,6 +148,8 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var from: String?
         public var postmaster: String?
         public var maxReturnedSize = ByteCount(50 * 1024)
+        public var maxReportsPerSenderDomain = 300
+        public var maxReportsPerClient = 100
     }
 
     public struct Telemetry: Hashable, Sendable {

@@ -43,17 +43,18 @@ struct AttemptConclusions: Sendable {
         _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, at now: Timestamp,
         place: Timestamp? = nil
     ) async {
-        let lines = AttemptTrace(
+        let trace = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
-            isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil
-        ).lines
+            isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil)
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
             sender: ReversePath(storedText: entry.sender) ?? .null,
             schedule: self.schedule(for: entry), arrival: entry.arrival, now: now,
             isDelayNotified: entry.isDelayNotified)
-        let reports = await self.reports(on: entry, plan, now: now)
-        let record = AttemptRecord(entry, report, decision, lines: lines, reports: reports)
+        let reports = self.environment.reports.limit(
+            await self.reports(on: entry, plan, now: now), on: entry, at: .now)
+        let dropped = reports.flatMap { kind in kind.dropped.map { trace.dropped(kind.action, $0) } }
+        let record = AttemptRecord(entry, report, decision, lines: trace.lines + dropped, reports: reports)
         let undelivered = zip(entry.recipients, decision.recipients).filter { !$1.isDelivered }.map(\.0)
         // What another owner has concluded, or will, is for its log and its counters.
         guard

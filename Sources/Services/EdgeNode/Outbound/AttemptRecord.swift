@@ -62,7 +62,10 @@ struct AttemptRecord {
         if self.decisions.contains(where: \.isDelivered) {
             metrics.deliveryLatency.observe(now - self.entry.arrival)
         }
-        for kind in self.reports { metrics.dsnSent.increment(DSNType(kind.action), by: kind.messages.count) }
+        for kind in self.reports {
+            metrics.dsnSent.increment(DSNType(kind.action), by: kind.messages.count)
+            for refusal in kind.dropped { metrics.dsnDropped.increment(DSNDropReason(refusal)) }
+        }
         if let reason = self.waitingBecause { metrics.queueRetries.increment(RetryReason(reason)) }
         for attempt in self.report.tries { Self.count(attempt, in: metrics) }
         for event in self.lines.map(\.event) where event.kind == .defer || event.kind == .fail {

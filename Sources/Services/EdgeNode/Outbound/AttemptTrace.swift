@@ -42,6 +42,16 @@ struct AttemptTrace {
         }
     }
 
+    /// A report that its sender does not get.
+    func dropped(_ action: DeliveryStatusNotification.Action, _ refusal: ReportBudget.Refusal) -> Line {
+        var event = TraceEvent(
+            .drop, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
+            recipients: self.entry.sender, attempt: self.entry.attempts + 1)
+        event.reason = "report-limit"
+        event.reply = "no report (\(action.rawValue)) to the sender: the limit of reports for each \(refusal.rawValue)"
+        return Line(event: event, replyCode: nil, isExpiry: false)
+    }
+
     /// What a host answered for single recipients: one row for those with the same fate and the same reply.
     private func answers(of attempt: HostTry) -> [Line] {
         var groups: [(fate: Fate, recipients: [Int])] = []
@@ -198,7 +208,9 @@ extension AttemptTrace.Line {
             case .send, .transfer: .delivery
             case .defer: .transientFailure
             case .fail: self.isExpiry ? .expiration : .bounce
-            case .hold, .release, .retry, .drop: .admin
+            // All that an owner drops is a report.
+            case .drop: .rejection
+            case .hold, .release, .retry: .admin
             }
         var metadata: Logger.Metadata = [
             LogKey.event: "\(name.rawValue)", LogKey.messageID: "\(event.message)",

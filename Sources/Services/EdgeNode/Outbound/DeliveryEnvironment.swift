@@ -56,6 +56,7 @@ struct DeliveryEnvironment: Sendable {
     let sites: SiteTable
     /// Connections that wait for the next message.
     let links: SiteLinks
+    let reports: ReportLimiter
     /// The connections to receiving hosts.
     var channels: ChannelRegistry
     let metrics: RelayMetrics

@@ -11,7 +11,9 @@ struct NotificationWriter {
     /// Reports of one kind, ready to be queued.
     struct Reports {
         let action: DeliveryStatusNotification.Action
-        let messages: [AcceptedMessage]
+        var messages: [AcceptedMessage]
+        /// Why those were dropped for which there is no budget.
+        var dropped: [ReportBudget.Refusal] = []
     }
 
     /// Bytes of the original that are looked at for its header.

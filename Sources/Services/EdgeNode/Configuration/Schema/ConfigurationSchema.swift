@@ -260,6 +260,14 @@ enum ConfigurationSchema {
             "Largest message that a report of failure gives back whole where RET=FULL asks for it; of others the header. A report has at most 64 KiB, or gives back the header only."
         ),
         Key(
+            "dsn.max-reports-per-sender-domain", \.dsn.maxReportsPerSenderDomain, .integer(0...1_000_000),
+            "Reports in an hour to one sender domain on messages of clients that may not relay; further ones are dropped. 0 for any number."
+        ),
+        Key(
+            "dsn.max-reports-per-client", \.dsn.maxReportsPerClient, .integer(0...1_000_000),
+            "Reports in an hour that the messages of one client cause that may not relay; further ones are dropped. 0 for any number."
+        ),
+        Key(
             "dsn.postmaster", \.dsn.postmaster, .optional(.mailbox()),
             "Address for mail to the bare <Postmaster>; without it such mail is taken only if the node's name is an accepted domain."
         ),

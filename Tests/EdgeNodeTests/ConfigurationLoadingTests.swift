@@ -29,6 +29,29 @@ struct ConfigurationLoadingTests {
         #expect(try self.loader(printed).load().configuration == defaults)
     }
 
+    @Test(
+        "Unverified recipients on a listener that strangers reach are warned of (field A3)",
+        arguments: [
+            ("0.0.0.0:25", "", "any", true), ("[::]:25", "", "any", true), ("192.0.2.1:25", "", "any", true),
+            ("127.0.0.1:25", ", proxy-protocol: true", "any", true), ("127.0.0.1:25", "", "any", false),
+            ("[::1]:25", "", "any", false), ("0.0.0.0:25", "", "call-ahead", false),
+            ("0.0.0.0:25", "", "{file: /users}", false),
+        ] as [(String, String, String, Bool)])
+    func unverifiedRecipients(_ address: String, _ proxy: String, _ recipients: String, _ isWarned: Bool) throws {
+        let yaml = """
+            smtp:
+              listeners: [{name: mx, address: "\(address)"\(proxy)}]
+              proxy-networks: [192.0.2.0/24]
+            accepted-domains: [{domain: a.example, recipients: \(recipients)}]
+            """
+        let warnings = try self.loader(yaml).load().warnings
+        #expect(warnings.count == (isWarned ? 1 : 0))
+        if let warning = warnings.first {
+            #expect(warning.description.hasPrefix("relayd.yaml:4: accepted-domains: recipients of a.example are not"))
+        }
+        #expect(try self.loader().load().warnings.isEmpty)
+    }
+
     @Test("Every kind of value is read, and what is shown loads as the same values")
     func everyKind() throws {
         let yaml = """

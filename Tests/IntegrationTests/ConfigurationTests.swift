@@ -42,6 +42,19 @@ struct ConfigurationTests {
             try Data("queue:\n  lease-ttl: 20s\n".utf8).write(to: file)
             let good = try await self.relayd(["config", "check", "--config", file.path], in: folder)
             #expect(good.status == 0, "\(good.output)")
+            #expect(!good.output.contains("warning"))
+        }
+    }
+
+    @Test("`config check` warns of unverified recipients that strangers can write to (field A3)")
+    func unverifiedRecipients() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "relayd.yaml")
+            try Data("accepted-domains: [{domain: ours.test}]\n".utf8).write(to: file)
+            let (status, output) = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(status == 0)
+            #expect(
+                output.contains("warning: \(file.path):1: accepted-domains: recipients of ours.test are not verified"))
         }
     }
 

@@ -32,6 +32,7 @@ struct Config: AsyncParsableCommand {
                 Terminal.complain("\(error)")
                 throw error is ConfigurationError ? ExitCode.configuration : .failure
             }
+            for warning in loaded.warnings { Terminal.complain("warning: \(warning)") }
             Terminal.complain("The configuration is good.")
         }
     }

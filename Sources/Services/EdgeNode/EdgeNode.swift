@@ -118,6 +118,7 @@ public struct EdgeNode: Sendable {
         if policy.postmaster == nil {
             self.logger.warning("no postmaster is configured: mail for <Postmaster> is refused")
         }
+        for warning in self.loaded.warnings { self.logger.warning("\(warning)") }
         let hints = QueueOwner.Hints()
         let writer = QueueWriter(
             pool: parts.pool, map: parts.store.shardMap, node: self.configuration.node.name.text

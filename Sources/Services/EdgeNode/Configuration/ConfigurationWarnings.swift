@@ -1,0 +1,28 @@
+import MailModel
+
+extension LoadedConfiguration {
+    /// What works as it is set, and does harm: told at the start and by `config check`.
+    public var warnings: [ConfigurationProblem] {
+        [self.unverifiedRecipients].compactMap(\.self)
+    }
+
+    /// Mail to an unknown recipient is bounced to the sender that it names, who may be forged.
+    private var unverifiedRecipients: ConfigurationProblem? {
+        let unverified = self.configuration.acceptedDomains.filter { $0.recipients == .any }
+        guard let first = unverified.first,
+            self.configuration.smtp.listeners.contains(where: \.isOpenToStrangers)
+        else { return nil }
+        let others = unverified.count > 1 ? " and \(unverified.count - 1) more" : ""
+        return self.problem(
+            with: "accepted-domains",
+            """
+            recipients of \(first.domain)\(others) are not verified, and listeners are open to strangers: mail to unknown \
+            recipients makes reports to forged senders; set recipients to a file or call-ahead
+            """)
+    }
+}
+
+extension Listener {
+    /// Clients may come from other machines: to its address, or through a proxy.
+    var isOpenToStrangers: Bool { !self.address.address.isLoopback || self.proxyProtocol }
+}

@@ -112,8 +112,8 @@ struct InboundRecipientTests {
     @Test("Without room RCPT is answered 452, after the question whether the client may relay at all")
     func noRoom() async throws {
         try await InboundClient.with(configure: { environment in
-            environment.storageRefusal = { size in
-                size ?? 0 > 100
+            environment.storageRefusal = { envelope in
+                envelope.declaredSize ?? 0 > 100
                     ? SMTPReply(452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room") : nil
             }
         }) { client in

@@ -15,6 +15,17 @@ struct RoomTests {
 
     // MARK: The whole queue
 
+    @Test("Mail without a sender may fill half of the queue (field A3)")
+    func withoutSender() {
+        var state = StorageState(StorageLimits(messages: 100, bytes: 1000))
+        for (messages, bytes, hasRoom) in [(49, 499, true), (50, 0, false), (0, 500, false), (99, 999, false)] {
+            _ = state.observed(StorageUsage(messages: messages, bytes: bytes))
+            #expect(state.hasRoom(for: nil, hasSender: false) == hasRoom)
+            #expect(state.hasRoom(for: nil))
+        }
+        #expect(StorageState(StorageLimits()).hasRoom(for: nil, hasSender: false))
+    }
+
     @Test("It closes at a limit, and opens under nine tenths of it")
     func hysteresis() {
         var state = StorageState(StorageLimits(messages: 100))

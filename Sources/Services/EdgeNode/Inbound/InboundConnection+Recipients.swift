@@ -31,7 +31,7 @@ extension InboundConnection {
 
     /// Strangers do not learn how full the queue is: this comes after the question whether they may send at all.
     private func roomRefusal(_ recipient: AdmittedRecipient, _ envelope: Envelope) -> SMTPReply? {
-        if let refusal = self.environment.storageRefusal(envelope.declaredSize) { return refusal }
+        if let refusal = self.environment.storageRefusal(envelope) { return refusal }
         let isOver = self.copies.isOver(self.environment.copyBudget, adding: recipient.domain, to: envelope)
         return isOver ? CopyBudget.tooManyDomains : nil
     }

@@ -23,8 +23,8 @@ struct InboundEnvironment: Sendable {
 
     /// Asks the next hop of an accepted domain about a recipient.
     var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
-    /// The refusal of mail of so many bytes, if that is known, while the queue has no room for it, or is not well.
-    var storageRefusal: @Sendable (Int?) -> SMTPReply? = { _ in nil }
+    /// The refusal of a message with such an envelope while the queue has no room for it, or is not well.
+    var storageRefusal: @Sendable (Envelope) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited
     /// What the bodies on their way in may take up.
     var stagingBudget = StagingBudget(limit: 0)

@@ -26,9 +26,12 @@ final class StorageMonitor: Service {
         self.isWriterCongested = isWriterCongested
     }
 
-    /// The refusal of mail of so many bytes, if that is known; `nil` while there is room.
-    func refusal(of size: Int?) -> SMTPReply? {
-        let hasRoom = self.state.withLock { $0.hasRoom(for: size) } && !self.isWriterCongested()
+    /// The refusal of a message with this envelope; `nil` while there is room.
+    func refusal(of envelope: Envelope) -> SMTPReply? {
+        let hasSender = envelope.reversePath != .null
+        let hasRoom =
+            self.state.withLock { $0.hasRoom(for: envelope.declaredSize, hasSender: hasSender) }
+            && !self.isWriterCongested()
         return hasRoom ? nil : Self.noRoom
     }
 

@@ -60,8 +60,11 @@ struct StorageState: Hashable, Sendable {
     }
 
     /// Whether a message of so many bytes, if that is known, may come.
-    func hasRoom(for size: Int?) -> Bool {
-        guard self.reached == nil else { return false }
+    ///
+    /// Mail without a sender may fill half of the queue: nobody waits for it, and whoever is flooded with reports must still
+    /// be able to write.
+    func hasRoom(for size: Int?, hasSender: Bool = true) -> Bool {
+        guard self.reached == nil, hasSender || self.limit(overTenths: 5) == nil else { return false }
         guard let size, self.limits.bytes > 0 else { return true }
         return size <= self.limits.bytes - self.usage.bytes
     }

@@ -15,6 +15,8 @@ public struct RemoteReply: Hashable, Sendable {
     public var enhancedStatus: EnhancedStatusCode? { self.said.enhancedStatus }
     /// The text, line by line, without codes; it may hold anything but line ends.
     public var lines: [String] { self.said.lines }
+    /// Bytes of its text.
+    var textLength: Int { self.said.lines.reduce(0) { $0 + $1.utf8.count + 1 } }
     /// What the first digit says.
     public var severity: SMTPReply.Severity { self.said.severity }
     /// 2yz.

@@ -12,8 +12,8 @@ extension SMTPClientSession {
         case .ready:
             // Nothing was asked. A server that goes away says so; no message is harmed, for none is under way.
             return self.fail(reply.code == 421 ? .serviceClosing(reply, at: .ready) : .protocolError(.ready))
-        case .transaction(let transaction):
-            return self.transactionAnswered(reply, transaction)
+        case .transaction:
+            return self.transactionAnswered(reply)
         case .verification(let verification):
             return self.verificationAnswered(reply, verification)
         case .quit:
@@ -88,13 +88,12 @@ extension SMTPClientSession {
         return self.becomeReady()
     }
 
-    private mutating func transactionAnswered(
-        _ reply: RemoteReply, _ transaction: SMTPClientTransaction
-    ) -> SMTPClientAction {
-        var transaction = transaction
+    private mutating func transactionAnswered(_ reply: RemoteReply) -> SMTPClientAction {
+        guard case .transaction(var transaction) = self.state else { return self.fail(.protocolError(self.stage)) }
         let stage = transaction.stage
+        // Two owners of the outcomes would copy them with each reply.
+        self.state = .finished
         let event = transaction.received(reply)
-        self.recipientOutcomes = transaction.outcomes
         self.state = .transaction(transaction)
         switch event {
         case .needInput: return .needInput
@@ -103,6 +102,7 @@ extension SMTPClientSession {
         case .protocolError: return self.fail(.protocolError(stage))
         case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
         case .done(let outcomes):
+            self.lastOutcomes = outcomes
             self.needsReset = transaction.leavesServerMidway
             let isOver = transaction.leavesServerMidContent || transaction.isServerClosing
             self.state = isOver ? .finished : .ready
@@ -127,7 +127,7 @@ extension SMTPClientSession {
     }
 
     private mutating func verified(_ outcome: SMTPRecipientOutcome, leavesServerMidway: Bool) -> SMTPClientAction {
-        self.recipientOutcomes = [outcome]
+        self.lastOutcomes = [outcome]
         self.needsReset = leavesServerMidway
         self.state = .ready
         return .messageDone([outcome])

@@ -24,7 +24,10 @@ public struct SMTPClientSession: Hashable, Sendable {
     let helloName: String
     let requirement: SMTPClientTLSRequirement
     let usesChunking: Bool
+    private let replyLimits: SMTPReplyDecoder.Limits
     private var replies: SMTPReplyDecoder
+    /// Bytes of text that the replies of the transaction under way may still keep.
+    private var textLeft = 0
     var state = State.greeting
     /// Whether the server still holds a transaction that came to nothing; the next message begins with RSET then.
     var needsReset = false
@@ -35,8 +38,12 @@ public struct SMTPClientSession: Hashable, Sendable {
     public internal(set) var tls: TLSInfo?
     /// What the server said to STARTTLS, where it refused and the session went on in clear.
     public internal(set) var startTLSRefusal: RemoteReply?
+    /// The outcomes of the last message, or of the present one as it began.
+    var lastOutcomes: [SMTPRecipientOutcome?] = []
     /// The outcomes of the present or last message so far; `nil` where undecided.
-    public internal(set) var recipientOutcomes: [SMTPRecipientOutcome?] = []
+    public var recipientOutcomes: [SMTPRecipientOutcome?] {
+        if case .transaction(let transaction) = self.state { transaction.outcomes } else { self.lastOutcomes }
+    }
 
     /// A session on a new connection, which introduces itself as `helloName`. `usesChunking`: content goes by BDAT where the
     /// host offers that; else by DATA always.
@@ -47,6 +54,7 @@ public struct SMTPClientSession: Hashable, Sendable {
         self.helloName = helloName.text
         self.requirement = requirement
         self.usesChunking = usesChunking
+        self.replyLimits = replyLimits
         self.replies = SMTPReplyDecoder(limits: replyLimits)
     }
 
@@ -84,13 +92,23 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// Takes bytes of the server; a step consumes at most one reply.
     public mutating func receive(_ input: Span<UInt8>) -> SMTPClientStep {
         guard self.state != .finished, self.state != .handshake else { return SMTPClientStep(0, .needInput) }
-        let (consumed, result) = self.replies.decode(input)
+        let (consumed, result) = self.replies.decode(input, keeping: self.textKept)
         switch result {
         case .needInput: return SMTPClientStep(consumed, .needInput)
         case .malformed: return SMTPClientStep(consumed, self.fail(.protocolError(self.stage)))
         case .reply(let reply):
+            self.textLeft -= reply.textLength
             let action = self.received(reply, hasMoreInput: consumed < input.count)
             return SMTPClientStep(consumed, action, isWholeReply: true)
+        }
+    }
+
+    /// Bytes of text that are kept of the next reply. Those of a transaction stay as long as it lasts.
+    private var textKept: Int {
+        switch self.state {
+        case .hello: self.replyLimits.helloText
+        case .transaction: max(self.replyLimits.leastText, min(self.replyLimits.text, self.textLeft))
+        default: self.replyLimits.text
         }
     }
 
@@ -105,11 +123,12 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// Begins a transaction. Only in `.ready`; the action is `.send`, or `.messageDone` where the server cannot take it.
     public mutating func begin(_ message: SMTPClientMessage) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
-        self.recipientOutcomes = message.limitations(of: self.capabilities).map { $0.map { .unsuitable($0) } }
-        let outcomes = self.recipientOutcomes.compactMap { $0 }
+        self.textLeft = self.replyLimits.transactionText
+        self.lastOutcomes = message.limitations(of: self.capabilities).map { $0.map { .unsuitable($0) } }
+        let outcomes = self.lastOutcomes.compactMap { $0 }
         guard outcomes.count < message.recipients.count else { return .messageDone(outcomes) }
         var transaction = SMTPClientTransaction(
-            message: message, capabilities: self.capabilities, outcomes: self.recipientOutcomes,
+            message: message, capabilities: self.capabilities, outcomes: self.lastOutcomes,
             resetFirst: self.needsReset)
         self.needsReset = false
         let bytes = transaction.nextCommands()
@@ -123,10 +142,10 @@ public struct SMTPClientSession: Hashable, Sendable {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
         if !self.capabilities.smtpUTF8, let limitation = HostLimitation(noSMTPUTF8For: recipient) {
             let outcome = SMTPRecipientOutcome.unsuitable(limitation)
-            self.recipientOutcomes = [outcome]
+            self.lastOutcomes = [outcome]
             return .messageDone([outcome])
         }
-        self.recipientOutcomes = [nil]
+        self.lastOutcomes = [nil]
         let verification = SMTPClientVerification(of: recipient, resetFirst: self.needsReset)
         self.state = .verification(verification)
         return .send(verification.command)
@@ -185,6 +204,7 @@ public struct SMTPClientSession: Hashable, Sendable {
     }
 
     mutating func fail(_ failure: SMTPClientFailure) -> SMTPClientAction {
+        self.lastOutcomes = self.recipientOutcomes
         self.state = .finished
         return .failed(failure)
     }

@@ -98,13 +98,15 @@ struct DeliveryFixture {
 
     /// Stores one message; its id.
     @discardableResult
-    func enqueue(to domain: DomainName) async throws -> MessageID {
+    func enqueue(to domain: DomainName, recipients: [QueueRecipient]? = nil) async throws -> MessageID {
         let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
         let body = "Message-ID: <\(id)@client.test>\r\nSubject: x\r\n\r\nHello\r\n"
         try await self.writer.enqueue(
             AcceptedMessage(
                 id: id, sender: "alice@alpha.test",
-                entries: [AcceptedEntry(domain: domain, recipients: [QueueRecipient(address: "bob@\(domain)")])],
+                entries: [
+                    AcceptedEntry(domain: domain, recipients: recipients ?? [QueueRecipient(address: "bob@\(domain)")])
+                ],
                 body: .inline(Array(body.utf8))))
         return id
     }

@@ -1,5 +1,6 @@
 import DANE
 import MailModel
+import QueueStore
 import Testing
 
 @testable import EdgeNode
@@ -134,5 +135,25 @@ struct InboundPolicyTests {
         #expect(self.policy.nextHop(for: "hop.test", port: 25) == .host("inside.test", port: 2525))
         #expect(self.policy.nextHop(for: "bravo.test", port: 25) == .domain("bravo.test", port: 25))
         #expect(self.policy.nextHop(for: "other.test", port: 26) == .domain("other.test", port: 26))
+    }
+
+    @Test("An address that RCPT names three times is one recipient, who hears what any of them asked for (field C10)")
+    func repeatedRecipients() throws {
+        func recipient(_ notify: NotifyConditions?, _ original: String? = nil) throws -> AdmittedRecipient {
+            var admitted = AdmittedRecipient(path: .mailbox("bob@bravo.test"), domain: "bravo.test")
+            admitted.notify = notify
+            admitted.originalRecipient = try original.map { try #require(OriginalRecipient($0)) }
+            return admitted
+        }
+        func stored(_ recipients: AdmittedRecipient...) -> [QueueRecipient] {
+            IncomingMessage.entries(of: recipients).flatMap(\.recipients)
+        }
+        let plain = QueueRecipient(address: "bob@bravo.test")
+        #expect(stored(try recipient(nil), try recipient(nil), try recipient(nil)) == [plain])
+        #expect(stored(try recipient(nil), try recipient(.never)) == [plain])
+        #expect(
+            stored(try recipient(.success), try recipient(.failure)).map(\.notify) == ["SUCCESS,FAILURE"])
+        // Reports name each of these, so they stay two.
+        #expect(stored(try recipient(nil, "rfc822;one@old.test"), try recipient(nil)).count == 2)
     }
 }

@@ -186,22 +186,20 @@ final class IncomingMessage {
         if !self.intake.supervisor.submit({ promise.succeed(await work()) }) { promise.succeed(refused) }
     }
 
-    /// One entry for each recipient domain, in the order in which the domains first came.
-    private static func entries(of recipients: [AdmittedRecipient]) -> [AcceptedEntry] {
-        var entries: [AcceptedEntry] = []
-        var positions: [DomainName: Int] = [:]
+    /// One entry for each recipient domain, in the order in which the domains first came; each recipient once.
+    static func entries(of recipients: [AdmittedRecipient]) -> [AcceptedEntry] {
+        var domains: [DomainName] = []
+        var united: [DomainName: UnitedRecipients] = [:]
         for recipient in recipients {
-            let request = EnvelopeRecipient(
-                recipient.path, notify: recipient.notify, originalRecipient: recipient.originalRecipient)
-            guard let stored = QueueRecipient(request) else { continue }
-            if let position = positions[recipient.domain] {
-                entries[position].recipients.append(stored)
-            } else {
-                positions[recipient.domain] = entries.count
-                entries.append(AcceptedEntry(domain: recipient.domain, recipients: [stored]))
-            }
+            if united[recipient.domain] == nil { domains.append(recipient.domain) }
+            united[recipient.domain, default: UnitedRecipients(tellsOriginals: true)].add(
+                EnvelopeRecipient(
+                    recipient.path, notify: recipient.notify, originalRecipient: recipient.originalRecipient))
         }
-        return entries
+        return domains.compactMap { domain in
+            let stored = united[domain]?.all.compactMap { QueueRecipient($0) } ?? []
+            return stored.isEmpty ? nil : AcceptedEntry(domain: domain, recipients: stored)
+        }
     }
 }
 

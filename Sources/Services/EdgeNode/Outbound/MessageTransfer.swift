@@ -50,19 +50,32 @@ struct MessageTransfer {
         self.eventLoop = eventLoop
     }
 
-    /// Sends it to the recipients at these positions of the entry.
+    /// One recipient of a transaction, and where it stands in the entry: more than once, if it was given under several names.
+    private struct Addressee {
+        var recipient: EnvelopeRecipient
+        var positions: [Int]
+    }
+
+    /// Sends it to the recipients at these positions of the entry, to each address once.
     mutating func send(over link: inout OutboundLink, to positions: [Int]) async -> Sent {
         var sent = Sent()
-        var waiting = positions
+        guard var waiting = self.addressees(at: positions) else {
+            sent.failure = HostFailure(.protocolViolation, "the stored envelope is unreadable")
+            return sent
+        }
         var limit = link.connection.capabilities.maximumRecipients ?? Self.recipientsPerTransaction
         limit = min(limit, Self.mostRecipientsPerTransaction)
         while !waiting.isEmpty {
             let batch = waiting.prefix(limit)
             link.messages += 1
-            let transaction = await self.transact(over: link.connection, batch)
-            var surplus: [Int] = []
-            for (position, outcome) in zip(batch, transaction.outcomes) {
-                if case .surplus = outcome { surplus.append(position) } else { sent.outcomes[position] = outcome }
+            let transaction = await self.transact(over: link.connection, batch.map(\.recipient))
+            var surplus: [Addressee] = []
+            for (addressee, outcome) in zip(batch, transaction.outcomes) {
+                if case .surplus = outcome {
+                    surplus.append(addressee)
+                } else {
+                    for position in addressee.positions { sent.outcomes[position] = outcome }
+                }
             }
             // A host that has had enough recipients will have enough after as many the next time.
             limit = max(1, min(limit, batch.count - surplus.count))
@@ -79,9 +92,9 @@ struct MessageTransfer {
     // MARK: - One transaction
 
     private mutating func transact(
-        over connection: OutboundConnection, _ positions: ArraySlice<Int>
+        over connection: OutboundConnection, _ recipients: [EnvelopeRecipient]
     ) async -> Transaction {
-        guard let message = self.message(to: positions) else {
+        guard let message = self.message(to: recipients) else {
             return Transaction(failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
         }
         // The database is asked while the peer reads the envelope.
@@ -146,10 +159,21 @@ struct MessageTransfer {
         return true
     }
 
-    private func message(to positions: ArraySlice<Int>) -> SMTPClientMessage? {
+    /// Each address once; `nil` where one cannot be read.
+    private func addressees(at positions: [Int]) -> [Addressee]? {
+        var united = UnitedRecipients(tellsOriginals: false)
+        var places: [[Int]] = []
+        for position in positions {
+            guard let recipient = self.entry.recipients[position].envelopeRecipient else { return nil }
+            let place = united.add(recipient)
+            if place == places.count { places.append([]) }
+            places[place].append(position)
+        }
+        return zip(united.all, places).map { Addressee(recipient: $0, positions: $1) }
+    }
+
+    private func message(to recipients: [EnvelopeRecipient]) -> SMTPClientMessage? {
         guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
-        let recipients = positions.compactMap { self.entry.recipients[$0].envelopeRecipient }
-        guard recipients.count == positions.count else { return nil }
         let attributes = self.entry.attributes
         var message = SMTPClientMessage(
             reversePath: reversePath, recipients: recipients,

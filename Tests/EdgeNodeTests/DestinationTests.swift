@@ -68,6 +68,61 @@ struct DestinationTests {
         }
     }
 
+    @Test("A host that refuses BDAT gets the message by DATA at once, and all others from then on (field C4)")
+    func chunkingRefused() async throws {
+        let rules: [ScriptedRule] = [
+            .alsoOffer("CHUNKING"), .on(.endOfData, connection: 1, .reply("502 5.5.1 BDAT is unknown here")),
+        ]
+        try await ScriptedPeer.with(rules) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.messagesPerConnection = 1 }) { queue in
+                let id = try await queue.enqueue(to: "bravo.test")
+                await (try queue.destination("bravo.test")).run()
+                let trace = try await queue.environment.store.trace(of: id)
+                #expect(trace.map(\.kind) == [.receive, .defer, .transfer])
+                #expect(
+                    trace[1].reply
+                        == "remote-reply: The destination mail server refused the message. (502 5.5.1 BDAT is unknown here)"
+                )
+                try await queue.enqueue(to: "bravo.test")
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.received.map(\.replyCode) == [502, 250, 250])
+                #expect(peer.received.dropFirst().allSatisfy(\.chunks.isEmpty))
+                #expect(peer.connectionCount == 3)
+            }
+        }
+    }
+
+    @Test("A rule turns BDAT off for some sites (field C4)", arguments: [true, false])
+    func chunkingRule(_ isOn: Bool) async throws {
+        var configuration = RelaydConfiguration(hostName: "relay.test")
+        var rule = SiteRule(DomainPattern("mx.bravo.test"))
+        rule.chunking = isOn
+        configuration.delivery.sites = [rule]
+        let sites = SiteTable(limits: configuration.siteLimits, connections: 10)
+        #expect(sites.usesChunking(at: sites.site(hosts: ["mx.bravo.test"], configured: nil)) == isOn)
+        #expect(sites.usesChunking(at: sites.site(hosts: ["mx.other.test"], configured: nil)))
+    }
+
+    @Test("An address that stands in the queue under several names is told to the host once (field C10)")
+    func repeatedRecipient() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
+                let id = try await queue.enqueue(
+                    to: "bravo.test",
+                    recipients: [
+                        QueueRecipient(address: "bob@bravo.test", originalRecipient: "rfc822;one@old.test"),
+                        QueueRecipient(address: "bob@bravo.test", originalRecipient: "rfc822;two@old.test"),
+                        QueueRecipient(address: "carol@bravo.test"),
+                    ])
+                await (try queue.destination("bravo.test")).run()
+                #expect(peer.received.map(\.recipients) == [["bob@bravo.test", "carol@bravo.test"]])
+                let sent = try #require(try await queue.environment.store.trace(of: id).last)
+                #expect(sent.kind == .transfer && sent.recipients == "bob@bravo.test bob@bravo.test carol@bravo.test")
+                #expect(try await queue.waiting() == 0)
+            }
+        }
+    }
+
     @Test("With nothing due it ends at once, and is not woken any more")
     func nothingDue() async throws {
         try await DeliveryFixture.run { queue in

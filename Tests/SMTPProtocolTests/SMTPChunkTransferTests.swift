@@ -182,6 +182,32 @@ import Testing
     }
 
     @Test(
+        "BDAT refused as such by a host that offers it ends the connection, and decides nothing (field C4)",
+        arguments: [500, 502, 503])
+    func commandRefused(_ code: UInt16) throws {
+        for size in [10, 20] {
+            var talk = try self.transferring(size)
+            _ = talk.encode("12345678\r\n")
+            if size == 10 { _ = talk.finish() }
+            talk.server("\(code) 5.5.1 what?\r\n")
+            let reply = RemoteReply(code, EnhancedStatusCode(.permanentFailure, 5, 1), "what?")
+            #expect(talk.failure == .chunkingRefused(reply))
+            #expect(talk.failure?.isAmbiguous == false && talk.session.recipientOutcomes == [nil])
+        }
+    }
+
+    @Test("A host that has taken a chunk knows BDAT: what it says of the next one is about the message (field C4)")
+    func laterRefusal() throws {
+        var talk = try self.transferring(20)
+        _ = talk.encode("12345678\r\n")
+        talk.server("250 ok\r\n")
+        _ = talk.encode("12345678\r\n")
+        _ = talk.finish()
+        talk.server("503 no\r\n")
+        #expect(talk.outcomes == [.refused(RemoteReply(503, nil, "no"))])
+    }
+
+    @Test(
         "421 to a chunk decides nothing, 421 to the last is an answer: not now (field C13)", arguments: [false, true])
     func closing(_ isLast: Bool) throws {
         var talk = try self.transferring(isLast ? 10 : 20)

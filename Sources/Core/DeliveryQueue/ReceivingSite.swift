@@ -17,6 +17,8 @@ public struct SiteLimit: Hashable, Sendable {
     public var connections: Int
     /// The most messages a minute; 0 for any number.
     public var messagesPerMinute: Int
+    /// Content may go by BDAT, where a host offers that.
+    public var usesChunking = true
 
     /// A limit.
     public init(connections: Int, messagesPerMinute: Int = 0) {

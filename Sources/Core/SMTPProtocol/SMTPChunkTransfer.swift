@@ -36,12 +36,21 @@ struct SMTPChunkTransfer: Hashable, Sendable {
     private var unanswered = 0
     /// The first refusal. What a server says of later chunks tells nothing new (RFC 3030 §2).
     private(set) var refusal: RemoteReply?
+    /// The server has taken a chunk, so that it knows BDAT.
+    private var hasTakenChunk = false
 
     /// A transfer of so many bytes, at least one.
     init(size: Int) { self.remaining = size }
 
     /// Whether the message is the server's to take: all was sent, and nothing refused.
     var isEnded: Bool { self.position == .ended && self.refusal == nil }
+
+    /// The server refuses BDAT itself, although it offers CHUNKING: some do, and some stand behind a firewall that does not know
+    /// the command. The same message may go by DATA.
+    var isCommandRefused: Bool {
+        guard let refusal, !self.hasTakenChunk else { return false }
+        return [500, 502, 503].contains(refusal.code)
+    }
 
     mutating func encode(_ content: Span<UInt8>, into output: inout [UInt8]) {
         guard self.position == .writing, self.refusal == nil else { return }
@@ -84,7 +93,11 @@ struct SMTPChunkTransfer: Hashable, Sendable {
         }
         guard self.unanswered > 0, reply.severity != .positiveIntermediate else { return .protocolError }
         self.unanswered -= 1
-        if !reply.isPositiveCompletion { self.refusal = self.refusal ?? reply }
+        if reply.isPositiveCompletion {
+            self.hasTakenChunk = true
+        } else {
+            self.refusal = self.refusal ?? reply
+        }
         switch self.position {
         case .lastCRLF: return self.refusal.map { .doneMidChunk($0) } ?? .needInput
         case _ where self.unanswered > 0: return .needInput

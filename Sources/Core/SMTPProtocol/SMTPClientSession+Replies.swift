@@ -101,6 +101,7 @@ extension SMTPClientSession {
         case .transferContent: return .transferContent
         case .protocolError: return self.fail(.protocolError(stage))
         case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
+        case .chunkingRefused: return self.fail(.chunkingRefused(reply))
         case .done(let outcomes):
             self.lastOutcomes = outcomes
             self.needsReset = transaction.leavesServerMidway

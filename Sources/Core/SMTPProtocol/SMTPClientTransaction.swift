@@ -19,6 +19,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         case transferContent
         case protocolError
         case serviceClosing
+        case chunkingRefused
         case done([SMTPRecipientOutcome])
     }
 
@@ -220,6 +221,8 @@ struct SMTPClientTransaction: Hashable, Sendable {
         var transfer = transfer
         let event = transfer.received(reply)
         self.phase = .chunks(transfer)
+        // The server may take the chunk's content for commands: nothing more is said to it.
+        if transfer.isCommandRefused { return .chunkingRefused }
         // It stands, whatever becomes of the connection.
         if let refusal = transfer.refusal { self.decideRest(SMTPRecipientOutcome(negative: refusal)) }
         switch event {

@@ -81,6 +81,8 @@ public enum SMTPClientFailure: Hashable, Sendable {
     case bytesBehindSTARTTLS
     /// 421: the server closes (§3.8). Recipients without an outcome are to be tried again.
     case serviceClosing(RemoteReply, at: SMTPClientStage)
+    /// The host offers CHUNKING and refuses BDAT. Nothing was delivered, and over another connection DATA may do (RFC 3030 §2).
+    case chunkingRefused(RemoteReply)
     /// What came is not an answer to what was asked.
     case protocolError(SMTPClientStage)
     /// The connection ended. After the final dot nobody knows whether the message was taken.
@@ -103,7 +105,8 @@ public enum SMTPClientFailure: Hashable, Sendable {
         switch self {
         case .connectionLost(_, let afterFinalDot): afterFinalDot
         case .protocolError(let stage): stage == .finalDot
-        case .greetingRefused, .helloRefused, .startTLSNotSupported, .bytesBehindSTARTTLS, .serviceClosing, .abandoned:
+        case .greetingRefused, .helloRefused, .startTLSNotSupported, .bytesBehindSTARTTLS, .serviceClosing, .abandoned,
+            .chunkingRefused:
             false
         }
     }

@@ -100,6 +100,7 @@ public struct SiteRule: Hashable, Sendable {
     public var mx: DomainPattern
     public var maxConnections: Int?
     public var rate: Int?
+    public var chunking: Bool?
 
     public init(_ mx: DomainPattern) { self.mx = mx }
 }

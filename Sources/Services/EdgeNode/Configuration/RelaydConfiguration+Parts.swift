@@ -173,11 +173,11 @@ extension RelaydConfiguration {
         let usual = SiteLimit(
             connections: self.delivery.maxConnectionsPerSite, messagesPerMinute: self.delivery.siteRate)
         let rules = self.delivery.sites.map { rule in
-            SiteLimits.Rule(
-                rule.mx,
-                SiteLimit(
-                    connections: rule.maxConnections ?? usual.connections,
-                    messagesPerMinute: rule.rate ?? usual.messagesPerMinute))
+            var limit = SiteLimit(
+                connections: rule.maxConnections ?? usual.connections,
+                messagesPerMinute: rule.rate ?? usual.messagesPerMinute)
+            limit.usesChunking = rule.chunking ?? true
+            return SiteLimits.Rule(rule.mx, limit)
         }
         return SiteLimits(usual, rules: rules)
     }

@@ -160,7 +160,7 @@ struct DeliveryAttempt {
         case .resting(let time) where self.tries.isEmpty: return .postponed(time, because: .site)
         case .withdrawn where self.tries.isEmpty: return .void
         case .full, .withdrawn: return self.end(isCutOff: true)
-        // Another host may do better meanwhile.
+        // Another host may do better meanwhile, and this one later.
         case .resting: return nil
         case .link:
             let count = self.tries.count
@@ -239,6 +239,9 @@ struct DeliveryAttempt {
         attempt.isCutShort = sent.isCutShort
         for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
         if sent.outcomes.values.contains(where: \.isAccepted) { current.place.delivered() }
+        if sent.failure?.isChunkingRefusal == true, self.environment.chunkingRefusals.note(current.address) {
+            attempt.isCutShort = true
+        }
         link = current
         if !current.connection.isReady || current.isUsedUp(self.environment.settings) || self.environment.sites.isOwed {
             current.connection.quit()

@@ -59,6 +59,8 @@ struct DeliveryEnvironment: Sendable {
     let reports: ReportLimiter
     /// The connections to receiving hosts.
     var channels: ChannelRegistry
+    /// Hosts that get no BDAT, whatever they offer.
+    let chunkingRefusals = ChunkingRefusals()
     let metrics: RelayMetrics
     let logger: Logger
     let clock: DatabaseClock

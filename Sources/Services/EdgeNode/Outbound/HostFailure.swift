@@ -17,6 +17,10 @@ struct HostFailure: Hashable, Sendable {
     /// The reply refused this host's service, not the message: whatever its code, the next host, or this one later, may
     /// take the message. It may have been forged in clear, so it must never bounce mail.
     let isServiceRefusal: Bool
+    /// It refused its service for good.
+    private let isForGood: Bool
+    /// The reply refused BDAT itself, so that the host is asked once more, with DATA.
+    let isChunkingRefusal: Bool
     /// The final dot was written and its reply never came: the host may have taken the message.
     let isAmbiguous: Bool
     /// What was agreed upon in a handshake that was completed and then refused.
@@ -46,20 +50,26 @@ struct HostFailure: Hashable, Sendable {
     }
 
     /// What the host said.
-    init(_ reply: RemoteReply, isServiceRefusal: Bool = false) {
-        self.init(.remoteReply, "\(reply)", status: nil, reply: reply, isServiceRefusal: isServiceRefusal)
+    init(
+        _ reply: RemoteReply, isServiceRefusal: Bool = false, isForGood: Bool = false, isChunkingRefusal: Bool = false
+    ) {
+        self.init(
+            .remoteReply, "\(reply)", status: nil, reply: reply, isServiceRefusal: isServiceRefusal,
+            isForGood: isForGood, isChunkingRefusal: isChunkingRefusal)
     }
 
     private init(
         _ failure: TransportFailure, _ detail: String, status: EnhancedStatusCode?, reply: RemoteReply?,
-        isServiceRefusal: Bool = false, isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil,
-        isBrokenHandshake: Bool = false
+        isServiceRefusal: Bool = false, isForGood: Bool = false, isChunkingRefusal: Bool = false,
+        isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil, isBrokenHandshake: Bool = false
     ) {
         self.failure = failure
         self.detail = detail
         self.status = status
         self.reply = reply
         self.isServiceRefusal = isServiceRefusal
+        self.isForGood = isForGood
+        self.isChunkingRefusal = isChunkingRefusal
         self.isAmbiguous = isAmbiguous
         self.connection = connection
         self.isBrokenHandshake = isBrokenHandshake
@@ -73,6 +83,8 @@ struct HostFailure: Hashable, Sendable {
         self.status = nil
         self.reply = nil
         self.isServiceRefusal = false
+        self.isForGood = false
+        self.isChunkingRefusal = false
         self.isAmbiguous = false
         self.connection = nil
         self.isBrokenHandshake = false
@@ -80,10 +92,14 @@ struct HostFailure: Hashable, Sendable {
     }
 
     /// What the SMTP session gave up for.
-    init(_ failure: SMTPClientFailure) {
+    ///
+    /// - Parameter isTLSOwed: what was said in clear may be an attacker's words, who would have the mail bounce.
+    init(_ failure: SMTPClientFailure, isTLSOwed: Bool = false) {
         switch failure {
         case .greetingRefused(let reply), .helloRefused(let reply), .serviceClosing(let reply, _):
             self.init(reply, isServiceRefusal: true)
+        case .chunkingRefused(let reply):
+            self.init(reply, isServiceRefusal: true, isChunkingRefusal: true)
         case .startTLSNotSupported(let reply):
             self.init(
                 .startTLSNotSupported, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", status: nil,
@@ -158,7 +174,7 @@ struct HostFailure: Hashable, Sendable {
     /// Whether this message is refused for good.
     var isPermanent: Bool {
         guard self.failure == .remoteReply else { return self.failure.isPermanent }
-        return !self.isServiceRefusal && self.reply?.isPermanent ?? false
+        return (!self.isServiceRefusal || self.isForGood) && self.reply?.isPermanent ?? false
     }
 
     /// The failure as the queue keeps it and reports tell it.
@@ -169,7 +185,7 @@ struct HostFailure: Hashable, Sendable {
         if self.failure == .remoteReply, let reply {
             let told = EnhancedStatusCode(of: reply)
             status =
-                self.isServiceRefusal
+                self.isServiceRefusal && !self.isForGood
                 ? EnhancedStatusCode(.persistentTransientFailure, told.subject, told.detail) : told
         }
         var text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"

@@ -36,7 +36,8 @@ struct HostTry: Sendable {
     var isWithdrawn = false
     /// The host by its name, or as an address literal where it has none.
     var hostText: String? { self.host?.name?.text ?? self.address.map { "\(Mailbox.Domain.literal($0))" } }
-    /// The connection had carried all it may before every recipient had a turn; over another one the rest may follow.
+    /// The connection had carried all it may before every recipient had a turn, or the host refuses BDAT; over another one the
+    /// rest may follow.
     var isCutShort = false
     /// Our own resolver could not look it up.
     var isOurResolvers = false

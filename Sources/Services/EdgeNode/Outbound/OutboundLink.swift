@@ -93,7 +93,8 @@ struct Dialer {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
-            requirement: requirement, tls: tls, helloName: place.egress.helloName, usesChunking: settings.usesChunking,
+            requirement: requirement, tls: tls, helloName: place.egress.helloName,
+            usesChunking: self.usesChunking(to: address, in: place),
             timeouts: settings.timeouts, opened: promise,
             patience: { place.patience })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
@@ -104,6 +105,11 @@ struct Dialer {
             }
         }
         return (connection, promise.futureResult)
+    }
+
+    private func usesChunking(to address: IPAddress, in place: SitePlace) -> Bool {
+        self.environment.settings.usesChunking && self.environment.sites.usesChunking(at: place.site)
+            && !self.environment.chunkingRefusals.contains(address)
     }
 
     /// A connected socket, with the connection in its pipeline.

@@ -39,6 +39,9 @@ final class SiteTable: Sendable {
         return self.limits.site(of: hosts)
     }
 
+    /// Whether content may go to the site by BDAT.
+    func usesChunking(at site: ReceivingSite) -> Bool { self.limits[site].usesChunking }
+
     /// A place for one connection to the first of these addresses that has room.
     ///
     /// - Parameters:

@@ -222,6 +222,9 @@ enum ConfigurationSchema {
         Setting("mx", \.mx, .domainPattern(), isRequired: true, "MX hosts."),
         Setting("max-connections", \.maxConnections, .optional(.integer(1...10_000)), "Open connections."),
         Setting("rate", \.rate, .optional(.integer(0...1_000_000)), "Messages a minute."),
+        Setting(
+            "chunking", \.chunking, .optional(.flag()),
+            "Whether content may go by BDAT; delivery.chunking unless given."),
     ]
 
     private static let resolver: [Setting<RelaydConfiguration>] = [

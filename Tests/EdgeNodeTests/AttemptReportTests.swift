@@ -70,6 +70,20 @@ struct AttemptReportTests {
         #expect(next.outcomes.map(self.status) == ["delivered"])
     }
 
+    @Test("hostile-input 18: greeting 521 is for good once no other host does better (RFC 7504; field C12)")
+    func takesNoMail() {
+        let reply = RemoteReply(521, nil, "no mail here")
+        let never = self.host(1, [:], failure: HostFailure(.greetingRefused(reply)))
+        #expect(self.told([never]) == "5.0.0 remote-reply [192.0.2.1]")
+        #expect(self.told([never, self.host(2, [0: .accepted(Self.ok)])]) == "delivered")
+        let dead = self.host(2, [:], failure: HostFailure(.connectionTimeout))
+        #expect(self.told([never, dead]) == "4.4.1 connection-timeout [192.0.2.2]")
+        #expect(self.told([never], isCutOff: true) == "4.0.0 remote-reply [192.0.2.1]")
+        // Where TLS is owed, what is said in clear may be an attacker's words.
+        let unproven = self.host(1, [:], failure: HostFailure(.greetingRefused(reply), isTLSOwed: true))
+        #expect(self.told([unproven]) == "4.0.0 remote-reply [192.0.2.1]")
+    }
+
     @Test("An operator's verdict bounces with its reason made safe, and says nothing of the destination")
     func verdict() {
         let report = AttemptReport(of: .of(["a@bravo.test", "b@bravo.test"]), verdict: "closed\u{1b}")

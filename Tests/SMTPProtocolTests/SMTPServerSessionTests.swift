@@ -152,11 +152,13 @@ import Testing
         #expect(flood.transcript == ["500", "closed"])
     }
 
-    @Test("hostile-input 6: a text line is accepted up to the limit and refused beyond it")
-    func longTextLine() throws {
+    @Test(
+        "hostile-input 6: a text line is accepted up to the limit, which may be RFC 5321's 998, and refused beyond it (field C13)",
+        arguments: [998, 1200])
+    func longTextLine(_ limit: Int) throws {
         var limits = SMTPServerLimits()
-        limits.textLineBytes = 1200
-        for (length, reply) in [(998, "250"), (999, "250"), (1200, "250"), (1201, "554")] {
+        limits.textLineBytes = limit
+        for (length, reply) in [(998, "250"), (limit, "250"), (limit + 1, "554")] {
             for feeding in Feeding.allCases {
                 var talk = try ServerConversation(limits: limits)
                 talk.openMessage(feeding)

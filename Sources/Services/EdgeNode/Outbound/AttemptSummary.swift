@@ -41,7 +41,8 @@ struct AttemptSummary {
             return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
         }
         let told = failure.deliveryFailure(host: attempt.hostText)
-        return self.isCutOff && failure.failure == .unsupportedByHost ? told.madeTransient : told
+        // Another host may do better.
+        return self.isCutOff && attempt.address != nil && told.isPermanent ? told.madeTransient : told
     }
 }
 

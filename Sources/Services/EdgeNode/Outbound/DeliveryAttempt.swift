@@ -18,6 +18,8 @@ struct DeliveryAttempt {
     let dialer: Dialer
     let customer: SiteCustomer
     private var progress: AttemptProgress
+    /// A host is left that would have been tried, but for us.
+    private var isCutOff = false
     private var site = ReceivingSite.hosts([])
     /// The site's rate allows this message; it is asked once.
     private var isWithinRate = false
@@ -81,7 +83,7 @@ struct DeliveryAttempt {
         if self.tries.isEmpty, !self.isHeld { return .void }
         let tries = self.tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : self.tries
         let report = AttemptReport(
-            tries: tries, recipients: self.entry.recipients.count, isCutOff: isCutOff || !self.isHeld)
+            tries: tries, recipients: self.entry.recipients.count, isCutOff: isCutOff || self.isCutOff || !self.isHeld)
         return report.isVoid ? .void : .made(report)
     }
 
@@ -161,7 +163,9 @@ struct DeliveryAttempt {
         case .withdrawn where self.tries.isEmpty: return .void
         case .full, .withdrawn: return self.end(isCutOff: true)
         // Another host may do better meanwhile, and this one later.
-        case .resting: return nil
+        case .resting:
+            self.isCutOff = true
+            return nil
         case .link:
             let count = self.tries.count
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }

@@ -96,6 +96,9 @@ struct HostFailure: Hashable, Sendable {
     /// - Parameter isTLSOwed: what was said in clear may be an attacker's words, who would have the mail bounce.
     init(_ failure: SMTPClientFailure, isTLSOwed: Bool = false) {
         switch failure {
+        case .greetingRefused(let reply) where reply.code == 521 && !isTLSOwed:
+            // The host takes no mail, ever (RFC 7504 §3); another one may.
+            self.init(reply, isServiceRefusal: true, isForGood: true)
         case .greetingRefused(let reply), .helloRefused(let reply), .serviceClosing(let reply, _):
             self.init(reply, isServiceRefusal: true)
         case .chunkingRefused(let reply):

@@ -58,7 +58,7 @@ extension OutboundConnection {
 
     /// What was asked for was TLS: whatever came instead, or did not come, is a failed handshake.
     func sessionFailed(_ failure: SMTPClientFailure) {
-        let told = HostFailure(failure)
+        let told = HostFailure(failure, isTLSOwed: self.requirement.tls != .opportunistic)
         guard failure.endsTLSNegotiation else { return self.fail(told) }
         let reason =
             if case .connectionLost = failure { TLSFailure.Reason.truncated } else { TLSFailure.Reason.malformed }

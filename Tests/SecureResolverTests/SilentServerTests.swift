@@ -61,6 +61,27 @@ struct SilentServerTests {
         }
     }
 
+    @Test("A self-test that waits for a silent server ends at once when it is cancelled (field D8)")
+    func selfTestCancelled() async throws {
+        try await LabInternet.withInternet(self.zones) { internet in
+            let resolver = try await LabInternet.resolver(internet) { $0.queryDeadline = .seconds(60) }
+            await internet.pauseServer()
+            let begun = ContinuousClock.now
+            let test = Task { await resolver.selfTest() }
+            try await Task.sleep(for: .milliseconds(50))
+            test.cancel()
+            #expect(await test.value != .validating)
+            // Whoever waits for an answer hears that there will be none, before the resolver is gone.
+            async let waiting = resolver.answer(to: .init("alpha.test", .mx))
+            while resolver.statistics.queriesUnderWay == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            resolver.refuse()
+            #expect(await waiting == .failed(.resolverUnavailable("the resolver is shut down")))
+            #expect(begun.duration(to: .now) < .seconds(20))
+            await resolver.shutdown()
+            await internet.resumeServer()
+        }
+    }
+
     @Test("More than the allowed number of queries at once fail at once as our fault")
     func tooMany() async throws {
         try await LabInternet.withInternet(self.zones) { internet in

@@ -81,7 +81,7 @@ public final class SecureResolver: Sendable {
     /// Asks for the SOA record of the root (or of `selfTestZone`), past all caches, and says whether this resolver validates.
     ///
     /// That record is signed anew most often, and no signature is valid before it was made: a clock that is a day behind
-    /// shows here, though the keys' own signatures may be weeks old.
+    /// shows here, though the keys' own signatures may be weeks old. When the task is cancelled it is broken off.
     public func selfTest() async -> ValidationStatus {
         let zone = "\(self.selfTestZone?.text ?? "")."
         // A context that was just made has nothing in its caches. One that has would pass while nobody answers; and how long
@@ -94,11 +94,17 @@ public final class SecureResolver: Sendable {
             return .unreachable("\(error)")
         }
         defer { fresh.send(.stop {}) }
-        let outcome = await withCheckedContinuation { waiter in
-            fresh.send(
-                .resolve(name: zone, type: DNSType.soa, deadline: .now + self.deadline) {
-                    waiter.resume(returning: $0)
-                })
+        let first = FirstOutcome()
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                first.wait(waiter)
+                fresh.send(
+                    .resolve(name: zone, type: DNSType.soa, deadline: .now + self.deadline) {
+                        first.came($0)
+                    })
+            }
+        } onCancel: {
+            first.came(.unavailable("the self-test was withdrawn"))
         }
         return ValidationStatus(outcome, startOf: zone)
     }
@@ -106,11 +112,16 @@ public final class SecureResolver: Sendable {
     /// What has happened so far.
     public var statistics: ResolverStatistics { self.flights.withLock { $0.snapshot } }
 
-    /// Fails everybody who waits with `.resolverUnavailable` and ends the thread. Later questions fail the same way.
-    public func shutdown() async {
+    /// Fails everybody who waits with `.resolverUnavailable`. Later questions fail the same way.
+    public func refuse() {
         for waiter in self.flights.withLock({ $0.close() }) {
             waiter.resume(returning: .failed(.resolverUnavailable("the resolver is shut down")))
         }
+    }
+
+    /// Does as `refuse` does, and ends the thread.
+    public func shutdown() async {
+        self.refuse()
         await withCheckedContinuation { done in self.thread.send(.stop { done.resume() }) }
     }
 

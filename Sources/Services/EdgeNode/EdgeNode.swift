@@ -197,7 +197,8 @@ public struct EdgeNode: Sendable {
             routes: RouteFinder(
                 resolver: parts.files.resolver,
                 policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
-                isOurFault: { [health = parts.resolverHealth] in await health.isAtFault() }),
+                isOurFault: { [health = parts.resolverHealth] in await health.isAtFault() },
+                whenClosed: { [health = parts.resolverHealth] in await health.close() }),
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,

@@ -7,8 +7,6 @@ import Telemetry
 /// (rule 38 of the DANE rules), and publishes its counters.
 struct ResolverMonitor: Service {
     private static let interval = Duration.seconds(1)
-    /// How often a resolver is examined that works, and about which nobody has doubts.
-    private static let examination = Duration.seconds(30)
 
     let resolver: SecureResolver
     let health: ResolverHealth
@@ -16,11 +14,13 @@ struct ResolverMonitor: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var published = ResolverStatistics()
-            while !Task.isCancelled {
-                await self.health.examine(ifOlderThan: Self.examination)
-                published = self.publish(since: published)
-                try? await Task.sleep(for: Self.interval)
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.health.run() }
+                var published = ResolverStatistics()
+                while !Task.isCancelled {
+                    published = self.publish(since: published)
+                    try? await Task.sleep(for: Self.interval)
+                }
             }
         }
         await self.resolver.shutdown()

@@ -75,6 +75,9 @@ struct DeliveryEnvironment: Sendable {
         ConnectionTarget(address, port, by: self.network.working(self.egress.ways(to: address), to: address))
     }
 
+    /// Whether mail for a domain needs look-ups: not where its next hop is given by address.
+    func needsDNS(_ domain: DomainName) -> Bool { self.nextHop(for: domain).address == nil }
+
     /// The next hop of a recipient domain.
     func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }
 }

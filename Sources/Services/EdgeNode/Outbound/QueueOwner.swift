@@ -77,6 +77,8 @@ struct QueueOwner: Service {
                 }
             }
             await self.shards.stop()
+            // Nothing is begun any more, so nobody need wait for an answer.
+            await self.environment.routes.close()
             self.environment.links.close()
             self.deliveries.close()
             group.addTask { try? await Task.sleep(for: self.drainTime) }

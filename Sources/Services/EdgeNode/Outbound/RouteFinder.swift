@@ -12,13 +12,26 @@ struct RouteFinder: Sendable {
     private let resolver: SecureResolver
     private let policy: RoutePolicy
     private let isOurFault: @Sendable () async -> Bool
+    private let whenClosed: @Sendable () async -> Void
     private let rounds = FairBudget<NextHop>(Self.roundsAtOnce)
 
-    /// - Parameter isOurFault: asked when a look-up fails: whether our own resolver does not work (rule 38).
-    init(resolver: SecureResolver, policy: RoutePolicy, isOurFault: @escaping @Sendable () async -> Bool) {
+    /// - Parameters:
+    ///   - isOurFault: asked when a look-up fails: whether our own resolver does not work (rule 38).
+    ///   - whenClosed: answers whoever waits for that.
+    init(
+        resolver: SecureResolver, policy: RoutePolicy, isOurFault: @escaping @Sendable () async -> Bool,
+        whenClosed: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.whenClosed = whenClosed
         self.resolver = resolver
         self.policy = policy
         self.isOurFault = isOurFault
+    }
+
+    /// Ends all look-ups, and makes none any more: whoever waits hears that it was no fault of the domain's.
+    func close() async {
+        self.resolver.refuse()
+        await self.whenClosed()
     }
 
     /// The way to a next hop, or why there is none.

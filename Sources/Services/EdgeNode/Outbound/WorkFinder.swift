@@ -14,17 +14,26 @@ struct WorkFinder: Sendable {
     let health: HealthRegistry
     let shards: ShardTable
 
-    /// Mail waits while the resolver does not validate: its answers would hold it back, and blame the wrong side. And while
-    /// the database is not well.
-    private var mayDeliver: Bool { self.environment.mayDeliver && self.health.isPassing(.resolver) }
+    /// Whether deliveries to an entry's destination may begin. What needs DNS waits while the resolver does not validate: its
+    /// answers would hold the mail back, and blame the wrong side. All waits while the database is not well.
+    private func mayBegin(_ entry: DueEntry) -> Bool {
+        guard self.environment.mayDeliver else { return false }
+        return self.health.isPassing(.resolver) || !self.environment.needsDNS(entry.destination)
+    }
 
     /// Looks until cancelled.
     func run() async {
         var plan = LookPlan()
+        var wait = ResolverWait()
         while !Task.isCancelled {
             let terms = self.environment.leases.terms()
             do throws(QueueStoreError) {
-                if self.mayDeliver, !terms.isEmpty { try await self.look(terms, &plan) } else { plan.forget() }
+                self.look(at: &wait, &plan)
+                if self.environment.mayDeliver, !terms.isEmpty {
+                    try await self.look(terms, &plan)
+                } else {
+                    plan.forget()
+                }
             } catch {
                 plan.forget()
                 self.environment.logger.warning("poll failed", metadata: ["error": "\(error)"])
@@ -35,7 +44,25 @@ struct WorkFinder: Sendable {
 
     /// Passes hints on until cancelled.
     func follow(_ hints: AsyncStream<DueEntry>) async {
-        for await entry in hints where self.mayDeliver { await self.shards.arrived(entry) }
+        for await entry in hints where self.mayBegin(entry) { await self.shards.arrived(entry) }
+    }
+
+    /// Looks whether the resolver works, and says what waits for it.
+    private func look(at wait: inout ResolverWait, _ plan: inout LookPlan) {
+        switch wait.noted(isPassing: self.health.isPassing(.resolver), at: .now) {
+        case .none: ()
+        case .announced:
+            let status = self.health.checks.first { $0.check == .resolver }?.status
+            let reason = if case .failing(let reason)? = status { reason } else { "" }
+            self.environment.logger.warning(
+                "deliveries that need DNS wait for the resolver; those to next hops given by address go on",
+                metadata: [LogKey.reason: "\(reason)"])
+        case .over(let wasAnnounced):
+            // What was passed over is found by a walk.
+            plan.forget()
+            guard wasAnnounced else { return }
+            self.environment.logger.notice("deliveries that need DNS go on")
+        }
     }
 
     private func look(_ terms: [ShardTerm], _ plan: inout LookPlan) async throws(QueueStoreError) {
@@ -43,15 +70,47 @@ struct WorkFinder: Sendable {
         let lately = try await self.environment.store.latelyDue(terms, since: plan.seen)
         plan.seen = lately.moment
         // One for which there is no place yet is found by the walk.
-        for entry in lately.due { _ = await self.shards.due(entry) }
+        for entry in lately.due where self.mayBegin(entry) { _ = await self.shards.due(entry) }
         guard plan.isPageDue(at: .now) else { return }
         let started = MonotonicInstant.now
         let page = try await self.environment.store.dueDestinations(terms, after: plan.cursor)
         let took = MonotonicInstant.now - started
         var areTaken = true
-        for entry in page.due where areTaken { areTaken = await self.shards.due(entry) }
+        for entry in page.due where areTaken && self.mayBegin(entry) { areTaken = await self.shards.due(entry) }
         // Those behind wait where they are, and the walk with them.
         plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: .now)
+    }
+}
+
+/// How long deliveries have waited for the resolver, and whether that has been said.
+struct ResolverWait {
+    /// What is to be done.
+    enum Change: Hashable {
+        case none
+        /// It is to be said that they wait.
+        case announced
+        /// They may go on.
+        case over(wasAnnounced: Bool)
+    }
+
+    /// Before that nothing is said: at its start a node has to wait for the first self-test.
+    static let patience = Duration.seconds(2)
+
+    private var since: MonotonicInstant?
+    private var isAnnounced = false
+
+    /// The resolver's state at this moment.
+    mutating func noted(isPassing: Bool, at now: MonotonicInstant) -> Change {
+        guard !isPassing else {
+            guard self.since != nil else { return .none }
+            defer { self = ResolverWait() }
+            return .over(wasAnnounced: self.isAnnounced)
+        }
+        let since = self.since ?? now
+        self.since = since
+        guard !self.isAnnounced, now - since >= Self.patience else { return .none }
+        self.isAnnounced = true
+        return .announced
     }
 }
 

@@ -111,7 +111,7 @@ struct SMTPServerParameterTests {
         talk.send("MAIL FROM:<a@c.test> SMTPUTF8\r\n")
         for (written, named) in [
             ("<b@>", "<b@>"), ("b@relay.test SIZE=1", "b@relay.test"), ("<b@relay.test", "<b@relay.test"), ("", ""),
-            ("<ä@a\u{200D}b.test>", #"<\xC3\xA4@a\xE2\x80\x8Db.test>"#), ("<b@[192.0.2.300]>", "<b@[192.0.2.300]>"),
+            ("<ä@a\u{200D}b.test>", "<?@a?b.test>"), ("<b@[192.0.2.300]>", "<b@[192.0.2.300]>"),
         ] {
             talk.send("RCPT TO:\(written)\r\n")
             #expect(talk.lastReply == "501 5.1.3 Not a valid address: \(named)")

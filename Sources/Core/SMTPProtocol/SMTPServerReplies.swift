@@ -46,10 +46,13 @@ enum SMTPServerReplies {
     static let nulByte = permanent(554, 6, 0, "Message refused: NUL byte")
     static let textLineTooLong = permanent(554, 6, 0, "Message refused: text line too long")
 
-    /// Names the address, so that whoever wrote it learns which one was meant. Detail 7 is of a sender, 3 of a recipient (RFC 3463
-    /// §3.2). The reply makes it safe.
+    /// Names the address, so that whoever wrote it learns which one was meant; what a reply cannot say is `?`. Detail 7 is of a
+    /// sender, 3 of a recipient (RFC 3463 §3.2).
     static func badAddress(_ address: [UInt8], detail: UInt16) -> SMTPReply {
-        self.permanent(501, 1, detail, "Not a valid address: \(String(decoding: address.prefix(100), as: UTF8.self))")
+        let shown = String(decoding: address, as: UTF8.self).unicodeScalars.prefix(200).map { scalar in
+            (0x20...0x7e).contains(scalar.value) ? scalar : "?"
+        }
+        return self.permanent(501, 1, detail, "Not a valid address: \(String(String.UnicodeScalarView(shown)))")
     }
 
     static func chunkReceived(_ size: Int) -> SMTPReply {

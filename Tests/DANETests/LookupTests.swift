@@ -312,9 +312,11 @@ struct LookupTests {
         }
     }
 
-    @Test("dane-rules 11: an address literal asks nothing")
-    func addressLiteral() {
-        let run = Zone { MX("example.org", "mx.example.org") }.plan(.address(.literal("2001:db8::7"), port: 26))
+    @Test("dane-rules 11: an address literal asks nothing (field C16)", arguments: [true, false])
+    func addressLiteral(isConfigured: Bool) {
+        let address = IPAddress.literal("2001:db8::7")
+        let hop = isConfigured ? NextHop.address(address, port: 26) : .literal(address, port: 26)
+        let run = Zone { MX("example.org", "mx.example.org") }.plan(hop)
         #expect(run.rounds.isEmpty)
         #expect(run.hosts.map(\.requirement) == [.opportunistic])
         #expect(run.hosts.first?.addresses == [.literal("2001:db8::7")])

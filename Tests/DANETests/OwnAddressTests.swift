@@ -32,6 +32,19 @@ struct OwnAddressTests {
         #expect(zone.plan(policy: self.policy).hosts.map(\.failure) == [.loopback("a.example.org")])
     }
 
+    @Test("hostile-input 24: a literal is no way to this system, though an operator's address is (field C16)")
+    func literals() {
+        for address in ["127.0.0.1", "0.0.0.0", "::1", "::ffff:127.0.0.1"].map(IPAddress.literal) {
+            let run = Zone {}.plan(.literal(address), policy: self.policy)
+            #expect(run.noRoute == .failed(.loopback(DomainName(literal: address))))
+            #expect(Zone {}.plan(.address(address), policy: self.policy).hosts.first?.addresses == [address])
+        }
+        for address in ["203.0.113.9", "::ffff:203.0.113.9", "2001:db8::9"].map(IPAddress.literal) {
+            let run = Zone {}.plan(.literal(address), policy: self.policy)
+            #expect(run.noRoute == .failed(.routingLoop(DomainName(literal: address))))
+        }
+    }
+
     @Test("hostile-input 24: of a host with other addresses only those are used")
     func mixed() {
         let host = Zone {

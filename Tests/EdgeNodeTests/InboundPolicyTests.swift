@@ -72,10 +72,16 @@ struct InboundPolicyTests {
     }
 
     @Test(
-        "hostile-input 12: an address literal is refused to everyone; the other spellings only lead to their own domain",
+        "hostile-input 12: for who may relay a literal leads to its address, and other spellings to their own domain (field C16)",
         arguments: Client.allCases)
     func authenticatedSpellings(_ client: Client) throws {
-        #expect(try self.code("bob@[127.0.0.1]", from: client) == 550)
+        for (literal, address) in [("[192.0.2.1]", "192.0.2.1"), ("[IPv6:2001:db8::1]", "2001:db8::1")] {
+            let path = try #require(ForwardPath("<bob@\(literal)>"))
+            let admitted = try? self.policy.admit(path, from: client.identity).get()
+            #expect(admitted?.path == (client.mayRelay ? path : nil))
+            let hop = admitted.map { self.policy.nextHop(for: $0.domain, port: 26) }
+            #expect(hop == (client.mayRelay ? IPAddress(address).map { .literal($0, port: 26) } : nil))
+        }
         for text in ["bob%else.test@bravo.test", "@else.test:bob@bravo.test", "\"bob@else.test\"@bravo.test"] {
             let path = try #require(ForwardPath("<\(text)>"))
             let admitted = try? self.policy.admit(path, from: client.identity).get()

@@ -22,6 +22,37 @@ struct EgressTests {
         }
     }
 
+    @Test("Mail for an address literal goes to that address, over TLS where it is offered (field C16)")
+    func literal() async throws {
+        try await LabRelay.with([.dane("bravo.test"), .dane("charlie.test")], LabRelayOptions()) { lab in
+            let (first, second) = (lab.peer("bravo.test").server, lab.peer("charlie.test").server)
+            let recipients = ["bob@[\(first.address)]", "carol@[\(second.address)]", "dave@[\(first.address)]"]
+            let id = try await lab.submit(to: recipients)
+            let trace = try await lab.wait(for: id) { $0.count { $0.kind == .send } == 2 }
+            #expect(first.received.map(\.recipients) == [[recipients[0], recipients[2]]])
+            #expect(second.received.map(\.recipients) == [[recipients[1]]])
+            #expect(first.received.first?.tls != nil)
+            let sent = trace.filter { $0.kind == .send }
+            #expect(Set(sent.map(\.requirement)) == ["opportunistic"])
+            #expect(Set(sent.map(\.address)) == [first.address, second.address])
+        }
+    }
+
+    @Test("An address literal on loopback is a loop, and bounces with 5.4.6 at once (field C16)")
+    func literalOnLoopback() async throws {
+        var options = LabRelayOptions()
+        options.settings = ["delivery.allow-loopback": "false", "delivery.own-addresses": "[192.0.2.77]"]
+        try await LabRelay.with([.dane("bravo.test")], options) { lab in
+            for address in [lab.peer("bravo.test").server.address, "192.0.2.77"] {
+                let failed = try await lab.firstOutcome(of: lab.submit(to: "bob@[\(address)]"))
+                #expect(failed.kind == .fail && failed.reason == "routing-loop")
+                #expect(failed.status.map { "\($0)" } == "5.4.6")
+                #expect(failed.reply?.contains("[\(address)]") == true)
+            }
+            #expect(lab.peer("bravo.test").server.connectionCount == 0)
+        }
+    }
+
     @Test("hostile-input 24: an MX at one of our own addresses bounces, and those behind it are not asked")
     func ownAddress() async throws {
         var options = LabRelayOptions()

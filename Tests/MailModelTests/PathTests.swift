@@ -72,8 +72,46 @@ import Testing
         #expect(other.relayDecision(clientMayRelay: true) { $0 == ours } == .relay(to: victim))
         let literal = try #require(ForwardPath("<v@[127.0.0.1]>"))
         #expect(literal.relayTarget == .addressLiteral(.v4(0x7f00_0001)))
-        guard case .refuse = literal.relayDecision(clientMayRelay: true, isAccepted: { _ in true }) else {
+        let stored = DomainName(literal: .v4(0x7f00_0001))
+        #expect(literal.relayDecision(clientMayRelay: true) { $0 == ours } == .relay(to: stored))
+        guard case .refuse = literal.relayDecision(clientMayRelay: false, isAccepted: { _ in true }) else {
             return #expect(Bool(false), "An address literal passed.")
+        }
+    }
+
+    @Test("A literal is stored under a name of its own, and read back from it (field C16)")
+    func literalNames() throws {
+        for (address, name) in [
+            ("192.0.2.1", "192-0-2-1"), ("2001:db8::1", "2001-db8-0-0-0-0-0-1"), ("::ffff:192.0.2.1", "192-0-2-1"),
+            ("255.255.255.255", "255-255-255-255"), ("::1", "0-0-0-0-0-0-0-1"),
+        ] {
+            let address = try #require(IPAddress(address))
+            let stored = DomainName(literal: address)
+            #expect(stored.text == "\(name).address-literal.invalid")
+            #expect(DomainName(stored.text) == stored)
+            #expect(stored.literalAddress == address.unmapped)
+        }
+        for other in [
+            "address-literal.invalid", "x.address-literal.invalid", "192-0-2.address-literal.invalid",
+            "192-0-2-256.address-literal.invalid", "192-0-2-01.address-literal.invalid", "192-0-2-1.example.org",
+            "0-0-0-0-0-ffff-c000-201.address-literal.invalid", "a.192-0-2-1.address-literal.invalid",
+        ] {
+            #expect(DomainName(other)?.literalAddress == nil, "\(other)")
+        }
+    }
+
+    @Test(
+        "Nobody can write to the name under which a literal is stored (field C16)",
+        arguments: [
+            "<v@192-0-2-1.address-literal.invalid>", "<V@192-0-2-1.Address-Literal.INVALID.>",
+            "<v%x@192-0-2-1.address-literal.invalid>", "<v@address-literal.invalid>", "<v@x.address-literal.invalid>",
+        ])
+    func literalNameRefused(_ text: String) throws {
+        let path = try #require(ForwardPath(text))
+        for mayRelay in [true, false] {
+            guard case .refuse = path.relayDecision(clientMayRelay: mayRelay, isAccepted: { _ in true }) else {
+                return #expect(Bool(false), "\(text) passed")
+            }
         }
     }
 

@@ -35,6 +35,15 @@ public struct RoutePlanning: Hashable, Sendable {
         switch self.nextHop {
         case .address(let address, let port):
             .host(PlannedHost(name: nil, port: port, addresses: [address], requirement: .opportunistic))
+        case .literal(let address, let port):
+            if self.policy.isOurs(address) {
+                .none(.failed(.routingLoop(DomainName(literal: address))))
+            } else if !self.policy.mayBeRemote(address) {
+                .none(.failed(.loopback(DomainName(literal: address))))
+            } else {
+                .host(
+                    PlannedHost(name: nil, port: port, addresses: [address.unmapped], requirement: .opportunistic))
+            }
         case .host(let name, _):
             .hosts([HostPlanning(name: name, origin: .configured(name), planning: self)])
         case .domain(let name, _):

@@ -54,14 +54,18 @@ extension ForwardPath {
     ///
     /// Anyone may write to an accepted domain. Only a client that may relay can write elsewhere, or to an address that
     /// holds another destination: the next hop trusts us, and might follow `user%elsewhere@ours` where we do not.
-    /// Nobody may write to an address literal, because nothing could authenticate such a host.
+    /// So does an address literal: it names a host of anybody's, and nothing could authenticate that.
     public func relayDecision(clientMayRelay: Bool, isAccepted: (DomainName) -> Bool) -> RelayDecision {
         let denied = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 7, 1), "Relaying denied")
         switch self.relayTarget {
         case .postmaster: return .postmaster
+        // The name under which a literal is stored is no name to write to.
+        case .domain(let domain) where domain.isOfLiterals: return .refuse(denied)
+        case .routed(let domain, _) where domain.isOfLiterals: return .refuse(denied)
         case .domain(let domain): return clientMayRelay || isAccepted(domain) ? .relay(to: domain) : .refuse(denied)
         case .routed(let domain, _): return clientMayRelay ? .relay(to: domain) : .refuse(denied)
-        case .addressLiteral: return .refuse(denied)
+        case .addressLiteral(let address):
+            return clientMayRelay ? .relay(to: DomainName(literal: address)) : .refuse(denied)
         }
     }
 }

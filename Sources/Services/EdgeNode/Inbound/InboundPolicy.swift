@@ -50,6 +50,7 @@ struct InboundPolicy: Sendable {
 
     /// The next hop of mail for `domain`; by its MX records unless the operator says otherwise.
     func nextHop(for domain: DomainName, port: UInt16) -> NextHop {
+        if let address = domain.literalAddress { return .literal(address, port: port) }
         if let configured = self.acceptedDomains[domain], let hop = configured { return hop }
         return .domain(domain, port: port)
     }

@@ -134,6 +134,11 @@ struct Route: Sendable {
 }
 
 extension NextHop {
-    /// The address, where the operator gave one.
-    var address: IPAddress? { if case .address(let address, _) = self { address } else { nil } }
+    /// The address, where the operator or the recipient's literal gives one.
+    var address: IPAddress? {
+        switch self {
+        case .address(let address, _), .literal(let address, _): address
+        case .domain, .host: nil
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import DANE
+import MailModel
 
 extension RouteFailure {
     /// What failed, in words.
@@ -9,10 +10,15 @@ extension RouteFailure {
         case .overLimit(let question, let count): "\(question.type) \(question.name): \(count) aliases"
         case .noAddress(let name): "\(name) has no address"
         case .noSuchHost(let name): "\(name) provably has no address"
-        case .routingLoop(let name): "\(name) is this system"
-        case .loopback(let name): "\(name) has no address but loopback"
+        case .routingLoop(let name): "\(name.words) is this system"
+        case .loopback(let name): "\(name.words) has no address but loopback"
         }
     }
+}
+
+extension DomainName {
+    /// The name, or the address literal that it stands for.
+    fileprivate var words: String { self.literalAddress.map { "[\($0)]" } ?? self.text }
 }
 
 extension NoRoute {

@@ -55,7 +55,7 @@ struct CopyCounter {
         if envelope.recipients.count < self.counted { self = CopyCounter() }
         for recipient in envelope.recipients[self.counted...] {
             // The bare postmaster has none: at most one domain more, which the bound on the content counts.
-            if let domain = recipient.path.mailbox?.domainName { self.domains.insert(domain) }
+            if let domain = recipient.path.mailbox?.queueDomain { self.domains.insert(domain) }
         }
         self.counted = envelope.recipients.count
         return !self.domains.contains(domain) && self.domains.count >= allowed

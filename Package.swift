@@ -96,6 +96,7 @@ let package = Package(
         systemLibrary("CNGHTTP2", pkgConfig: "libnghttp2", debianPackage: "libnghttp2-dev"),
         systemLibrary("CMalloc", pkgConfig: nil, debianPackage: "libc6-dev"),
         systemLibrary("CIDN2", pkgConfig: "libidn2", debianPackage: "libidn2-dev"),
+        systemLibrary("CSeccomp", pkgConfig: "libseccomp", debianPackage: "libseccomp-dev"),
 
         // Core
         core("MailModel"),
@@ -106,7 +107,7 @@ let package = Package(
 
         // Adapters
         adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", nioCore]),
-        adapter("SecureResolver", ["CUnbound", "DANE", "MailModel", logging]),
+        adapter("SecureResolver", ["CSeccomp", "CUnbound", "DANE", "MailModel", logging]),
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
@@ -144,8 +145,9 @@ let package = Package(
         executable(
             "relayd",
             [
-                "EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "TLSEngine", "Telemetry", argumentParser,
-                logging,
+                "EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "SecureResolver", "TLSEngine",
+                "Telemetry",
+                argumentParser, logging,
             ]),
         executable(
             "relayctl",

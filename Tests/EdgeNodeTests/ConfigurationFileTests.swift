@@ -14,7 +14,7 @@ struct ConfigurationFileTests {
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
         let loaded = try loader.load()
         do {
-            try await EdgeNode.checkFiles(of: loaded)
+            try await EdgeNode.checkFiles(of: loaded, relayd: try RelaydProcess.besideThisProgram().path)
             return []
         } catch let error as ConfigurationError {
             return error.problems.map(\.description)

@@ -1,4 +1,5 @@
 import DeliveryQueue
+import Foundation
 import Lab
 import Logging
 import MailModel
@@ -72,8 +73,10 @@ struct DeliveryFixture {
             domain.nextHop = .address(Endpoint(IPAddress(peer.address) ?? .loopback, peer.port))
             return domain
         }
+        var resolverSettings = SecureResolverSettings()
+        resolverSettings.executable = try RelaydProcess.besideThisProgram().path
         let resolver = try await SecureResolver(
-            settings: SecureResolverSettings(), logger: Self.quiet, now: { .systemNow })
+            settings: resolverSettings, logger: Self.quiet, now: { .systemNow })
         await resolver.shutdown()
         let registry = MetricsRegistry()
         let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test")

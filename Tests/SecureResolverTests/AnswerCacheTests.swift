@@ -1,4 +1,6 @@
 import DANE
+import Foundation
+import Lab
 import Logging
 import MailModel
 import Testing
@@ -70,8 +72,9 @@ struct UnboundConfigurationTests {
     }
 
     @Test("An option that libunbound does not know fails the start")
-    func unknownOption() async {
+    func unknownOption() async throws {
         var settings = SecureResolverSettings()
+        settings.executable = try RelaydProcess.besideThisProgram().path
         settings.options = [.init("no-such-option", "yes")]
         let configured = settings
         await #expect(throws: SecureResolverError.self) {

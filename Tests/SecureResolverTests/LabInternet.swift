@@ -45,6 +45,7 @@ enum LabInternet {
         settings.forwarders = [.init(address, port: internet.port)]
         settings.trustAnchors = [anchor ?? .file(internet.trustAnchorFile.path)]
         settings.options = internet.resolverOptions.map { .init($0.name, $0.value) }
+        settings.executable = try RelaydProcess.besideThisProgram().path
         change(&settings)
         return try await SecureResolver(settings: settings, logger: Logger(label: "test"), now: now)
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Lab
 import Logging
 import MailModel
@@ -80,6 +81,7 @@ struct UnboundOptionTests {
         }
         // These would have it write to the log, or use no address at all.
         settings.options.removeAll { ["verbosity", "outgoing-interface"].contains($0.name) }
+        settings.executable = try RelaydProcess.besideThisProgram().path
         let resolver = try await SecureResolver(
             settings: settings, logger: .init(label: "test"), now: LabInternet.realTime)
         await resolver.shutdown()

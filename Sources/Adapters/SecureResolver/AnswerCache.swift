@@ -85,7 +85,7 @@ struct AnswerCache {
             return fixed + records.reduce(0) { $0 + Self.cost(of: $1) } + Self.cost(of: aliases)
         case .absent(_, _, let aliases):
             return fixed + Self.cost(of: aliases)
-        case .failed(.bogus(let text)), .failed(.malformed(let text)):
+        case .failed(.bogus(let text)), .failed(.malformed(let text)), .failed(.excessive(let text)):
             return fixed + text.utf8.count
         case .failed:
             return fixed

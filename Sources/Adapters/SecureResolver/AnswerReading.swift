@@ -41,6 +41,8 @@ package struct AnswerReading: Sendable {
         switch failure {
         case .bogus: .seconds(5)
         case .resolverUnavailable: .zero
+        // Who ended a resolver is remembered by its supervision; this spares it questions.
+        case .excessive: .seconds(60)
         case .serverFailure, .refused, .unexpectedResponse, .timeout, .tooManyAliases, .malformed: .seconds(1)
         }
     }

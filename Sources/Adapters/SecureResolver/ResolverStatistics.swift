@@ -60,7 +60,7 @@ extension ResolverStatistics.QueryKind {
             switch outcome {
             case .answered(let raw): Self.name(ofRCode: raw.rcode)
             case .timedOut: "timeout"
-            case .unavailable: "error"
+            case .unavailable, .excessive: "error"
             }
         self.init(type: type, security: security, rcode: rcode)
     }

@@ -3,7 +3,7 @@ public import Logging
 public import MailModel
 import Synchronization
 
-/// A validating resolver inside this process: libunbound on threads of its own, behind a bounded cache with single flight.
+/// A validating resolver: libunbound in processes of its own, behind a bounded cache with single flight in this one.
 ///
 /// A *secure* answer is one that libunbound validated from a trust anchor; a *failed* one never looks like absence.
 /// Whoever runs the resolver calls `selfTest()` on start and now and then. While that says anything but
@@ -12,8 +12,8 @@ import Synchronization
 public final class SecureResolver: Sendable {
     private typealias Waiter = CheckedContinuation<DNSAnswer, Never>
 
-    private let thread: UnboundThread
-    private let configuration: String
+    private let thread: ResolverThread
+    private let program: ResolverProgram
     private let flights: Mutex<Flights<Waiter>>
     private let nextWaiter = Atomic<UInt64>(0)
     private let reading: AnswerReading
@@ -25,7 +25,7 @@ public final class SecureResolver: Sendable {
     /// One line that says what this resolver validates with: anchors by key tag, and whom it asks.
     public let startupDescription: String
 
-    /// Starts the resolver's thread and lets libunbound read its configuration and anchors.
+    /// Starts the resolver's process and lets libunbound read its configuration and anchors.
     ///
     /// - Parameters:
     ///   - now: the clock that lifetimes and signature expiry are judged by.
@@ -33,10 +33,10 @@ public final class SecureResolver: Sendable {
         settings: SecureResolverSettings, logger: Logger, now: @escaping @Sendable () -> Timestamp
     ) async throws(SecureResolverError) {
         let configuration = try UnboundConfiguration(settings)
-        self.thread = try await UnboundThread(configuration: configuration.text, now: now) { step in
-            logger.warning("the clock was set; what was known is looked up anew", metadata: ["reason": "by \(step)"])
-        }
-        self.configuration = configuration.text
+        self.program = ResolverProgram(
+            executable: settings.executable, arguments: settings.arguments, allowance: Self.allowance(settings),
+            configuration: configuration)
+        self.thread = try await ResolverThread(self.program, logger: logger, now: now)
         self.flights = Mutex(
             Flights(
                 cache: AnswerCache(maximumEntries: settings.cacheEntries, maximumBytes: settings.cacheBytes),
@@ -86,10 +86,9 @@ public final class SecureResolver: Sendable {
         let zone = "\(self.selfTestZone?.text ?? "")."
         // A context that was just made has nothing in its caches. One that has would pass while nobody answers; and how long
         // things are cached holds for the whole process, so that a context without a cache cannot live beside the other.
-        let fresh: UnboundThread
+        let fresh: ResolverThread
         do throws(SecureResolverError) {
-            // A step of the clock is told of by the other thread.
-            fresh = try await UnboundThread(configuration: self.configuration, now: self.now, clockWasSet: { _ in })
+            fresh = try await ResolverThread(self.program, logger: self.logger, now: self.now)
         } catch {
             return .unreachable("\(error)")
         }
@@ -98,10 +97,8 @@ public final class SecureResolver: Sendable {
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
                 first.wait(waiter)
-                fresh.send(
-                    .resolve(name: zone, type: DNSType.soa, deadline: .now + self.deadline) {
-                        first.came($0)
-                    })
+                let question = LookupQuestion(name: self.selfTestZone?.text ?? "", type: DNSType.soa)
+                fresh.send(.resolve(question, deadline: .now + self.deadline) { first.came($0) })
             }
         } onCancel: {
             first.came(.unavailable("the self-test was withdrawn"))
@@ -111,6 +108,9 @@ public final class SecureResolver: Sendable {
 
     /// What has happened so far.
     public var statistics: ResolverStatistics { self.flights.withLock { $0.snapshot } }
+
+    /// The ids of the processes that run now, the oldest first.
+    public var children: [Int32] { self.thread.processes }
 
     /// Fails everybody who waits with `.resolverUnavailable`. Later questions fail the same way.
     public func refuse() {
@@ -125,14 +125,20 @@ public final class SecureResolver: Sendable {
         await withCheckedContinuation { done in self.thread.send(.stop { done.resume() }) }
     }
 
+    /// Caches, and as much again as what is under way may take; a socket for each query that libunbound may have open.
+    private static func allowance(_ settings: SecureResolverSettings) -> ResolverAllowance {
+        ResolverAllowance(
+            memory: UInt64(max(settings.cacheBytes, 0)) + 448 << 20, descriptors: 4_096,
+            isLockedIn: settings.isLockedIn)
+    }
+
     private static let cancelled = DNSAnswer.failed(.resolverUnavailable("the question was withdrawn"))
 
     private func begin(_ question: DNSQuestion) {
         let begun = ContinuousClock.now
-        // The trailing dot keeps libunbound from searching for the name anywhere else.
-        let name = question.name.text + "."
+        let asked = LookupQuestion(name: question.name.text, type: question.type.rawValue)
         self.thread.send(
-            .resolve(name: name, type: question.type.rawValue, deadline: begun + self.deadline) { [weak self] outcome in
+            .resolve(asked, deadline: begun + self.deadline) { [weak self] outcome in
                 self?.ended(question, outcome, took: begun.duration(to: .now))
             })
     }
@@ -143,6 +149,9 @@ public final class SecureResolver: Sendable {
             switch outcome {
             case .answered(let raw): self.reading.read(raw, to: question, at: now)
             case .timedOut: TimedAnswer(answer: .failed(.timeout), lifetime: AnswerReading.lifetime(of: .timeout))
+            case .excessive(let reason):
+                TimedAnswer(
+                    answer: .failed(.excessive(reason)), lifetime: AnswerReading.lifetime(of: .excessive(reason)))
             case .unavailable(let reason): TimedAnswer(answer: .failed(.resolverUnavailable(reason)), lifetime: .zero)
             }
         let kind = ResolverStatistics.QueryKind(question.type, outcome, timed.answer)

@@ -78,6 +78,13 @@ public struct SecureResolverSettings: Hashable, Sendable {
     public var maximumRecords = 100
     /// The most aliases followed to an answer.
     public var maximumAliases = 16
+    /// The program that runs as the resolver's process; by default the one that runs now.
+    public var executable = "/proc/self/exe"
+    /// Its arguments, with which it comes to `ResolverChild.run()`.
+    public var arguments = ["resolver"]
+    /// Whether that process locks itself in: no files, no other programs, limits on all it uses. Without that it starts only
+    /// where this is `false`.
+    public var isLockedIn = true
     /// The signed zone whose SOA record the self-test asks for; `nil` is the root.
     public var selfTestZone: DomainName?
 

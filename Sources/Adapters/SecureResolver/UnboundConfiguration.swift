@@ -3,8 +3,12 @@ import MailModel
 
 /// The file that libunbound is configured with: it takes stub and forward zones from nowhere else.
 struct UnboundConfiguration: Sendable {
-    /// The text in the form of unbound.conf(5).
+    /// The text in the form of unbound.conf(5). It names the files of the two below by the descriptors that a child has.
     let text: String
+    /// The contents of all files of trust anchors.
+    let anchorText: String
+    /// The contents of the file of root hints; empty for libunbound's own.
+    let hintText: String
     /// The keys that trust begins with.
     let anchors: [TrustAnchorKey]
     /// One line for the log.
@@ -14,11 +18,13 @@ struct UnboundConfiguration: Sendable {
     init(_ settings: SecureResolverSettings) throws(SecureResolverError) {
         var lines = ["server:"] + Self.defaults(settings)
         var anchors: [TrustAnchorKey] = []
+        var anchorText = ""
         for anchor in settings.trustAnchors {
             switch anchor {
             case .file(let path):
-                lines.append("trust-anchor-file: \(try Self.quoted(path))")
-                anchors += try Self.keys(inFile: path)
+                let text = try Self.text(ofFile: path)
+                anchors += try Self.keys(in: text, ofFile: path)
+                anchorText += text + "\n"
             case .record(let record):
                 lines.append("trust-anchor: \(try Self.quoted(record))")
                 let keys = TrustAnchorKey.keys(inZoneText: record)
@@ -28,7 +34,10 @@ struct UnboundConfiguration: Sendable {
         }
         // Without an anchor every answer would be insecure, and every domain would lose DANE without a word.
         guard !anchors.isEmpty else { throw .init(.invalidTrustAnchor, "no trust anchor is configured") }
-        if let hints = settings.rootHints { lines.append("root-hints: \(try Self.quoted(hints))") }
+        if !anchorText.isEmpty { lines.append("trust-anchor-file: \(Self.file(ResolverChild.Descriptors.anchors))") }
+        self.anchorText = anchorText
+        self.hintText = try settings.rootHints.map { path throws(SecureResolverError) in try Self.hints(path) } ?? ""
+        if settings.rootHints != nil { lines.append("root-hints: \(Self.file(ResolverChild.Descriptors.hints))") }
         for option in settings.options { lines.append(try UnboundOption.line(option)) }
         for stub in settings.stubZones {
             guard !stub.servers.isEmpty else { throw .init(.invalidSettings, "a stub zone without servers") }
@@ -89,16 +98,29 @@ struct UnboundConfiguration: Sendable {
         return "\"\(text)\""
     }
 
-    private static func keys(inFile path: String) throws(SecureResolverError) -> [TrustAnchorKey] {
-        let text: String
+    /// A file that a child has open.
+    private static func file(_ descriptor: Int32) -> String { "\"/proc/self/fd/\(descriptor)\"" }
+
+    private static func text(ofFile path: String) throws(SecureResolverError) -> String {
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            return try String(contentsOfFile: path, encoding: .utf8)
         } catch {
             throw .init(.invalidTrustAnchor, "the trust anchor file \(path) cannot be read", cause: "\(error)")
         }
+    }
+
+    private static func keys(in text: String, ofFile path: String) throws(SecureResolverError) -> [TrustAnchorKey] {
         let keys = TrustAnchorKey.keys(inZoneText: text)
         guard !keys.isEmpty else { throw .init(.invalidTrustAnchor, "no DS or DNSKEY record in \(path)") }
         return keys
+    }
+
+    private static func hints(_ path: String) throws(SecureResolverError) -> String {
+        do {
+            return try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw .init(.invalidSettings, "the root hints \(path) cannot be read", cause: "\(error)")
+        }
     }
 
     private static func describe(_ settings: SecureResolverSettings, _ anchors: [TrustAnchorKey]) -> String {

@@ -21,7 +21,7 @@ extension ValidationStatus {
             self = raw.isSecure ? .validating : .notValidating("the SOA of \(zone) is not secure")
         case .timedOut:
             self = .unreachable("no answer in time for the SOA of \(zone)")
-        case .unavailable(let reason):
+        case .unavailable(let reason), .excessive(let reason):
             self = .unreachable(reason)
         }
     }

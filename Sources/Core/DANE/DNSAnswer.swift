@@ -46,6 +46,8 @@ public enum DNSFailure: Hashable, Sendable {
     case tooManyAliases
     /// An answer that cannot be parsed, or holds more records than allowed where each of them counts.
     case malformed(String)
+    /// Looking it up takes more than a look-up may, or ends the resolver that tries; the text names what was passed. Theirs.
+    case excessive(String)
     /// The resolver itself cannot work at present (not validating, shut down, out of resources): our fault, not theirs.
     case resolverUnavailable(String)
 }

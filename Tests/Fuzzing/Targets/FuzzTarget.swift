@@ -19,6 +19,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case tlsa
     /// A response packet of the DNS.
     case dns
+    /// A message between a node and the process of its resolver.
+    case resolver
     /// A report made of what a hostile host said and of a hostile message.
     case dsn
     /// A client's bytes in each state of a server session.
@@ -37,6 +39,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .address: try AddressCheck.check(input)
         case .tlsa: try TLSACheck.check(input)
         case .dns: try DNSCheck.check(input)
+        case .resolver: try ResolverCheck.check(input)
         case .dsn: try ReportCheck.check(input)
         case .serverSession: try ServerSessionCheck.check(input)
         case .clientSession: try ClientSessionCheck.check(input)

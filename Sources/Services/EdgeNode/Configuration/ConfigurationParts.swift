@@ -78,6 +78,14 @@ public enum InsecureMXPolicy: String, CaseIterable, Hashable, Sendable {
     case ignore
 }
 
+/// Whether the resolver's process must lock itself in.
+public enum ResolverSandbox: String, CaseIterable, Hashable, Sendable {
+    /// Without its lock it does not start, nor does the node.
+    case required
+    /// It is not locked in: whoever breaks into it has what this user has.
+    case off
+}
+
 /// One of our addresses that connections to receiving hosts come from.
 public struct SourceAddress: Hashable, Sendable {
     public var address = IPAddress.v4(0)

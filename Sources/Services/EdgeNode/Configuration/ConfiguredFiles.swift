@@ -19,9 +19,12 @@ struct ConfiguredFiles: Sendable {
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     ///
-    /// - Parameter logger: told of the resolver's start, which is of no interest to a mere check.
+    /// - Parameters:
+    ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
+    ///   - logger: told of the resolver's start, which is of no interest to a mere check.
     init(
-        _ loaded: LoadedConfiguration, logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+        _ loaded: LoadedConfiguration, relayd: String? = nil,
+        logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
         var problems = Self.unreadableFiles(loaded)
         var certificates: [ServerCertificate] = []
@@ -40,7 +43,7 @@ struct ConfiguredFiles: Sendable {
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = certificates
         self.certificateStore = try Self.store(certificates, clients, loaded)
-        self.resolver = try await Self.resolver(loaded, logger)
+        self.resolver = try await Self.resolver(loaded, relayd, logger)
     }
 
     /// Files whose content libunbound judges are looked at here first, each for itself, so that every one is named.
@@ -86,10 +89,13 @@ struct ConfiguredFiles: Sendable {
         }
     }
 
-    private static func resolver(_ loaded: LoadedConfiguration, _ logger: Logger) async throws -> SecureResolver {
+    private static func resolver(
+        _ loaded: LoadedConfiguration, _ relayd: String?, _ logger: Logger
+    ) async throws -> SecureResolver {
+        var settings = loaded.configuration.resolverSettings
+        if let relayd { settings.executable = relayd }
         do {
-            return try await SecureResolver(
-                settings: loaded.configuration.resolverSettings, logger: logger, now: { .systemNow })
+            return try await SecureResolver(settings: settings, logger: logger, now: { .systemNow })
         } catch {
             switch error.code {
             case .invalidTrustAnchor:
@@ -114,7 +120,9 @@ extension LoadedConfiguration {
 
 extension EdgeNode {
     /// Loads the files that the settings name, as a start would, and throws a `ConfigurationError` if one is not good.
-    public static func checkFiles(of loaded: LoadedConfiguration) async throws {
-        _ = try await ConfiguredFiles(loaded)
+    ///
+    /// - Parameter relayd: the program that the resolver's process runs; the one that runs now unless given.
+    public static func checkFiles(of loaded: LoadedConfiguration, relayd: String? = nil) async throws {
+        _ = try await ConfiguredFiles(loaded, relayd: relayd)
     }
 }

@@ -250,6 +250,7 @@ extension RelaydConfiguration {
         settings.options = self.resolver.options.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
         settings.cacheEntries = self.resolver.cacheEntries
         settings.queryDeadline = self.resolver.timeout
+        settings.isLockedIn = self.resolver.sandbox == .required
         return settings
     }
 }

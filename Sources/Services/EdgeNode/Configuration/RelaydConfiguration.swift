@@ -142,6 +142,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var options: [String: String] = [:]
         public var cacheEntries = 100_000
         public var timeout = Duration.seconds(30)
+        public var sandbox = ResolverSandbox.required
     }
 
     public struct DSN: Hashable, Sendable {

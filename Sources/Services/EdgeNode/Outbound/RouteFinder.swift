@@ -91,7 +91,7 @@ extension DNSFailure {
     fileprivate var mayBeOurs: Bool {
         switch self {
         case .bogus, .serverFailure, .refused, .unexpectedResponse, .timeout: true
-        case .tooManyAliases, .malformed, .resolverUnavailable: false
+        case .tooManyAliases, .malformed, .excessive, .resolverUnavailable: false
         }
     }
 }

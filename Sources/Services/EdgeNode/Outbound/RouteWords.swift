@@ -38,6 +38,7 @@ extension DNSFailure {
         case .timeout: "no answer in time"
         case .tooManyAliases: "too many aliases"
         case .malformed(let reason): "malformed, \(reason)"
+        case .excessive(let reason): "too much to look up, \(reason)"
         case .resolverUnavailable(let reason): "our resolver: \(reason)"
         }
     }

@@ -23,9 +23,9 @@ public struct FakeClock: Sendable {
             throw LabFailure("there is no \(library.path): build it with `swift build --build-tests`")
         }
         self.file = folder.appending(path: "clock-\(UUID().uuidString)")
-        // A copy, for users who may not read where this program was built.
+        // A copy beside the state, by which it finds that; for users who may not read where this program was built.
         let copy = self.file.appendingPathExtension("so")
-        self.environment = ["LD_PRELOAD": copy.path, "RELAY_FAKE_CLOCK": self.file.path]
+        self.environment = ["LD_PRELOAD": copy.path]
         do {
             for (contents, file) in [(try Data(contentsOf: library), copy), (Data(count: 8), self.file)] {
                 try contents.write(to: file)

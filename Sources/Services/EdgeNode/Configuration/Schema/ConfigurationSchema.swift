@@ -247,6 +247,10 @@ enum ConfigurationSchema {
             "resolver.cache-entries", \.resolver.cacheEntries, .integer(0...100_000_000),
             "Validated answers kept in memory."),
         Key("resolver.timeout", \.resolver.timeout, .duration(second...hour), "Time for one look-up."),
+        Key(
+            "resolver.sandbox", \.resolver.sandbox, .choice(),
+            "Whether the resolver's process must lock itself in (seccomp, limits, no root). Off only where the system forbids that."
+        ),
     ]
 
     private static let stub: [Setting<ResolverStub>] = [

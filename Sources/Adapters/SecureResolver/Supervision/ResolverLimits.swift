@@ -1,0 +1,48 @@
+/// What a child and a look-up may take, each with its reason.
+struct ResolverLimits: Equatable, Sendable {
+    /// Children that ask one question each, beside the one that has all others. So many suspects are cleared side by side.
+    var isolated = 4
+    /// How long such a child may be without a question before it is ended.
+    var idle = Duration.seconds(10)
+    /// How long one suspect may hold such a child while others wait in line.
+    var slice = Duration.seconds(5)
+
+    /// How long a child may take from its start to its first word; a busy machine takes a second.
+    var startingTime = Duration.seconds(20)
+    /// The first wait after a child that ended before it was ready; doubled each time.
+    var firstBackoff = Duration.milliseconds(100)
+    /// The longest such wait.
+    var longestBackoff = Duration.seconds(5)
+
+    /// How often children that have questions are asked whether they live, and measured.
+    var interval = Duration.milliseconds(250)
+    /// A child that says nothing for so long, and computes all the while, is late: others take its place. Mail for other domains is
+    /// not to be a second late.
+    var late = Duration.milliseconds(700)
+    /// One that says nothing for so long while it computes is ended.
+    var hung = Duration.seconds(3)
+    /// One that says nothing for so long without computing is ended: on a busy machine it may just not have had its turn.
+    var silent = Duration.seconds(10)
+
+    /// What a child may have in memory, in bytes: libunbound's caches, and as much again for what is under way.
+    var memory: UInt64 = 320 << 20
+    /// The time over which a child's use of the processor is judged.
+    var window = Duration.seconds(5)
+    /// The share of a processor that is too much over that time, unless it answers.
+    var share = 0.8
+    /// An answer may cost so much; the dearest that are in good order (RSA of 4096 bits, all keys new) take a tenth.
+    var answerCost = Duration.milliseconds(50)
+    /// What a question may cost that is alone in its child.
+    var processorTime = Duration.seconds(5)
+
+    /// How often a question is asked whose child is ended by others, such as by the system for want of memory.
+    var attempts = 5
+    /// How long a question is not asked that was there at two deaths; doubled each time.
+    var firstQuarantine = Duration.seconds(3_600)
+    /// The longest such time.
+    var longestQuarantine = Duration.seconds(86_400)
+    /// How many such questions are remembered; the one that ends first gives way.
+    var quarantined = 1_024
+    /// So many of them below one name, and all questions below it are asked in a child of their own.
+    var suspicious = 3
+}

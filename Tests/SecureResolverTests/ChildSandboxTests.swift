@@ -1,0 +1,71 @@
+import DANE
+import Foundation
+import Lab
+import SecureResolver
+import Testing
+
+@Suite("The lock of a resolver's process", WithLabInternet(), .timeLimit(.minutes(2)))
+struct ChildSandboxTests {
+    @Test(
+        "Whoever breaks into a resolver opens, starts and traces nothing, and gets no more than it may use (field 0)",
+        arguments: LockTrial.allCases)
+    func trial(_ trial: LockTrial) throws {
+        let process = Process()
+        process.executableURL = try RelaydProcess.besideThisProgram()
+        process.arguments = ["resolver-lock", trial.rawValue]
+        try process.run()
+        process.waitUntilExit()
+        let isKilled = process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGSYS
+        let isRefused = process.terminationReason == .exit && process.terminationStatus == 1
+        switch trial {
+        // What the C library tries by itself is refused, and so is what is over a limit; all else is an attack.
+        case .open, .write, .memory, .descriptors: #expect(isRefused, "\(process.terminationStatus)")
+        case .fork, .exec, .trace, .unixSocket, .thread, .code: #expect(isKilled, "\(process.terminationStatus)")
+        }
+    }
+
+    @Test("A resolver at work is locked in on all its threads, and holds nothing of the node's (field 0)")
+    func atWork() async throws {
+        let resolver = try await LabInternet.resolver()
+        #expect(await resolver.answer(to: .init("alpha.test", .mx)) != .failed(.timeout))
+        let process = try #require(resolver.children.first)
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
+        #expect(threads.count >= 2, "libunbound has a thread of its own")
+        for thread in threads {
+            let status = try String(contentsOfFile: "/proc/\(process)/task/\(thread)/status", encoding: .utf8)
+            #expect(status.contains("Seccomp:\t2"), "\(status)")
+            #expect(status.contains("NoNewPrivs:\t1"))
+            #expect(status.contains("CapEff:\t0000000000000000"))
+            if geteuid() == 0 { #expect(status.contains("Uid:\t65534\t65534\t65534\t65534")) }
+        }
+        let limits = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8)
+        for (name, value) in [("Max core file size", "0"), ("Max file size", "0"), ("Max processes", "0")] {
+            #expect(
+                limits.split(separator: "\n").contains {
+                    $0.hasPrefix(name) && $0.dropFirst(name.count).split(separator: " ").first == value[...]
+                }, "\(name): \(limits)")
+        }
+        let kinds = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").map {
+            try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/\($0)")
+        }
+        #expect(
+            kinds.allSatisfy { kind in
+                ["socket:", "pipe:", "anon_inode:", "/dev/null"].contains { kind.hasPrefix($0) }
+            }, "\(kinds)")
+        let environment = try String(contentsOfFile: "/proc/\(process)/environ", encoding: .utf8)
+        #expect(environment.split(separator: "\0").allSatisfy { $0.hasPrefix("LD_") }, "\(environment)")
+        await resolver.shutdown()
+        #expect(!FileManager.default.fileExists(atPath: "/proc/\(process)"), "it ends with its resolver")
+    }
+
+    @Test("A resolver whose program is not there does not start, and says so (field 0)")
+    func noProgram() async throws {
+        await #expect(throws: SecureResolverError.self) {
+            try await LabInternet.resolver { $0.executable = "/nonexistent/relayd" }
+        }
+        // A program that is no resolver ends at once.
+        await #expect(throws: SecureResolverError.self) {
+            try await LabInternet.resolver { ($0.executable, $0.arguments) = ("/bin/true", []) }
+        }
+    }
+}

@@ -79,6 +79,23 @@ public struct PlannedHost: Hashable, Sendable {
     }
 }
 
+extension PlannedHost {
+    /// Whether a later plan of this host allows a connection to `address` under the same requirement. Records and addresses may
+    /// have come in another order.
+    public func isConfirmed(by later: PlannedHost, at address: IPAddress) -> Bool {
+        later.failure == nil && self.port == later.port && later.addresses.contains(address)
+            && self.requirement.demandsTheSame(as: later.requirement)
+    }
+}
+
+extension DANERequirement {
+    fileprivate func demandsTheSame(as other: DANERequirement) -> Bool {
+        guard case .authenticate(let one) = self, case .authenticate(let another) = other else { return self == other }
+        return Set(one.records) == Set(another.records) && one.baseDomain == another.baseDomain
+            && one.referenceIdentifiers == another.referenceIdentifiers
+    }
+}
+
 /// From where on a host's requirement can be trusted.
 public enum RouteTrust: String, Hashable, Sendable {
     /// Every look-up from the next-hop domain to the TLSA RRset was secure.

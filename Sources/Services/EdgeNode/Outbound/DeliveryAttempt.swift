@@ -21,6 +21,8 @@ struct DeliveryAttempt {
     /// A host is left that would have been tried, but for us.
     private var isCutOff = false
     private var site = ReceivingSite.hosts([])
+    /// When the host that is being tried was looked up.
+    private var planned = ContinuousClock.now
     /// The site's rate allows this message; it is asked once.
     private var isWithinRate = false
     /// Puts the attempt on record once, over however many connections it is made.
@@ -91,6 +93,7 @@ struct DeliveryAttempt {
 
     private mutating func tryHost(_ host: PlannedHost, over link: inout OutboundLink?) async -> AttemptEnd? {
         self.environment.metrics.count(host)
+        self.planned = .now
         switch AttemptRequirement.of(host) {
         case .failure(let skipped):
             // With more hosts than one attempt looks up, that none exists is not shown.
@@ -157,7 +160,9 @@ struct DeliveryAttempt {
             self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,
             whenFull: self.environment.links.close(idleAt:))
         switch opened {
-        case .place(let place): return await self.tryAddress(of: host, requirement, over: &link, in: place)
+        case .place(let place):
+            guard await self.isCurrent(host, at: place.address) else { return self.endForNewRoute }
+            return await self.tryAddress(of: host, requirement, over: &link, in: place)
         case .full where self.tries.isEmpty: return .siteIsFull
         case .resting(let time) where self.tries.isEmpty: return .postponed(time, because: .site)
         case .withdrawn where self.tries.isEmpty: return .void
@@ -167,12 +172,30 @@ struct DeliveryAttempt {
             self.isCutOff = true
             return nil
         case .link:
+            guard await self.isCurrent(host, at: nil) else { return self.endForNewRoute }
             let count = self.tries.count
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
             guard self.tries.count == count else { return nil }
             // It did not serve, or was stale: wait again.
             return await self.tryAddress(of: addresses, host, requirement, over: &link)
         }
+    }
+
+    /// Whether the plan of a host still holds. It may have been long until there was a place, and TTLs may be over.
+    private mutating func isCurrent(_ host: PlannedHost, at address: IPAddress?) async -> Bool {
+        let now = ContinuousClock.now
+        guard now - self.planned > DeliveryEnvironment.planAge, let address = address ?? host.addresses.first else {
+            return true
+        }
+        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
+        guard await self.environment.routes.confirms(host, at: address, for: nextHop) else { return false }
+        self.planned = now
+        return true
+    }
+
+    /// The entry is planned anew, at once where nobody has been asked.
+    private var endForNewRoute: AttemptEnd {
+        self.tries.isEmpty ? .postponed(DeliveryEnvironment.routePause, because: .route) : self.end(isCutOff: true)
     }
 
     /// Over a new connection, for which there is a place.

@@ -50,6 +50,15 @@ struct RouteFinder: Sendable {
         }
     }
 
+    /// Whether a host is still what it was planned as, for a connection to `address`. The resolver answers from its cache while the
+    /// records live, and asks for those whose TTL is over.
+    func confirms(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> Bool {
+        guard case .success(let route) = await self.route(to: nextHop), let later = await route.host(host.name) else {
+            return false
+        }
+        return host.isConfirmed(by: later, at: address)
+    }
+
     /// Looks one host up. Takes three rounds, each as long as the resolver's deadline at most; and more where an insecure
     /// answer needs its proof, of which each comes only after a round that was answered.
     fileprivate func plan(_ host: HostPlanning, for nextHop: NextHop) async -> Result<PlannedHost, NoRoute> {
@@ -126,6 +135,17 @@ struct Route: Sendable {
             if case .success(let host) = found { itinerary.planned(host) }
             self.ahead = .hosts(itinerary, nextHop, finder)
             return found
+        }
+    }
+
+    /// The host of this name, looked up out of its turn; `nil` where there is none, or none any more.
+    fileprivate func host(_ name: DomainName?) async -> PlannedHost? {
+        switch self.ahead {
+        case .nothing: return nil
+        case .host(let host): return host.name == name ? host : nil
+        case .hosts(let itinerary, let nextHop, let finder):
+            guard let planning = itinerary.planning(of: name) else { return nil }
+            return try? await finder.plan(planning, for: nextHop).get()
         }
     }
 

@@ -94,6 +94,7 @@ struct DeliveryFixture {
                 ways: configuration.egress.all, nextHops: configuration.nextHopAddresses, port: 25, health: self.health,
                 logger: Self.quiet),
             sites: sites, links: SiteLinks(sites: sites), reports: configuration.reportLimiter,
+            nullSenders: NullSenderShare(ofConnections: configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: metrics,
             logger: Self.quiet,
             clock: try await DatabaseClock(store: store))

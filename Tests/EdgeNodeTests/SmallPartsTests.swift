@@ -49,6 +49,16 @@ struct SmallPartsTests {
         #expect(!supervisor.submit {})
     }
 
+    @Test("Mail without a sender has at most half of the connections, and at least one (field A3)", arguments: [1, 2, 9])
+    func nullSenders(_ connections: Int) {
+        let share = NullSenderShare(ofConnections: connections)
+        let most = max(1, connections / 2)
+        for _ in 0..<most { #expect(share.take()) }
+        #expect(!share.take())
+        share.release()
+        #expect(share.take() && !share.take())
+    }
+
     @Test("No more run at once than may; one that ends makes room for another")
     func supervisorAtOnce() async {
         let supervisor = TaskSupervisor(backlog: 10, atOnce: 1)

@@ -19,7 +19,12 @@ struct ClaimedEntries<Entry: Identifiable & Hashable & Sendable>: Hashable, Send
         self.concludedMeanwhile.removeAll()
     }
 
-    mutating func take() -> Entry? { self.pending.isEmpty ? nil : self.pending.removeFirst() }
+    /// The first of those that need not come last, or else the first. What was read is bounded, so the others wait for
+    /// no more than two pages.
+    mutating func take(last comesLast: (Entry) -> Bool) -> Entry? {
+        let first = self.pending.firstIndex { !comesLast($0) } ?? self.pending.indices.first
+        return first.map { self.pending.remove(at: $0) }
+    }
 
     /// A worker gives an entry back, which is the next to be taken.
     mutating func putBack(_ entry: Entry) { self.pending.insert(entry, at: 0) }

@@ -161,8 +161,10 @@ where Entry.ID: Sendable {
     public mutating func workerLeft() { self.pace.left() }
 
     /// The next entry for a worker to attempt; `nil` sends it home.
-    public mutating func take(isHeld: Bool) -> Entry? {
-        guard isHeld, !self.isStopping, !self.pace.isResting, let entry = self.entries.take() else { return nil }
+    ///
+    /// - Parameter comesLast: which entries are taken when no others wait.
+    public mutating func take(isHeld: Bool, last comesLast: (Entry) -> Bool = { _ in false }) -> Entry? {
+        guard isHeld, !self.isStopping, !self.pace.isResting, let entry = self.entries.take(last: comesLast) else { return nil }
         self.attempts[entry.id] = self.gate.answers
         return entry
     }

@@ -203,7 +203,9 @@ public struct EdgeNode: Sendable {
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: SiteLinks(sites: sites),
-            reports: self.configuration.reportLimiter, channels: ChannelRegistry(), metrics: self.metrics,
+            reports: self.configuration.reportLimiter,
+            nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
+            channels: ChannelRegistry(), metrics: self.metrics,
             logger: self.logger,
             clock: parts.clock, monitor: parts.monitor)
     }

@@ -17,8 +17,12 @@ enum Postponement: String, Sendable {
     case resolver = "our resolver does not answer"
     /// This system itself cannot open connections.
     case network = "connections cannot be opened from here"
+    /// While it waited for a connection, the DNS has come to say something else.
+    case route = "the route has changed"
     /// The site has had all the messages that `delivery.site-rate` allows it.
     case rate = "the site's rate is used up"
     /// The site has turned us away, and no connection to it is open.
     case site = "the site takes no more connections"
+    /// Other mail without a sender has its half of the node's connections.
+    case nullSender = "mail without a sender has its half of the connections"
 }

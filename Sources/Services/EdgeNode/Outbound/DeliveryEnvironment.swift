@@ -36,8 +36,14 @@ struct DeliveryEnvironment: Sendable {
     static let failedLookUpsPerAttempt = 10
     /// How long a destination rests whose look-ups our own resolver could not make.
     static let resolverPause = Duration.seconds(10)
+    /// A host that was planned so long ago, before the wait for a connection to it, is looked up again.
+    static let planAge = Duration.seconds(1)
+    /// How long a destination rests whose route has changed while it waited.
+    static let routePause = Duration.seconds(1)
     /// How long a destination rests for which we could open no connection ourselves.
     static let networkPause = Duration.seconds(5)
+    /// How long a destination rests that has mail without a sender only, while others have that mail's share of connections.
+    static let nullSenderPause = Duration.seconds(1)
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 
@@ -57,6 +63,7 @@ struct DeliveryEnvironment: Sendable {
     /// Connections that wait for the next message.
     let links: SiteLinks
     let reports: ReportLimiter
+    let nullSenders: NullSenderShare
     /// The connections to receiving hosts.
     var channels: ChannelRegistry
     /// Hosts that get no BDAT, whatever they offer.

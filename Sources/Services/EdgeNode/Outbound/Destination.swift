@@ -155,13 +155,19 @@ actor Destination {
 
     private func nextEntry() -> QueueEntry? {
         defer { self.changed() }
-        return self.work.take(isHeld: self.isHeld)
+        // Nobody waits for mail without a sender, such as the reports that somebody else's forged messages cause.
+        return self.work.take(isHeld: self.isHeld) { $0.sender.isEmpty }
     }
 
     private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
         if let verdict = entry.verdict { return .made(AttemptReport(of: entry, verdict: verdict)) }
         // An attempt that an earlier owner began and did not conclude counts as one that failed.
         if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
+        let isFromNullSender = entry.sender.isEmpty
+        guard !isFromNullSender || self.environment.nullSenders.take() else {
+            return .postponed(DeliveryEnvironment.nullSenderPause, because: .nullSender)
+        }
+        defer { if isFromNullSender { self.environment.nullSenders.release() } }
         var attempt = DeliveryAttempt(
             environment: self.environment, entry: entry, term: self.term,
             dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop), customer: self.customer)

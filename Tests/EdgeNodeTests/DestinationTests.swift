@@ -86,7 +86,7 @@ struct DestinationTests {
                 try await queue.enqueue(to: "bravo.test")
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.received.map(\.replyCode) == [502, 250, 250])
-                #expect(peer.received.dropFirst().allSatisfy(\.chunks.isEmpty))
+                #expect(peer.received.dropFirst().allSatisfy { $0.chunks.isEmpty })
                 #expect(peer.connectionCount == 3)
             }
         }

@@ -49,7 +49,8 @@ struct SmallPartsTests {
         #expect(!supervisor.submit {})
     }
 
-    @Test("Mail without a sender has at most half of the connections, and at least one (field A3)", arguments: [1, 2, 9])
+    @Test(
+        "Mail without a sender has at most half of the connections, and at least one (field A3)", arguments: [1, 2, 9])
     func nullSenders(_ connections: Int) {
         let share = NullSenderShare(ofConnections: connections)
         let most = max(1, connections / 2)

@@ -1,7 +1,6 @@
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// No _GNU_SOURCE: Swift's own module of these headers is built without it, and the two must agree.
+#include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
 #include <seccomp.h>
@@ -33,7 +32,7 @@ enum relay_resource {
 };
 static inline int relay_set_limit(enum relay_resource resource, uint64_t value) {
     struct rlimit limit = {value, value};
-    return setrlimit((__rlimit_resource_t)resource, &limit);
+    return setrlimit((int)resource, &limit);
 }
 
 // For trying the lock: Swift lets nobody fork.
@@ -51,6 +50,8 @@ static inline char **relay_environment(void) {
 }
 
 static inline int relay_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* close on exec */); }
+
+static inline int relay_pipe(int ends[2], int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 
 // Declared only for GNU sources, which the importer of headers does not ask for.
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);

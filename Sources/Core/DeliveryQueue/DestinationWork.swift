@@ -164,7 +164,9 @@ where Entry.ID: Sendable {
     ///
     /// - Parameter comesLast: which entries are taken when no others wait.
     public mutating func take(isHeld: Bool, last comesLast: (Entry) -> Bool = { _ in false }) -> Entry? {
-        guard isHeld, !self.isStopping, !self.pace.isResting, let entry = self.entries.take(last: comesLast) else { return nil }
+        guard isHeld, !self.isStopping, !self.pace.isResting, let entry = self.entries.take(last: comesLast) else {
+            return nil
+        }
         self.attempts[entry.id] = self.gate.answers
         return entry
     }

@@ -129,7 +129,7 @@ struct ResolverProgram: Sendable {
         opened.append(theirs.descriptor)
         var ends: [Int32] = [-1, -1]
         // Neither side waits for the other: a child is never held up by its log, and what does not fit is lost.
-        guard unsafe pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else {
+        guard unsafe relay_pipe(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else {
             ours.close()
             throw Self.failure("a pipe")
         }

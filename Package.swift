@@ -160,7 +160,8 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", argumentParser,
+                "DANE", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver",
+                "TLSEngine", argumentParser,
                 logging,
             ]),
 
@@ -178,7 +179,7 @@ let package = Package(
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
         tests("TLSEngine", ["DANE", "Lab", "MailModel", "TLSEngine", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
-        tests("SecureResolver", ["DANE", "Lab", "MailModel", "SecureResolver", logging]),
+        tests("SecureResolver", ["DANE", "Lab", "MailModel", "OperatingSystem", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests(

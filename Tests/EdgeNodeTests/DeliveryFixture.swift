@@ -87,7 +87,7 @@ struct DeliveryFixture {
         self.environment = DeliveryEnvironment(
             settings: configuration.deliverySettings, policy: try configuration.inboundPolicy([:]),
             routes: RouteFinder(
-                resolver: resolver, policy: configuration.routePolicy(interfaces: []), isOurFault: { false }),
+                resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
             tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(

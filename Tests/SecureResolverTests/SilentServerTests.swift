@@ -1,6 +1,7 @@
 import DANE
 import Lab
 import MailModel
+import OperatingSystem
 import SecureResolver
 import Testing
 
@@ -111,6 +112,66 @@ struct SilentServerTests {
                 Issue.record("\(await resolver.answer(to: question))")
                 return
             }
+            await resolver.shutdown()
+        }
+    }
+}
+
+@Suite("Thousands of name servers that are silent", .timeLimit(.minutes(3)))
+struct DeadDomainTests {
+    @Test(
+        "Beside 1,200 silent name servers, some given up long ago, a healthy name is looked up within two seconds (field A4)"
+    )
+    func healthyBeside() async throws {
+        _ = FileDescriptorLimit.raise()
+        let silent = try SilentServers(1_200, below: "dead.test")
+        let hosts = (0..<10).map { "host\($0).alpha.test" }
+        let zone = LabZone("alpha.test", hosts.map { .a($0, "192.0.2.2") })
+        try await LabInternet.withInternet([zone]) { internet in
+            let resolver = try await LabInternet.resolver(internet) { settings in
+                settings.stubZones = silent.zones
+                // Given up soon, while libunbound still looks for them.
+                settings.queryDeadline = .seconds(4)
+            }
+            await withTaskGroup { group in
+                for zone in silent.zones {
+                    group.addTask { _ = await resolver.answer(to: .init(zone.zone!, .mx)) }
+                }
+                for round in 0..<5 {
+                    try? await Task.sleep(for: .seconds(1))
+                    for host in hosts.dropFirst(round * 2).prefix(2) {
+                        let begun = ContinuousClock.now
+                        guard case .found(_, .secure, _) = await resolver.answer(to: .init(DomainName(host)!, .a))
+                        else {
+                            Issue.record("\(host): \(await resolver.answer(to: .init(DomainName(host)!, .a)))")
+                            continue
+                        }
+                        #expect(begun.duration(to: .now) < .seconds(2), "\(host)")
+                    }
+                }
+            }
+            #expect(resolver.statistics.processes.deaths.isEmpty)
+            await resolver.shutdown()
+        }
+    }
+
+    @Test("A look-up that is not answered in time while too many are under way is ours (field A4)")
+    func saturated() async throws {
+        let silent = try SilentServers(20, below: "dead.test")
+        try await LabInternet.withInternet([LabZone("alpha.test", [])]) { internet in
+            let resolver = try await LabInternet.resolver(internet) { settings in
+                settings.stubZones = silent.zones
+                (settings.queryDeadline, settings.concurrentQueries) = (.seconds(1), 20)
+            }
+            let answers = await withTaskGroup { group in
+                for zone in silent.zones { group.addTask { await resolver.answer(to: .init(zone.zone!, .mx)) } }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            let ours = answers.count { if case .failed(.resolverUnavailable) = $0 { true } else { false } }
+            let theirs = answers.count { $0 == .failed(.timeout) }
+            #expect(ours >= 5 && ours + theirs == 20, "\(ours) ours, \(theirs) theirs")
+            #expect(
+                await resolver.answer(to: .init(silent.zones[0].zone!, .a)) == .failed(.timeout), "alone it is theirs")
             await resolver.shutdown()
         }
     }

@@ -57,6 +57,14 @@ struct AnswerCache {
         self.compact()
     }
 
+    /// Forgets all of them.
+    mutating func removeAll() {
+        self.entries = [:]
+        self.order = []
+        self.oldest = 0
+        self.bytes = 0
+    }
+
     private mutating func remove(_ question: DNSQuestion) {
         if let entry = self.entries.removeValue(forKey: question) { self.bytes -= entry.cost }
     }

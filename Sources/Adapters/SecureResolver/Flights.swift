@@ -64,6 +64,12 @@ struct Flights<Waiter> {
         return self.waiters.removeValue(forKey: question).map { Array($0.values) } ?? []
     }
 
+    /// Whether so many questions are under way that one which is not answered in time says nothing of the domain.
+    var isSaturated: Bool { self.waiters.count > self.maximumFlights / 4 * 3 }
+
+    /// Forgets all answers: they came from a resolver that is not believed any more.
+    mutating func forget() { self.cache.removeAll() }
+
     /// No more questions; everybody who waits is to be told.
     mutating func close() -> [Waiter] {
         self.isClosed = true

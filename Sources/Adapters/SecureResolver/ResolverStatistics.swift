@@ -30,6 +30,8 @@ public struct ResolverStatistics: Hashable, Sendable {
     public var queries: [QueryKind: UInt64] = [:]
     /// The time that those queries took, added up, and thus their average.
     public var queryTime: [DNSQuestion.RecordType: Duration] = [:]
+    /// What has become of the processes that look up.
+    public var processes = ResolverCounters()
     /// Questions answered from the cache.
     public var cacheHits: UInt64 = 0
     /// Questions that joined a query under way.

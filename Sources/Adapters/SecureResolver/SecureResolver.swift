@@ -12,11 +12,22 @@ import Synchronization
 public final class SecureResolver: Sendable {
     private typealias Waiter = CheckedContinuation<DNSAnswer, Never>
 
+    /// What the children at work are made of, and how their answers are read.
+    private struct Working {
+        var program: ResolverProgram
+        var reading: AnswerReading
+        /// When another child was last started to compare with.
+        var compared: ContinuousClock.Instant?
+    }
+
+    /// How often the child at work is compared with a fresh one at the most.
+    private static let comparison = Duration.seconds(30)
+
+    private let settings: SecureResolverSettings
     private let thread: ResolverThread
-    private let program: ResolverProgram
+    private let working: Mutex<Working>
     private let flights: Mutex<Flights<Waiter>>
     private let nextWaiter = Atomic<UInt64>(0)
-    private let reading: AnswerReading
     private let deadline: Duration
     private let selfTestZone: DomainName?
     private let logger: Logger
@@ -32,18 +43,16 @@ public final class SecureResolver: Sendable {
     public init(
         settings: SecureResolverSettings, logger: Logger, now: @escaping @Sendable () -> Timestamp
     ) async throws(SecureResolverError) {
+        let settings = settings.fitting()
         let configuration = try UnboundConfiguration(settings)
-        self.program = ResolverProgram(
-            executable: settings.executable, arguments: settings.arguments, allowance: Self.allowance(settings),
-            configuration: configuration)
-        self.thread = try await ResolverThread(self.program, logger: logger, now: now)
+        let program = Self.program(settings, configuration)
+        self.thread = try await ResolverThread(program, logger: logger, now: now)
+        self.settings = settings
+        self.working = Mutex(Working(program: program, reading: Self.reading(settings, configuration)))
         self.flights = Mutex(
             Flights(
                 cache: AnswerCache(maximumEntries: settings.cacheEntries, maximumBytes: settings.cacheBytes),
                 maximumFlights: settings.concurrentQueries))
-        self.reading = AnswerReading(
-            maximumRecords: settings.maximumRecords, maximumAliases: settings.maximumAliases,
-            anchors: configuration.anchors)
         self.deadline = settings.queryDeadline
         self.selfTestZone = settings.selfTestZone
         self.logger = logger
@@ -78,36 +87,107 @@ public final class SecureResolver: Sendable {
         }
     }
 
-    /// Asks for the SOA record of the root (or of `selfTestZone`), past all caches, and says whether this resolver validates.
+    /// Asks the child at work for a name that there is not, which the root (or `selfTestZone`) must deny securely, and says
+    /// whether it validates.
     ///
-    /// That record is signed anew most often, and no signature is valid before it was made: a clock that is a day behind
-    /// shows here, though the keys' own signatures may be weeks old. When the task is cancelled it is broken off.
+    /// No cache knows the name, and a denial comes with the zone's SOA record, which is signed anew most often: no signature is
+    /// valid before it was made, so a clock that is a day behind shows here. Where the child at work fails, it is
+    /// compared with a fresh one, made of the anchors as they are now: if that one validates, it takes the other's place.
+    /// When the task is cancelled it is broken off.
     public func selfTest() async -> ValidationStatus {
-        let zone = "\(self.selfTestZone?.text ?? "")."
-        // A context that was just made has nothing in its caches. One that has would pass while nobody answers; and how long
-        // things are cached holds for the whole process, so that a context without a cache cannot live beside the other.
+        let zone = self.selfTestZone.map { ".\($0.text)" } ?? ""
+        let name = "_25._tcp.relay-\(String(UInt64.random(in: .min ... .max), radix: 36))\(zone)"
+        let outcome = await Self.ask(
+            self.thread, LookupQuestion(name: name, type: DNSQuestion.RecordType.tlsa.rawValue), self.deadline)
+        let status = ValidationStatus(outcome, denialBelow: self.zoneText)
+        guard status != .validating, self.mayCompare() else { return status }
+        return await self.compare(status)
+    }
+
+    /// Reads the files of anchors and hints anew, and works with what they say from now on if that validates. Nothing happens
+    /// where they say what they said; where they are no good, what was in force stays. Gives the reason for that.
+    public func reload() async -> String? {
+        do throws(SecureResolverError) {
+            let configuration = try UnboundConfiguration(self.settings)
+            let program = Self.program(self.settings, configuration)
+            guard program != self.working.withLock({ $0.program }) else { return nil }
+            let status = await self.validation(of: program)
+            guard status == .validating else { return "the trust anchors as they are now: \(status)" }
+            self.adopt(program)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    private var zoneText: String { "\(self.selfTestZone?.text ?? "")." }
+
+    private func mayCompare() -> Bool {
+        self.working.withLock { working in
+            if let last = working.compared, ContinuousClock.now - last < Self.comparison { return false }
+            working.compared = .now
+            return true
+        }
+    }
+
+    /// Tries a fresh child with the anchors as they are now, and replaces the one at work if they disagree.
+    private func compare(_ status: ValidationStatus) async -> ValidationStatus {
+        let configuration = try? UnboundConfiguration(self.settings)
+        let program = configuration.map { Self.program(self.settings, $0) } ?? self.working.withLock { $0.program }
+        guard await self.validation(of: program) == .validating else { return status }
+        self.logger.error(
+            "the resolver at work does not validate, and a fresh one does: it is replaced",
+            metadata: ["reason": "\(status)"])
+        self.adopt(program)
+        return .validating
+    }
+
+    /// Other children take the place of those at work, and nothing is known any more.
+    private func adopt(_ program: ResolverProgram) {
+        self.working.withLock { working in
+            working.program = program
+            working.reading = Self.reading(self.settings, program.configuration)
+        }
+        self.thread.send(.replace(program))
+        self.flights.withLock { $0.forget() }
+        self.logger.notice(
+            "resolver replaced", metadata: ["resolver": "\(program.configuration.description)"])
+    }
+
+    /// Whether a child of its own, made of this, validates the SOA record of the root (or of `selfTestZone`).
+    private func validation(of program: ResolverProgram) async -> ValidationStatus {
         let fresh: ResolverThread
         do throws(SecureResolverError) {
-            fresh = try await ResolverThread(self.program, logger: self.logger, now: self.now)
+            fresh = try await ResolverThread(program, logger: self.logger, now: self.now)
         } catch {
             return .unreachable("\(error)")
         }
         defer { fresh.send(.stop {}) }
+        let outcome = await Self.ask(
+            fresh, LookupQuestion(name: self.selfTestZone?.text ?? "", type: DNSType.soa), self.deadline)
+        return ValidationStatus(outcome, startOf: self.zoneText)
+    }
+
+    private static func ask(
+        _ thread: ResolverThread, _ question: LookupQuestion, _ time: Duration
+    ) async -> QueryOutcome {
         let first = FirstOutcome()
-        let outcome = await withTaskCancellationHandler {
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
                 first.wait(waiter)
-                let question = LookupQuestion(name: self.selfTestZone?.text ?? "", type: DNSType.soa)
-                fresh.send(.resolve(question, deadline: .now + self.deadline) { first.came($0) })
+                thread.send(.resolve(question, deadline: .now + time) { first.came($0) })
             }
         } onCancel: {
             first.came(.unavailable("the self-test was withdrawn"))
         }
-        return ValidationStatus(outcome, startOf: zone)
     }
 
     /// What has happened so far.
-    public var statistics: ResolverStatistics { self.flights.withLock { $0.snapshot } }
+    public var statistics: ResolverStatistics {
+        var statistics = self.flights.withLock { $0.snapshot }
+        statistics.processes = self.thread.counters
+        return statistics
+    }
 
     /// The ids of the processes that run now, the oldest first.
     public var children: [Int32] { self.thread.processes }
@@ -126,10 +206,24 @@ public final class SecureResolver: Sendable {
     }
 
     /// Caches, and as much again as what is under way may take; a socket for each query that libunbound may have open.
-    private static func allowance(_ settings: SecureResolverSettings) -> ResolverAllowance {
-        ResolverAllowance(
-            memory: UInt64(max(settings.cacheBytes, 0)) + 448 << 20, descriptors: 4_096,
-            isLockedIn: settings.isLockedIn)
+    private static func program(
+        _ settings: SecureResolverSettings, _ configuration: UnboundConfiguration
+    ) -> ResolverProgram {
+        ResolverProgram(
+            executable: settings.executable, arguments: settings.arguments,
+            allowance: ResolverAllowance(
+                memory: UInt64(max(settings.cacheBytes, 0)) + 448 << 20,
+                descriptors: UInt32(settings.sockets + SecureResolverSettings.otherDescriptors),
+                isLockedIn: settings.isLockedIn),
+            configuration: configuration)
+    }
+
+    private static func reading(
+        _ settings: SecureResolverSettings, _ configuration: UnboundConfiguration
+    ) -> AnswerReading {
+        AnswerReading(
+            maximumRecords: settings.maximumRecords, maximumAliases: settings.maximumAliases,
+            anchors: configuration.anchors)
     }
 
     private static let cancelled = DNSAnswer.failed(.resolverUnavailable("the question was withdrawn"))
@@ -147,7 +241,9 @@ public final class SecureResolver: Sendable {
         let now = self.now()
         let timed: TimedAnswer =
             switch outcome {
-            case .answered(let raw): self.reading.read(raw, to: question, at: now)
+            case .answered(let raw): self.working.withLock { $0.reading }.read(raw, to: question, at: now)
+            case .timedOut where self.flights.withLock(\.isSaturated):
+                TimedAnswer(answer: .failed(.resolverUnavailable("no answer in time among too many")), lifetime: .zero)
             case .timedOut: TimedAnswer(answer: .failed(.timeout), lifetime: AnswerReading.lifetime(of: .timeout))
             case .excessive(let reason):
                 TimedAnswer(

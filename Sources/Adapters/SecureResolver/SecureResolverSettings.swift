@@ -1,3 +1,5 @@
+import CSeccomp
+import Glibc
 public import MailModel
 
 /// How a resolver finds name servers, what it trusts, and how much it may hold.
@@ -72,8 +74,11 @@ public struct SecureResolverSettings: Hashable, Sendable {
     public var cacheBytes = 64 << 20
     /// How long one question may take altogether. Half a minute outlasts libunbound's own retries of a slow server.
     public var queryDeadline = Duration.seconds(30)
-    /// The most questions under way in libunbound; further ones fail at once as `.resolverUnavailable`.
-    public var concurrentQueries = 1024
+    /// The most questions under way in libunbound; further ones fail at once as `.resolverUnavailable`. Most of them are
+    /// those that nobody answers.
+    public var concurrentQueries = 8192
+    /// The most sockets that libunbound has open to ask by UDP.
+    public var sockets = 8192
     /// The most TLSA or DS records of one name; an answer with more is malformed. Of hosts and addresses a part will do.
     public var maximumRecords = 100
     /// The most aliases followed to an answer.
@@ -87,6 +92,22 @@ public struct SecureResolverSettings: Hashable, Sendable {
     public var isLockedIn = true
     /// The signed zone whose SOA record the self-test asks for; `nil` is the root.
     public var selfTestZone: DomainName?
+
+    /// What a child needs beside those: for TCP, its thread and the node.
+    static let otherDescriptors = 512
+    /// No node can look up with less.
+    private static let leastSockets = 64
+
+    /// With no more sockets than the system allows a child of this process.
+    func fitting() -> SecureResolverSettings {
+        var limit = rlimit()
+        // The call fills the structure, and keeps nothing of it.
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return self }
+        var settings = self
+        let most = Int(clamping: limit.rlim_max) - Self.otherDescriptors
+        settings.sockets = max(min(self.sockets, most), Self.leastSockets)
+        return settings
+    }
 
     /// The defaults: full recursion from the root, validated from Debian's root anchor.
     public init() {}

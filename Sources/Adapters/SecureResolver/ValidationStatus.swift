@@ -9,6 +9,20 @@ public enum ValidationStatus: Hashable, Sendable {
 }
 
 extension ValidationStatus {
+    /// Judges what came back to the question for a name that a zone does not have.
+    init(_ outcome: QueryOutcome, denialBelow zone: String) {
+        switch outcome {
+        case .answered(let raw) where raw.bogusReason != nil:
+            self = .notValidating("a denial below \(zone) is bogus: \(raw.bogusReason ?? "")")
+        case .answered(let raw) where raw.rcode != 0 && raw.rcode != 3:
+            self = .unreachable("RCODE \(raw.rcode) for a name below \(zone)")
+        case .answered(let raw):
+            self = raw.isSecure ? .validating : .notValidating("a denial below \(zone) is not secure")
+        case .timedOut: self = .unreachable("no answer in time for a name below \(zone)")
+        case .unavailable(let reason), .excessive(let reason): self = .unreachable(reason)
+        }
+    }
+
     /// Judges what came back to the question for a zone's SOA record.
     init(_ outcome: QueryOutcome, startOf zone: String) {
         switch outcome {

@@ -132,6 +132,7 @@ public struct EdgeNode: Sendable {
             self.telemetryServer(parts.health),
             ConfigurationReload(
                 running: self.loaded, load: self.reload, signals: parts.reloads, parts: replaceable,
+                resolver: parts.resolverHealth,
                 metrics: self.metrics, logger: self.logger),
             DatabaseMonitor(pool: parts.pool, metrics: self.metrics), parts.monitor, parts.network,
             SnapshotMonitor(
@@ -197,8 +198,10 @@ public struct EdgeNode: Sendable {
             routes: RouteFinder(
                 resolver: parts.files.resolver,
                 policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
-                isOurFault: { [health = parts.resolverHealth] in await health.isAtFault() },
-                whenClosed: { [health = parts.resolverHealth] in await health.close() }),
+                watch: LookupWatch(
+                    succeeded: { [health = parts.resolverHealth] in await health.succeeded($0) },
+                    isOurFault: { [health = parts.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
+                    whenClosed: { [health = parts.resolverHealth] in await health.close() })),
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,

@@ -5,7 +5,7 @@ import MailModel
 /// What the resolver's thread has in its hands: children and those who wait for answers. It waits, reads, and does what
 /// `ResolverSupervision` says.
 struct ResolverLoop {
-    private let program: ResolverProgram
+    private var program: ResolverProgram
     private let logger: Logger
     private let now: @Sendable () -> Timestamp
     private var supervision: ResolverSupervision
@@ -80,6 +80,12 @@ struct ResolverLoop {
         self.nextNumber += 1
         self.waiting[number] = done
         self.perform(self.supervision.asked(number, question, deadline: deadline, at: .now))
+    }
+
+    /// Has other children, made of this, from now on.
+    mutating func replace(_ program: ResolverProgram) {
+        self.program = program
+        self.perform(self.supervision.renew(at: .now))
     }
 
     /// Reads what children have said, and looks after them when it is time.

@@ -2,7 +2,7 @@ import CSeccomp
 import Glibc
 
 /// What a child is made of: the program, what it may use, and the files that it reads, which it gets as descriptors.
-struct ResolverProgram: Sendable {
+struct ResolverProgram: Equatable, Sendable {
     var executable: String
     var arguments: [String]
     var allowance: ResolverAllowance

@@ -194,6 +194,17 @@ struct ResolverSupervision {
         return actions
     }
 
+    /// Other children take the place of all that there are, and are asked all that is under way.
+    mutating func renew(at now: Instant) -> [Action] {
+        let actions = self.children.keys.sorted().map { Action.end($0) }
+        self.children = [:]
+        for number in self.queries.keys { self.queries[number]?.children = [] }
+        let suspects = Set(self.suspects)
+        self.waiting = self.queries.keys.filter { !suspects.contains($0) }.sorted()
+        self.nextStart = now
+        return actions + self.startMain(now)
+    }
+
     /// Everybody is told, and no child is left.
     mutating func endAll(_ reason: String) -> [Action] {
         let actions =

@@ -22,6 +22,8 @@ enum QueryOutcome: Equatable, Sendable {
 final class ResolverThread: Sendable {
     enum Command: Sendable {
         case resolve(LookupQuestion, deadline: ContinuousClock.Instant, @Sendable (QueryOutcome) -> Void)
+        /// Other children, made of this.
+        case replace(ResolverProgram)
         case stop(@Sendable () -> Void)
     }
 
@@ -75,6 +77,7 @@ final class ResolverThread: Sendable {
     private static func refuse(_ command: Command) {
         switch command {
         case .resolve(_, _, let done): done(.unavailable(Self.shutDown))
+        case .replace: ()
         case .stop(let done): done()
         }
     }
@@ -102,6 +105,7 @@ final class ResolverThread: Sendable {
             for command in self.mailbox.withLock({ mailbox in exchange(&mailbox.commands, with: []) }) {
                 switch command {
                 case .resolve(let question, let deadline, let done): loop.ask(question, deadline, done)
+                case .replace(let program): loop.replace(program)
                 case .stop(let done): stopped.append(done)
                 }
             }

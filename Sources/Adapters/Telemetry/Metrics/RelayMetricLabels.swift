@@ -181,6 +181,12 @@ public enum DNSTypeLabel: String, MetricLabel {
     case ds = "DS"
 }
 
+/// Why a process of the resolver was replaced.
+public enum DNSResolverDeathLabel: String, MetricLabel {
+    public static let labelName = "reason"
+    case crash, refused, malformed, hung, memory, processor
+}
+
 /// What validation said.
 public enum DNSSecurityLabel: String, MetricLabel {
     public static let labelName = "security"

@@ -37,6 +37,8 @@ public struct RelayMetrics: Sendable {
     public let dnsCacheRequests: Counter<LabelPair<DNSCacheLevel, DNSCacheResult>>
     public let dnsCacheEntries: Gauge<NoLabels>
     public let dnsResolverValidating: Gauge<NoLabels>
+    public let dnsResolverDeaths: Counter<DNSResolverDeathLabel>
+    public let dnsQuarantines: Counter<NoLabels>
 
     // MARK: Queue and database
     public let queueMessages: Gauge<QueueStateLabel>
@@ -106,6 +108,10 @@ public struct RelayMetrics: Sendable {
         self.dnsQueries = make.counter("dns_queries_total", "Answers of the validating resolver.")
         self.dnsCacheRequests = make.counter("dns_cache_requests_total", "Look-ups in the validated cache.")
         self.dnsCacheEntries = make.gauge("dns_cache_entries", "Answers in the in-memory cache.")
+        self.dnsResolverDeaths = make.counter(
+            "dns_resolver_deaths_total", "Processes of the resolver that ended, or were ended and replaced, by why.")
+        self.dnsQuarantines = make.counter(
+            "dns_quarantines_total", "Questions that ended a resolver twice, and are not asked for a while.")
         self.dnsResolverValidating = make.gauge(
             "dns_resolver_validating", "1 while the resolver's self-test shows that it validates DNSSEC, else 0.")
 

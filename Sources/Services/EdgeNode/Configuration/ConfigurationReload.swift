@@ -15,6 +15,7 @@ struct ConfigurationReload: Service {
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     let signals: UnixSignalsSequence
     let parts: ReplaceableParts
+    let resolver: ResolverHealth
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -26,6 +27,9 @@ struct ConfigurationReload: Service {
         do {
             let loaded = try self.load()
             let files = try await ConfiguredFiles(loaded)
+            if let reason = await self.resolver.reloadAnchors() {
+                throw ConfigurationError(problems: [loaded.problem(with: "resolver.trust-anchor-files", reason)])
+            }
             try self.replaceParts(with: files, loaded)
             self.metrics.configLastReloadSuccessful.set(true)
             self.logger.notice(

@@ -1,3 +1,4 @@
+import DANE
 import Logging
 import SecureResolver
 import Telemetry
@@ -6,17 +7,16 @@ import Telemetry
 ///
 /// One examination goes on at a time, by `run`, and all who ask meanwhile wait for it.
 actor ResolverHealth {
-    /// An examination that began so long ago at most answers for a look-up that failed now.
-    private static let recent = Duration.seconds(1)
     private static let interval = Duration.seconds(1)
-    /// How often a resolver is examined that works, and about which nobody has doubts.
-    private static let examination = Duration.seconds(30)
 
     private let resolver: SecureResolver
     private let health: HealthRegistry
     private let metrics: RelayMetrics
     private let logger: Logger
-    private var last: (status: ValidationStatus, at: ContinuousClock.Instant)?
+    private var last: ValidationStatus?
+    private var pace = ExaminationPace()
+    private var share = BogusShare(at: .now)
+    private var saidThatMostAreBogus: ContinuousClock.Instant?
     private var isClosed = false
     /// One waiting request says all that more could say.
     private let (requests, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -29,13 +29,24 @@ actor ResolverHealth {
         self.logger = logger
     }
 
-    /// A look-up failed: whether it did so since our resolver does not work.
-    func isAtFault() async -> Bool {
-        if self.isSound(within: Self.recent) { return false }
+    /// A look-up for a domain went well, as far as DNSSEC is concerned.
+    func succeeded(_ domain: NextHop) {
+        self.share.note(domain, isBogus: false, at: .now)
+        self.pace.succeeded(at: .now)
+    }
+
+    /// A look-up for a domain failed: whether it did so since our resolver does not work.
+    func isAtFault(_ domain: NextHop, isBogus: Bool) async -> Bool {
+        if isBogus { self.share.note(domain, isBogus: true, at: .now) }
         guard !self.isClosed else { return true }
-        self.request.yield()
-        await withCheckedContinuation { self.waiting.append($0) }
-        return self.isClosed || self.last?.status != .validating
+        if self.pace.isDue(true, at: .now) {
+            self.request.yield()
+            await withCheckedContinuation { self.waiting.append($0) }
+        }
+        guard !self.isClosed, self.last == .validating else { return true }
+        guard isBogus, self.share.isOurs else { return false }
+        self.sayThatMostAreBogus()
+        return true
     }
 
     /// Answers whoever waits: nobody examines the resolver any more.
@@ -58,25 +69,37 @@ actor ResolverHealth {
         self.close()
     }
 
-    /// Whether an examination within so long found nothing wrong.
-    private func isSound(within age: Duration) -> Bool {
-        guard let last, last.status == .validating else { return false }
-        return ContinuousClock.now - last.at < age
+    /// Reads the trust anchors anew. Gives why they are not taken.
+    func reloadAnchors() async -> String? {
+        let reason = await self.resolver.reload()
+        if let reason { self.logger.error("trust anchors not reloaded", metadata: ["reason": "\(reason)"]) }
+        return reason
     }
 
     private func examine() async {
-        if !self.isSound(within: self.waiting.isEmpty ? Self.examination : Self.recent) {
+        let hasFailed = !self.waiting.isEmpty
+        if self.pace.isDue(hasFailed, at: .now) {
             let began = ContinuousClock.now
+            // The file may have been replaced; one that is no good is told of once a look.
+            if !hasFailed { _ = await self.reloadAnchors() }
             let status = await self.resolver.selfTest()
             // One that was broken off says nothing.
             guard !Task.isCancelled else { return }
-            if status != self.last?.status { self.announce(status) }
-            self.last = (status, began)
+            if status != self.last { self.announce(status) }
+            self.last = status
+            self.pace.examined(status == .validating, began: began, byFailure: hasFailed)
         }
         self.resumeWaiters()
     }
 
     private func resumeWaiters() { for waiter in exchange(&self.waiting, with: []) { waiter.resume() } }
+
+    private func sayThatMostAreBogus() {
+        if let last = self.saidThatMostAreBogus, ContinuousClock.now - last < .seconds(60) { return }
+        self.saidThatMostAreBogus = .now
+        self.logger.error(
+            "most domains are bogus, which cannot be their fault; their mail waits and loses no time")
+    }
 
     private func announce(_ status: ValidationStatus) {
         self.metrics.dnsResolverValidating.set(status == .validating)

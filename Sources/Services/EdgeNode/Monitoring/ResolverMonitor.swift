@@ -39,6 +39,12 @@ struct ResolverMonitor: Service {
         self.metrics.dnsCacheRequests[LabelPair(.memory, .joined)].increment(
             by: Int(now.cacheJoins &- before.cacheJoins))
         self.metrics.dnsCacheEntries.set(now.cacheEntries)
+        for (death, count) in now.processes.deaths {
+            self.metrics.dnsResolverDeaths[DNSResolverDeathLabel(death)].increment(
+                by: Int(clamping: count &- before.processes.deaths[death, default: 0]))
+        }
+        self.metrics.dnsQuarantines.increment(
+            by: Int(clamping: now.processes.quarantines &- before.processes.quarantines))
         return now
     }
 }
@@ -52,6 +58,19 @@ extension DNSTypeLabel {
         case .tlsa: self = .tlsa
         case .cname: self = .cname
         case .ds: self = .ds
+        }
+    }
+}
+
+extension DNSResolverDeathLabel {
+    init(_ death: ResolverCounters.Death) {
+        switch death {
+        case .crash: self = .crash
+        case .refused: self = .refused
+        case .malformed: self = .malformed
+        case .hung: self = .hung
+        case .memory: self = .memory
+        case .processor: self = .processor
         }
     }
 }

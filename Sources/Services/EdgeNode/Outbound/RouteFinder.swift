@@ -3,35 +3,43 @@ import MailModel
 import SecureResolver
 import TLSEngine
 
+/// Who is told how look-ups end, and says whose fault it is when they fail.
+struct LookupWatch: Sendable {
+    /// One for this next hop went well.
+    var succeeded: @Sendable (NextHop) async -> Void
+    /// One failed, as bogus or otherwise: whether our own resolver does not work (rule 38).
+    var isOurFault: @Sendable (NextHop, Bool) async -> Bool
+
+    /// Answers whoever waits for that.
+    var whenClosed: @Sendable () async -> Void = {}
+
+    /// Nobody watches, and nothing is our fault.
+    static let none = LookupWatch(succeeded: { _ in }, isOurFault: { _, _ in false })
+}
+
 /// Finds routes: asks the resolver what planning wants to know, a host at a time.
 struct RouteFinder: Sendable {
-    /// The most rounds of questions under way for all destinations together. A round is two questions at the most, so the
-    /// resolver (`SecureResolverSettings.concurrentQueries`) always has places for others.
-    static let roundsAtOnce = 400
+    /// The most rounds of questions for all destinations together that have just begun. A round is two questions at the most.
+    static let roundsAtOnce = 1_000
+    /// A round that has not ended by then gives its place to others, and goes on: silent name servers must not keep healthy
+    /// domains waiting. How many go on is bounded by the resolver (`SecureResolverSettings.concurrentQueries`).
+    static let roundsTime = Duration.milliseconds(250)
 
     private let resolver: SecureResolver
     private let policy: RoutePolicy
-    private let isOurFault: @Sendable () async -> Bool
-    private let whenClosed: @Sendable () async -> Void
+    private let watch: LookupWatch
     private let rounds = FairBudget<NextHop>(Self.roundsAtOnce)
 
-    /// - Parameters:
-    ///   - isOurFault: asked when a look-up fails: whether our own resolver does not work (rule 38).
-    ///   - whenClosed: answers whoever waits for that.
-    init(
-        resolver: SecureResolver, policy: RoutePolicy, isOurFault: @escaping @Sendable () async -> Bool,
-        whenClosed: @escaping @Sendable () async -> Void = {}
-    ) {
-        self.whenClosed = whenClosed
+    init(resolver: SecureResolver, policy: RoutePolicy, watch: LookupWatch) {
         self.resolver = resolver
         self.policy = policy
-        self.isOurFault = isOurFault
+        self.watch = watch
     }
 
     /// Ends all look-ups, and makes none any more: whoever waits hears that it was no fault of the domain's.
     func close() async {
         self.resolver.refuse()
-        await self.whenClosed()
+        await self.watch.whenClosed()
     }
 
     /// The way to a next hop, or why there is none.
@@ -77,25 +85,40 @@ struct RouteFinder: Sendable {
             // Nobody waits for the answers any more.
             return Dictionary(uniqueKeysWithValues: questions.map { ($0, .failed(.resolverUnavailable("cancelled"))) })
         }
-        defer { self.rounds.release(nextHop) }
-        if let only = questions.first, questions.count == 1 { return [only: await self.answer(to: only)] }
         return await withTaskGroup { group in
-            for question in questions {
-                group.addTask { (question, await self.answer(to: question)) }
+            // Ends by itself as soon as the answers are there.
+            group.addTask { () -> (DNSQuestion, DNSAnswer)? in
+                try? await Task.sleep(for: Self.roundsTime)
+                self.rounds.release(nextHop)
+                return nil
             }
-            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            for question in questions {
+                group.addTask { (question, await self.answer(to: question, for: nextHop)) }
+            }
+            var answers: [DNSQuestion: DNSAnswer] = [:]
+            while answers.count < questions.count, let next = await group.next() {
+                if let (question, answer) = next { answers[question] = answer }
+            }
+            group.cancelAll()
+            return answers
         }
     }
 
     /// A failure of ours is not held against the domain.
-    private func answer(to question: DNSQuestion) async -> DNSAnswer {
+    private func answer(to question: DNSQuestion, for nextHop: NextHop) async -> DNSAnswer {
         let answer = await self.resolver.answer(to: question)
-        guard case .failed(let failure) = answer, failure.mayBeOurs, await self.isOurFault() else { return answer }
+        guard case .failed(let failure) = answer else {
+            await self.watch.succeeded(nextHop)
+            return answer
+        }
+        guard failure.mayBeOurs, await self.watch.isOurFault(nextHop, failure.isBogus) else { return answer }
         return .failed(.resolverUnavailable("our own resolver does not work at present"))
     }
 }
 
 extension DNSFailure {
+    fileprivate var isBogus: Bool { if case .bogus = self { true } else { false } }
+
     /// A resolver that reaches nobody, or has a wrong clock or anchor, fails like this too.
     fileprivate var mayBeOurs: Bool {
         switch self {

@@ -1,0 +1,47 @@
+import DANE
+
+/// How many of the domains that were looked up lately were bogus; a pure value that is told the time.
+///
+/// One zone in disorder is its owner's fault. Most of them at once, signed and unsigned, are ours, or that of somebody above
+/// them all: nothing is then held against a domain.
+struct BogusShare {
+    typealias Instant = ContinuousClock.Instant
+
+    /// So long a verdict counts.
+    static let window = Duration.seconds(300)
+    /// Below so many domains nothing can be said.
+    static let leastDomains = 10
+    /// So many are remembered; the oldest verdict gives way.
+    static let mostDomains = 4_096
+
+    private var verdicts: [NextHop: (isBogus: Bool, at: Instant)] = [:]
+    private var bogus = 0
+    private var swept: Instant
+
+    init(at now: Instant) { self.swept = now }
+
+    /// A domain was looked up.
+    mutating func note(_ domain: NextHop, isBogus: Bool, at now: Instant) {
+        self.remove(domain)
+        self.sweep(now)
+        if self.verdicts.count >= Self.mostDomains, let oldest = self.verdicts.min(by: { $0.value.at < $1.value.at }) {
+            self.remove(oldest.key)
+        }
+        self.verdicts[domain] = (isBogus, now)
+        if isBogus { self.bogus += 1 }
+    }
+
+    /// Whether most of them are bogus.
+    var isOurs: Bool { self.verdicts.count >= Self.leastDomains && self.bogus * 2 > self.verdicts.count }
+
+    private mutating func remove(_ domain: NextHop) {
+        if self.verdicts.removeValue(forKey: domain)?.isBogus == true { self.bogus -= 1 }
+    }
+
+    /// Forgets what is too old, every now and then.
+    private mutating func sweep(_ now: Instant) {
+        guard now - self.swept >= .seconds(5) else { return }
+        self.swept = now
+        for (domain, verdict) in self.verdicts where now - verdict.at > Self.window { self.remove(domain) }
+    }
+}

@@ -1,0 +1,94 @@
+import DANE
+import Foundation
+import Lab
+import MailModel
+import SecureResolver
+import Testing
+
+@Suite("Trust anchors that are replaced while the node runs", WithLabInternet(), .timeLimit(.minutes(2)))
+struct AnchorReloadTests {
+    private static let wrong = ". DS 20326 13 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+
+    private func withAnchor(_ body: (_ file: URL, _ right: String) async throws -> Void) async throws {
+        let internet = try #require(LabInternet.current)
+        let file = FileManager.default.temporaryDirectory.appending(path: "relay-anchor-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try await body(file, try String(contentsOf: internet.trustAnchorFile, encoding: .utf8))
+    }
+
+    @Test("A start with a wrong anchor, and the right one put there: the resolver at work takes it (field D1)")
+    func repaired() async throws {
+        try await self.withAnchor { file, right in
+            try Data(Self.wrong.utf8).write(to: file)
+            let resolver = try await LabInternet.resolver(anchor: .file(file.path))
+            guard case .notValidating = await resolver.selfTest() else {
+                Issue.record("it validates from a wrong anchor")
+                return
+            }
+            guard case .failed(.bogus) = await resolver.answer(to: .init("host.plain.test", .a)) else {
+                Issue.record("an answer without a working anchor")
+                return
+            }
+            try Data(right.utf8).write(to: file)
+            #expect(await resolver.reload() == nil)
+            #expect(await resolver.selfTest() == .validating)
+            let address = DNSRecord.address(IPAddress("192.0.2.1")!)
+            #expect(await resolver.answer(to: .init("mx.alpha.test", .a)) == .found([address], .secure))
+            // What was bogus is forgotten with the resolver that said so.
+            guard case .found(_, .insecure, _) = await resolver.answer(to: .init("host.plain.test", .a)) else {
+                Issue.record("\(await resolver.answer(to: .init("host.plain.test", .a)))")
+                return
+            }
+            await resolver.shutdown()
+        }
+    }
+
+    @Test(
+        "The self-test asks the resolver at work, and one that fails is compared with a fresh one and replaced (field D1, A6)"
+    )
+    func compared() async throws {
+        try await self.withAnchor { file, right in
+            try Data(Self.wrong.utf8).write(to: file)
+            let resolver = try await LabInternet.resolver(anchor: .file(file.path))
+            let before = resolver.children
+            try Data(right.utf8).write(to: file)
+            #expect(await resolver.selfTest() == .validating, "a fresh one is made of the anchors as they are now")
+            #expect(await resolver.selfTest() == .validating)
+            #expect(Set(resolver.children).isDisjoint(with: before))
+            await resolver.shutdown()
+        }
+    }
+
+    @Test("An anchor that does not validate, or a file that is none, is not taken (field D1)")
+    func refused() async throws {
+        try await self.withAnchor { file, right in
+            try Data(right.utf8).write(to: file)
+            let resolver = try await LabInternet.resolver(anchor: .file(file.path))
+            let before = resolver.children
+            #expect(await resolver.reload() == nil)
+            for text in [Self.wrong, "nothing\n"] {
+                try Data(text.utf8).write(to: file)
+                #expect(await resolver.reload() != nil)
+            }
+            #expect(await resolver.selfTest() == .validating)
+            #expect(resolver.children == before)
+            await resolver.shutdown()
+        }
+    }
+
+    @Test("A child that is killed is replaced, and what it had under way is answered (field 0)")
+    func killed() async throws {
+        let resolver = try await LabInternet.resolver { $0.cacheEntries = 0 }
+        let address = DNSRecord.address(IPAddress("192.0.2.1")!)
+        for signal in [SIGKILL, SIGSEGV, SIGSTOP] {
+            let child = try #require(resolver.children.first)
+            kill(child, signal)
+            let begun = ContinuousClock.now
+            #expect(await resolver.answer(to: .init("mx.alpha.test", .a)) == .found([address], .secure), "\(signal)")
+            print("after signal \(signal): answered within \(ContinuousClock.now - begun)")
+            if signal != SIGSTOP { #expect(!resolver.children.contains(child)) }
+        }
+        #expect(resolver.statistics.processes.quarantines == 0)
+        await resolver.shutdown()
+    }
+}

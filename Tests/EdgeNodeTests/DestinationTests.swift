@@ -264,6 +264,59 @@ struct DestinationTests {
         }
     }
 
+    @Test("Domains at one silent address are deferred together, and keep no other domain from its turn (field A4)")
+    func silentAddressOfMany() async throws {
+        let domains = (1...12).compactMap { DomainName("d\($0).test") }
+        try await ScriptedPeer.with([.on(.greeting, .wait(.seconds(3600)))]) { silent in
+            try await ScriptedPeer.with { peer in
+                try await DeliveryFixture.run(
+                    domains.map { ($0, silent) } + [("bravo.test", peer)], { $0.greetingTimeout = .seconds(2) }
+                ) { queue in
+                    let supervisor = TaskSupervisor(backlog: 100, atOnce: 3)
+                    async let running: Void = supervisor.run()
+                    for domain in domains + ["bravo.test"] {
+                        try await queue.enqueue(to: domain)
+                        let destination = try queue.destination(domain)
+                        while !supervisor.submit({ await destination.run() }) {
+                            try await Task.sleep(for: .milliseconds(20))
+                        }
+                    }
+                    supervisor.close()
+                    await running
+                    #expect(peer.messageCount == 1)
+                    #expect(silent.connectionCount <= 6, "\(silent.connectionCount) of 12 were tried")
+                    let waiting = try await queue.listing()
+                    #expect(waiting.count == 12)
+                    #expect(waiting.allSatisfy { $0.attempts == 1 && $0.lastReason == "connection-timeout" })
+                }
+            }
+        }
+    }
+
+    @Test("Who has waited for a connection for too long makes room, and its mail is none the worse for it (field A4)")
+    func longestWait() async throws {
+        try await ScriptedPeer.with([.on(.greeting, .wait(.seconds(3600)))]) { silent in
+            try await DeliveryFixture.run(
+                [("bravo.test", silent), ("charlie.test", silent)], { $0.maxConnectionsPerSite = 1 }
+            ) { queue in
+                for domain: DomainName in ["bravo.test", "charlie.test"] { try await queue.enqueue(to: domain) }
+                let (first, second) = (try queue.destination("bravo.test"), try queue.destination("charlie.test"))
+                let firstRuns = Task { await first.run() }
+                #expect(await silent.wait { $0.connectionCount == 1 })
+                let secondRuns = Task { await second.run() }
+                try await Task.sleep(for: .milliseconds(500))
+                queue.environment.sites.expire(at: .now)
+                #expect(await second.wake(), "it waits")
+                queue.environment.sites.expire(at: .now + SiteLine.longestWait)
+                await secondRuns.value
+                #expect(await !second.wake())
+                #expect(try await queue.listing().allSatisfy { $0.attempts == 0 })
+                queue.environment.channels.closeAll()
+                await firstRuns.value
+            }
+        }
+    }
+
     @Test("Where our own resolver does not work, mail waits and is none the worse for it (rule 38)")
     func ourResolver() async throws {
         try await DeliveryFixture.run { queue in

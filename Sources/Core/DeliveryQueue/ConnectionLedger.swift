@@ -208,6 +208,13 @@ public struct ConnectionLedger: Sendable {
         return size
     }
 
+    /// Whether nothing works at its address, and nothing has come to work since it was begun.
+    public func isAlone(_ grant: ConnectionGrant) -> Bool {
+        guard let since = self.records[grant.id]?.since else { return false }
+        let door = Door(address: grant.address, port: grant.port, egress: grant.egress)
+        return !self.window(door).hasWorked(since: since)
+    }
+
     /// Mail was delivered over it.
     public mutating func delivered(_ grant: ConnectionGrant, at now: MonotonicInstant) {
         self.siteStandings.delivered(grant.site, at: now)

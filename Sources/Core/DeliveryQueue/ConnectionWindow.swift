@@ -62,6 +62,11 @@ public struct ConnectionWindow: Hashable, Sendable {
         self.established > 0 || self.lastEstablished.map { now < $0 + Self.proof } ?? false
     }
 
+    /// Whether a connection is open, or was opened since then.
+    func hasWorked(since instant: MonotonicInstant) -> Bool {
+        self.established > 0 || self.lastEstablished.map { $0 >= instant } ?? false
+    }
+
     // MARK: Events
 
     /// One is being opened.

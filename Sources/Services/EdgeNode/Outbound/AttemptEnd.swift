@@ -9,6 +9,8 @@ enum AttemptEnd: Sendable {
     case postponed(Duration, because: Postponement)
     /// No connection is to be had, since there are as many as there may be, or as the hosts take: others will take the entry.
     case siteIsFull
+    /// It waited for a connection as long as anybody may. The destination makes room for others, and is found again.
+    case released
 }
 
 /// Why a destination rests.

@@ -166,7 +166,11 @@ struct DeliveryAttempt {
         case .full where self.tries.isEmpty: return .siteIsFull
         case .resting(let time) where self.tries.isEmpty: return .postponed(time, because: .site)
         case .withdrawn where self.tries.isEmpty: return .void
-        case .full, .withdrawn: return self.end(isCutOff: true)
+        case .expired where self.tries.isEmpty: return .released
+        case .failed(let address, let failure):
+            self.progress.tried(HostTry(host: host, address: address, failure: failure))
+            return nil
+        case .full, .withdrawn, .expired: return self.end(isCutOff: true)
         // Another host may do better meanwhile, and this one later.
         case .resting:
             self.isCutOff = true
@@ -217,6 +221,8 @@ struct DeliveryAttempt {
             if failure.isOfConnecting, !failure.isDisplaced, let size = place.turnedAway(inSilence: isSilence) {
                 attempt.isCrowded = true
                 self.logCrowded(attempt, size: size)
+            } else if failure.isOfWaiting {
+                place.failed(failure)
             }
         case .linked(let linked):
             link = linked

@@ -189,6 +189,10 @@ actor Destination {
         case .siteIsFull:
             if self.work.siteWasFull(entry) { self.widenLater() }
             return false
+        case .released:
+            self.stop()
+            _ = self.work.siteWasFull(entry)
+            return false
         }
         return true
     }

@@ -150,6 +150,16 @@ struct HostFailure: Hashable, Sendable {
             "no greeting in \(ConnectionLedger.longestLook.components.seconds) s, and other hosts wait")
     }
 
+    /// It took its time, and would have for any message and any domain: nothing was heard of the host.
+    var isOfWaiting: Bool { !self.isDisplaced && [.connectionTimeout, .hostUnreachable].contains(self.failure) }
+
+    /// The same, for those who did not try the address themselves.
+    var toldToOthers: HostFailure {
+        HostFailure(self.failure, self.detail.isEmpty ? Self.hearsay : "\(self.detail), \(Self.hearsay)")
+    }
+
+    private static let hearsay = "as another connection to the address has just shown"
+
     /// The peer said nothing within the deadline of this stage.
     static func silence(at stage: SMTPClientStage) -> HostFailure {
         switch stage {

@@ -74,6 +74,7 @@ struct QueueOwner: Service {
                     chores.addTask { await self.finder.follow(self.hints.stream) }
                     chores.addTask { await self.upkeep.promote() }
                     chores.addTask { await self.upkeep.keepInShape() }
+                    chores.addTask { await self.environment.sites.watch() }
                 }
             }
             await self.shards.stop()

@@ -1,4 +1,5 @@
 import DeliveryQueue
+import MailModel
 import QueueStore
 
 /// Who waits for a place at which site, and what becomes of them when a connection is opened or closed.
@@ -9,8 +10,15 @@ struct SiteLine {
         case link
         case full
         case resting(Duration)
+        /// One of the addresses has just failed so, for everybody.
+        case failed(IPAddress, HostFailure)
+        /// It has waited as long as anybody may.
+        case expired
         case withdrawn
     }
+
+    /// The longest that anybody waits for a place. Then its destination makes room for others, and is found again.
+    static let longestWait = Duration.seconds(300)
 
     struct Waiter {
         /// Who came first has the lowest.
@@ -21,7 +29,10 @@ struct SiteLine {
         let isPatient: Bool
         /// What it waits for.
         var limit: ConnectionLedger.Limit
-        let resume: CheckedContinuation<Answer, Never>
+        let since: MonotonicInstant
+        let resume: @Sendable (Answer) -> Void
+
+        fileprivate var isForAddress: Bool { if case .address = self.limit { true } else { false } }
     }
 
     var ledger: ConnectionLedger
@@ -31,6 +42,9 @@ struct SiteLine {
     private var waitingElsewhere = 0
     /// How many wait for what.
     private var waitingFor: [ConnectionLedger.Limit: Int] = [:]
+    /// How many wait until one of their addresses takes more, by address.
+    private var waitingForAddress: [IPAddress: Int] = [:]
+    private var failures = RecentFailures()
     private var nextNumber: UInt64 = 0
     /// Of strangers the newest and the oldest are next by turns: so many that wait as like hold up neither.
     private var isNewestNext = false
@@ -54,11 +68,12 @@ struct SiteLine {
     /// What is to become of a connection that is being opened.
     mutating func patience(with grant: ConnectionGrant, at now: MonotonicInstant) -> ConnectionLedger.Patience {
         let (waiting, node) = (self.waitingFor, self.waitingFor[.node, default: 0])
+        let here = self.waitingForAddress[grant.address, default: 0]
         return self.ledger.patience(
             with: grant, strangers: waiting[.pool(.fresh), default: 0],
             others: { standing in
                 let strangers = waiting[.pool(.fresh), default: 0] + waiting[.pool(.silent), default: 0]
-                return node + (standing == .proven ? waiting[.pool(.proven), default: 0] : strangers)
+                return node + here + (standing == .proven ? waiting[.pool(.proven), default: 0] : strangers)
             }, at: now)
     }
 
@@ -74,7 +89,7 @@ struct SiteLine {
         var waiter = waiter
         waiter.number = self.nextNumber
         self.nextNumber += 1
-        self.count(waiter.limit, 1)
+        self.count(waiter, 1)
         self.waiting[site, default: []].append(waiter)
     }
 
@@ -121,12 +136,88 @@ struct SiteLine {
 
     private mutating func left(_ waiter: Waiter) {
         waiter.customer.add(-1)
-        self.count(waiter.limit, -1)
+        self.count(waiter, -1)
     }
 
-    private mutating func count(_ limit: ConnectionLedger.Limit, _ change: Int) {
-        if limit != .site { self.waitingElsewhere += change }
-        self.waitingFor[limit, default: 0] += change
+    private mutating func count(_ waiter: Waiter, _ change: Int) {
+        if waiter.limit != .site { self.waitingElsewhere += change }
+        self.waitingFor[waiter.limit, default: 0] += change
+        guard waiter.isForAddress else { return }
+        for target in waiter.targets {
+            let count = self.waitingForAddress[target.address, default: 0] + change
+            self.waitingForAddress[target.address] = count > 0 ? count : nil
+        }
+    }
+
+    // MARK: Addresses that fail
+
+    /// What is said to who asks for a place now; `nil` when it may wait, for the limit that is given.
+    mutating func ask(
+        _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
+        now: MonotonicInstant
+    ) -> (Answer?, ConnectionLedger.Limit) {
+        switch self.ledger.open(site, at: targets, now: now) {
+        case .granted(let grant):
+            customer.add(1)
+            return (.granted(grant), .node)
+        case .resting(let time): return (.resting(time), .node)
+        case .full(let limit):
+            guard isPatient || limit == .address(isGrowing: true) || !customer.isPresent else { return (.full, limit) }
+            guard let (address, failure) = self.failures.failure(among: targets, at: now) else { return (nil, limit) }
+            return (self.tell(customer, of: address, failure, isPatient: isPatient, at: now), limit)
+        }
+    }
+
+    /// One worker of a destination is told of a failure; the others go, as its message is charged with it, and not theirs.
+    private func tell(
+        _ customer: SiteCustomer, of address: IPAddress, _ failure: HostFailure, isPatient: Bool,
+        at now: MonotonicInstant
+    ) -> Answer {
+        guard !isPatient else { return .failed(address, failure) }
+        guard !customer.isPresent, customer.isToldNow(at: now) else { return .full }
+        return .failed(address, failure)
+    }
+
+    /// A connection has failed in a way that costs everybody time. Where none works, those are told who wait for its address.
+    mutating func failed(
+        _ grant: ConnectionGrant, _ failure: HostFailure, at now: MonotonicInstant
+    ) -> [(Waiter, Answer)] {
+        guard self.ledger.isAlone(grant) else { return [] }
+        self.failures.failed(grant, failure, at: now)
+        guard self.waitingForAddress[grant.address] != nil else { return [] }
+        let (failures, address) = (self.failures, grant.address)
+        let concerned = self.waiting.filter { $0.value.contains(where: \.isForAddress) }.keys
+        return concerned.flatMap { site in
+            let gone = self.take(at: site) {
+                $0.isForAddress && failures.failure(among: $0.targets, at: now)?.0 == address
+            }
+            // The first has left the line before it is told, and its destination's others stand there still.
+            return gone.map { waiter in
+                self.left(waiter)
+                let answer = self.tell(
+                    waiter.customer, of: address, failure.toldToOthers, isPatient: waiter.isPatient, at: now)
+                return (waiter, answer)
+            }
+        }
+    }
+
+    private mutating func take(at site: ReceivingSite, where isWanted: (Waiter) -> Bool) -> [Waiter] {
+        let line = self.waiting[site, default: []]
+        let rest = line.filter { !isWanted($0) }
+        self.waiting[site] = rest.isEmpty ? nil : rest
+        return line.filter(isWanted)
+    }
+
+    /// A connection has succeeded.
+    mutating func succeeded(_ grant: ConnectionGrant, at now: MonotonicInstant) -> [(Waiter, Answer)] {
+        self.failures.succeeded(grant)
+        self.ledger.succeeded(grant, at: now)
+        return self.admit(after: grant)
+    }
+
+    /// Takes those out of the line who have waited too long.
+    mutating func expire(at now: MonotonicInstant) -> [Waiter] {
+        self.removeAll { $0.since + Self.longestWait <= now }
     }
 
     /// Takes those out of the line who may go on after a connection was opened or closed.
@@ -188,7 +279,15 @@ struct SiteLine {
             case .resting(let time):
                 self.left(waiter)
                 told.append((waiter, .resting(time)))
-            case .full(let limit): rest.append(self.waits(waiter, for: limit))
+            case .full(let limit):
+                guard let (address, failure) = self.failures.failure(among: waiter.targets, at: .now) else {
+                    rest.append(self.waits(waiter, for: limit))
+                    continue
+                }
+                self.left(waiter)
+                let answer = self.tell(
+                    waiter.customer, of: address, failure, isPatient: waiter.isPatient, at: .now)
+                told.append((waiter, answer))
             }
         }
         self.waiting[site] = rest.isEmpty ? nil : rest
@@ -201,10 +300,10 @@ struct SiteLine {
     private static let looks = 4
 
     private mutating func waits(_ waiter: Waiter, for limit: ConnectionLedger.Limit) -> Waiter {
-        self.count(waiter.limit, -1)
-        self.count(limit, 1)
+        self.count(waiter, -1)
         var waiter = waiter
         waiter.limit = limit
+        self.count(waiter, 1)
         return waiter
     }
 }

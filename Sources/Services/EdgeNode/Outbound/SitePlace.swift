@@ -49,6 +49,9 @@ final class SitePlace: Sendable {
         self.table.turnedAway(self.grant, of: self.holder.withLock { $0 }, inSilence: inSilence)
     }
 
+    /// The connection failed so, before it could carry mail, and others may be told instead of trying.
+    func failed(_ failure: HostFailure) { self.table.failed(self.grant, failure) }
+
     /// Mail was delivered over the connection. Said once.
     func delivered() {
         guard !self.isProven.exchange(true, ordering: .relaxed) else { return }
@@ -67,6 +70,11 @@ final class SiteCustomer: Sendable {
     /// Set under the lock of the `SiteTable`, so that nobody begins to wait afterwards.
     let isWithdrawn = Atomic<Bool>(false)
 
+    /// When it was last told how an address failed for others, in nanoseconds.
+    private let toldAt = Atomic<Int64>(0)
+    /// How soon it may be told again: its workers ask together.
+    private static let tellingPause = Duration.seconds(1)
+
     init(on eventLoop: any EventLoop) { self.eventLoop = ObjectIdentifier(eventLoop) }
 
     /// Places that it has, or waits for.
@@ -74,6 +82,14 @@ final class SiteCustomer: Sendable {
 
     /// Whether it has a place, or waits for one.
     var isPresent: Bool { self.places > 0 }
+
+    /// Whether it may be told now how an address failed for others; then it counts as told. Only under the lock of the `SiteTable`.
+    func isToldNow(at now: MonotonicInstant) -> Bool {
+        let last = self.toldAt.load(ordering: .relaxed)
+        guard last == 0 || MonotonicInstant(nanoseconds: last) + Self.tellingPause <= now else { return false }
+        self.toldAt.store(now.nanoseconds, ordering: .relaxed)
+        return true
+    }
 
     func add(_ count: Int) { self.count.wrappingAdd(count, ordering: .relaxed) }
 }

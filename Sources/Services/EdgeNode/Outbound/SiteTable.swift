@@ -17,6 +17,10 @@ final class SiteTable: Sendable {
         case full
         /// The addresses have just turned us away: ask again after so long.
         case resting(Duration)
+        /// The address has just failed so for somebody else, and there is no room to try it as well.
+        case failed(IPAddress, HostFailure)
+        /// There was no room for as long as anybody may wait: the destination makes room for others.
+        case expired
         /// The destination takes no place any more.
         case withdrawn
     }
@@ -55,6 +59,8 @@ final class SiteTable: Sendable {
         case .full: return .full
         case .resting(let time): return .resting(time)
         case .link: return .link
+        case .failed(let address, let failure): return .failed(address, failure)
+        case .expired: return .expired
         case .withdrawn: return .withdrawn
         case .granted(let grant):
             // From here on it is given back with the place.
@@ -71,22 +77,15 @@ final class SiteTable: Sendable {
         await withCheckedContinuation { continuation in
             let (answer, shortage) = self.state.withLock { state -> (SiteLine.Answer?, Int) in
                 guard !customer.isWithdrawn.load(ordering: .relaxed) else { return (.withdrawn, state.shortage) }
-                switch state.ledger.open(site, at: targets, now: .now) {
-                case .granted(let grant):
-                    customer.add(1)
-                    return (.granted(grant), state.shortage)
-                case .resting(let time): return (.resting(time), state.shortage)
-                case .full(let limit):
-                    guard isPatient || limit == .address(isGrowing: true) || !customer.isPresent else {
-                        return (.full, state.shortage)
-                    }
+                let (answer, limit) = state.ask(site, at: targets, for: customer, isPatient: isPatient, now: .now)
+                if answer == nil {
                     customer.add(1)
                     state.append(
                         SiteLine.Waiter(
-                            customer: customer, targets: targets, isPatient: isPatient, limit: limit,
-                            resume: continuation), at: site)
-                    return (nil, state.shortage)
+                            customer: customer, targets: targets, isPatient: isPatient, limit: limit, since: .now,
+                            resume: { continuation.resume(returning: $0) }), at: site)
                 }
+                return (answer, state.shortage)
             }
             self.shortages?.observed(shortage)
             if let answer { continuation.resume(returning: answer) } else { whenFull(site) }
@@ -105,7 +104,7 @@ final class SiteTable: Sendable {
         let told = self.state.withLock { state in
             state.remove(at: site) { $0.customer.eventLoop == eventLoop }
         }
-        told?.resume.resume(returning: .link)
+        told?.resume(.link)
         return told != nil
     }
 
@@ -120,7 +119,18 @@ final class SiteTable: Sendable {
             customer.isWithdrawn.store(true, ordering: .relaxed)
             return state.removeAll { $0.customer === customer }
         }
-        for waiter in told { waiter.resume.resume(returning: .withdrawn) }
+        for waiter in told { waiter.resume(.withdrawn) }
+    }
+
+    /// Lets nobody wait for too long. It runs until it is cancelled.
+    func watch() async {
+        while (try? await Task.sleep(for: .seconds(5))) != nil { self.expire(at: .now) }
+    }
+
+    /// Those who have waited too long need not wait any more.
+    func expire(at now: MonotonicInstant) {
+        let told = self.state.withLock { $0.expire(at: now) }
+        for waiter in told { waiter.resume(.expired) }
     }
 
     // MARK: What becomes of a place
@@ -128,10 +138,9 @@ final class SiteTable: Sendable {
     /// Its connection may carry mail.
     func succeeded(_ grant: ConnectionGrant) {
         let told = self.state.withLock { state in
-            state.ledger.succeeded(grant, at: .now)
-            return state.admit(after: grant)
+            state.succeeded(grant, at: .now)
         }
-        for (waiter, answer) in told { waiter.resume.resume(returning: answer) }
+        for (waiter, answer) in told { waiter.resume(answer) }
     }
 
     /// Its connection was turned away before it could carry mail. Gives how many the address takes, where others work; `nil` where
@@ -145,8 +154,14 @@ final class SiteTable: Sendable {
             let told = state.removeSurplus(at: grant.site) { size != nil || $0.customer === customer }
             return (size, told)
         }
-        for waiter in told { waiter.resume.resume(returning: .full) }
+        for waiter in told { waiter.resume(.full) }
         return size
+    }
+
+    /// Its connection failed in a way that costs everybody time who waits for the address. Where none works, they are told.
+    func failed(_ grant: ConnectionGrant, _ failure: HostFailure) {
+        let told = self.state.withLock { $0.failed(grant, failure, at: .now) }
+        for (waiter, answer) in told { waiter.resume(answer) }
     }
 
     /// Mail was delivered over its connection.
@@ -164,6 +179,6 @@ final class SiteTable: Sendable {
             return (state.admit(after: grant), state.shortage)
         }
         self.shortages?.observed(shortage)
-        for (waiter, answer) in told { waiter.resume.resume(returning: answer) }
+        for (waiter, answer) in told { waiter.resume(answer) }
     }
 }

@@ -77,7 +77,7 @@ actor RecipientProbe {
             switch opened {
             // A connection of a delivery has a delivery's deadlines: it does not serve here.
             case .link: continue
-            case .full, .withdrawn: return nil
+            case .full, .withdrawn, .failed, .expired: return nil
             case .resting(let time): try? await Task.sleep(for: time)
             case .place(let place):
                 let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)

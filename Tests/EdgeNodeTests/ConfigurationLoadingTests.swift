@@ -70,6 +70,7 @@ struct ConfigurationLoadingTests {
             resolver:
               options: {do-not-query-localhost: "no", local-zone: 'test. nodefault'}
               stubs: [{zone: test, servers: ["127.0.0.1:5353"]}]
+              unvalidated-domains: [{domain: broken.example, reason: "their DS is wrong", until: 2028-02-29}]
             delivery: {insecure-mx: encrypt}
             """
         let configuration = try self.loader(yaml).load().configuration
@@ -81,6 +82,8 @@ struct ConfigurationLoadingTests {
         #expect(configuration.retry.destinations.map(\.domain.description) == ["*.slow.example"])
         #expect(configuration.resolver.options["local-zone"] == "test. nodefault")
         #expect(configuration.delivery.insecureMX == .encrypt)
+        #expect(
+            configuration.resolver.unvalidatedDomains.map(\.until.start.description) == ["2028-02-29T00:00:00.000Z"])
         let printed = ConfigurationText.defaults(configuration)
         #expect(try self.loader(printed).load().configuration == configuration)
     }
@@ -115,6 +118,41 @@ struct ConfigurationLoadingTests {
         ])
     func mistakes(_ yaml: String, _ message: String) throws {
         #expect(self.problems(try self.loader(yaml)) == [message])
+    }
+
+    @Test(
+        "A domain that is not validated needs a reason and a day that exists (field D9)",
+        arguments: [
+            ("{domain: a.example, until: 2027-01-31}", "reason is missing"),
+            ("{domain: a.example, reason: x}", "until is missing"),
+            ("{domain: a.example, reason: x, until: 2027-02-29}", "found \"2027-02-29\""),
+            ("{domain: a.example, reason: x, until: 2027-1-31}", "found \"2027-1-31\""),
+            ("{domain: a.example, reason: x, until: never}", "found \"never\""),
+        ])
+    func unvalidatedDomains(_ entry: String, _ complaint: String) throws {
+        let problems = self.problems(try self.loader("resolver: {unvalidated-domains: [\(entry)]}"))
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains(complaint) == true, "\(problems)")
+    }
+
+    @Test("A warning names each domain that is not validated, why, and until when (field D9)")
+    func unvalidatedWarnings() throws {
+        let entry = "{domain: a.example, reason: their DS is wrong, until: 2027-01-31}"
+        let loaded = try self.loader("resolver: {unvalidated-domains: [\(entry)]}").load()
+        let end = try #require(CalendarDay("2027-01-31")).start
+        let place = "relayd.yaml:1: resolver.unvalidated-domains[0]: "
+        #expect(
+            loaded.unvalidatedDomains(at: end + .milliseconds(-1)).map(\.description) == [
+                place
+                    + "whatever is said of a.example and the names below it is believed without DNSSEC until 2027-01-31: "
+                    + "their DS is wrong"
+            ])
+        #expect(
+            loaded.unvalidatedDomains(at: end).map(\.description) == [
+                place + "ended on 2027-01-31, and has no effect: their DS is wrong"
+            ])
+        let none = try self.loader().load()
+        #expect(none.unvalidatedDomains(at: end).isEmpty)
     }
 
     @Test("All mistakes are reported at once, and text that is not YAML is a mistake with a line")

@@ -58,6 +58,18 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("`config check` warns of domains that are not validated, and calls the configuration good (field D9)")
+    func unvalidatedDomains() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "relayd.yaml")
+            let entry = "{domain: a.example, reason: their DS is wrong, until: 2999-01-31}"
+            try Data("resolver:\n  unvalidated-domains: [\(entry)]\n".utf8).write(to: file)
+            let (status, output) = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(status == 0)
+            #expect(output.contains("warning: \(file.path):2: resolver.unvalidated-domains[0]: "), "\(output)")
+        }
+    }
+
     @Test(
         "Files that a start refuses are refused by `config check` too, with 78 (hostile-input 41)",
         arguments: [["config", "check"], ["run"]])

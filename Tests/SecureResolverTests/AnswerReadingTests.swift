@@ -168,6 +168,27 @@ struct AnswerReadingTests {
         for name in ["a.corp.test", "b.test"] as [DomainName] { #expect(answer(name) == .failed(.serverFailure)) }
     }
 
+    @Test("What was not validated by the operator's word is believed until its end and no longer (field D9)")
+    func unvalidated() {
+        let exempt = UnvalidatedDomain("sub.test", until: self.now + .seconds(60))
+        let reading = AnswerReading(
+            maximumRecords: 2, maximumAliases: 2, anchors: TrustAnchorKey.keys(inZoneText: "test. DS 1 13 2 00"),
+            unvalidated: [exempt])
+        func read(_ name: DomainName, _ type: DNSQuestion.RecordType = .a, after time: Duration) -> TimedAnswer {
+            let packet = Packet(answers: [Packet.record(name, 1, [192, 0, 2, 1])])
+            return reading.read(
+                RawAnswer(rcode: 0, isSecure: false, packet: packet.bytes), to: .init(name, type),
+                at: self.now + time)
+        }
+        #expect(read("a.sub.test", after: .zero).lifetime == .seconds(60))
+        #expect(read("other.test", after: .zero).lifetime == .seconds(86_400))
+        #expect(
+            read("a.sub.test", after: .seconds(60)).answer
+                == .failed(.bogus("sub.test was not validated, by a setting that ended")))
+        #expect(read("sub.test", .ds, after: .zero).answer == .absent(.unsignedDelegation, .insecure))
+        #expect(read("notsub.test", .ds, after: .zero).answer == .absent(.noData, .insecure))
+    }
+
     @Test("A denial is kept for the lesser of the SOA's TTL and its last field (RFC 2308 §5)")
     func negativeLifetime() {
         #expect(

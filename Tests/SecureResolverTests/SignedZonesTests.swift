@@ -172,6 +172,32 @@ struct SignedZonesTests {
         await resolver.shutdown()
     }
 
+    @Test("A domain is not validated until its day, and validated again from then on, with no restart (field D9)")
+    func unvalidatedDomain() async throws {
+        let clock = ManualClock(LabInternet.realTime())
+        let end = clock.now() + .seconds(2)
+        let resolver = try await LabInternet.resolver(
+            LabInternet.current,
+            { $0.unvalidatedDomains = [.init("alpha.test", until: end), .init("forged.test", until: end)] },
+            now: clock.now)
+        let address = DNSQuestion("mx.alpha.test", .a)
+        let found = [try self.address("192.0.2.1")]
+        #expect(await resolver.answer(to: address) == .found(found, .insecure))
+        #expect(
+            await resolver.answer(to: .init("forged.test", .a)) == .found([try self.address("192.0.2.3")], .insecure))
+        #expect(await resolver.answer(to: .init("alpha.test", .ds)) == .absent(.unsignedDelegation, .insecure))
+        #expect(await resolver.answer(to: .init("ending.test", .a)) == .found([try self.address("192.0.2.5")], .secure))
+        #expect(resolver.unvalidatedDomains.count == 2)
+        clock.advance(by: .seconds(3))
+        #expect(await resolver.answer(to: address) == .found(found, .secure))
+        guard case .failed(.bogus) = await resolver.answer(to: .init("forged.test", .a)) else {
+            Issue.record("a forged zone is believed longer than it was to be")
+            return
+        }
+        #expect(resolver.unvalidatedDomains.isEmpty)
+        await resolver.shutdown()
+    }
+
     @Test("Below no anchor a name is indeterminate, which is our failure and not insecurity (RFC 4035 §4.3)")
     func indeterminate() async throws {
         let anchor = "alpha.test. DS 1 13 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"

@@ -12,7 +12,7 @@ struct UnboundOptionTests {
     private func text(_ name: String, _ value: String) throws -> String {
         var settings = SecureResolverSettings()
         settings.options = [.init(name, value)]
-        return try UnboundConfiguration(settings).text
+        return try UnboundConfiguration(settings).text(at: LabInternet.realTime())
     }
 
     @Test(

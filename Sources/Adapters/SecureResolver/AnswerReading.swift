@@ -29,8 +29,13 @@ package struct AnswerReading: Sendable {
     var maximumAliases: Int
     /// The names that trust begins at; below none of them, nothing is proven either way.
     var anchors: [TrustAnchorKey]
+    /// Domains that libunbound was told not to validate. Its word on them ends with the operator's.
+    var unvalidated: [UnvalidatedDomain]
 
-    package init(maximumRecords: Int, maximumAliases: Int, anchors: [TrustAnchorKey]) {
+    package init(
+        maximumRecords: Int, maximumAliases: Int, anchors: [TrustAnchorKey], unvalidated: [UnvalidatedDomain] = []
+    ) {
+        self.unvalidated = unvalidated
         self.maximumRecords = maximumRecords
         self.maximumAliases = maximumAliases
         self.anchors = anchors
@@ -62,6 +67,13 @@ package struct AnswerReading: Sendable {
     package func read(_ raw: RawAnswer, to question: DNSQuestion, at now: Timestamp) -> TimedAnswer {
         if question.type == .ds, self.isAboveTrust(question.name) {
             return TimedAnswer(answer: .absent(.noData, .secure), lifetime: Self.negativeLifetimeWithoutSOA)
+        }
+        if question.type == .ds,
+            let exempt = self.unvalidated.first(where: { $0.covers(question.name) && now < $0.until })
+        {
+            return TimedAnswer(
+                answer: .absent(.unsignedDelegation, .insecure),
+                lifetime: min(Self.negativeLifetimeWithoutSOA, exempt.until - now))
         }
         if let reason = raw.bogusReason { return self.failed(.bogus(reason)) }
         guard raw.rcode == 0 || raw.rcode == 3 else { return self.failed(Self.failure(rcode: raw.rcode)) }
@@ -128,7 +140,14 @@ package struct AnswerReading: Sendable {
                 return self.failed(
                     .bogus("NSEC3 with \(iterations) iterations, more than \(Self.maximumIterations) (RFC 5155)"))
             }
-            return TimedAnswer(answer: answer, lifetime: self.lifetime(message, isNegative: answer.isNegative))
+            var lifetime = self.lifetime(message, isNegative: answer.isNegative)
+            for exempt in self.unvalidated where names.contains(where: exempt.covers) {
+                guard now < exempt.until else {
+                    return self.failed(.bogus("\(exempt.domain) was not validated, by a setting that ended"))
+                }
+                lifetime = min(lifetime, exempt.until - now)
+            }
+            return TimedAnswer(answer: answer, lifetime: lifetime)
         }
         var lifetime = self.lifetime(message, isNegative: answer.isNegative)
         for signature in message.answers + message.authority where signature.type == DNSType.rrsig {

@@ -182,6 +182,12 @@ public final class SecureResolver: Sendable {
         }
     }
 
+    /// The domains that are not validated now, by the operator's word.
+    public var unvalidatedDomains: [UnvalidatedDomain] {
+        let now = self.now()
+        return self.settings.unvalidatedDomains.filter { now < $0.until }
+    }
+
     /// What has happened so far.
     public var statistics: ResolverStatistics {
         var statistics = self.flights.withLock { $0.snapshot }
@@ -223,7 +229,7 @@ public final class SecureResolver: Sendable {
     ) -> AnswerReading {
         AnswerReading(
             maximumRecords: settings.maximumRecords, maximumAliases: settings.maximumAliases,
-            anchors: configuration.anchors)
+            anchors: configuration.anchors, unvalidated: settings.unvalidatedDomains)
     }
 
     private static let cancelled = DNSAnswer.failed(.resolverUnavailable("the question was withdrawn"))

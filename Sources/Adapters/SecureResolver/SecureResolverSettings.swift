@@ -68,6 +68,9 @@ public struct SecureResolverSettings: Hashable, Sendable {
     /// Further libunbound options: those of `UnboundOption`, none of which can weaken validation. Others are refused.
     public var options: [Option] = []
 
+    /// Domains that are not validated for the time being.
+    public var unvalidatedDomains: [UnvalidatedDomain] = []
+
     /// The most answers kept by the cache in front of libunbound.
     public var cacheEntries = 65_536
     /// The most bytes of answers kept by that cache, by its own estimate; libunbound's caches get as many again.

@@ -3,12 +3,15 @@ import MailModel
 
 /// The file that libunbound is configured with: it takes stub and forward zones from nowhere else.
 struct UnboundConfiguration: Equatable, Sendable {
-    /// The text in the form of unbound.conf(5). It names the files of the two below by the descriptors that a child has.
-    let text: String
+    /// The text in the form of unbound.conf(5), but for `unvalidated`. It names the files of the two below by the descriptors
+    /// that a child has.
+    private let lasting: String
     /// The contents of all files of trust anchors.
     let anchorText: String
     /// The contents of the file of root hints; empty for libunbound's own.
     let hintText: String
+    /// Domains that are not to be validated for the time being.
+    let unvalidated: [UnvalidatedDomain]
     /// The keys that trust begins with.
     let anchors: [TrustAnchorKey]
     /// One line for the log.
@@ -46,9 +49,17 @@ struct UnboundConfiguration: Equatable, Sendable {
         if !settings.forwarders.isEmpty {
             lines += ["forward-zone:", "name: \".\""] + settings.forwarders.map { "forward-addr: \($0)" }
         }
-        self.text = lines.joined(separator: "\n") + "\n"
+        self.lasting = lines.joined(separator: "\n") + "\n"
+        self.unvalidated = settings.unvalidatedDomains
         self.anchors = anchors
         self.description = Self.describe(settings, anchors)
+    }
+
+    /// The text in the form of unbound.conf(5), as it is to be from `now` on.
+    func text(at now: Timestamp) -> String {
+        let exempt = self.unvalidated.filter { now < $0.until }
+        guard !exempt.isEmpty else { return self.lasting }
+        return self.lasting + "server:\n" + exempt.map { "domain-insecure: \"\($0.domain).\"\n" }.joined()
     }
 
     /// What libunbound's own defaults, made for one desktop, lack for a relay. The operator's options come after these.

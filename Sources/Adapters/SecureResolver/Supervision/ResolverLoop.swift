@@ -18,13 +18,17 @@ struct ResolverLoop {
     /// libunbound keeps answers until a time of day. Were the clock set back, they would outlive their TTL by as much, and
     /// what was proven under a wrong clock would pass for proven under the right one.
     private var watch: ClockWatch
+    /// What children are configured with, until a domain is validated again.
+    private var configuration: String
 
     init(_ program: ResolverProgram, logger: Logger, now: @escaping @Sendable () -> Timestamp) {
         self.program = program
         self.logger = logger
         self.now = now
         self.supervision = ResolverSupervision(at: .now)
-        self.watch = ClockWatch(now(), .now)
+        let time = now()
+        self.watch = ClockWatch(time, .now)
+        self.configuration = program.configuration.text(at: time)
     }
 
     /// The processes that run, by age.
@@ -64,12 +68,19 @@ struct ResolverLoop {
         return descriptors[0].revents != 0
     }
 
-    /// Forgets everything when the clock was set.
+    /// Forgets everything when the clock was set, and when a domain is validated again.
     mutating func watchClock() {
-        guard let step = self.watch.step(self.now(), .now) else { return }
-        self.logger.warning(
-            "the clock was set; what was known is looked up anew", metadata: ["reason": "by \(step)"])
-        self.perform(self.supervision.reset("the clock was set", at: .now))
+        let now = self.now()
+        let configuration = self.program.configuration.text(at: now)
+        let isOutdated = exchange(&self.configuration, with: configuration) != configuration
+        if let step = self.watch.step(now, .now) {
+            self.logger.warning(
+                "the clock was set; what was known is looked up anew", metadata: ["reason": "by \(step)"])
+            self.perform(self.supervision.reset("the clock was set", at: .now))
+        } else if isOutdated {
+            self.logger.notice("a domain is validated again; what was known is looked up anew")
+            self.perform(self.supervision.renew(at: .now))
+        }
     }
 
     mutating func ask(
@@ -85,6 +96,7 @@ struct ResolverLoop {
     /// Has other children, made of this, from now on.
     mutating func replace(_ program: ResolverProgram) {
         self.program = program
+        self.configuration = program.configuration.text(at: self.now())
         self.perform(self.supervision.renew(at: .now))
     }
 
@@ -144,7 +156,7 @@ struct ResolverLoop {
 
     private mutating func start(_ number: Int) {
         do throws(SecureResolverError) {
-            self.children[number] = try ResolverProcess(self.program, at: .now)
+            self.children[number] = try ResolverProcess(self.program, configuration: self.configuration, at: .now)
         } catch {
             self.perform(self.supervision.died(number, .refused("\(error)"), .now))
         }

@@ -23,8 +23,13 @@ struct ResolverProgram: Equatable, Sendable {
     private var outbox: [[UInt8]] = []
 
     /// Starts a child and tells it what it may use.
-    init(_ program: ResolverProgram, at now: ContinuousClock.Instant) throws(SecureResolverError) {
-        let child = try Self.spawn(program)
+    ///
+    /// - Parameters:
+    ///   - configuration: the program's, as it is to be now.
+    init(
+        _ program: ResolverProgram, configuration: String, at now: ContinuousClock.Instant
+    ) throws(SecureResolverError) {
+        let child = try Self.spawn(program, configuration)
         (self.process, self.socket, self.errors) = (child.process, child.socket, child.errors)
         self.log = ChildLog(at: now)
         var clock = clockid_t()
@@ -122,7 +127,9 @@ struct ResolverProgram: Equatable, Sendable {
 
     private typealias Child = (process: pid_t, socket: ResolverSocket, errors: Int32)
 
-    private static func spawn(_ program: ResolverProgram) throws(SecureResolverError) -> Child {
+    private static func spawn(
+        _ program: ResolverProgram, _ configuration: String
+    ) throws(SecureResolverError) -> Child {
         var opened: [Int32] = []
         defer { for descriptor in opened { Glibc.close(descriptor) } }
         guard let (ours, theirs) = ResolverSocket.pair() else { throw Self.failure("a socket") }
@@ -137,7 +144,7 @@ struct ResolverProgram: Equatable, Sendable {
         do throws(SecureResolverError) {
             let files = program.configuration
             for (name, text) in [
-                ("configuration", files.text), ("anchors", files.anchorText), ("hints", files.hintText),
+                ("configuration", configuration), ("anchors", files.anchorText), ("hints", files.hintText),
             ] {
                 opened.append(try Self.memoryFile(name, text))
             }

@@ -39,6 +39,7 @@ public struct RelayMetrics: Sendable {
     public let dnsResolverValidating: Gauge<NoLabels>
     public let dnsResolverDeaths: Counter<DNSResolverDeathLabel>
     public let dnsQuarantines: Counter<NoLabels>
+    public let dnsUnvalidatedDomains: Gauge<NoLabels>
 
     // MARK: Queue and database
     public let queueMessages: Gauge<QueueStateLabel>
@@ -112,6 +113,8 @@ public struct RelayMetrics: Sendable {
             "dns_resolver_deaths_total", "Processes of the resolver that ended, or were ended and replaced, by why.")
         self.dnsQuarantines = make.counter(
             "dns_quarantines_total", "Questions that ended a resolver twice, and are not asked for a while.")
+        self.dnsUnvalidatedDomains = make.gauge(
+            "dns_unvalidated_domains", "Domains that resolver.unvalidated-domains keeps from being validated now.")
         self.dnsResolverValidating = make.gauge(
             "dns_resolver_validating", "1 while the resolver's self-test shows that it validates DNSSEC, else 0.")
 

@@ -68,6 +68,19 @@ public struct ResolverStub: Hashable, Sendable {
     public init(_ zone: DomainName) { self.zone = zone }
 }
 
+/// A domain whose answers are believed without DNSSEC, why, and until when.
+public struct UnvalidatedDomainRule: Hashable, Sendable {
+    public var domain: DomainName
+    public var reason = ""
+    /// The first day on which it is validated again.
+    public var until: CalendarDay
+
+    public init(_ domain: DomainName, until: CalendarDay) {
+        self.domain = domain
+        self.until = until
+    }
+}
+
 /// What TLSA records are worth when the MX record that led to them is not signed (RFC 7672 §2.2.1).
 public enum InsecureMXPolicy: String, CaseIterable, Hashable, Sendable {
     /// Encrypt and authenticate, but never call it verified end to end.

@@ -32,6 +32,7 @@ struct ConfigurationReload: Service {
             }
             try self.replaceParts(with: files, loaded)
             self.metrics.configLastReloadSuccessful.set(true)
+            for warning in loaded.warnings { self.logger.warning("\(warning)") }
             self.logger.notice(
                 "configuration reloaded",
                 metadata: [

@@ -3,7 +3,7 @@ import MailModel
 extension LoadedConfiguration {
     /// What works as it is set, and does harm: told at the start and by `config check`.
     public var warnings: [ConfigurationProblem] {
-        [self.unverifiedRecipients].compactMap(\.self)
+        [self.unverifiedRecipients].compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
     }
 
     /// Mail to an unknown recipient is bounced to the sender that it names, who may be forged.
@@ -19,6 +19,20 @@ extension LoadedConfiguration {
             recipients of \(first.domain)\(others) are not verified, and listeners are open to strangers: mail to unknown \
             recipients makes reports to forged senders; set recipients to a file or call-ahead
             """)
+    }
+}
+
+extension LoadedConfiguration {
+    /// Domains that are believed without DNSSEC, or were.
+    func unvalidatedDomains(at now: Timestamp) -> [ConfigurationProblem] {
+        self.configuration.resolver.unvalidatedDomains.enumerated().map { index, entry in
+            let effect =
+                now < entry.until.start
+                ? "whatever is said of \(entry.domain) and the names below it is believed without DNSSEC until \(entry.until)"
+                : "ended on \(entry.until), and has no effect"
+            return self.problem(
+                with: "resolver.unvalidated-domains", element: "[\(index)]", "\(effect): \(entry.reason)")
+        }
     }
 }
 

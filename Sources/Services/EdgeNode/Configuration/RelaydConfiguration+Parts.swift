@@ -248,6 +248,7 @@ extension RelaydConfiguration {
             .init(stub.zone, servers: stub.servers.map { .init($0.address, port: $0.port) })
         }
         settings.options = self.resolver.options.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
+        settings.unvalidatedDomains = self.resolver.unvalidatedDomains.map { .init($0.domain, until: $0.until.start) }
         settings.cacheEntries = self.resolver.cacheEntries
         settings.queryDeadline = self.resolver.timeout
         settings.isLockedIn = self.resolver.sandbox == .required

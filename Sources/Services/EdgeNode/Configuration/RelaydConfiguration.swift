@@ -140,6 +140,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var forwarders: [Endpoint] = []
         public var stubs: [ResolverStub] = []
         public var options: [String: String] = [:]
+        public var unvalidatedDomains: [UnvalidatedDomainRule] = []
         public var cacheEntries = 100_000
         public var timeout = Duration.seconds(30)
         public var sandbox = ResolverSandbox.required

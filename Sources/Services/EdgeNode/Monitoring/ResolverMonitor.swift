@@ -45,6 +45,7 @@ struct ResolverMonitor: Service {
         }
         self.metrics.dnsQuarantines.increment(
             by: Int(clamping: now.processes.quarantines &- before.processes.quarantines))
+        self.metrics.dnsUnvalidatedDomains.set(self.resolver.unvalidatedDomains.count)
         return now
     }
 }

@@ -244,6 +244,11 @@ enum ConfigurationSchema {
             "resolver.options", \.resolver.options, .textMapping(),
             "Options of libunbound by name. Those that could weaken validation are refused."),
         Key(
+            "resolver.unvalidated-domains", \.resolver.unvalidatedDomains,
+            .list(.object(unvalidatedDomain, make: { UnvalidatedDomainRule(placeholder, until: .first) })),
+            "Domains whose answers are believed without DNSSEC, and so have no DANE, until a day. The log and `config check` warn of each."
+        ),
+        Key(
             "resolver.cache-entries", \.resolver.cacheEntries, .integer(0...100_000_000),
             "Validated answers kept in memory."),
         Key("resolver.timeout", \.resolver.timeout, .duration(second...hour), "Time for one look-up."),
@@ -251,6 +256,12 @@ enum ConfigurationSchema {
             "resolver.sandbox", \.resolver.sandbox, .choice(),
             "Whether the resolver's process must lock itself in (seccomp, limits, no root). Off only where the system forbids that."
         ),
+    ]
+
+    private static let unvalidatedDomain: [Setting<UnvalidatedDomainRule>] = [
+        Setting("domain", \.domain, .domain(), isRequired: true, "The domain, with all names below it."),
+        Setting("reason", \.reason, .string(), isRequired: true, "Why, for whoever reads the warning."),
+        Setting("until", \.until, .day(), isRequired: true, "The first day, in UTC, on which it is validated again."),
     ]
 
     private static let stub: [Setting<ResolverStub>] = [

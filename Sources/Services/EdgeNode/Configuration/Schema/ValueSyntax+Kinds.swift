@@ -29,6 +29,11 @@ extension ValueSyntax {
         }
     }
 
+    /// A day.
+    static func day() -> ValueSyntax where Value == CalendarDay {
+        .text("day such as 2027-01-31") { text, _ in CalendarDay(text) }
+    }
+
     /// A size within a range.
     static func size(_ range: ClosedRange<ByteCount>) -> ValueSyntax where Value == ByteCount {
         let limits = "\(range.lowerBound) to \(range.upperBound)"

@@ -60,6 +60,16 @@ struct UnboundConfigurationTests {
         #expect(configuration.description.contains("20326"))
     }
 
+    @Test("Each option is chosen once, since libunbound heeds the last of two (field D1, D3)")
+    func chosenOnce() throws {
+        let text = try UnboundConfiguration(SecureResolverSettings()).text(at: LabInternet.realTime())
+        let names = text.split(separator: "\n").compactMap { $0.split(separator: ":").first }
+            .filter { !$0.hasPrefix("trust-anchor") }
+        let repeated = Dictionary(grouping: names) { $0 }.filter { $0.value.count > 1 }.keys
+        #expect(repeated.isEmpty, "\(repeated)")
+        #expect(text.contains("aggressive-nsec: no\n"))
+    }
+
     @Test("Without a trust anchor nothing starts, for all would be insecure")
     func noAnchor() {
         var settings = SecureResolverSettings()

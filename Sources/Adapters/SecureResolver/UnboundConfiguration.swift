@@ -102,9 +102,9 @@ struct UnboundConfiguration: Equatable, Sendable {
         "harden-dnssec-stripped: yes", "val-permissive-mode: no",
         // Records that a server has no say about are dropped, and with them what it could poison us with.
         "harden-glue: yes", "val-clean-additional: yes", "harden-short-bufsize: yes",
-        // Signed denials may answer for names that they cover (RFC 8020, RFC 8198): they are proofs, and spare servers the
+        // A signed denial of a name answers for all names below it (RFC 8020): it is a proof, and spares servers the
         // questions that a flood of forged senders would make.
-        "harden-below-nxdomain: yes", "aggressive-nsec: yes",
+        "harden-below-nxdomain: yes",
         // An answer outlives its time nowhere: a TLSA record that was withdrawn must not count.
         "serve-expired: no", "cache-min-ttl: 0",
         // These three guess at forgeries by asking more, and fail with servers that are merely odd. Signatures tell better.

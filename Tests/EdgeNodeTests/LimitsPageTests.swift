@@ -11,7 +11,7 @@ struct LimitsPageTests {
     private static let others: Set = [
         "smtp.listeners", "smtp.proxy-networks", "delivery.hostname", "delivery.source-addresses",
         "delivery.address-preference", "delivery.own-addresses", "delivery.allow-loopback", "delivery.port",
-        "delivery.sites", "delivery.chunking", "delivery.insecure-mx",
+        "delivery.sites", "delivery.chunking", "delivery.eight-bit-conversion", "delivery.insecure-mx",
     ]
 
     private func text(of page: String) throws -> String {

@@ -249,6 +249,36 @@ import Testing
         #expect(talk.written.isEmpty && talk.session.stage == .ready)
     }
 
+    @Test("For a host without 8BITMIME a message goes out 7-bit, or for a reason not at all (field C2)")
+    func conversion() throws {
+        let content = Array("From: <s@relay.test>\r\n\r\n\u{e4}\r\n".utf8)
+        func message(_ content: [UInt8]) throws -> SMTPClientMessage {
+            var survey = SevenBitSurvey(size: content.count)
+            survey.consume(content)
+            let recipient = EnvelopeRecipient(try #require(ForwardPath("<a@mx.test>")))
+            var message = SMTPClientMessage(
+                reversePath: .null, recipients: [recipient], body: .eightBitMIME, size: content.count)
+            #expect(message.needsConversion(for: SMTPServerCapabilities()))
+            message.convert(by: survey.finish())
+            return message
+        }
+        var talk = try ClientConversation()
+        talk.getReady("SIZE 1000")
+        let converted = try message(content)
+        talk.begin(converted)
+        #expect(talk.written.last == "MAIL FROM:<> SIZE=\(converted.size)")
+        #expect(converted.body == .sevenBit && converted.size > content.count)
+
+        var refusing = try ClientConversation()
+        refusing.getReady("SIZE 1000")
+        refusing.begin(try message(Array("DKIM-Signature: v=1\r\n".utf8) + content))
+        #expect(refusing.outcomes == [.unsuitable(.unconvertible(.signed))] && refusing.written.isEmpty)
+        let limitation = HostLimitation.unconvertible(.signed)
+        #expect("\(limitation.status)" == "5.6.3")
+        #expect(
+            "\(limitation)" == "the host does not take 8-bit text, and the message is not converted: it is signed")
+    }
+
     @Test("All recipients refused, DATA let through: the content ends empty (RFC 2920 §3.1)")
     func nobody() throws {
         for feeding in Feeding.allCases {

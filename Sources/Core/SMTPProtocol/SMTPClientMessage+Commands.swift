@@ -22,8 +22,10 @@ extension SMTPClientMessage {
             if self.reversePath.isInternational { return .noSMTPUTF8(neededBy: .sender) }
             if self.hasInternationalHeader { return .noSMTPUTF8(neededBy: .header) }
         }
-        // To re-encode it (RFC 6152 §3) would break signatures; 8-bit text is never sent where it was not offered.
-        if self.body == .eightBitMIME, !capabilities.eightBitMIME { return .noEightBitMIME }
+        // 8-bit text is never sent where it was not offered. Whether it becomes 7-bit was decided before (RFC 6152 §3).
+        if self.needsConversion(for: capabilities) {
+            return self.conversionRefusal.map { .unconvertible($0) } ?? .noEightBitMIME
+        }
         if let limit = capabilities.maximumSize, self.size > limit { return .maximumSize(limit) }
         return nil
     }

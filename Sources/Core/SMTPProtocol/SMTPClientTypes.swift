@@ -17,9 +17,11 @@ public struct SMTPClientMessage: Hashable, Sendable {
     /// The recipients, in the order of the outcomes; no more than the host takes in one transaction.
     public let recipients: [EnvelopeRecipient]
     /// What the content needs.
-    public let body: Envelope.BodyType
-    /// The bytes of the content as stored.
-    public let size: Int
+    public private(set) var body: Envelope.BodyType
+    /// The bytes of the content as it is given to the host, before dots are stuffed.
+    public private(set) var size: Int
+    /// Why the content is not made 7-bit for a host without 8BITMIME, where that was asked for.
+    public private(set) var conversionRefusal: SevenBitRefusal?
     /// Whether the header section holds UTF-8 and so needs SMTPUTF8, whatever the addresses (RFC 6531 §3.4).
     public var hasInternationalHeader = false
     /// RET=, for hosts with DSN.
@@ -35,6 +37,19 @@ public struct SMTPClientMessage: Hashable, Sendable {
         self.recipients = recipients
         self.body = body
         self.size = size
+    }
+
+    /// Whether this host can be given the content only as 7-bit (RFC 6152 §3).
+    public func needsConversion(for capabilities: SMTPServerCapabilities) -> Bool {
+        self.body == .eightBitMIME && !capabilities.eightBitMIME
+    }
+
+    /// The content goes to the host as the plan says, or there is a reason why it cannot.
+    public mutating func convert(by plan: Result<SevenBitPlan, SevenBitRefusal>) {
+        switch plan {
+        case .success(let plan): (self.body, self.size) = (.sevenBit, plan.size)
+        case .failure(let refusal): self.conversionRefusal = refusal
+        }
     }
 }
 

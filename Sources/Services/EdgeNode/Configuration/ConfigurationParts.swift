@@ -99,6 +99,14 @@ public enum ResolverSandbox: String, CaseIterable, Hashable, Sendable {
     case off
 }
 
+/// Which 8-bit messages become quoted-printable for hosts without 8BITMIME (RFC 6152 §3).
+public enum EightBitConversion: String, CaseIterable, Hashable, Sendable {
+    /// None: another host is tried, else the sender is told.
+    case never
+    /// Those that nothing signs or encrypts.
+    case unsigned
+}
+
 /// One of our addresses that connections to receiving hosts come from.
 public struct SourceAddress: Hashable, Sendable {
     public var address = IPAddress.v4(0)

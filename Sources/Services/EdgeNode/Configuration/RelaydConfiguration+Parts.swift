@@ -141,6 +141,7 @@ extension RelaydConfiguration {
             node: self.node.name, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             usesChunking: self.delivery.chunking,
+            convertsEightBit: self.delivery.eightBitConversion == .unsigned,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, retries: self.retryPolicy,
             reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)

@@ -124,6 +124,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var sites: [SiteRule] = []
         public var messagesPerConnection = 100
         public var chunking = true
+        public var eightBitConversion = EightBitConversion.never
         public var insecureMX = InsecureMXPolicy.authenticate
         public var connectTimeout = Duration.seconds(30)
         public var greetingTimeout = Duration.seconds(300)

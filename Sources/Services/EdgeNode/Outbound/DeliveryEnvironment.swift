@@ -19,6 +19,8 @@ struct DeliveryEnvironment: Sendable {
         var timeouts: SMTPTimeouts
         /// Content goes by BDAT where the host offers that.
         var usesChunking: Bool
+        /// 8-bit content that nothing signs becomes 7-bit for hosts without 8BITMIME.
+        var convertsEightBit: Bool
         let connectionsPerDestination: Int
         let messagesPerConnection: Int
         let retries: RetryPolicy

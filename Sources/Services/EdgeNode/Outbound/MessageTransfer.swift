@@ -42,6 +42,8 @@ struct MessageTransfer {
     let term: ShardTerm
     let eventLoop: any EventLoop
     private var isOnRecord = false
+    /// How the content becomes 7-bit, or why it does not; `nil` until a host needs it so.
+    private var sevenBitPlan: Result<SevenBitPlan, SevenBitRefusal>?
 
     init(environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop) {
         self.environment = environment
@@ -94,8 +96,17 @@ struct MessageTransfer {
     private mutating func transact(
         over connection: OutboundConnection, _ recipients: [EnvelopeRecipient]
     ) async -> Transaction {
-        guard let message = self.message(to: recipients) else {
+        guard var message = self.message(to: recipients) else {
             return Transaction(failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
+        }
+        var conversion: SevenBitConversion?
+        if self.environment.settings.convertsEightBit, message.needsConversion(for: connection.capabilities) {
+            guard let plan = await self.planConversion() else {
+                connection.quit()
+                return Transaction(failure: HostFailure(.connectionLost, "the content cannot be read"))
+            }
+            message.convert(by: plan)
+            conversion = (try? plan.get()).map { SevenBitConversion($0) }
         }
         // The database is asked while the peer reads the envelope.
         let beginning = connection.begin(message, on: self.eventLoop)
@@ -109,8 +120,28 @@ struct MessageTransfer {
         case .done(let outcomes): return Transaction(outcomes: outcomes)
         case .failed(let failure, let decided): return Transaction(outcomes: decided, failure: failure)
         case nil: return Transaction(failure: HostFailure(.connectionLost))
-        case .transferContent: return await self.transfer(source, over: connection)
+        case .transferContent: return await self.transfer(source, convertedBy: conversion, over: connection)
         }
+    }
+
+    /// Reads the content once, to know before MAIL whether it can become 7-bit, and how large it is then; `nil` when it cannot
+    /// be read.
+    private mutating func planConversion() async -> Result<SevenBitPlan, SevenBitRefusal>? {
+        if let plan = self.sevenBitPlan { return plan }
+        var survey = SevenBitSurvey(size: self.entry.size)
+        if survey.refusal == nil {
+            var source = await BodySource.open(self.entry.key, in: self.environment.store)
+            reading: while survey.refusal == nil {
+                switch await source.next() {
+                case .chunk(let bytes): survey.consume(bytes)
+                case .end: break reading
+                case .unreadable: return nil
+                }
+            }
+        }
+        let plan = survey.finish()
+        self.sevenBitPlan = plan
+        return plan
     }
 
     /// Puts the attempt on record, once for all transactions, and reads the first of the content.
@@ -126,8 +157,10 @@ struct MessageTransfer {
     }
 
     /// Writes the content, and its end if that is still allowed.
-    private func transfer(_ source: BodySource, over connection: OutboundConnection) async -> Transaction {
-        let isWhole = await self.write(source, to: connection)
+    private func transfer(
+        _ source: BodySource, convertedBy conversion: SevenBitConversion?, over connection: OutboundConnection
+    ) async -> Transaction {
+        let isWhole = await self.write(source, convertedBy: conversion, to: connection)
         var isLeaseTooShort = false
         let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
         let finished = await connection.finish(on: self.eventLoop, orBecause: refusal) {
@@ -147,12 +180,21 @@ struct MessageTransfer {
     }
 
     /// Writes the content, as far as the host wants it; `false` when it cannot be read.
-    private func write(_ source: BodySource, to connection: OutboundConnection) async -> Bool {
+    private func write(
+        _ source: BodySource, convertedBy conversion: SevenBitConversion?, to connection: OutboundConnection
+    ) async -> Bool {
         var source = source
+        var conversion = conversion
         while connection.takesContent {
             switch await source.next() {
-            case .chunk(let bytes): _ = await connection.write(bytes, on: self.eventLoop).value
-            case .end: return true
+            case .chunk(let bytes):
+                let content = conversion?.convert(bytes) ?? bytes
+                if !content.isEmpty { _ = await connection.write(content, on: self.eventLoop).value }
+            case .end:
+                guard var ending = conversion else { return true }
+                guard let rest = ending.finish() else { return false }
+                if !rest.isEmpty { _ = await connection.write(rest, on: self.eventLoop).value }
+                return true
             case .unreadable: return false
             }
         }

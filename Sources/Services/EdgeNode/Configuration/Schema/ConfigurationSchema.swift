@@ -189,6 +189,10 @@ enum ConfigurationSchema {
             "delivery.chunking", \.delivery.chunking, .flag(),
             "Send content by BDAT (RFC 3030) to hosts that offer CHUNKING and PIPELINING; DATA otherwise."),
         Key(
+            "delivery.eight-bit-conversion", \.delivery.eightBitConversion, .choice(),
+            "Which 8-bit messages become quoted-printable for hosts without 8BITMIME: none, or those that nothing signs or encrypts. Others go to another host of the domain, or bounce with 5.6.3."
+        ),
+        Key(
             "delivery.insecure-mx", \.delivery.insecureMX, .choice(),
             "What TLSA records are worth where the MX record is not signed."),
         Key(

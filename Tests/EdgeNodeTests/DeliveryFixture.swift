@@ -104,10 +104,13 @@ struct DeliveryFixture {
     @discardableResult
     func enqueue(to domain: DomainName, recipients: [QueueRecipient]? = nil) async throws -> MessageID {
         let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
+        // Of a client that may relay, so that all reports on it are sent.
+        var attributes = MessageAttributes()
+        attributes.mayRelay = true
         let body = "Message-ID: <\(id)@client.test>\r\nSubject: x\r\n\r\nHello\r\n"
         try await self.writer.enqueue(
             AcceptedMessage(
-                id: id, sender: "alice@alpha.test",
+                id: id, sender: "alice@alpha.test", attributes: attributes,
                 entries: [
                     AcceptedEntry(domain: domain, recipients: recipients ?? [QueueRecipient(address: "bob@\(domain)")])
                 ],

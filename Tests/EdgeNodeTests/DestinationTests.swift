@@ -92,6 +92,25 @@ struct DestinationTests {
         }
     }
 
+    @Test(
+        "Deliveries whose BDAT is refused at the same time all go by DATA, and the domain is not held back (field C4)")
+    func chunkingRefusedAtOnce() async throws {
+        // Each answer comes when all three have sent their BDAT, from three senders' point of view a closing one.
+        let rules: [ScriptedRule] =
+            [.alsoOffer("CHUNKING"), .on(.mail, .wait(.milliseconds(500)), .proceed)]
+            + (1...3).map { .on(.endOfData, connection: $0, .wait(.milliseconds(500)), .reply("502 5.5.1 unknown")) }
+        try await ScriptedPeer.with(rules) { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)], { $0.messagesPerConnection = 1 }) { queue in
+                for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
+                await (try queue.destination("bravo.test")).run()
+                #expect(try await queue.waiting() == 0)
+                #expect(try await queue.backoff(of: "bravo.test") == nil)
+                #expect(peer.received.count { $0.replyCode == 250 } == 3)
+                #expect(peer.received.count { $0.replyCode == 502 } >= 2, "at least two were refused")
+            }
+        }
+    }
+
     @Test("A rule turns BDAT off for some sites (field C4)", arguments: [true, false])
     func chunkingRule(_ isOn: Bool) async throws {
         var configuration = RelaydConfiguration(hostName: "relay.test")

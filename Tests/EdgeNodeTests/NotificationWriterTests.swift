@@ -112,6 +112,16 @@ struct NotificationWriterTests {
         }
     }
 
+    @Test("A stranger's report goes to no address literal, however it is spelt; one of who may relay does (field C16)")
+    func literalSenders() throws {
+        for sender in ["eve@10-0-0-5.address-literal.invalid", "eve@[10.0.0.5]"] {
+            #expect(self.failures(.of(["bob@bravo.test"], sender: sender, clientMayRelay: false)).isEmpty)
+        }
+        #expect(self.failures(.of(["bob@bravo.test"], sender: "eve@10-0-0-5.address-literal.invalid")).isEmpty)
+        let reports = self.failures(.of(["bob@bravo.test"], sender: "alice@[192.0.2.1]"))
+        #expect(reports.map(\.entries.first?.domain) == ["192-0-2-1.address-literal.invalid"])
+    }
+
     @Test("A report on a stranger's message stays small whatever a host said (field A3)")
     func longReplies() throws {
         let long = RemoteReply(550, nil, String(repeating: "y", count: 2000))

@@ -1,5 +1,6 @@
 /// Mail for an address literal, `user@[192.0.2.1]`, is stored and sent like mail for a domain. This is the name of that domain: one
-/// below `invalid`, which no DNS has (RFC 6761 §6.4). Nobody can write to the name itself.
+/// below `invalid`, which no DNS has (RFC 6761 §6.4). Nobody can write to the name itself: it is refused in RCPT, and no report
+/// goes to a sender who states it.
 extension DomainName {
     private static let literalSuffix = ".address-literal.invalid"
 
@@ -27,7 +28,7 @@ extension DomainName {
     }
 
     /// Whether it can stand for an address literal only, or for nothing.
-    var isOfLiterals: Bool { ".\(self.text)".hasSuffix(Self.literalSuffix) }
+    public var isOfLiterals: Bool { ".\(self.text)".hasSuffix(Self.literalSuffix) }
 }
 
 extension Mailbox {

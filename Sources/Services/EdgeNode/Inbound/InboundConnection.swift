@@ -291,7 +291,10 @@ final class InboundConnection: ChannelInboundHandler {
     private static let mostReplies = 16 << 10
     /// Bytes read of the client's and not processed yet. While it keeps its side open that is one read; of a client that has ended
     /// its side, it is all that the socket's receive buffer held.
-    private static let mostInput = 8 << 20
+    private static let mostInput = 1 << 20
+    /// Bytes that the system is asked to hold of a client until they are read; Linux allows twice as many. More would come into
+    /// memory at once when the client ends its side.
+    static let receiveBuffer = 256 << 10
 
     private func count(_ reply: SMTPReply) {
         guard let reason = RejectReason(reply) else { return }

@@ -28,6 +28,8 @@ struct SMTPListener: Sendable {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Set on the listener, so that it counts from the handshake on.
+            .serverChannelOption(.socketOption(.so_rcvbuf), value: .init(InboundConnection.receiveBuffer))
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A client that has ended its side still gets what it is owed.
             .childChannelOption(.allowRemoteHalfClosure, value: true)

@@ -54,6 +54,11 @@ struct AttemptProgress: Sendable {
         return self.undecided.filter { index in there.allSatisfy { $0.outcomes[index] == nil } }
     }
 
+    /// The host at this address has refused BDAT in this attempt.
+    func hasRefusedChunking(_ address: IPAddress) -> Bool {
+        self.tries.contains { $0.address == address && $0.failure?.isChunkingRefusal == true }
+    }
+
     /// The connection had carried all that it may: over another one to the same address the rest may follow.
     var isCutShort: Bool { self.tries.last?.isCutShort == true }
 

@@ -10,13 +10,9 @@ final class ChunkingRefusals: Sendable {
 
     private let refused = Mutex(ExpiringCache<IPAddress, Bool>(maximumEntries: hosts))
 
-    /// The host at this address has refused BDAT. `false` where that was known.
-    func note(_ address: IPAddress, at now: ContinuousClock.Instant = .now) -> Bool {
-        self.refused.withLock { refused in
-            guard refused.value(of: address, at: now) == nil else { return false }
-            refused.store(true, of: address, until: now + Self.memory)
-            return true
-        }
+    /// The host at this address has refused BDAT.
+    func note(_ address: IPAddress, at now: ContinuousClock.Instant = .now) {
+        self.refused.withLock { $0.store(true, of: address, until: now + Self.memory) }
     }
 
     /// Whether the host at this address is to get no BDAT.

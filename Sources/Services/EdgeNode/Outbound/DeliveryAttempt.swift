@@ -272,8 +272,10 @@ struct DeliveryAttempt {
         attempt.isCutShort = sent.isCutShort
         for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
         if sent.outcomes.values.contains(where: \.isAccepted) { current.place.delivered() }
-        if sent.failure?.isChunkingRefusal == true, self.environment.chunkingRefusals.note(current.address) {
-            attempt.isCutShort = true
+        if sent.failure?.isChunkingRefusal == true {
+            self.environment.chunkingRefusals.note(current.address)
+            // Once more to the same address, by DATA. Other connections may have learnt of it at the same time.
+            attempt.isCutShort = !self.progress.hasRefusedChunking(current.address)
         }
         link = current
         if !current.connection.isReady || current.isUsedUp(self.environment.settings) || self.environment.sites.isOwed {

@@ -67,6 +67,7 @@ extension HostTry {
     /// for everybody.
     fileprivate var isClosing: Bool {
         self.failedByItself && self.established != nil && self.failure?.isServiceRefusal == true
+            && self.failure?.isChunkingRefusal != true
     }
 
     private var failedByItself: Bool {

@@ -34,7 +34,7 @@ struct NotificationWriter {
     /// one that cannot be written to.
     func reports(returning content: ReturnedContent) -> [Reports] {
         guard case .mailbox(let sender)? = ReversePath(storedText: self.entry.sender),
-            let domain = sender.domainName
+            let domain = self.domain(of: sender)
         else { return [] }
         return DeliveryStatusNotification.Action.allCases.compactMap { action in
             let recipients = self.recipients(action)
@@ -44,6 +44,15 @@ struct NotificationWriter {
                 ? self.messages(action, to: sender, domain, on: recipients, returning: content)
                 : self.shortMessage(action, to: sender, domain, on: recipients, returning: content)
             return Reports(action: action, messages: messages)
+        }
+    }
+
+    /// Where reports to a sender go. A literal is an address of anybody's choice, so only a client that may relay has reports
+    /// sent there. The name that a literal is stored under is nobody's.
+    private func domain(of sender: Mailbox) -> DomainName? {
+        switch sender.domain {
+        case .name(let name): name.isOfLiterals ? nil : name
+        case .literal: self.entry.attributes.mayRelay ? sender.queueDomain : nil
         }
     }
 

@@ -36,7 +36,22 @@ struct ResolverHealthTests {
         pace.examined(true, began: self.start + .seconds(1), byFailure: false)
         #expect(!pace.isDue(false, at: self.start + .seconds(30)))
         #expect(pace.isDue(false, at: self.start + .seconds(31)))
-        #expect(pace.isDue(true, at: self.start + .seconds(2)), "the first failure is news")
+        #expect(
+            pace.isDue(true, at: self.start + .seconds(1)), "the first failure is news, however lately all was well")
+    }
+
+    @Test(
+        "Where several domains begin to fail and hardly any look-up goes well, the next examination is soon (field A6)")
+    func jump() throws {
+        var pace = ExaminationPace()
+        pace.examined(true, began: self.start, byFailure: false)
+        for second in [1, 3, 7, 15] { pace.examined(true, began: self.start + .seconds(second), byFailure: true) }
+        pace.failed(try self.hop(1))
+        #expect(!pace.isDue(true, at: self.start + .seconds(17)), "one domain again and again")
+        for number in 1...48 { pace.failed(try self.hop(number)) }
+        #expect(pace.isDue(true, at: self.start + .seconds(17)))
+        for _ in 0..<50 { pace.noteSuccess() }
+        #expect(!pace.isDue(true, at: self.start + .seconds(17)), "most go well")
     }
 
     @Test(

@@ -73,7 +73,7 @@ struct DNSSECFaultTests {
             try await LabRelay.with([.dane("bravo.test"), stale], options) { lab in
                 try await lab.relayd.launch()
                 let complaint = await lab.relayd.waitForLogLine(within: .seconds(60)) {
-                    $0["msg"] == "resolver does not validate; mail waits"
+                    $0["msg"] == "resolver does not validate; mail that needs DNS waits"
                 }
                 #expect(complaint?["reason"]?.contains("bogus") == true, "\(complaint?.text ?? "")")
                 let id = try await lab.submit(to: "bob@bravo.test")

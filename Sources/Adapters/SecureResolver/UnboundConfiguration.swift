@@ -77,8 +77,8 @@ struct UnboundConfiguration: Equatable, Sendable {
             // Name servers are looked up one at a time and when they are needed, not all that a delegation names.
             "target-fetch-policy: \"0 0 0 0 0\"",
             // What fails is asked again by the queue: other servers of a zone whose answers are bogus are tried twice, not five
-            // times, and a server that says nothing of use three times.
-            "val-max-restart: 2", "outbound-msg-retry: 3",
+            // times.
+            "val-max-restart: 2",
             // The self-test's name must be denied by the root, not by what is known of it; and denials made up from others
             // are one more way through the validator.
             "aggressive-nsec: no",

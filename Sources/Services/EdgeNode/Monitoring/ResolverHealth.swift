@@ -18,6 +18,7 @@ actor ResolverHealth {
     private var share = BogusShare(at: .now)
     private var saidThatMostAreBogus: ContinuousClock.Instant?
     private var isClosed = false
+    private var isExamining = false
     /// One waiting request says all that more could say.
     private let (requests, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -32,14 +33,15 @@ actor ResolverHealth {
     /// A look-up for a domain went well, as far as DNSSEC is concerned.
     func succeeded(_ domain: NextHop) {
         self.share.note(domain, isBogus: false, at: .now)
-        self.pace.succeeded(at: .now)
+        self.pace.noteSuccess()
     }
 
     /// A look-up for a domain failed: whether it did so since our resolver does not work.
     func isAtFault(_ domain: NextHop, isBogus: Bool) async -> Bool {
         if isBogus { self.share.note(domain, isBogus: true, at: .now) }
         guard !self.isClosed else { return true }
-        if self.pace.isDue(true, at: .now) {
+        self.pace.failed(domain)
+        if self.isExamining || self.pace.isDue(true, at: .now) {
             self.request.yield()
             await withCheckedContinuation { self.waiting.append($0) }
         }
@@ -79,6 +81,8 @@ actor ResolverHealth {
     private func examine() async {
         let hasFailed = !self.waiting.isEmpty
         if self.pace.isDue(hasFailed, at: .now) {
+            self.isExamining = true
+            defer { self.isExamining = false }
             let began = ContinuousClock.now
             // The file may have been replaced; one that is no good is told of once a look.
             if !hasFailed { _ = await self.reloadAnchors() }

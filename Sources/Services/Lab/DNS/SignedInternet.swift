@@ -23,6 +23,8 @@ public actor SignedInternet {
     public nonisolated let resolverOptions: [(name: String, value: String)] = [
         // By default it neither asks servers on loopback nor believes that there is a `test.` (RFC 6761).
         ("do-not-query-localhost", "no"), ("local-zone", "\"test.\" nodefault"),
+        // Else its questions, of which thousands may be under way, would take the ports of other servers of the lab.
+        ("outgoing-port-avoid", "\(Ports.range.lowerBound)-\(Ports.range.upperBound)"),
     ]
 
     private let files: KnotFiles

@@ -5,7 +5,7 @@ import Synchronization
 public enum Ports {
     /// Below the ports that Linux gives to outgoing connections and to whoever asks for port 0 (from 32768), and above the
     /// ones that well-known services have.
-    private static let range: ClosedRange<UInt16> = 20_000...32_700
+    static let range: ClosedRange<UInt16> = 20_000...32_700
 
     private static let loopback: UInt32 = 0x7F00_0001
 

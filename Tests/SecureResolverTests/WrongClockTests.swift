@@ -32,6 +32,39 @@ struct WrongClockTests {
         }
     }
 
+    @Test(
+        "TLSA records that are asked for past the caches take the place of those that were kept, once in a while (field D6)"
+    )
+    func renewed() async throws {
+        let question = DNSQuestion("_25._tcp.late.test", .tlsa)
+        func records(_ byte: UInt8) -> [LabRecord] { [.tlsa("late.test", 3, 1, 1, Array(repeating: byte, count: 32))] }
+        let zone = LabZone("late.test", .signed, records(1), defaultTTL: 3_600)
+        try await LabInternet.withInternet([zone]) { internet in
+            let resolver = try await LabInternet.resolver(internet)
+            let old = await resolver.answer(to: question)
+            try await internet.update("late.test", records(2))
+            #expect(await resolver.answer(to: question) == old)
+            #expect(await resolver.renew(question) == .renewed)
+            let new = await resolver.answer(to: question)
+            #expect(new != old)
+            guard case .found(_, .secure, _) = new else {
+                Issue.record("\(new)")
+                return
+            }
+            try await internet.update("late.test", records(3))
+            guard case .kept(let end?) = await resolver.renew(question) else {
+                Issue.record("asked twice at once")
+                return
+            }
+            #expect(end > LabInternet.realTime() + .seconds(3_000))
+            #expect(await resolver.answer(to: question) == new)
+            await internet.stopServer()
+            let other = DNSQuestion("_25._tcp.never.late.test", .tlsa)
+            #expect(await resolver.renew(other) == .kept(until: nil), "a failure replaces nothing")
+            await resolver.shutdown()
+        }
+    }
+
     @Test("hostile-input 26: signatures that begin half a day from now prove nothing, however long they last")
     func behind() async throws {
         let early = LabZone.Condition.signaturesEnd(after: .seconds(14 * 86_400 + 43_200))

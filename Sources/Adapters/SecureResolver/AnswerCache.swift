@@ -43,6 +43,11 @@ struct AnswerCache {
         return entry.answer
     }
 
+    /// Until when the answer to a question is kept, if there is one.
+    func expiry(of question: DNSQuestion, at now: Timestamp) -> Timestamp? {
+        self.entries[question].flatMap { $0.stored <= now && now < $0.expiry ? $0.expiry : nil }
+    }
+
     /// Keeps an answer for its lifetime from `now` on; without any lifetime it is not kept.
     mutating func store(_ timed: TimedAnswer, to question: DNSQuestion, at now: Timestamp) {
         self.remove(question)

@@ -64,6 +64,11 @@ struct Flights<Waiter> {
         return self.waiters.removeValue(forKey: question).map { Array($0.values) } ?? []
     }
 
+    /// What the DNS says now takes the place of what was kept.
+    mutating func renewed(_ question: DNSQuestion, _ timed: TimedAnswer, at now: Timestamp) {
+        if !self.isClosed { self.cache.store(timed, to: question, at: now) }
+    }
+
     /// Whether so many questions are under way that one which is not answered in time says nothing of the domain.
     var isSaturated: Bool { self.waiters.count > self.maximumFlights / 4 * 3 }
 

@@ -18,6 +18,7 @@ public final class SecureResolver: Sendable {
         var reading: AnswerReading
         /// When another child was last started to compare with.
         var compared: ContinuousClock.Instant?
+        var fresh = FreshLookups()
     }
 
     /// How often the child at work is compared with a fresh one at the most.
@@ -85,6 +86,33 @@ public final class SecureResolver: Sendable {
         } onCancel: {
             self.flights.withLock { $0.cancelled(identifier, question) }?.resume(returning: Self.cancelled)
         }
+    }
+
+    /// What came of `renew`.
+    public enum Renewal: Hashable, Sendable {
+        /// The answer is what the DNS says now.
+        case renewed
+        /// It was not asked, or said nothing: the answer from the cache stays, until then where one is kept.
+        case kept(until: Timestamp?)
+    }
+
+    /// Asks past all caches, in a process of its own, and keeps the answer instead of what was kept. It is asked so once in
+    /// `FreshLookups.pause` at most, and not beside too many others; a failure replaces nothing.
+    public func renew(_ question: DNSQuestion) async -> Renewal {
+        let now = self.now()
+        let kept = Renewal.kept(until: self.flights.withLock { $0.cache.expiry(of: question, at: now) })
+        let permitted = self.working.withLock { $0.fresh.begin(question, at: .now) ? $0.program : nil }
+        guard let program = permitted else { return kept }
+        defer { self.working.withLock { $0.fresh.ended() } }
+        guard let fresh = try? await ResolverThread(program, logger: self.logger, now: self.now) else { return kept }
+        defer { fresh.send(.stop {}) }
+        let asked = LookupQuestion(name: question.name.text, type: question.type.rawValue)
+        guard case .answered(let raw) = await Self.ask(fresh, asked, self.deadline) else { return kept }
+        let end = self.now()
+        let timed = self.working.withLock { $0.reading }.read(raw, to: question, at: end)
+        if case .failed = timed.answer { return kept }
+        self.flights.withLock { $0.renewed(question, timed, at: end) }
+        return .renewed
     }
 
     /// Asks the child at work for a name that there is not, which the root (or `selfTestZone`) must deny securely, and says

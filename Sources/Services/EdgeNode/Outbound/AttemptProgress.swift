@@ -37,6 +37,12 @@ struct AttemptProgress: Sendable {
         self.tried(attempt)
     }
 
+    /// Says more of why the last try failed.
+    mutating func explain(_ text: String) {
+        guard let last = self.tries.indices.last, let failure = self.tries[last].failure else { return }
+        self.tries[last].failure = failure.explained(by: text)
+    }
+
     /// Takes one of the addresses that the attempt may try; `false` when there is none left.
     mutating func takeAddress() -> Bool {
         guard self.addressesLeft > 0 else { return false }

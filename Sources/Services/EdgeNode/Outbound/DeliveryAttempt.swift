@@ -20,6 +20,8 @@ struct DeliveryAttempt {
     private var progress: AttemptProgress
     /// A host is left that would have been tried, but for us.
     private var isCutOff = false
+    /// Hosts whose TLSA records were asked for anew.
+    private var renewed: Set<DomainName?> = []
     private var site = ReceivingSite.hosts([])
     /// When the host that is being tried was looked up.
     private var planned = ContinuousClock.now
@@ -114,10 +116,28 @@ struct DeliveryAttempt {
                 let count = self.tries.count
                 if let end = await self.tryAddress(of: addresses, host, requirement, over: &link) { return end }
                 guard self.tries.count > count, let last = self.tries.last else { break }
+                if let host = await self.renewal(of: host, after: last) { return await self.tryHost(host, over: &link) }
                 if !last.isCutShort { addresses.removeAll { $0 == last.address } }
             }
             return nil
         }
+    }
+
+    /// The host by other TLSA records, where those that it did not match came from a cache and are others by now. Each host
+    /// is asked for so once.
+    private mutating func renewal(of host: PlannedHost, after last: HostTry) async -> PlannedHost? {
+        guard let failure = last.failure?.failure, failure == .tlsaInvalid || failure == .certificateExpired,
+            let address = last.address, self.renewed.insert(host.name).inserted
+        else { return nil }
+        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
+        switch await self.environment.routes.renewed(host, at: address, for: nextHop) {
+        case .changed(let later): return later
+        case .same: self.progress.explain("the TLSA records are the same when asked for anew")
+        case .kept(nil): self.progress.explain("the TLSA records could not be asked for anew")
+        case .kept(let end?):
+            self.progress.explain("the TLSA records came from the cache, which keeps them until \(end)")
+        }
+        return nil
     }
 
     /// Over a connection that is open already, if there is one that may serve.

@@ -67,6 +67,27 @@ struct RouteFinder: Sendable {
         return host.isConfirmed(by: later, at: address)
     }
 
+    /// What asking anew for the TLSA records of a host came to.
+    enum TLSARenewal {
+        /// They demand something else now.
+        case changed(PlannedHost)
+        case same
+        /// They came from the cache and stay there, until then if that is known.
+        case kept(until: Timestamp?)
+    }
+
+    /// Asks for the TLSA records of a host past the caches, after they did not match what it showed at `address`.
+    func renewed(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> TLSARenewal {
+        guard let base = host.tlsa?.baseDomain, let owner = base.name.prefixed(by: "_\(base.port)._tcp") else {
+            return .same
+        }
+        if case .kept(let end) = await self.resolver.renew(DNSQuestion(owner, .tlsa)) { return .kept(until: end) }
+        guard case .success(let route) = await self.route(to: nextHop), let later = await route.host(host.name),
+            later.failure == nil, !host.isConfirmed(by: later, at: address)
+        else { return .same }
+        return .changed(later)
+    }
+
     /// Looks one host up. Takes three rounds, each as long as the resolver's deadline at most; and more where an insecure
     /// answer needs its proof, of which each comes only after a round that was answered.
     fileprivate func plan(_ host: HostPlanning, for nextHop: NextHop) async -> Result<PlannedHost, NoRoute> {

@@ -25,6 +25,11 @@ private struct Packet {
         return Self.record(owner, 46, [0, 1, 13, 2, 0, 0, 0, 60] + expiry + [0, 0, 0, 0, 0, 1, 0])
     }
 
+    /// The signature of a zone over an NSEC3 record.
+    static func signature(over owner: DomainName, by zone: DomainName) -> [UInt8] {
+        Self.record(owner, 46, [0, 50, 13, 2] + Array(repeating: 0, count: 14) + WireName(zone).bytes + [9, 9])
+    }
+
     static func denial(_ owner: DomainName, iterations: UInt16) -> [UInt8] {
         Self.record(owner, 50, [1, 0, UInt8(iterations >> 8), UInt8(iterations & 0xFF), 0, 0])
     }
@@ -101,12 +106,17 @@ struct AnswerReadingTests {
         return [0, 8] + bits
     }
 
-    private static func nsec3(flags: UInt8 = 0, iterations: UInt8 = 0, _ types: [UInt8]) -> [UInt8] {
-        Packet.record("hash.test", 50, [1, flags, 0, iterations, 2, 9, 9, 3, 7, 7, 7] + Self.bitmap(types))
+    private static func nsec3(
+        of owner: DomainName = "hash.test", flags: UInt8 = 0, iterations: UInt8 = 0, _ types: [UInt8]
+    ) -> [UInt8] {
+        Packet.record(owner, 50, [1, flags, 0, iterations, 2, 9, 9, 3, 7, 7, 7] + Self.bitmap(types))
     }
 
-    private func denial(of name: DomainName = "a.test", _ authority: [[UInt8]], secure: Bool = true) -> DNSAnswer {
-        self.read(Packet(authority: authority), secure: secure, .init(name, .ds)).answer
+    private func denial(
+        of name: DomainName = "a.test", via alias: [UInt8]? = nil, _ authority: [[UInt8]], secure: Bool = true
+    ) -> DNSAnswer {
+        let packet = Packet(answers: alias.map { [$0] } ?? [], authority: authority)
+        return self.read(packet, secure: secure, .init(name, .ds)).answer
     }
 
     @Test("A denial of DS proves an unsigned delegation where it shows NS, no SOA and no DS at the name (field D2)")
@@ -131,13 +141,46 @@ struct AnswerReadingTests {
 
     @Test("An insecure denial of DS proves one only where its zone opts out, by so many iterations at most (field D2)")
     func optOut() {
-        #expect(self.denial([Self.nsec3(flags: 1, [1])], secure: false) == .absent(.unsignedDelegation, .insecure))
-        #expect(self.denial([Self.nsec3([2])], secure: false) == .absent(.noData, .insecure))
+        let signature = Packet.signature(over: "hash.test", by: "test")
+        let proof = [Self.nsec3(flags: 1, [1]), signature]
+        #expect(self.denial(proof, secure: false) == .absent(.unsignedDelegation, .insecure))
+        #expect(self.denial([Self.nsec3([2]), signature], secure: false) == .absent(.noData, .insecure))
         #expect(self.denial([], secure: false) == .absent(.noData, .insecure))
         let deep = Packet.record("hash.test", 50, [1, 1, 10, 0, 0, 0])
         #expect(
             self.denial([deep], secure: false)
                 == .failed(.bogus("NSEC3 with 2560 iterations, more than 2500 (RFC 5155)")))
+    }
+
+    @Test(
+        "The denial of an alias's target says nothing of a delegation at the alias, secure or not (field D2)",
+        arguments: [
+            Packet.record("a.test", 5, WireName("b.test").bytes), Packet.record("test", 39, WireName("b.test").bytes),
+        ])
+    func aliasedDenials(_ alias: [UInt8]) {
+        #expect(self.denial(via: alias, [Self.nsec3([2])]) == .absent(.noData, .secure))
+        #expect(
+            self.denial(via: alias, [Packet.record("a.test", 47, WireName("b.test").bytes + Self.bitmap([2]))])
+                == .absent(.noData, .secure))
+        let optOut = [Self.nsec3(flags: 1, [1]), Packet.signature(over: "hash.test", by: "test")]
+        #expect(self.denial(via: alias, optOut, secure: false) == .absent(.noData, .insecure))
+    }
+
+    @Test("Only a zone above a name denies DS there, and only with its signature it opts out (field D2)")
+    func denialsOfOtherZones() {
+        for zone in ["b.test", "a.test", "x.a.test"] as [DomainName] {
+            let owner = zone.prefixed(by: "hash")!
+            #expect(self.denial([Self.nsec3(of: owner, [2])]) == .absent(.noData, .secure), "\(zone)")
+            let optOut = [Self.nsec3(of: owner, flags: 1, [1]), Packet.signature(over: owner, by: zone)]
+            #expect(self.denial(optOut, secure: false) == .absent(.noData, .insecure), "\(zone)")
+        }
+        let unsigned = Self.nsec3(flags: 1, [1])
+        let others = [
+            Packet.signature(over: "hash.test", by: "b.test"), Packet.signature(over: "other.test", by: "test"),
+            Packet.record("hash.test", 46, [0, 50]), Packet.signature("hash.test", ends: self.now),
+        ]
+        #expect(self.denial([unsigned], secure: false) == .absent(.noData, .insecure))
+        for other in others { #expect(self.denial([unsigned, other], secure: false) == .absent(.noData, .insecure)) }
     }
 
     @Test("DS records are read, a short one is malformed, and an alias is no delegation (field D2)")

@@ -50,8 +50,40 @@ struct WireName: Hashable {
 
     fileprivate init(bytes: [UInt8]) { self.bytes = bytes }
 
+    /// The name that `data` begins with, which may not be compressed; `nil` where it ends early or is too long.
+    init?(uncompressed data: ArraySlice<UInt8>) {
+        var name: [UInt8] = []
+        var rest = data
+        while let length = rest.popFirst() {
+            name.append(length)
+            guard length != 0 else {
+                self.bytes = name
+                return
+            }
+            guard length < 64, rest.count >= Int(length), name.count + Int(length) < 255 else { return nil }
+            name += rest.prefix(Int(length)).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+            rest = rest.dropFirst(Int(length))
+        }
+        return nil
+    }
+
     /// Whether this is the root.
     var isRoot: Bool { self.bytes == [0] }
+
+    /// The name one label up; `nil` for the root.
+    var parent: WireName? {
+        self.isRoot ? nil : WireName(bytes: Array(self.bytes.dropFirst(Int(self.bytes[0]) + 1)))
+    }
+
+    /// Whether this is a name below `zone`, and not `zone` itself.
+    func isBelow(_ zone: WireName) -> Bool {
+        var above = self.parent
+        while let name = above {
+            if name == zone { return true }
+            above = name.parent
+        }
+        return false
+    }
 
     /// The name as text; `nil` for the root and for labels with bytes that no host or service name has.
     var domainName: DomainName? {

@@ -114,6 +114,64 @@ struct InsecurityProofTests {
         #expect(plan(UnsignedDelegation("mx.example.org")).hosts.map(\.requirement) == [.opportunistic])
     }
 
+    @Test(
+        "dane-rules 12a: insecure denials of the addresses of a secure domain's own host bounce nothing unproven (field D2, C9)",
+        arguments: [DNSAbsence.noData, .nameError])
+    func deniedAddresses(_ absence: DNSAbsence) {
+        func plan(_ delegation: Zone.Entry, mx: Zone.Entry = MX("example.org", "mx.example.org")) -> Zone.Run {
+            Zone {
+                mx
+                Absent(.a, "mx.example.org", absence, state: .insecure)
+                Absent(.aaaa, "mx.example.org", absence, state: .insecure)
+                delegation
+            }.plan()
+        }
+        let forged = plan(DS("example.org"))
+        let question = DNSQuestion("mx.example.org", .aaaa)
+        #expect(
+            forged.hosts.map(\.failure)
+                == [.dnssecInvalid(question, .bogus("insecure below signed delegations only"))])
+        #expect(forged.hosts.map(\.states.address) == [.insecure])
+        let real = plan(UnsignedDelegation("mx.example.org"))
+        #expect(real.hosts.map(\.failure) == [.noSuchHost("mx.example.org")])
+        // An insecure MX promises nothing, so it needs no proof.
+        let insecure = plan(DS("example.org"), mx: MX("example.org", "mx.example.org", state: .insecure))
+        #expect(insecure.hosts.map(\.failure) == [.noSuchHost("mx.example.org")])
+        #expect(insecure.asked(.ds).isEmpty)
+    }
+
+    @Test("dane-rules 12a: one forged denial of two is enough to need the proof (field D2, C9)")
+    func halfDeniedAddresses() {
+        let run = Zone {
+            MX("example.org", "mx.example.org")
+            Absent(.a, "mx.example.org", state: .insecure)
+        }.plan()
+        let question = DNSQuestion("mx.example.org", .a)
+        #expect(
+            run.hosts.map(\.failure)
+                == [.dnssecInvalid(question, .bogus("insecure below signed delegations only"))])
+    }
+
+    @Test("dane-rules 12a: so do those of a domain that is its own host, as its MX is securely denied (field D2, C9)")
+    func deniedDomain() {
+        func plan(_ delegation: Zone.Entry) -> Zone.Run {
+            Zone {
+                Absent(.a, "example.org", state: .insecure)
+                Absent(.aaaa, "example.org", state: .insecure)
+                delegation
+            }.plan()
+        }
+        let forged = plan(DS("example.org"))
+        #expect(forged.noRoute == nil)
+        #expect(
+            forged.hosts.map(\.failure)
+                == [
+                    .dnssecInvalid(
+                        DNSQuestion("example.org", .aaaa), .bogus("insecure below signed delegations only"))
+                ])
+        #expect(plan(UnsignedDelegation("example.org")).noRoute == .noSuchDomain(.noData, .secure))
+    }
+
     @Test("A name with more than 16 labels is not walked down: an insecure answer there counts as failed (field D2)")
     func depth() {
         func host(_ labels: Int) -> RouteFailure? {

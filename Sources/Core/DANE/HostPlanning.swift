@@ -71,11 +71,12 @@ public struct HostPlanning: Hashable, Sendable {
         guard missing.isEmpty else { return .ask(Set(missing)) }
         var states = HostStates(mx: self.origin.mxState)
         switch self.addresses(questions.map { ($0, answers[$0] ?? .failed(.timeout)) }) {
-        case .skip(.noAddress, _) where self.isWholeDomain:
-            return .none(.noSuchDomain(.noData, self.origin.denial ?? .insecure))
         case .skip(let failure, let state):
             states.address = state
             return .planned(self.skipped(failure, states))
+        case .denied(let unproven):
+            states.address = unproven.isEmpty ? .secure : .insecure
+            return self.step(denied: unproven, states, answers)
         case .use(let addresses):
             states.address = LookupState(addresses.state)
             switch self.baseDomains(addresses, answers) {
@@ -97,6 +98,29 @@ public struct HostPlanning: Hashable, Sendable {
     /// Without an MX record the domain is its own host; without any address either, nobody takes mail there. Half of the
     /// addresses prove nothing.
     private var isWholeDomain: Bool { self.origin.denial != nil && self.planning.policy.families == .both }
+
+    /// Both families are denied. That ends delivery for good, so that denials without signatures need their proof where the
+    /// host stands in the secure domain whose MX it is: anybody could have made them up (rule 12a).
+    private func step(
+        denied unproven: [InsecurityProof], _ states: HostStates, _ answers: [DNSQuestion: DNSAnswer]
+    ) -> Step {
+        if self.isInSecureDomain, self.planning.policy.families == .both {
+            for proof in unproven {
+                switch proof.step(answers) {
+                case .ask(let questions): return .ask(questions)
+                case .failed(let failure): return .planned(self.skipped(failure, states))
+                case .proven: continue
+                }
+            }
+        }
+        if self.isWholeDomain { return .none(.noSuchDomain(.noData, self.origin.denial ?? .insecure)) }
+        return .planned(self.skipped(self.absent, states))
+    }
+
+    /// The host stands in the domain whose MX it is, and that MX, or its denial, is secure.
+    private var isInSecureDomain: Bool {
+        self.origin.nextHopNames.contains(where: self.name.isWithin) && self.origin.mxState == .secure
+    }
 
     /// TLSA at the first base domain that has a secure RRset.
     private func step(
@@ -204,6 +228,8 @@ extension HostPlanning {
     private enum AddressOutcome {
         case use(HostAddresses)
         case skip(RouteFailure, LookupState)
+        /// There is none; the proofs that those denials need which are insecure.
+        case denied([InsecurityProof])
     }
 
     private enum BaseDomainOutcome {
@@ -217,7 +243,7 @@ extension HostPlanning {
     private func addresses(_ families: [(DNSQuestion, DNSAnswer)]) -> AddressOutcome {
         var found: [HostAddresses] = []
         var failures: [RouteFailure] = []
-        var absence: LookupState = .secure
+        var unproven: [InsecurityProof] = []
         for (question, answer) in families {
             if let count = answer.aliases?.count, count > self.planning.policy.limits.aliasHops {
                 failures.append(.overLimit(question, count: count))
@@ -232,8 +258,8 @@ extension HostPlanning {
                     continue
                 }
                 found.append(HostAddresses(question: question, list: list, state: state, aliases: aliases))
-            case .absent(_, let state, _):
-                if state == .insecure { absence = .insecure }
+            case .absent(_, let state, let aliases):
+                if state == .insecure { unproven.append(self.proof(of: question, aliases)) }
             case .failed(let failure):
                 failures.append(failure.blame(question))
             }
@@ -249,7 +275,7 @@ extension HostPlanning {
                     question: first.question, list: self.used(chosen), state: first.state, aliases: aliases))
         }
         let bogus = failures.first { if case .dnssecInvalid = $0 { true } else { false } }
-        guard let failure = bogus ?? failures.first else { return .skip(self.absent, absence) }
+        guard let failure = bogus ?? failures.first else { return .denied(unproven) }
         return .skip(failure, bogus == nil ? .failed : .bogus)
     }
 
@@ -310,9 +336,7 @@ extension HostPlanning {
     private func withoutDANE(
         _ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]
     ) -> BaseDomainOutcome {
-        guard self.origin.nextHopNames.contains(where: self.name.isWithin), self.origin.mxState == .secure else {
-            return .candidates([])
-        }
+        guard self.isInSecureDomain else { return .candidates([]) }
         let question = addresses.question
         switch self.proof(of: question, addresses.aliases).step(answers) {
         case .ask(let questions): return .ask(questions)

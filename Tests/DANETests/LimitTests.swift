@@ -177,6 +177,20 @@ struct LimitTests {
         #expect(failed.plan().hosts.map(\.failure) == [.dnsQueryFailed(question, .serverFailure)])
     }
 
+    @Test("The last host of the list is known as the last (field C9)")
+    func lastHost() {
+        let planning = RoutePlanning(to: .domain("example.org"))
+        let mx = DNSQuestion("example.org", .mx)
+        guard case .hosts(let hosts) = planning.step([mx: MX("example.org", "a.test", "b.test").answer]) else {
+            Issue.record("no hosts")
+            return
+        }
+        var generator = InOrder()
+        var itinerary = Itinerary(hosts, using: &generator)
+        #expect(itinerary.next() != nil && !itinerary.isAtEnd)
+        #expect(itinerary.next() != nil && itinerary.isAtEnd)
+    }
+
     @Test("A host without address is skipped, and the next one used")
     func hostWithoutAddress() {
         let run = Zone {

@@ -204,6 +204,22 @@ struct AttemptReportTests {
         #expect(addresses == DeliveryEnvironment.addressesPerAttempt)
     }
 
+    @Test("As many hosts as one attempt looks up, of which none exists, are all; with one more they are not (field C9)")
+    func lastLookUp() {
+        func told(_ hosts: Int) -> String {
+            var progress = AttemptProgress(recipients: 1)
+            for number in 1...hosts where !progress.isOver {
+                let isShown = progress.showsAbsence(isLastHost: number == hosts)
+                progress.skipped(HostTry(failure: HostFailure(isShown ? .noSuchHost : .noUsableRoute)))
+            }
+            return self.told(progress.tries)
+        }
+        let limit = DeliveryEnvironment.failedLookUpsPerAttempt
+        #expect(told(limit - 1).hasPrefix("5.4.4 "))
+        #expect(told(limit).hasPrefix("5.4.4 "))
+        #expect(!told(limit + 1).hasPrefix("5."))
+    }
+
     // MARK: - What it shows of the destination
 
     @Test(

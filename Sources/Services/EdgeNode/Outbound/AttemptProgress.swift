@@ -68,6 +68,10 @@ struct AttemptProgress: Sendable {
     /// The connection had carried all that it may: over another one to the same address the rest may follow.
     var isCutShort: Bool { self.tries.last?.isCutShort == true }
 
+    /// Whether a host that provably does not exist may count as such. Where hosts are left that this attempt does not look up,
+    /// that none exists is not shown.
+    func showsAbsence(isLastHost: Bool) -> Bool { isLastHost || self.lookUpsLeft > 1 }
+
     /// No further host is asked: nobody is left, the message may have been taken, it may not be sent, or a limit is reached.
     var isOver: Bool {
         guard !self.undecided.isEmpty, self.lookUpsLeft > 0 else { return true }

@@ -57,7 +57,7 @@ struct DeliveryAttempt {
                 case .failure(let reason):
                     self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
                 case .success(let host):
-                    if let end = await self.tryHost(host, over: &link) { return end }
+                    if let end = await self.tryHost(host, isLast: route.isAtEnd, over: &link) { return end }
                 }
             }
         }
@@ -93,15 +93,16 @@ struct DeliveryAttempt {
 
     // MARK: - One host
 
-    private mutating func tryHost(_ host: PlannedHost, over link: inout OutboundLink?) async -> AttemptEnd? {
+    private mutating func tryHost(
+        _ host: PlannedHost, isLast: Bool, over link: inout OutboundLink?
+    ) async -> AttemptEnd? {
         self.environment.metrics.count(host)
         self.planned = .now
         switch AttemptRequirement.of(host) {
         case .failure(let skipped):
-            // With more hosts than one attempt looks up, that none exists is not shown.
-            let isAll = skipped.reason != .noSuchHost || self.progress.lookUpsLeft > 1
+            let isShown = skipped.reason != .noSuchHost || self.progress.showsAbsence(isLastHost: isLast)
             let failure = HostFailure(
-                isAll ? skipped.reason : .noUsableRoute, SafeText.escape(host.failure?.explanation ?? ""))
+                isShown ? skipped.reason : .noUsableRoute, SafeText.escape(host.failure?.explanation ?? ""))
             self.progress.skipped(
                 HostTry(host: host, failure: failure, isOurResolvers: host.failure?.isOurResolvers ?? false))
             return nil

@@ -62,6 +62,22 @@ struct ReuseTests {
         #expect(try !self.serves(host, nil, host, for: Self.alice))
     }
 
+    @Test("dane-rules 14, 26: where OpenSSL rejected each record, equal records are served, others are not (field D10)")
+    func rejectedRecords() throws {
+        let host = Story.host(Self.good)
+        let warm = WarmConnection(
+            key: try self.key(host), nextHopDomain: Self.alice, peer: nil, isWithoutUsableRecords: true)
+        func serves(_ other: PlannedHost, for domain: DomainName) throws -> Bool {
+            warm.serves(try self.key(other), requirement: try self.requirement(other), nextHopDomain: domain)
+        }
+        #expect(try serves(host, for: Self.alice))
+        #expect(try serves(host, for: Self.bob))
+        for other in [
+            Story.host(Self.good, Self.anchor), Story.host(Story.record(3, fill: 2)), Story.host(Story.record(0)),
+            Story.host(Self.good, trust: .insecureMX), Story.plainHost,
+        ] { #expect(try !serves(other, for: Self.alice)) }
+    }
+
     @Test("dane-rules 26: another host on the same address is no reuse")
     func otherHost() throws {
         let other = PlannedHost(

@@ -54,12 +54,18 @@ public struct WarmConnection: Hashable, Sendable {
     public let nextHopDomain: DomainName?
     /// What the peer proved, if that was asked.
     public let peer: DANEAuthenticatedPeer?
+    /// Authentication was owed until the TLS library found none of the key's records usable, so that TLS alone was.
+    public let isWithoutUsableRecords: Bool
 
     /// A connection.
-    public init(key: ConnectionReuseKey, nextHopDomain: DomainName?, peer: DANEAuthenticatedPeer?) {
+    public init(
+        key: ConnectionReuseKey, nextHopDomain: DomainName?, peer: DANEAuthenticatedPeer?,
+        isWithoutUsableRecords: Bool = false
+    ) {
         self.key = key
         self.nextHopDomain = nextHopDomain
         self.peer = peer
+        self.isWithoutUsableRecords = isWithoutUsableRecords
     }
 
     /// Whether it may carry mail of `requirement` for another, or the same, next-hop domain.
@@ -68,6 +74,8 @@ public struct WarmConnection: Hashable, Sendable {
     ) -> Bool {
         guard self.key == key else { return false }
         guard case .mustAuthenticate(let authentication) = requirement.tls else { return true }
+        // The same records, by the key: they are no more usable now, and no name has part in that (RFC 7672 §2.2, rule 14).
+        if self.isWithoutUsableRecords { return true }
         // Reused without proof is a failure.
         guard let peer = self.peer, authentication.accepts(peer) else { return false }
         guard self.nextHopDomain != nextHopDomain else { return true }

@@ -63,7 +63,9 @@ struct Dialer {
                 if let abandoned { established.abandonedTLS = abandoned }
                 let key = ConnectionReuseKey(
                     host: host.name, address: address, port: host.port, requirement: requirement)
-                let warmth = WarmConnection(key: key, nextHopDomain: nextHopDomain, peer: established.peer)
+                let warmth = WarmConnection(
+                    key: key, nextHopDomain: nextHopDomain, peer: established.peer,
+                    isWithoutUsableRecords: established.isWithoutUsableRecords)
                 return .linked(
                     OutboundLink(
                         connection: connection, address: address, established: established, warmth: warmth,

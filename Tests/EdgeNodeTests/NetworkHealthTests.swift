@@ -1,8 +1,13 @@
 import DeliveryQueue
 import Glibc
+import Logging
 import MailModel
+import NIOCore
 import OperatingSystem
+import Synchronization
+import Telemetry
 import Testing
+import TransportSecurity
 
 @testable import EdgeNode
 
@@ -114,6 +119,36 @@ struct NetworkHealthTests {
         _ = health.failed(.memory, to: Self.host, by: Self.way, .init(), at: Self.at(0))
         #expect(health.connected(to: .loopback, by: Self.way, at: Self.at(1)) == .none)
         #expect(!health.brokenWays.isEmpty)
+    }
+
+    @Test("Nobody waits for a probe, and of two changes the later one stands, whichever probes end first (field C7)")
+    func probesWithoutLock() {
+        let health = HealthRegistry()
+        let monitor = Mutex<NetworkMonitor?>(nil)
+        let source = IPAddress("192.0.2.9") ?? .loopback
+        let way = NetworkWay(source: source, isIPv6: false)
+        let egress = [source, nil].map { Egress($0, helloName: "relay.test") }
+        let made = NetworkMonitor(
+            ways: [way, Self.way], nextHops: [], port: 25, health: health,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            probe: { _, _, _ in
+                // While the fault is being probed an event loop asks for ways, and opens a connection: all is well again.
+                let monitor = monitor.withLock(\.self)
+                guard let monitor, monitor.working(egress, to: Self.host).count == 1 else { return nil }
+                monitor.connected(to: Self.host, by: way)
+                #expect(health.isPassing(.network))
+                return nil
+            })
+        func fail() -> TransportFailure {
+            made.judge(IOError(errnoCode: EMFILE, reason: "socket"), to: Self.host, by: way).failure
+        }
+        #expect(fail() == .localNetwork && !health.isPassing(.network))
+        made.connected(to: Self.host, by: way)
+        #expect(health.isPassing(.network))
+        monitor.withLock { $0 = made }
+        #expect(fail() == .localNetwork && health.isPassing(.network))
+        #expect(made.working(egress, to: Self.host).count == 2)
+        monitor.withLock { $0 = nil }
     }
 
     @Test("The system is asked for its route, and nothing is sent (field C7)")

@@ -21,18 +21,34 @@ final class NetworkMonitor: Service {
     private let port: UInt16
     private let health: HealthRegistry
     private let logger: Logger
-    private let state = Mutex(NetworkHealth())
+    /// Says why the system would not send to an address, from a port and a source; it sends nothing.
+    private let probe: @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault?
+    private let state = Mutex(State())
+    /// The number of the change that readiness shows.
+    private let shown = Mutex<UInt64>(0)
+
+    private struct State {
+        var health = NetworkHealth()
+        /// How many changes there were.
+        var changes: UInt64 = 0
+    }
 
     /// - Parameters:
     ///   - ways: all that connections may take.
     ///   - nextHops: the addresses that the operator named.
-    init(ways: Set<NetworkWay>, nextHops: Set<IPAddress>, port: UInt16, health: HealthRegistry, logger: Logger) {
+    init(
+        ways: Set<NetworkWay>, nextHops: Set<IPAddress>, port: UInt16, health: HealthRegistry, logger: Logger,
+        probe: @escaping @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault? = {
+            RouteProbe.fault(to: $0, port: $1, from: $2)
+        }
+    ) {
         self.ways = ways
         self.nextHops = nextHops
         self.references = Self.wellKnown.compactMap { IPAddress($0) }
         self.port = port
         self.health = health
         self.logger = logger
+        self.probe = probe
         self.learnFamilies()
     }
 
@@ -70,13 +86,13 @@ final class NetworkMonitor: Service {
             isRouted: self.works(way),
             isOtherFamilyRouted: self.works(NetworkWay(source: nil, isIPv6: !way.isIPv6)),
             isNextHopCutOff: isNextHop
-                && RouteProbe.fault(to: address, port: self.port, from: way.source) != nil)
+                && self.probe(address, self.port, way.source) != nil)
     }
 
     /// Those of some ways to an address that work; all of them if none does.
     func working(_ ways: [Egress], to address: IPAddress) -> [Egress] {
         guard ways.count > 1 else { return ways }
-        let broken = self.state.withLock(\.brokenWays)
+        let broken = self.state.withLock(\.health.brokenWays)
         guard !broken.isEmpty else { return ways }
         let working = ways.filter { broken[NetworkWay(to: address, by: $0)] == nil }
         return working.isEmpty ? ways : working
@@ -86,7 +102,7 @@ final class NetworkMonitor: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 self.learnFamilies()
-                for way in self.state.withLock({ Array($0.brokenWays.keys) }) {
+                for way in self.state.withLock({ Array($0.health.brokenWays.keys) }) {
                     let passes = self.works(way)
                     self.note { $0.probed(way, passes: passes, at: .now) }
                 }
@@ -99,25 +115,24 @@ final class NetworkMonitor: Service {
 
     private func learnFamilies() {
         for isIPv6 in [false, true] where self.works(NetworkWay(source: nil, isIPv6: isIPv6)) {
-            self.state.withLock { $0.routed(isIPv6: isIPv6) }
+            self.state.withLock { $0.health.routed(isIPv6: isIPv6) }
         }
     }
 
     /// Whether the system would send by this way, anywhere.
     private func works(_ way: NetworkWay) -> Bool {
         let targets = way.nextHop.map { [$0] } ?? self.references.filter { $0.isIPv6 == way.isIPv6 }
-        return targets.contains { RouteProbe.fault(to: $0, port: self.port, from: way.source) == nil }
+        return targets.contains { self.probe($0, self.port, way.source) == nil }
     }
 
     private func note(_ event: (inout NetworkHealth) -> NetworkHealth.Change) {
-        // Under the lock, so that of two changes the later one stands in the end.
-        let change = self.state.withLock { state in
-            let change = event(&state)
-            guard change != .none else { return change }
-            let problem = state.problem(working: self.ways.filter { self.works($0) })
-            self.health.set(.network, problem.map { .failing($0) } ?? .passing)
-            return change
+        let (change, health, number) = self.state.withLock { state in
+            let change = event(&state.health)
+            if change != .none { state.changes += 1 }
+            return (change, state.health, state.changes)
         }
+        guard change != .none else { return }
+        self.show(health, ofChange: number)
         switch change {
         case .none: ()
         case .broke(let way, let fault):
@@ -128,6 +143,16 @@ final class NetworkMonitor: Service {
             self.logger.notice(
                 "connections to receiving hosts can be opened again",
                 metadata: [LogKey.way: "\(way.words)", "after": "\(time)"])
+        }
+    }
+
+    /// Probes, which event loops must not wait for, and then sets readiness. Of two changes the later one stands in the end.
+    private func show(_ health: NetworkHealth, ofChange number: UInt64) {
+        let problem = health.problem(working: self.ways.filter { self.works($0) })
+        self.shown.withLock { shown in
+            guard number > shown else { return }
+            shown = number
+            self.health.set(.network, problem.map { .failing($0) } ?? .passing)
         }
     }
 }

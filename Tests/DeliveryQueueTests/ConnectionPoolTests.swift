@@ -43,8 +43,11 @@ struct ConnectionPoolTests {
             self.ledger.close(grant, wasEstablished: false, at: self.now)
         }
 
-        mutating func patience(_ grant: ConnectionGrant, strangers: Int, others: Int = 0) -> ConnectionLedger.Patience {
-            self.ledger.patience(with: grant, strangers: strangers, others: { _ in others }, at: self.now)
+        mutating func patience(
+            _ grant: ConnectionGrant, strangers: Int, others: Int = 0, hasGreeted: Bool = false
+        ) -> ConnectionLedger.Patience {
+            self.ledger.patience(
+                with: grant, hasGreeted: hasGreeted, strangers: strangers, others: { _ in others }, at: self.now)
         }
     }
 
@@ -103,6 +106,74 @@ struct ConnectionPoolTests {
         #expect(unknown == 25)
     }
 
+    @Test("A host that has greeted gives way to nobody, and is not silent, however long it takes then (field A4)")
+    func greeted() throws {
+        var world = try World()
+        let grant = try world.opened(1)
+        world.now = world.now + .seconds(6)
+        let greeted = world.patience(grant, strangers: 100, hasGreeted: true)
+        #expect(greeted == .stay)
+        world.now = world.now + .seconds(10)
+        // It is being connected to once more, without TLS.
+        let again = world.patience(grant, strangers: 100)
+        #expect(again == .stay)
+        world.now = world.now + .seconds(20)
+        let atLast = world.patience(grant, strangers: 100, others: 100, hasGreeted: true)
+        #expect(atLast == .timeIsUp)
+        world.fail(grant)
+        let standing = world.ledger.standing(of: grant.site, at: grant.address, now: world.now)
+        #expect(standing == .fresh)
+    }
+
+    @Test("An address that greets everybody and then says nothing holds a quarter of the half for strangers (field A4)")
+    func tarpitAddress() throws {
+        var world = try World()
+        var grants: [ConnectionGrant] = []
+        for number in 0..<100 {
+            guard let grant = world.open(number, at: .v4(0xC000_0201)) else { continue }
+            world.ledger.succeeded(grant, at: world.now)
+            grants.append(grant)
+        }
+        #expect(grants.count == 25)
+        // Its neighbour is the same network's; others have room.
+        let neighbour = world.open(200, at: .v4(0xC000_0202))
+        #expect(neighbour == nil)
+        let elsewhere = (300..<375).count { number in
+            guard let grant = world.open(number) else { return false }
+            world.ledger.succeeded(grant, at: world.now)
+            return true
+        }
+        #expect(elsewhere == 75)
+        // What takes mail is nobody's burden.
+        world.ledger.delivered(grants[0], at: world.now)
+        let proven = world.open(0, at: .v4(0xC000_0201))
+        #expect(proven != nil)
+        world.ledger.close(grants[1], wasEstablished: true, at: world.now)
+        let freed = world.open(201, at: .v4(0xC000_0202))
+        #expect(freed != nil)
+    }
+
+    @Test("Where there is no room at one address of a host, its other addresses are tried (field A4)")
+    func otherAddress() throws {
+        var world = try World()
+        let network = (0..<12).compactMap { world.open($0, at: .v4(0xC000_0200 + UInt32($0))) }
+        #expect(network.count == 12)
+        let way = Egress(nil, helloName: try #require(DomainName("out.relay.test")))
+        let targets = [0xC000_02FF, 0xC633_6401].map { ConnectionTarget(.v4($0), 25, by: [way]) }
+        let site = ReceivingSite.address(.v4(100))
+        let inFullNetwork = world.ledger.open(site, at: Array(targets.prefix(1)), now: world.now)
+        #expect(inFullNetwork == .full(.pool(.fresh)))
+        guard case .granted(let grant) = world.ledger.open(site, at: targets, now: world.now) else {
+            Issue.record("the second address is not tried")
+            return
+        }
+        #expect(grant.address == targets[1].address)
+        // The second has room for one more; then it is what is waited for, unless the first is nearer.
+        _ = world.ledger.open(site, at: targets, now: world.now)
+        let full = world.ledger.open(site, at: targets, now: world.now)
+        #expect(full == .full(.pool(.fresh)))
+    }
+
     @Test("What is closed, opened or proven gives its place back")
     func givenBack() throws {
         var world = try World()
@@ -119,12 +190,12 @@ struct ConnectionPoolTests {
     }
 
     @Test(
-        "A stranger that has said nothing for two seconds gives way to another, and no more give way than wait (field A4)"
+        "A stranger that has said nothing for eight seconds gives way to another, and no more give way than wait (field A4)"
     )
     func givesWay() throws {
         var world = try World()
         let grants = (0..<50).compactMap { world.open($0) }
-        world.now = world.now + .milliseconds(1900)
+        world.now = world.now + .milliseconds(7900)
         let tooEarly = grants.allSatisfy { world.patience($0, strangers: 100) == .stay }
         #expect(tooEarly)
         world.now = world.now + .milliseconds(200)

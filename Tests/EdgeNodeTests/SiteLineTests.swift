@@ -58,10 +58,10 @@ struct SiteLineTests {
         let waiting = (0..<300).count { world.ask($0) == nil }
         #expect(waiting == 298 && world.grants.count == 2)
         world.now = world.now + .seconds(29)
-        let sooner = world.line.patience(with: world.grants[0], at: world.now)
+        let sooner = world.line.patience(with: world.grants[0], hasGreeted: false, at: world.now)
         #expect(sooner == .stay)
         world.now = world.now + .seconds(1)
-        let patience = world.line.patience(with: world.grants[0], at: world.now)
+        let patience = world.line.patience(with: world.grants[0], hasGreeted: false, at: world.now)
         #expect(patience == .timeIsUp)
         let told = world.silent(world.grants[0])
         #expect(told.count == 298 && told.allSatisfy { self.isFailure($0.1) && !$0.0.customer.isPresent })

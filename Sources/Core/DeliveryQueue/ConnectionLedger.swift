@@ -57,6 +57,24 @@ public struct ConnectionLedger: Sendable {
         case pool(HostStanding)
         /// The node has as many as it may.
         case node
+
+        /// Of what several addresses wait for, the one that takes the least to end.
+        fileprivate static func nearer(_ left: Self, _ right: Self?) -> Self {
+            guard let right else { return left }
+            return left.distance < right.distance ? left : right
+        }
+
+        private var distance: Int {
+            switch self {
+            case .node: 0
+            case .pool(.proven): 1
+            case .pool(.fresh): 2
+            case .address(isGrowing: true): 3
+            case .address(isGrowing: false): 4
+            case .pool(.silent): 5
+            case .site: 6
+            }
+        }
     }
 
     /// What is to become of a connection that is being opened.
@@ -69,8 +87,9 @@ public struct ConnectionLedger: Sendable {
         case timeIsUp
     }
 
-    /// What a host of which nothing is known has for its greeting, before it gives way to others.
-    public static let firstLook = Duration.seconds(2)
+    /// What a host of which nothing is known has for its greeting, before it gives way to others. Many hosts greet late on purpose,
+    /// after six seconds, to find out who does not wait.
+    public static let firstLook = Duration.seconds(8)
     /// What any host has while others wait.
     public static let longestLook = Duration.seconds(30)
 
@@ -83,6 +102,8 @@ public struct ConnectionLedger: Sendable {
         /// The host has taken no mail yet.
         var isUnproven: Bool
         var isLeaving = false
+        /// The host has said something.
+        var hasGreeted = false
     }
 
     private struct Door: Hashable {
@@ -136,7 +157,7 @@ public struct ConnectionLedger: Sendable {
     public mutating func open(
         _ site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
     ) -> Answer {
-        var reason: Answer?
+        var (limit, rest): (Limit?, Duration?) = (nil, nil)
         for target in targets {
             var ways = target.ways
             // The way that the site's limit prefers may have no room at the address.
@@ -145,17 +166,19 @@ public struct ConnectionLedger: Sendable {
                 case .free:
                     let standing = self.standing(of: site, at: target.address, now: now)
                     guard self.pools.allows(standing, in: HostNetwork(of: target.address)) else {
-                        return .full(.pool(standing))
+                        limit = Limit.nearer(.pool(standing), limit)
+                        break
                     }
                     guard self.shares.take(site) else { return .full(.node) }
                     return .granted(self.open(site, target, egress, now: now))
-                case .full(let isGrowing): reason = .full(.address(isGrowing: isGrowing))
-                case .resting(let time): reason = reason ?? .resting(time)
+                case .full(let isGrowing): limit = Limit.nearer(.address(isGrowing: isGrowing), limit)
+                case .resting(let time): rest = min(time, rest ?? time)
                 }
                 ways.removeAll { $0 == egress }
             }
         }
-        return reason ?? .full(.site)
+        if let limit { return .full(limit) }
+        return rest.map { .resting($0) } ?? .full(.site)
     }
 
     private mutating func open(
@@ -204,7 +227,8 @@ public struct ConnectionLedger: Sendable {
     /// - Parameter inSilence: nothing was said at all.
     public mutating func turnedAway(_ grant: ConnectionGrant, inSilence: Bool, at now: MonotonicInstant) -> Int? {
         let size = self.change(grant, at: now) { $0.turnedAway(at: now) ? $0.size(at: now) : nil }
-        if inSilence, size == nil { self.fellSilent(grant, at: now) }
+        let hasGreeted = self.records[grant.id]?.hasGreeted == true
+        if inSilence, !hasGreeted, size == nil { self.fellSilent(grant, at: now) }
         return size
     }
 
@@ -225,18 +249,24 @@ public struct ConnectionLedger: Sendable {
     /// What is to become of a connection that is being opened, while so many wait for their turn.
     ///
     /// - Parameters:
+    ///   - hasGreeted: the host has said something, so it gives way to nobody.
     ///   - strangers: those that wait for the pool of hosts that are not proven and of which nothing is known.
     ///   - others: all that wait for the same as this one, or for any connection at all.
     public mutating func patience(
-        with grant: ConnectionGrant, strangers: Int, others: (HostStanding) -> Int, at now: MonotonicInstant
+        with grant: ConnectionGrant, hasGreeted: Bool, strangers: Int, others: (HostStanding) -> Int,
+        at now: MonotonicInstant
     ) -> Patience {
+        // Once is enough: over a second connection in the same place it is awaited again.
+        if hasGreeted { self.records[grant.id]?.hasGreeted = true }
         guard let record = self.records[grant.id], record.isBeingOpened, !record.isLeaving else { return .stay }
         let waited = now - record.since
         if waited >= Self.longestLook, others(record.standing) > self.leaving {
             self.leaves(grant)
             return .timeIsUp
         }
-        guard record.standing == .fresh, waited >= Self.firstLook, strangers > self.leaving else { return .stay }
+        guard record.standing == .fresh, !record.hasGreeted, waited >= Self.firstLook, strangers > self.leaving else {
+            return .stay
+        }
         self.leaves(grant)
         self.fellSilent(grant, at: now)
         return .giveWay
@@ -259,9 +289,9 @@ public struct ConnectionLedger: Sendable {
     }
 
     private mutating func unprovenEnded(_ grant: ConnectionGrant) {
-        guard self.records[grant.id]?.isUnproven == true else { return }
+        guard let record = self.records[grant.id], record.isUnproven else { return }
         self.records[grant.id]?.isUnproven = false
-        self.pools.unprovenEnded()
+        self.pools.unprovenEnded(in: record.network)
     }
 
     /// It is closed.

@@ -15,7 +15,8 @@ public enum HostStanding: Hashable, Sendable {
 /// Anybody can make the node connect to as many hosts of his as he likes, and let it wait there. So connections that are being opened
 /// have a pool of their own, a quarter of all, with at most a quarter of that for one network (/24, /64), and half of it for hosts
 /// that were silent before. Those to hosts that have taken mail lately have a quarter beside it. And until it has taken mail a
-/// host's connection counts as one of a stranger's, who together never have more than half of all.
+/// host's connection counts as one of a stranger's, who together never have more than half of all, and those
+/// of one network a quarter of that half: a host that greets, and then says no more, holds no more either.
 struct ConnectionPools: Hashable, Sendable {
     /// The most connections being opened to hosts that are not proven; as many may be to hosts that are.
     let opening: Int
@@ -25,10 +26,13 @@ struct ConnectionPools: Hashable, Sendable {
     let openingToSilent: Int
     /// The most to hosts that are not proven, opened or not.
     let unproven: Int
+    /// Of those, the most in one network.
+    let unprovenPerNetwork: Int
 
     private var beingOpened: [HostStanding: Int] = [:]
     private var networks: [HostNetwork: Int] = [:]
     private var unprovenCount = 0
+    private var unprovenNetworks: [HostNetwork: Int] = [:]
 
     /// - Parameter connections: those of the whole node.
     init(connections: Int) {
@@ -36,6 +40,7 @@ struct ConnectionPools: Hashable, Sendable {
         self.openingPerNetwork = max(1, self.opening / 4)
         self.openingToSilent = max(1, self.opening / 2)
         self.unproven = max(1, connections / 2)
+        self.unprovenPerNetwork = max(1, self.unproven / 4)
     }
 
     private func count(_ standing: HostStanding) -> Int { self.beingOpened[standing, default: 0] }
@@ -43,7 +48,9 @@ struct ConnectionPools: Hashable, Sendable {
     /// Whether one more may be opened.
     func allows(_ standing: HostStanding, in network: HostNetwork) -> Bool {
         guard self.allows(standing) else { return false }
-        return standing == .proven || self.networks[network, default: 0] < self.openingPerNetwork
+        guard standing != .proven else { return true }
+        return self.networks[network, default: 0] < self.openingPerNetwork
+            && self.unprovenNetworks[network, default: 0] < self.unprovenPerNetwork
     }
 
     /// The same, whatever the network.
@@ -60,6 +67,7 @@ struct ConnectionPools: Hashable, Sendable {
         guard standing != .proven else { return }
         self.networks[network, default: 0] += 1
         self.unprovenCount += 1
+        self.unprovenNetworks[network, default: 0] += 1
     }
 
     /// It is being opened no longer: it is open, or closed.
@@ -70,7 +78,11 @@ struct ConnectionPools: Hashable, Sendable {
     }
 
     /// One to a host that was not proven is closed, or the host is proven now.
-    mutating func unprovenEnded() { self.unprovenCount -= 1 }
+    mutating func unprovenEnded(in network: HostNetwork) {
+        self.unprovenCount -= 1
+        guard let count = self.unprovenNetworks[network] else { return }
+        self.unprovenNetworks[network] = count > 1 ? count - 1 : nil
+    }
 }
 
 /// The addresses that count as one holder's: a /24, or a /64 of IPv6.

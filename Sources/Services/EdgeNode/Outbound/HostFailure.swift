@@ -143,11 +143,12 @@ struct HostFailure: Hashable, Sendable {
         return failure
     }
 
-    /// The host did not greet us, and it has had all the time that there is while others wait.
-    static var outOfTime: HostFailure {
-        HostFailure(
+    /// The host is not ready for mail, and it has had all the time that there is while others wait.
+    static func outOfTime(hasGreeted: Bool) -> HostFailure {
+        let time = ConnectionLedger.longestLook.components.seconds
+        return HostFailure(
             .connectionTimeout,
-            "no greeting in \(ConnectionLedger.longestLook.components.seconds) s, and other hosts wait")
+            "\(hasGreeted ? "not ready for mail after" : "no greeting in") \(time) s, and other hosts wait")
     }
 
     /// It took its time, and would have for any message and any domain: nothing was heard of the host.

@@ -71,14 +71,14 @@ final class OutboundConnection: ChannelInboundHandler {
     private(set) var isWithoutUsableRecords = false
     /// The handshake is complete, and no reply has come over TLS: until then the host may still be refusing us.
     var awaitsFirstReplyOverTLS = false
-    /// Whether others need the connection more, asked while it is being opened.
-    private let patience: () -> ConnectionLedger.Patience
+    /// Whether others need the connection more, asked while it is being opened; and told whether the host has greeted us.
+    private let patience: (Bool) -> ConnectionLedger.Patience
 
     /// A connection that says into `opened` what came of it.
     init(
         requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, usesChunking: Bool,
         timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>,
-        patience: @escaping () -> ConnectionLedger.Patience = { .stay }
+        patience: @escaping (Bool) -> ConnectionLedger.Patience = { _ in .stay }
     ) {
         self.patience = patience
         self.requirement = requirement
@@ -238,10 +238,11 @@ final class OutboundConnection: ChannelInboundHandler {
         guard let context else { return }
         context.eventLoop.assumeIsolated().scheduleTask(in: Self.patienceInterval) {
             guard case .opening = self.operation, self.context != nil else { return }
-            switch self.patience() {
+            let hasGreeted = self.session.stage != .greeting
+            switch self.patience(hasGreeted) {
             case .stay: return self.askForPatience()
             case .giveWay: self.giveUp(.displaced)
-            case .timeIsUp: self.giveUp(.outOfTime)
+            case .timeIsUp: self.giveUp(.outOfTime(hasGreeted: hasGreeted))
             }
         }
     }

@@ -66,11 +66,13 @@ struct SiteLine {
     }
 
     /// What is to become of a connection that is being opened.
-    mutating func patience(with grant: ConnectionGrant, at now: MonotonicInstant) -> ConnectionLedger.Patience {
+    mutating func patience(
+        with grant: ConnectionGrant, hasGreeted: Bool, at now: MonotonicInstant
+    ) -> ConnectionLedger.Patience {
         let (waiting, node) = (self.waitingFor, self.waitingFor[.node, default: 0])
         let here = self.waitingForAddress[grant.address, default: 0]
         return self.ledger.patience(
-            with: grant, strangers: waiting[.pool(.fresh), default: 0],
+            with: grant, hasGreeted: hasGreeted, strangers: waiting[.pool(.fresh), default: 0],
             others: { standing in
                 let strangers = waiting[.pool(.fresh), default: 0] + waiting[.pool(.silent), default: 0]
                 return node + here + (standing == .proven ? waiting[.pool(.proven), default: 0] : strangers)
@@ -79,7 +81,7 @@ struct SiteLine {
 
     /// A site waits that has no connection at all, since the node has as many as it may.
     var isOwed: Bool {
-        self.waitingElsewhere > 0
+        self.waitingFor[.node, default: 0] > 0
             && self.waiting.contains { site, line in
                 line.contains { $0.limit == .node } && self.ledger.count(of: site) == 0
             }
@@ -243,11 +245,9 @@ struct SiteLine {
         self.isNewestNext.toggle()
         let now = MonotonicInstant.now
         let turns = self.waiting.compactMap { site, line -> Turn? in
-            guard let first = line.first(where: { $0.limit != .site }), let target = first.targets.first else {
-                return nil
-            }
-            let standing = self.ledger.standing(of: site, at: target.address, now: now)
-            guard self.ledger.allows(standing) else { return nil }
+            guard let first = line.first(where: { $0.limit != .site }),
+                let standing = self.standing(of: site, at: first.targets, now: now)
+            else { return nil }
             let (count, number) = (self.ledger.count(of: site), Int(first.number))
             switch standing {
             case .proven: return Turn(site: site, standing: standing, order: (0, count, number))
@@ -257,6 +257,14 @@ struct SiteLine {
             }
         }
         return turns.sorted { $0.order < $1.order }
+    }
+
+    /// The best standing of a host at these addresses for which there is room.
+    private func standing(
+        of site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
+    ) -> HostStanding? {
+        let standings = Set(targets.map { self.ledger.standing(of: site, at: $0.address, now: now) })
+        return [.proven, .fresh, .silent].first { standings.contains($0) && self.ledger.allows($0) }
     }
 
     /// Takes those out of one site's line who may go on, and those who would not stand there if they came now.

@@ -59,7 +59,9 @@ final class SitePlace: Sendable {
     }
 
     /// What is to become of the connection while it is being opened.
-    var patience: ConnectionLedger.Patience { self.table.patience(with: self.grant) }
+    func patience(hasGreeted: Bool) -> ConnectionLedger.Patience {
+        self.table.patience(with: self.grant, hasGreeted: hasGreeted)
+    }
 }
 
 /// A destination, as sites see it: whether it is served, and whether it still wants to be.

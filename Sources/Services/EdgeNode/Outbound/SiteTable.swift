@@ -165,11 +165,17 @@ final class SiteTable: Sendable {
     }
 
     /// Mail was delivered over its connection.
-    func delivered(_ grant: ConnectionGrant) { self.state.withLock { $0.ledger.delivered(grant, at: .now) } }
+    func delivered(_ grant: ConnectionGrant) {
+        let told = self.state.withLock { state in
+            state.ledger.delivered(grant, at: .now)
+            return state.admit(after: grant)
+        }
+        for (waiter, answer) in told { waiter.resume(answer) }
+    }
 
     /// What is to become of its connection, which is still being opened.
-    func patience(with grant: ConnectionGrant) -> ConnectionLedger.Patience {
-        self.state.withLock { $0.patience(with: grant, at: .now) }
+    func patience(with grant: ConnectionGrant, hasGreeted: Bool) -> ConnectionLedger.Patience {
+        self.state.withLock { $0.patience(with: grant, hasGreeted: hasGreeted, at: .now) }
     }
 
     /// Gives a place back, to the one whose turn it is.

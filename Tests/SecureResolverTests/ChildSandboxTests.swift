@@ -24,7 +24,7 @@ struct ChildSandboxTests {
         }
     }
 
-    @Test("A resolver at work is locked in on all its threads, and holds nothing of the node's (field 0)")
+    @Test("A resolver at work is locked in on all its threads, and holds nothing of the node's (field 0, D8a)")
     func atWork() async throws {
         let resolver = try await LabInternet.resolver()
         #expect(await resolver.answer(to: .init("alpha.test", .mx)) != .failed(.timeout))

@@ -117,7 +117,9 @@ struct DeliveryAttempt {
                 let count = self.tries.count
                 if let end = await self.tryAddress(of: addresses, host, requirement, over: &link) { return end }
                 guard self.tries.count > count, let last = self.tries.last else { break }
-                if let host = await self.renewal(of: host, after: last) { return await self.tryHost(host, over: &link) }
+                if let host = await self.renewal(of: host, after: last) {
+                    return await self.tryHost(host, isLast: isLast, over: &link)
+                }
                 if !last.isCutShort { addresses.removeAll { $0 == last.address } }
             }
             return nil

@@ -115,8 +115,8 @@ let package = Package(
         adapter(
             "Telemetry",
             [
-                "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes,
-                serviceLifecycle,
+                "DeliveryQueue", "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1,
+                nioHTTPTypes, serviceLifecycle,
             ]),
 
         // Services

@@ -102,21 +102,26 @@ struct DeliveryFixture {
 
     /// Stores one message; its id.
     @discardableResult
-    func enqueue(to domain: DomainName, recipients: [QueueRecipient]? = nil) async throws -> MessageID {
+    func enqueue(
+        to domain: DomainName, from sender: String = "alice@alpha.test", recipients: [QueueRecipient]? = nil
+    ) async throws -> MessageID {
         let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
         // Of a client that may relay, so that all reports on it are sent.
         var attributes = MessageAttributes()
         attributes.mayRelay = true
         let body = "Message-ID: <\(id)@client.test>\r\nSubject: x\r\n\r\nHello\r\n"
-        try await self.writer.enqueue(
+        try await self.enqueue(
             AcceptedMessage(
-                id: id, sender: "alice@alpha.test", attributes: attributes,
+                id: id, sender: sender, attributes: attributes,
                 entries: [
                     AcceptedEntry(domain: domain, recipients: recipients ?? [QueueRecipient(address: "bob@\(domain)")])
                 ],
                 body: .inline(Array(body.utf8))))
         return id
     }
+
+    /// Stores a message.
+    func enqueue(_ message: AcceptedMessage) async throws { try await self.writer.enqueue(message) }
 
     /// The deliveries to one domain, which have not begun.
     func destination(

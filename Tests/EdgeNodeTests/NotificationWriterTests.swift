@@ -14,7 +14,7 @@ struct NotificationWriterTests {
     /// The reports after an attempt in which one host gave these answers.
     private func reports(
         _ entry: QueueEntry, _ answers: [SMTPRecipientOutcome], returning content: ReturnedContent? = nil,
-        atSecond second: Int64 = 60
+        atSecond second: Int64 = 60, room: Int? = nil
     ) -> [NotificationWriter.Reports] {
         var attempt = HostTry(address: .loopback)
         attempt.outcomes = Dictionary(uniqueKeysWithValues: answers.enumerated().map { ($0.offset, $0.element) })
@@ -23,10 +23,11 @@ struct NotificationWriterTests {
             entry.decision(report, atSecond: second), notify: entry.recipients.map { $0.envelopeRecipient?.notify },
             sender: ReversePath(storedText: entry.sender) ?? .null, schedule: .standard, arrival: entry.arrival,
             now: Timestamp(seconds: second), isDelayNotified: entry.isDelayNotified)
-        return NotificationWriter(
+        var writer = NotificationWriter(
             entry: entry, plan: plan, from: "mailer@relay.test", reportingMTA: "relay.test",
-            now: Timestamp(seconds: second)
-        ).reports(returning: content ?? self.header)
+            now: Timestamp(seconds: second))
+        if let room { writer.room = room }
+        return writer.reports(returning: content ?? self.header)
     }
 
     /// The reports on an entry all of whose recipients are unknown.
@@ -110,6 +111,25 @@ struct NotificationWriterTests {
             #expect(text.contains("Final-Recipient: rfc822; user15@bravo.test\r\n"))
             #expect(text.contains("X-Relay-Unlisted-Recipients: 984\r\n"))
         }
+    }
+
+    @Test("A report for which there is less room gives back less of the header, then lists fewer (field A3)")
+    func shorterReports() throws {
+        let header =
+            "X-Long: \(String(repeating: "x", count: 3000))\r\nSubject: Hello\r\nMessage-ID: <1@alpha.test>\r\n\r\n"
+        let entry = QueueEntry.of((0..<4).map { "user\($0)@bravo.test" }, clientMayRelay: false)
+        let answers = entry.recipients.map { _ in SMTPRecipientOutcome.refused(.unknownUser) }
+        func text(inRoomOf room: Int) throws -> String {
+            let reports = self.reports(entry, answers, returning: .header(Array(header.utf8)), room: room)
+            return self.text(try #require(reports.first?.messages.first))
+        }
+        let long = try text(inRoomOf: 16 * 1024)
+        #expect(long.contains("X-Long") && long.ranges(of: "\r\nFinal-Recipient: ").count == 4)
+        let short = try text(inRoomOf: long.utf8.count - 1000)
+        #expect(!short.contains("X-Long") && short.contains("\r\nSubject: Hello\r\nMessage-ID: <1@alpha.test>\r\n"))
+        #expect(short.utf8.count <= long.utf8.count - 1000)
+        let shortest = try text(inRoomOf: 0)
+        #expect(shortest.utf8.count < 2048 && shortest.contains("X-Relay-Unlisted-Recipients: 3\r\n"))
     }
 
     @Test("A stranger's report goes to no address literal, however it is spelt; one of who may relay does (field C16)")

@@ -3,11 +3,14 @@ public import MailModel
 /// How many reports the messages of clients that may not relay may cause; a pure value that is told the time.
 ///
 /// The sender of such a message may be forged, and the reports on it go to a victim. So they are counted over an hour: those to
-/// each sender domain, those that each client causes, and what comes back of one message, which must not be more than was sent.
+/// each sender domain, those that each client causes, and the bytes of those on one message.
+///
+/// The recipients of a message at several domains are tried apart, and each such attempt makes a report. The first always comes.
+/// The others together have no more bytes than the message.
 public struct ReportBudget: Sendable {
     /// What may come in an hour; 0 is any number.
     public struct Limits: Hashable, Sendable {
-        /// Reports to one sender domain.
+        /// Reports to one sender domain. The messages of one client cause a tenth of them at most.
         public var perSenderDomain: Int
         /// Reports that the messages of one client cause.
         public var perClient: Int
@@ -20,6 +23,9 @@ public struct ReportBudget: Sendable {
             self.perClient = perClient
             self.capacity = capacity
         }
+
+        /// Reports to one sender domain that the messages of one client cause.
+        var perClientAndSenderDomain: Int { self.perSenderDomain > 0 ? max(1, self.perSenderDomain / 10) : 0 }
     }
 
     /// One report, ready to be queued.
@@ -49,26 +55,41 @@ public struct ReportBudget: Sendable {
     public enum Refusal: String, Hashable, Sendable, CaseIterable {
         case senderDomain = "sender-domain"
         case client
+        case clientAndSenderDomain = "client-and-sender-domain"
         case message
     }
 
-    /// Reports on one message that come whatever their size: one for each of a few domains, or attempts.
-    public static let reportsPerMessage = 4
+    private struct Pair: Hashable {
+        let client: IPAddress?
+        let senderDomain: DomainName
+    }
+
     /// How long what has come counts.
     public static let window = Duration.seconds(3600)
 
     private let limits: Limits
     private var domains: SlidingCounts<DomainName>
     private var clients: SlidingCounts<IPAddress?>
-    private var messages: [SlidingCounts<MessageID>]
+    private var pairs: SlidingCounts<Pair>
+    /// Reports on each message, and the bytes of all but the first.
+    private var messages: SlidingCounts<MessageID>
+    private var furtherBytes: SlidingCounts<MessageID>
 
     /// A budget of which nothing is spent.
     public init(_ limits: Limits) {
         self.limits = limits
         self.domains = SlidingCounts(window: Self.window, capacity: limits.capacity)
         self.clients = SlidingCounts(window: Self.window, capacity: limits.capacity)
-        // Reports, and their bytes.
-        self.messages = (0..<2).map { _ in SlidingCounts(window: Self.window, capacity: limits.capacity) }
+        self.pairs = SlidingCounts(window: Self.window, capacity: limits.capacity)
+        self.messages = SlidingCounts(window: Self.window, capacity: limits.capacity)
+        self.furtherBytes = SlidingCounts(window: Self.window, capacity: limits.capacity)
+    }
+
+    /// Bytes that the next report on a message of so many bytes may have; `nil` for any number.
+    public mutating func room(for message: MessageID, of bytes: Int, at now: MonotonicInstant) -> Int? {
+        // A message that shares its count with others is bounded by the other limits.
+        guard self.messages.hasRoom(for: message), self.messages.count(of: message, at: now) > 0 else { return nil }
+        return max(0, bytes - Int(self.furtherBytes.count(of: message, at: now).rounded(.up)))
     }
 
     /// Spends one report, or says which limit forbids it, and spends nothing.
@@ -78,15 +99,18 @@ public struct ReportBudget: Sendable {
             return .senderDomain
         }
         if isOver(self.clients.count(of: report.client, at: now), self.limits.perClient) { return .client }
-        // A message that shares its count with others is bounded by the other two limits.
-        let isAlone = self.messages[0].hasRoom(for: report.message)
-        let reports = self.messages[0].count(of: report.message, at: now)
-        let bytes = self.messages[1].count(of: report.message, at: now) + Double(report.bytes)
-        if isAlone, reports >= Double(Self.reportsPerMessage), bytes > Double(report.messageBytes) { return .message }
+        let pair = Pair(client: report.client, senderDomain: report.senderDomain)
+        if isOver(self.pairs.count(of: pair, at: now), self.limits.perClientAndSenderDomain) {
+            return .clientAndSenderDomain
+        }
+        if let room = self.room(for: report.message, of: report.messageBytes, at: now) {
+            guard report.bytes <= room else { return .message }
+            self.furtherBytes.add(report.bytes, to: report.message, at: now)
+        }
         self.domains.add(1, to: report.senderDomain, at: now)
         self.clients.add(1, to: report.client, at: now)
-        self.messages[0].add(1, to: report.message, at: now)
-        self.messages[1].add(report.bytes, to: report.message, at: now)
+        self.pairs.add(1, to: pair, at: now)
+        self.messages.add(1, to: report.message, at: now)
         return nil
     }
 }

@@ -3,7 +3,7 @@ extension DeliveryStatusNotification {
     static let width = 76
     /// The longest line of anything else; RFC 5322 §2.1.1 allows 998 bytes.
     static let maximumLine = 900
-    /// The most bytes of the original's header that are given back, as they stand in the report.
+    /// The most bytes of the original's header that any report gives back, as they stand in it.
     public static let maximumHeader = 4096
     /// The most bytes of one diagnostic that are quoted.
     public static let maximumDiagnostic = 2048
@@ -86,7 +86,7 @@ extension DeliveryStatusNotification {
         let fields = self.original.content.headerSection.fields.map { field in
             (isTelling: Self.isTelling(field), text: self.safe(field))
         }
-        var room = Self.maximumHeader
+        var room = self.headerLimit
         var chosen: Set<Int> = []
         for isTelling in [true, false] {
             for (index, field) in fields.enumerated() where field.isTelling == isTelling {

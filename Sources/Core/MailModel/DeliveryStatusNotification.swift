@@ -84,6 +84,8 @@ public struct DeliveryStatusNotification: Hashable, Sendable {
     public let original: Original
     /// So many recipients more had the same fate, and are not listed.
     public var unlistedRecipients = 0
+    /// The most bytes of the original's header that are given back.
+    public var headerLimit = maximumHeader
 
     /// A report to `reversePath`; `nil` where that is null or there is nobody to report on. Without `from`, or where the
     /// report must be ASCII and `from` is not, it comes from the postmaster of the reporting host.

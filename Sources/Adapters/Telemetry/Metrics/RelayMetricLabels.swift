@@ -1,3 +1,5 @@
+public import DeliveryQueue
+
 /// One configured listener; its values come from the configuration, so they are bounded by it.
 public struct ListenerLabel: MetricLabels {
     let name: String
@@ -112,11 +114,9 @@ public enum DSNType: String, MetricLabel {
     case failure, delay, relayed
 }
 
-/// The limit of delivery status notifications that was reached, as in `ReportBudget.Refusal`.
-public enum DSNDropReason: String, MetricLabel {
+/// The limit of delivery status notifications that was reached.
+extension ReportBudget.Refusal: MetricLabel {
     public static let labelName = "limit"
-    case senderDomain = "sender-domain"
-    case client, message
 }
 
 /// The requirement of one MX host, as in `DANERequirement`.

@@ -1,3 +1,5 @@
+public import DeliveryQueue
+
 /// The metrics of `relayd` by name: the one place where they are declared. Their label values are in
 /// `RelayMetricLabels.swift`. A call site reads `metrics.smtpdMessages.increment(.accepted)`.
 public struct RelayMetrics: Sendable {
@@ -24,7 +26,7 @@ public struct RelayMetrics: Sendable {
     public let deliveryLatency: Histogram<NoLabels>
     public let deliveryFailures: Counter<DeliveryFailureCode>
     public let dsnSent: Counter<DSNType>
-    public let dsnDropped: Counter<DSNDropReason>
+    public let dsnDropped: Counter<ReportBudget.Refusal>
 
     // MARK: DANE
     public let daneDecisions: Counter<DANEDecision>

@@ -61,16 +61,6 @@ extension DSNType {
     }
 }
 
-extension DSNDropReason {
-    init(_ refusal: ReportBudget.Refusal) {
-        switch refusal {
-        case .senderDomain: self = .senderDomain
-        case .client: self = .client
-        case .message: self = .message
-        }
-    }
-}
-
 extension TLSAUsageLabel {
     /// The label of the usage that decided.
     init(_ usage: TLSARecord.CertificateUsage?) {

@@ -136,8 +136,9 @@ struct AttemptConclusions: Sendable {
     ) async -> [NotificationWriter.Reports] {
         guard plan.notices.contains(where: { $0 != nil }) else { return [] }
         let settings = self.environment.settings
-        let writer = NotificationWriter(
+        var writer = NotificationWriter(
             entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now)
+        if let room = self.environment.reports.room(forReportOn: entry, at: .now) { writer.room = room }
         let source = await BodySource.open(entry.key, in: self.environment.store)
         return writer.reports(returning: await source.returned(of: entry, atMost: settings.returnedBytes))
     }

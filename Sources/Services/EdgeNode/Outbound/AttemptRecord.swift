@@ -64,7 +64,7 @@ struct AttemptRecord {
         }
         for kind in self.reports {
             metrics.dsnSent.increment(DSNType(kind.action), by: kind.messages.count)
-            for refusal in kind.dropped { metrics.dsnDropped.increment(DSNDropReason(refusal)) }
+            for refusal in kind.dropped { metrics.dsnDropped.increment(refusal) }
         }
         if let reason = self.waitingBecause { metrics.queueRetries.increment(RetryReason(reason)) }
         for attempt in self.report.tries { Self.count(attempt, in: metrics) }

@@ -48,7 +48,8 @@ struct AttemptTrace {
             .drop, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
             recipients: self.entry.sender, attempt: self.entry.attempts + 1)
         event.reason = "report-limit"
-        event.reply = "no report (\(action.rawValue)) to the sender: the limit of reports for each \(refusal.rawValue)"
+        let limit = refusal.rawValue.replacing("-", with: " ")
+        event.reply = "no report (\(action.rawValue)) to the sender: the limit of reports for each \(limit)"
         return Line(event: event, replyCode: nil, isExpiry: false)
     }
 

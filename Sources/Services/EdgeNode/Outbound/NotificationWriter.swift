@@ -21,6 +21,8 @@ struct NotificationWriter {
     /// Recipients listed, and bytes of the report, where the client may not relay.
     static let strangersRecipients = 16
     static let strangersBytes = 16 * 1024
+    /// Bytes of the original's header that are given back where there is no room for more: enough to tell which message it was.
+    private static let shortHeader = 512
     /// Recipients in one report, where it may.
     private static let recipientsPerReport = 100
 
@@ -29,6 +31,8 @@ struct NotificationWriter {
     let from: Mailbox?
     let reportingMTA: DomainName
     let now: Timestamp
+    /// Bytes that a report may have where the client may not relay; see `ReportBudget`.
+    var room = strangersBytes
 
     /// The reports, to be queued in the transaction that records the attempt. None about a message without a sender, or with
     /// one that cannot be written to.
@@ -73,18 +77,23 @@ struct NotificationWriter {
             + self.messages(action, to: sender, domain, on: Array(recipients[half...]), returning: content)
     }
 
-    /// One report, which lists as many of the recipients as it has room for.
+    /// One report, which lists as many of the recipients as it has room for. One that has room for none is as short as can be,
+    /// and it is for the budget to say whether it goes.
     private func shortMessage(
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent
     ) -> [AcceptedMessage] {
-        var listed = min(recipients.count, Self.strangersRecipients)
-        while listed > 0 {
-            let message = self.message(
-                action, to: sender, domain, on: Array(recipients[..<listed]), unlisted: recipients.count - listed,
-                returning: content.onlyHeader, atMost: Self.strangersBytes)
-            if let message { return [message] }
-            listed /= 2
+        let limit = min(self.room, Self.strangersBytes)
+        for header in [DeliveryStatusNotification.maximumHeader, Self.shortHeader] {
+            var listed = min(recipients.count, Self.strangersRecipients)
+            while listed > 0 {
+                let isShortest = listed == 1 && header == Self.shortHeader
+                let message = self.message(
+                    action, to: sender, domain, on: Array(recipients[..<listed]), unlisted: recipients.count - listed,
+                    returning: content.onlyHeader, header: header, atMost: isShortest ? Self.strangersBytes : limit)
+                if let message { return [message] }
+                listed /= 2
+            }
         }
         return []
     }
@@ -93,7 +102,8 @@ struct NotificationWriter {
     private func message(
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], unlisted: Int = 0,
-        returning content: ReturnedContent, atMost limit: Int = QueueLimits.inlineBody
+        returning content: ReturnedContent, header: Int = DeliveryStatusNotification.maximumHeader,
+        atMost limit: Int = QueueLimits.inlineBody
     ) -> AcceptedMessage? {
         let id = MessageID(at: self.now, random: .random(in: .min ... .max))
         let boundary = "=_\(String(UInt128.random(in: .min ... .max), radix: 32))"
@@ -101,6 +111,7 @@ struct NotificationWriter {
             action, to: .mailbox(sender), from: self.from, reportingMTA: self.reportingMTA, date: self.now, id: id,
             on: recipients, of: self.original(content))
         report?.unlistedRecipients = unlisted
+        report?.headerLimit = header
         guard let report else { return nil }
         let bytes = report.bytes(boundary: boundary)
         guard bytes.count <= limit else { return nil }

@@ -16,6 +16,11 @@ final class ReportLimiter: Sendable {
         self.networks = networks
     }
 
+    /// Bytes that a report on an entry may have, if the client may not relay.
+    func room(forReportOn entry: QueueEntry, at now: MonotonicInstant) -> Int? {
+        self.state.withLock { $0.room(for: entry.key.message, of: entry.size, at: now) }
+    }
+
     /// Takes those reports out for which there is no budget.
     func limit(
         _ reports: [NotificationWriter.Reports], on entry: QueueEntry, at now: MonotonicInstant

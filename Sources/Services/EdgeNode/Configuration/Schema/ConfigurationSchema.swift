@@ -283,7 +283,7 @@ enum ConfigurationSchema {
         ),
         Key(
             "dsn.max-reports-per-sender-domain", \.dsn.maxReportsPerSenderDomain, .integer(0...1_000_000),
-            "Reports in an hour to one sender domain on messages of clients that may not relay; further ones are dropped. 0 for any number."
+            "Reports in an hour to one sender domain on messages of clients that may not relay, a tenth of them for one client; further ones are dropped. 0 for any number."
         ),
         Key(
             "dsn.max-reports-per-client", \.dsn.maxReportsPerClient, .integer(0...1_000_000),

@@ -1,0 +1,82 @@
+import DeliveryQueue
+import Lab
+import MailModel
+import QueueStore
+import Testing
+
+@testable import EdgeNode
+
+/// What the messages of strangers bring to whoever they name as the sender, and what it takes of the node.
+@Suite("Reports on strangers' messages", .timeLimit(.minutes(3)))
+struct StrangersReportTests {
+    private static func message(to domains: [DomainName], recipientsEach: Int, bytes: Int) -> AcceptedMessage {
+        var attributes = MessageAttributes()
+        attributes.clientAddress = "192.0.2.1"
+        let header = "Subject: x\r\nX-Filler: \(String(repeating: "x", count: 900))\r\n\r\n"
+        let line = String(repeating: "y", count: 78) + "\r\n"
+        let body = header + String(repeating: line, count: max(0, bytes - header.utf8.count) / 80)
+        return AcceptedMessage(
+            id: MessageID(at: .systemNow, random: .random(in: .min ... .max)), sender: "victim@victim.test",
+            attributes: attributes,
+            entries: domains.map { domain in
+                AcceptedEntry(
+                    domain: domain,
+                    recipients: (0..<recipientsEach).map { QueueRecipient(address: "user\($0)@\(domain)") })
+            }, body: .inline(Array(body.utf8)))
+    }
+
+    @Test(
+        "1,000 unknown recipients at 250 domains: a first report, and others no larger than the message (field A3)",
+        arguments: [1000, 30_000])
+    func manyDomains(_ size: Int) async throws {
+        let domains = try (0..<250).map { try #require(DomainName("d\($0).test")) }
+        try await ScriptedPeer.with([.on(.everyRecipient, .reply("550 5.1.1 No such user"))]) { peer in
+            try await DeliveryFixture.run(domains.map { ($0, peer) }) { queue in
+                let message = Self.message(to: domains, recipientsEach: 4, bytes: size)
+                try await queue.enqueue(message)
+                try await queue.poll(Set(domains))
+                let reports = try await queue.listing()
+                #expect(reports.allSatisfy { $0.key.domain == "victim.test" && $0.sender.isEmpty })
+                let sizes = reports.map(\.size)
+                let largest = try #require(sizes.max(), "the first report comes")
+                #expect(sizes.reduce(0, +) - largest <= message.size)
+                #expect(size < 2000 ? sizes.count == 1 : sizes.count > 1, "\(sizes)")
+                let trace = try await queue.environment.store.trace(of: message.id)
+                let dropped = trace.filter { $0.kind == .drop }
+                #expect(dropped.count == 250 - reports.count)
+                #expect(
+                    dropped.allSatisfy { $0.reason == "report-limit" && $0.reply?.hasSuffix("each message") == true })
+                #expect(trace.count { $0.kind == .fail } == 250)
+            }
+        }
+    }
+
+    @Test("The reports that this node writes wait for their half of the connections, and no other mail does (field A3)")
+    func reportsKeepToTheirHalf() async throws {
+        try await ScriptedPeer.with([.on(.everyRecipient, .reply("550 5.1.1 No such user"))]) { unknown in
+            try await ScriptedPeer.with { victim in
+                try await DeliveryFixture.run([("unknown.test", unknown), ("victim.test", victim)]) { queue in
+                    for _ in 0..<5 {
+                        try await queue.enqueue(Self.message(to: ["unknown.test"], recipientsEach: 1, bytes: 1000))
+                    }
+                    try await queue.poll(["unknown.test"])
+                    #expect(try await queue.waiting(for: "victim.test") == 5)
+                    try await queue.enqueue(to: "victim.test")
+                    var taken = 0
+                    while queue.environment.nullSenders.take() { taken += 1 }
+                    #expect(taken == 100)
+
+                    let destination = try queue.destination("victim.test")
+                    async let working: Void = destination.run()
+                    let isDelivered = await victim.wait(within: .seconds(60)) { $0.messageCount > 0 }
+                    #expect(isDelivered)
+                    #expect(victim.received.map(\.reversePath) == ["alice@alpha.test"])
+                    for _ in 0..<taken { queue.environment.nullSenders.release() }
+                    await working
+                    #expect(victim.received.dropFirst().map(\.reversePath) == Array(repeating: "", count: 5))
+                    #expect(try await queue.waiting() == 0)
+                }
+            }
+        }
+    }
+}

@@ -52,6 +52,24 @@ struct ConfigurationLoadingTests {
         #expect(try self.loader().load().warnings.isEmpty)
     }
 
+    @Test(
+        "A share of staged bytes for strangers that is smaller than a message is warned of (field A5)",
+        arguments: [
+            ("max-staged-bytes: 1GiB", "0.0.0.0:25", false), ("max-staged-bytes: 199MiB", "0.0.0.0:25", true),
+            ("max-staged-bytes: 200MiB", "0.0.0.0:25", false), ("max-staged-bytes: 0", "0.0.0.0:25", false),
+            ("max-database-size: 799MiB", "0.0.0.0:25", true), ("max-database-size: 800MiB", "0.0.0.0:25", false),
+            ("max-staged-bytes: 1MiB", "127.0.0.1:25", false),
+        ])
+    func smallShare(_ setting: String, _ address: String, _ isWarned: Bool) throws {
+        let yaml = """
+            smtp: {listeners: [{name: mx, address: "\(address)"}]}
+            queue: {\(setting)}
+            """
+        let warnings = try self.loader(yaml).load().warnings.map(\.description)
+        #expect(warnings.count == (isWarned ? 1 : 0))
+        #expect(warnings.allSatisfy { $0.contains("larger messages are refused with 552") })
+    }
+
     @Test("Every kind of value is read, and what is shown loads as the same values")
     func everyKind() throws {
         let yaml = """

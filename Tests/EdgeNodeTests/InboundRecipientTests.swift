@@ -144,4 +144,35 @@ struct InboundRecipientTests {
             #expect(client.store.stored.withLock { $0.isEmpty })
         }
     }
+
+    @Test("What can never be staged is refused at RCPT, or as soon as its size is known (field A5)")
+    func neverFits() async throws {
+        try await InboundClient.with(
+            address: .loopback,
+            configure: { environment in
+                environment.copyBudget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20)
+                environment.stagingBudget = StagingBudget(limit: 1 << 20)
+            }
+        ) { client in
+            try await client.hello()
+            // Mail without a sender has a quarter of it, others from a client that may relay the whole.
+            try await client.send("MAIL FROM:<> SIZE=262145\r\nRCPT TO:<x@one.test>\r\nRSET\r\n")
+            #expect(try await client.codes() == ["250", "552", "250"])
+            try await client.send(
+                "MAIL FROM:<> SIZE=131072\r\nRCPT TO:<x@one.test>\r\nRCPT TO:<x@two.test>\r\nRCPT TO:<y@one.test>\r\n"
+                    + "RCPT TO:<x@three.test>\r\nRSET\r\n")
+            #expect(try await client.codes() == ["250", "250", "250", "250", "452", "250"])
+            try await client.send("MAIL FROM:<a@alpha.test> SIZE=1048576\r\nRCPT TO:<x@one.test>\r\nRSET\r\n")
+            #expect(try await client.codes() == ["250", "250", "250"])
+        }
+        try await InboundClient.with(configure: { $0.stagingBudget = StagingBudget(limit: 100 << 10) }) { client in
+            try await client.hello()
+            try await client.send("MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@bravo.test>\r\nDATA\r\n")
+            #expect(try await client.codes() == ["250", "250", "354"])
+            try await client.send(String(repeating: String(repeating: "x", count: 78) + "\r\n", count: 1000))
+            #expect(try await client.codes() == [], "its client hears it at the end")
+            try await client.send(".\r\nNOOP\r\n")
+            #expect(try await client.codes() == ["552", "250"])
+        }
+    }
 }

@@ -169,6 +169,44 @@ struct RoomTests {
         }
     }
 
+    @Test("What can never be staged is refused for good, and what could be in parts is sent in parts (field A5)")
+    func stagedCopies() {
+        var budget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20)
+        budget.stagedBytes = 256 << 20
+        #expect(self.refused(budget, size: 50 << 20, domains: 8) == [5, 6, 7])
+        #expect(self.refused(budget, size: nil, domains: 6) == [5])
+        #expect(
+            self.refused(budget, size: 64 << 10, domains: 100) == [], "a message that fits into its row is not staged")
+        #expect(budget.canHold(nil) && budget.canHold(256 << 20) && !budget.canHold(256 << 20 + 1))
+        #expect(budget.messageBytes(forDomains: 5) == (256 << 20) / 5)
+        budget.stagedBytes = 1000
+        #expect(budget.canHold(64 << 10) && !budget.canHold(64 << 10 + 1))
+        #expect(budget.messageBytes(forDomains: 10) == 64 << 10)
+    }
+
+    @Test(
+        "Whatever RCPT takes finds room in a node that has nothing else under way (field A5)", arguments: [true, false])
+    func whatIsTakenFits(isRestricted: Bool) {
+        var random = SplitMix(seed: 11)
+        for _ in 0..<500 {
+            let limit = Int.random(in: 1...64 << 20, using: &random)
+            var budget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20)
+            budget.stagedBytes = StagingState.most(of: limit, isRestricted: isRestricted)
+            let size = Int.random(in: 64 << 10...4 << 20, using: &random)
+            let copies = min(budget.copies(of: size), Int.random(in: 1...64, using: &random))
+            guard budget.canHold(size) else { continue }
+            #expect(size <= budget.messageBytes(forDomains: copies))
+            var (state, left) = (StagingState(limit: limit), size)
+            while left > 0 {
+                let chunk = min(left, 64 << 10)
+                let isTaken = state.take(chunk * copies, for: self.owner(1, isRestricted: isRestricted), at: .now)
+                #expect(isTaken, "\(left) of \(size) bytes are left, in \(copies) copies, of \(limit)")
+                guard isTaken else { break }
+                left -= chunk
+            }
+        }
+    }
+
     private let budget = CopyBudget(bytes: 1000, shards: 64, maximumMessageBytes: 500)
 
     @Test("As many domains as copies fit the budget; an undeclared size counts as the largest")

@@ -230,7 +230,7 @@ struct QueueRoomTests {
                     group.addTask {
                         try await ClientScript(
                             .hello, .envelope(to: "a\(number)@ours.test"), .content(body), .stall(.seconds(1)),
-                            .afterDot(.expect("452 4.3.1")), .send("RSET"), .expect(250)
+                            .afterDot(.expect("452 4.3.1|552 5.3.4")), .send("RSET"), .expect(250)
                         ).play(from: "127.0.0.\(number)", port: lab.smtpPort)
                     }
                 }
@@ -244,6 +244,16 @@ struct QueueRoomTests {
                 #expect(most > 1 << 20)
                 #expect(most <= 8 << 20)
                 #expect(try await lab.store.databaseSize() < 64 << 20)
+                // What was removed still counts, for the space is not free yet.
+                let share = "share=\"strangers\""
+                #expect(try await lab.relayd.metric("relayd_smtpd_staged_bytes_limit", label: share) == Double(8 << 20))
+                let deadline = ContinuousClock.now + .seconds(30)
+                var told = 0.0
+                while told < Double(1 << 20), ContinuousClock.now < deadline {
+                    told = try await lab.relayd.metric("relayd_smtpd_staged_bytes", label: share)
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                #expect(told >= Double(1 << 20) && told <= Double(8 << 20))
             }
         }
     }

@@ -119,6 +119,13 @@ extension ReportBudget.Refusal: MetricLabel {
     public static let labelName = "limit"
 }
 
+/// Whose staged bytes are counted: all clients', or those of the half for clients that may not relay and mail without a
+/// sender.
+public enum StagedBytesShare: String, MetricLabel {
+    public static let labelName = "share"
+    case all, strangers
+}
+
 /// The requirement of one MX host, as in `DANERequirement`.
 public enum DANEDecision: String, MetricLabel {
     public static let labelName = "result"

@@ -14,6 +14,8 @@ public struct RelayMetrics: Sendable {
     public let smtpdRejects: Counter<RejectReason>
     public let smtpdMessageSize: Histogram<NoLabels>
     public let smtpdReceivedBytes: Counter<NoLabels>
+    public let smtpdStagedBytes: Gauge<StagedBytesShare>
+    public let smtpdStagedBytesLimit: Gauge<StagedBytesShare>
 
     // MARK: Outbound
     public let smtpConnectionsTotal: Counter<OutboundConnectionResult>
@@ -82,6 +84,10 @@ public struct RelayMetrics: Sendable {
         self.smtpdMessageSize = make.histogram(
             "smtpd_message_size_bytes", "Sizes of accepted messages.", .messageSize)
         self.smtpdReceivedBytes = make.counter("smtpd_received_bytes_total", "Bytes of message data received.")
+        self.smtpdStagedBytes = make.gauge(
+            "smtpd_staged_bytes", "Bytes of bodies on their way in, in all copies, and of those removed lately.")
+        self.smtpdStagedBytesLimit = make.gauge(
+            "smtpd_staged_bytes_limit", "Bytes of bodies that may be on their way in, in all copies; 0 is any number.")
 
         self.smtpConnectionsTotal = make.counter("smtp_connections_total", "Connections opened to receiving hosts.")
         self.smtpConnections = make.gauge("smtp_connections", "Connections to receiving hosts open now.")

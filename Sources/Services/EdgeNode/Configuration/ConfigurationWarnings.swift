@@ -3,7 +3,23 @@ import MailModel
 extension LoadedConfiguration {
     /// What works as it is set, and does harm: told at the start and by `config check`.
     public var warnings: [ConfigurationProblem] {
-        [self.unverifiedRecipients].compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+        [self.unverifiedRecipients, self.smallStagingShare].compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+    }
+
+    /// EHLO announces a size that strangers are refused.
+    private var smallStagingShare: ConfigurationProblem? {
+        let largest = self.configuration.smtp.maxMessageSize
+        let share = self.configuration.stagingBudget.most(isRestricted: true)
+        guard share > 0, share < largest.bytes,
+            self.configuration.smtp.listeners.contains(where: \.isOpenToStrangers)
+        else { return nil }
+        return self.problem(
+            with: "queue.max-staged-bytes",
+            """
+            a message of a client that may not relay has room for \(ByteCount(share)), and smtp.max-message-size is \
+            \(largest): larger messages are refused with 552; set queue.max-staged-bytes, and a quarter of \
+            queue.max-database-size, to four times smtp.max-message-size or more
+            """)
     }
 
     /// Mail to an unknown recipient is bounced to the sender that it names, who may be forged.

@@ -27,10 +27,11 @@ struct Gatekeepers {
             isAsked
             ? CallAheadService(configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops) : nil
         self.monitor = deliveries.monitor
-        self.storage = StorageMonitor(
-            configuration.storageLimits, store: deliveries.store, logger: logger, isWriterCongested: isWriterCongested)
         self.copyBudget = configuration.copyBudget
         self.stagingBudget = configuration.stagingBudget
+        self.storage = StorageMonitor(
+            configuration.storageLimits, staging: self.stagingBudget, store: deliveries.store, metrics: metrics,
+            logger: logger, isWriterCongested: isWriterCongested)
     }
 
     /// They are needed until the clients are gone.

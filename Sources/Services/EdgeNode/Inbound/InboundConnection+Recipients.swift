@@ -32,7 +32,10 @@ extension InboundConnection {
     /// Strangers do not learn how full the queue is: this comes after the question whether they may send at all.
     private func roomRefusal(_ recipient: AdmittedRecipient, _ envelope: Envelope) -> SMTPReply? {
         if let refusal = self.environment.storageRefusal(envelope) { return refusal }
-        let isOver = self.copies.isOver(self.environment.copyBudget, adding: recipient.domain, to: envelope)
+        let mayRelay = self.environment.policy.current.mayRelay(self.identity)
+        let budget = self.environment.copyBudget(isRestricted: !mayRelay || envelope.reversePath == .null)
+        guard budget.canHold(envelope.declaredSize) else { return CopyBudget.neverFits }
+        let isOver = self.copies.isOver(budget, adding: recipient.domain, to: envelope)
         return isOver ? CopyBudget.tooManyDomains : nil
     }
 }

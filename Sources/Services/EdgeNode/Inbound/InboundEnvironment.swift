@@ -29,6 +29,15 @@ struct InboundEnvironment: Sendable {
     /// What the bodies on their way in may take up.
     var stagingBudget = StagingBudget(limit: 0)
 
+    /// What one message of a client may take up.
+    ///
+    /// - Parameter isRestricted: the client may not relay, or the message has no sender.
+    func copyBudget(isRestricted: Bool) -> CopyBudget {
+        var budget = self.copyBudget
+        budget.stagedBytes = self.stagingBudget.most(isRestricted: isRestricted)
+        return budget
+    }
+
     /// What each session is told.
     var sessionConfiguration: SMTPServerSession.Configuration {
         var configuration = self.session

@@ -17,9 +17,11 @@ final class IncomingMessage {
     private var isStaging = false
     private var isAbandoned = false
     private var survey: ContentSurvey
-    /// The bytes that came, and those that may come.
-    private var size = 0
+    /// The bytes that came, behind the trace field, and those that may come.
+    private var size: Int
     private let sizeLimit: Int
+    /// It goes to several domains, which would each do alone.
+    private let isCopied: Bool
     /// What is staged of it.
     private var share: StagingShare
     /// SMTPUTF8 was declared.
@@ -45,10 +47,13 @@ final class IncomingMessage {
         attributes.mayRelay = mayRelay
         let entries = Self.entries(of: recipients)
         self.isInternational = envelope.isInternational
-        self.sizeLimit = environment.copyBudget.messageBytes(forDomains: entries.count)
-        self.share = environment.stagingBudget.share(
-            of: client, copies: environment.copyBudget.mostCopies(forDomains: entries.count),
-            isRestricted: !mayRelay || envelope.reversePath == .null)
+        let isRestricted = !mayRelay || envelope.reversePath == .null
+        let budget = environment.copyBudget(isRestricted: isRestricted)
+        let copies = budget.mostCopies(forDomains: entries.count)
+        self.isCopied = copies > 1
+        self.size = received.bytes.count
+        self.sizeLimit = budget.messageBytes(forDomains: entries.count)
+        self.share = environment.stagingBudget.share(of: client, copies: copies, isRestricted: isRestricted)
         self.intake = environment.intake
         self.buffer = received.bytes
         self.survey = ContentSurvey(receivedFieldLimit: environment.session.limits.receivedFields)
@@ -105,7 +110,7 @@ final class IncomingMessage {
             answer(reply)
         }
         guard !self.survey.receivedFields.isLoop else { return then(MessageIntake.routingLoop) }
-        guard self.size <= self.sizeLimit else { return then(CopyBudget.tooLarge) }
+        if let refusal = self.sizeRefusal { return then(refusal) }
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
         if self.stager != nil || rest.count > QueueLimits.inlineBody {
@@ -124,9 +129,15 @@ final class IncomingMessage {
         }
     }
 
+    /// Why there can never be room for the message, whoever else sends.
+    private var sizeRefusal: SMTPReply? {
+        guard self.size > self.sizeLimit else { return nil }
+        return self.isCopied ? CopyBudget.tooLarge : CopyBudget.neverFits
+    }
+
     /// Why no more of the body may be staged.
     private func refusal(ofStaging bytes: Int) -> SMTPReply? {
-        guard self.size <= self.sizeLimit else { return CopyBudget.tooLarge }
+        if let refusal = self.sizeRefusal { return refusal }
         return self.share.take(bytes) ? nil : StagingBudget.noRoom
     }
 

@@ -92,7 +92,7 @@ extension SMTPDialog {
     private mutating func hear(_ beginning: String, _ replies: inout [Reply]) async throws {
         let reply = try await self.readReply()
         replies.append(reply)
-        guard reply.lastLine.hasPrefix(beginning) else {
+        guard beginning.split(separator: "|").contains(where: { reply.lastLine.hasPrefix($0) }) else {
             throw LabFailure("expected \(beginning), the server said \(reply)")
         }
     }

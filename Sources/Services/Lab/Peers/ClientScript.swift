@@ -63,7 +63,7 @@ extension ClientScript.Step {
     /// Reads as many replies, with these codes.
     public static func expect(_ codes: Int...) -> Self { .replies(codes.map { "\($0)" }) }
 
-    /// Reads as many replies, whose last lines begin like this.
+    /// Reads as many replies, whose last lines begin like this, or like one of several between which `|` stands.
     public static func expect(_ beginnings: String...) -> Self { .replies(beginnings) }
 
     /// Reads the greeting and says EHLO.

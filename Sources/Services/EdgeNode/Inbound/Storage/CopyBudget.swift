@@ -1,7 +1,11 @@
 import MailModel
+import QueueStore
 
 /// How much one message may take up in the queue, where it is stored once for each shard that its recipients' domains are
 /// in. Recipients beyond that are answered 452, and the client sends the message to them again.
+///
+/// Bodies over `QueueLimits.inlineBody` are staged too, so their copies must fit into what its client can have of the staged
+/// bytes while nobody else has any. Otherwise the client would be told to try later for ever.
 struct CopyBudget: Hashable, Sendable {
     /// Bytes of all copies together; 0 is without limit.
     let bytes: Int
@@ -9,24 +13,34 @@ struct CopyBudget: Hashable, Sendable {
     let shards: Int
     /// What a message may have that does not say how large it is.
     let maximumMessageBytes: Int
+    /// Bytes of all copies together that can be staged; 0 is without limit. See `StagingState.most`.
+    var stagedBytes = 0
 
     /// Nothing is refused.
     static let unlimited = CopyBudget(bytes: 0, shards: 1, maximumMessageBytes: .max)
 
+    /// Whether there can ever be room for one copy of a message of this declared size.
+    func canHold(_ declaredSize: Int?) -> Bool {
+        guard let declaredSize, declaredSize > QueueLimits.inlineBody, self.stagedBytes > 0 else { return true }
+        return declaredSize <= self.stagedBytes
+    }
+
     /// The most copies of a message of this declared size; at least one, for a message may be as large as it may be.
     func copies(of declaredSize: Int?) -> Int {
-        guard self.bytes > 0 else { return .max }
         let size = max(1, declaredSize ?? self.maximumMessageBytes)
-        let copies = max(1, self.bytes / size)
+        var bytes = self.bytes > 0 ? self.bytes : .max
+        if size > QueueLimits.inlineBody, self.stagedBytes > 0 { bytes = min(bytes, self.stagedBytes) }
+        let copies = max(1, bytes / size)
         return copies >= self.shards ? .max : copies
     }
 
     /// The most bytes that a message may turn out to have whose recipients are in so many domains. What was declared counts
     /// for nothing here: a client may declare little and send much.
     func messageBytes(forDomains domains: Int) -> Int {
-        guard self.bytes > 0 else { return .max }
         let copies = self.mostCopies(forDomains: domains)
-        return copies == 1 ? .max : self.bytes / copies
+        let stored = self.bytes > 0 && copies > 1 ? self.bytes / copies : .max
+        let staged = self.stagedBytes > 0 ? max(QueueLimits.inlineBody, self.stagedBytes / copies) : .max
+        return min(stored, staged)
     }
 
     /// The most copies of a message whose recipients are in so many domains.
@@ -40,6 +54,10 @@ struct CopyBudget: Hashable, Sendable {
     /// The message is larger than was declared, and too large for so many domains.
     static let tooLarge = SMTPReply(
         552, EnhancedStatusCode(.permanentFailure, 3, 4), "Message is larger than declared, for so many domains")
+
+    /// One copy of the message is more than its client can ever have of the staged bytes.
+    static let neverFits = SMTPReply(
+        552, EnhancedStatusCode(.permanentFailure, 3, 4), "Message is larger than this host takes from this client")
 }
 
 /// The domains of one transaction, counted as its recipients come.

@@ -1,5 +1,6 @@
 import MailModel
 import Synchronization
+import Telemetry
 
 /// The node's budget of bodies on their way in, which all connections share; see `StagingState`.
 final class StagingBudget: Sendable {
@@ -23,6 +24,21 @@ final class StagingBudget: Sendable {
     func share(of client: IPAddress, copies: Int, isRestricted: Bool) -> StagingShare {
         let owner = StagingState.Owner(client: self.networks.client(of: client), isRestricted: isRestricted)
         return StagingShare(budget: self, owner: owner, copies: copies)
+    }
+
+    /// The most bytes of one message, in all copies, that find room while nobody else has any; 0 is without limit.
+    func most(isRestricted: Bool) -> Int { StagingState.most(of: self.limit, isRestricted: isRestricted) }
+
+    /// Tells how much is staged now, or was removed so lately that no vacuum has freed its space.
+    func tell(_ metrics: RelayMetrics) {
+        let (all, strangers) = self.withState { state in
+            state.reclaim(at: .now)
+            return (state.held, state.heldByStrangers)
+        }
+        metrics.smtpdStagedBytes.set(.all, to: all)
+        metrics.smtpdStagedBytes.set(.strangers, to: strangers)
+        metrics.smtpdStagedBytesLimit.set(.all, to: self.limit)
+        metrics.smtpdStagedBytesLimit.set(.strangers, to: self.limit / 2)
     }
 
     fileprivate func withState<Value: Sendable>(_ body: (inout sending StagingState) -> Value) -> Value {

@@ -35,6 +35,18 @@ struct StagingState: Hashable, Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    /// The most bytes of one message, in all copies, that find room while nobody else has any; 0 is without limit. A
+    /// stranger leaves free as much as it takes of its half.
+    static func most(of limit: Int, isRestricted: Bool) -> Int { isRestricted ? limit / 4 : limit }
+
+    /// Frees what a vacuum has given back by now.
+    mutating func reclaim(at now: ContinuousClock.Instant) {
+        let free = self.removals.prefix { $0.isFree <= now }
+        guard !free.isEmpty else { return }
+        for removal in free { self.giveBack(removal.bytes, of: removal.owner) }
+        self.removals.removeFirst(free.count)
+    }
+
     /// Takes as many bytes more, if there is room.
     mutating func take(_ bytes: Int, for owner: Owner, at now: ContinuousClock.Instant) -> Bool {
         guard self.limit > 0 else { return true }
@@ -60,13 +72,6 @@ struct StagingState: Hashable, Sendable {
     mutating func removed(_ bytes: Int, of owner: Owner, at now: ContinuousClock.Instant) {
         guard self.limit > 0, bytes > 0 else { return }
         self.removals.append(Removal(owner: owner, bytes: bytes, isFree: now + Self.vacuumTime))
-    }
-
-    private mutating func reclaim(at now: ContinuousClock.Instant) {
-        let free = self.removals.prefix { $0.isFree <= now }
-        guard !free.isEmpty else { return }
-        for removal in free { self.giveBack(removal.bytes, of: removal.owner) }
-        self.removals.removeFirst(free.count)
     }
 
     private mutating func giveBack(_ bytes: Int, of owner: Owner) {

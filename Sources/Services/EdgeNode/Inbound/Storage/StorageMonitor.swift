@@ -3,24 +3,30 @@ import MailModel
 import QueueStore
 import ServiceLifecycle
 import Synchronization
+import Telemetry
 
-/// Looks every few seconds how full the queue is, so that no message costs a question.
+/// Looks every few seconds how full the queue is, so that no message costs a question, and tells how much is staged.
 ///
 /// Between two looks the queue can grow past a limit by what comes in that time; the limits are for days of trouble, not
 /// for the last byte. While the database does not answer the last look counts.
 final class StorageMonitor: Service {
     private static let interval = Duration.seconds(2)
 
+    private let staging: StagingBudget
     private let store: QueueStore
+    private let metrics: RelayMetrics
     private let logger: Logger
     private let state: Mutex<StorageState>
     private let isWriterCongested: @Sendable () -> Bool
 
     /// - Parameter isWriterCongested: whether so much waits to be stored that more had better not come.
     init(
-        _ limits: StorageLimits, store: QueueStore, logger: Logger, isWriterCongested: @escaping @Sendable () -> Bool
+        _ limits: StorageLimits, staging: StagingBudget, store: QueueStore, metrics: RelayMetrics, logger: Logger,
+        isWriterCongested: @escaping @Sendable () -> Bool
     ) {
+        self.staging = staging
         self.store = store
+        self.metrics = metrics
         self.logger = logger
         self.state = Mutex(StorageState(limits))
         self.isWriterCongested = isWriterCongested
@@ -41,11 +47,11 @@ final class StorageMonitor: Service {
     func run() async throws {
         let limits = self.state.withLock { $0.limits }
         await cancelWhenGracefulShutdown {
-            while limits.areSet, !Task.isCancelled {
-                await self.look(limits)
+            while !Task.isCancelled {
+                self.staging.tell(self.metrics)
+                if limits.areSet { await self.look(limits) }
                 try? await Task.sleep(for: Self.interval)
             }
-            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
         }
     }
 

@@ -21,8 +21,9 @@ struct DeadDestinationFaultTests {
             try await load.send(FaultForm.choose(short: 100, long: 2000))
             #expect(await lab.relayd.waitForLogLine { $0["msg"] == "destination is left alone" } != nil)
 
-            // The first few were under way together, and their failures are one.
-            let before = try await Probes(of: "dead.test", in: lab)
+            // The first few were under way together, and their failures are one. A second failure is a probe's: there is none
+            // before all of the first have ended.
+            let before = try await Probes(of: "dead.test", in: lab) { $0.failures >= 2 }
             let alive = FaultLoad(lab, to: ["alive.test"])
             let longest = try await alive.longestDelivery(at: lab.peer("alive.test").server, for: Self.duration)
             #expect(longest < .seconds(10))
@@ -53,7 +54,7 @@ struct DeadDestinationFaultTests {
 }
 
 /// What the probes of a dead destination have cost so far.
-private struct Probes {
+private struct Probes: Equatable {
     /// The failures in a row that are on record.
     let failures: Int
     /// Attempts of its entries that were deferred.
@@ -61,34 +62,32 @@ private struct Probes {
     /// Connections that its host has had.
     let connections: Int
 
-    /// Reads them between two probes, when they are as wanted. Fails unless the destination has one row, which is the only one.
+    /// Reads them between two probes, when they are as wanted: nothing has moved for a while, which is shorter than the wait
+    /// between two probes. Fails unless the destination has one row, which is the only one.
     init(of domain: String, in lab: LabRelay, when condition: (Probes) -> Bool = { _ in true }) async throws {
-        let statement = Statement(
-            """
-            SELECT failures, (SELECT count(*) FROM relay.trace WHERE domain = $1 AND kind = 'DEFER'),
-                (SELECT count(*) FROM relay.open_attempt WHERE domain = $1)
-            FROM relay.destination
-            """, domain)
-        for _ in 0..<6000 {
-            let connections = lab.peer(domain).server.connectionCount
-            let row = try await lab.store.pool.query(statement).single()
-            let probes = Probes(
-                failures: Int(try row.get(0, as: Int32.self)), deferred: Int(try row.get(1, as: Int64.self)),
-                connections: connections)
-            let isProbed = try row.get(2, as: Int64.self) > 0
-            if !isProbed, lab.peer(domain).server.connectionCount == connections, condition(probes) {
+        var last: Probes?
+        for _ in 0..<150 {
+            let probes = try await Probes(now: domain, in: lab)
+            if probes == last, condition(probes) {
                 self = probes
                 return
             }
-            try await Task.sleep(for: .milliseconds(5))
+            last = probes
+            try await Task.sleep(for: .milliseconds(200))
         }
         throw LabFailure("\(domain) is probed without a pause, or not any more")
     }
 
-    private init(failures: Int, deferred: Int, connections: Int) {
-        self.failures = failures
-        self.deferred = deferred
-        self.connections = connections
+    private init(now domain: String, in lab: LabRelay) async throws {
+        let statement = Statement(
+            """
+            SELECT failures, (SELECT count(*) FROM relay.trace WHERE domain = $1 AND kind = 'DEFER')
+            FROM relay.destination
+            """, domain)
+        let row = try await lab.store.pool.query(statement).single()
+        self.failures = Int(try row.get(0, as: Int32.self))
+        self.deferred = Int(try row.get(1, as: Int64.self))
+        self.connections = lab.peer(domain).server.connectionCount
     }
 }
 

@@ -55,18 +55,12 @@ struct AttemptTrace {
 
     /// What a host answered for single recipients: one row for those with the same fate and the same reply.
     private func answers(of attempt: HostTry) -> [Line] {
-        var groups: [(fate: Fate, recipients: [Int])] = []
-        var positions: [Fate: Int] = [:]
+        var recipientsByFate = OrderedGroups<Fate, Int>()
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
-            let fate = Fate(answer: outcome.answer, kind: self.kind(outcome, ofRecipient: index))
-            if let position = positions[fate] {
-                groups[position].recipients.append(index)
-            } else {
-                positions[fate] = groups.count
-                groups.append((fate, [index]))
-            }
+            recipientsByFate.add(
+                index, to: Fate(answer: outcome.answer, kind: self.kind(outcome, ofRecipient: index)))
         }
-        return groups.map { fate, recipients in
+        return recipientsByFate.groups.map { fate, recipients in
             var event = self.event(fate.kind, attempt, recipients: recipients)
             var replyCode: Int?
             var told: EnhancedStatusCode

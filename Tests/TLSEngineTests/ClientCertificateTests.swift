@@ -101,6 +101,26 @@ struct ClientCertificateTests {
         }
     }
 
+    @Test(
+        "A client's chain of 32 certificates is verified; with a longer one the client is served as a stranger",
+        arguments: Version.allCases)
+    func longChains(_ version: Version) async throws {
+        let leaf = try self.pki.leaf("edge.client.test")
+        func client(sending count: Int) -> TestPKI.Leaf {
+            // openssl sends the certificate itself and all that stands in the file.
+            let filler = String(repeating: self.pki.root.certificate.pem, count: count - 4)
+            return TestPKI.Leaf(certificate: leaf.certificate, key: leaf.key, chainPEM: leaf.chainPEM + filler)
+        }
+        try await self.withServer(try self.store(self.authority(self.pki))) { port in
+            self.expect("you are CN=edge.client.test", try await self.visit(port, version, as: client(sending: 32)))
+            self.expect("you are nobody", try await self.visit(port, version, as: client(sending: 33)))
+        }
+        let pinned = RecognisedClients(authorities: [], fingerprints: [Digests.sha256(leaf.certificate.value.der)])
+        try await self.withServer(try self.store(pinned)) { port in
+            self.expect("you are CN=edge.client.test", try await self.visit(port, version, as: client(sending: 33)))
+        }
+    }
+
     @Test("A fingerprint of certificate or key is enough, whoever issued it", arguments: Version.allCases)
     func fingerprints(_ version: Version) async throws {
         let (one, two, three) = (

@@ -5,8 +5,11 @@ import DANE
 enum TLSLimits {
     /// The certificates of a chain, all together, in bytes.
     static let chainBytes = 65_536
-    /// The certificates of a chain that count.
+    /// The certificates of a server's chain that count.
     static let chainLength = Int32(DANELimits.certificates)
+    /// The certificates of a client's chain, its own included. A longer one is not verified. There are no records to match
+    /// each of them against, so more may come than from a server.
+    static let clientChainLength: Int32 = 32
     /// How far a chain is built.
     static let chainDepth: Int32 = 10
     /// Everything that arrives before the handshake is complete, in bytes.
@@ -171,7 +174,7 @@ enum TLSStrictness {
 
 /// Verifies a client's chain, if its length is bounded; a longer one is not looked at.
 @unsafe private func verifyBounded(_ store: OpaquePointer?) -> Int32 {
-    guard unsafe relay_sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) <= TLSLimits.chainLength else {
+    guard unsafe relay_sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) <= TLSLimits.clientChainLength else {
         unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
         return 0
     }

@@ -90,10 +90,7 @@ struct HostNetwork: Hashable, Sendable {
     private let prefix: IPAddress
 
     init(of address: IPAddress) {
-        switch address.unmapped {
-        case .v4(let value): self.prefix = .v4(value & 0xFFFF_FF00)
-        case .v6(let high, _): self.prefix = .v6(high, 0)
-        }
+        self.prefix = address.network(ipv4: 24, ipv6: 64)
     }
 }
 

@@ -27,7 +27,7 @@ struct TelemetryPlaces {
     /// Admits a connection, and names the one to close for it, if any: of this client where it has all that it may have,
     /// of the client with the most where the server has.
     mutating func admit(_ client: IPAddress?) -> (id: ID, evicted: ID?) {
-        let client = client.map(Self.network)
+        let client = client?.network(ipv4: 32, ipv6: 64)
         var evicted: ID?
         if self.places.values.count(where: { $0.client == client }) >= self.limits.connectionsPerClient {
             evicted = self.oldest { $0.client == client }
@@ -53,10 +53,6 @@ struct TelemetryPlaces {
             .min { ($0.value.hasAnswer ? 0 : 1, $0.key) < ($1.value.hasAnswer ? 0 : 1, $1.key) }?.key
     }
 
-    private static func network(_ address: IPAddress) -> IPAddress {
-        guard case .v6(let high, _) = address.unmapped else { return address.unmapped }
-        return .v6(high, 0)
-    }
 }
 
 /// `TelemetryPlaces` with the channels, shared by the server's event loops.

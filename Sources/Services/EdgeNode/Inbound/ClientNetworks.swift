@@ -9,10 +9,6 @@ struct ClientNetworks: Hashable, Sendable {
 
     /// The client behind an address: the first address of its network. An IPv4-mapped address is the IPv4 address.
     func client(of address: IPAddress) -> IPAddress {
-        let address = address.unmapped
-        return switch address {
-        case .v4: address.masked(to: self.prefixIPv4)
-        case .v6: address.masked(to: self.prefixIPv6)
-        }
+        address.network(ipv4: self.prefixIPv4, ipv6: self.prefixIPv6)
     }
 }

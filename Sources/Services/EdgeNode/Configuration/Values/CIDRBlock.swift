@@ -19,37 +19,18 @@ public struct CIDRBlock: Hashable, Sendable {
             return
         }
         guard (1...3).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let length = Int(parts[1]), length <= width, Self.masked(address.bytes, length) == address.bytes
+            let length = Int(parts[1]), length <= width, address.masked(to: length) == address
         else { return nil }
         self.prefixLength = length
     }
 
     /// Whether `address` is of this network. An IPv4-mapped IPv6 address counts as the IPv4 address that it carries.
     public func contains(_ address: IPAddress) -> Bool {
-        let bytes = address.unmapped.bytes
-        return bytes.count == self.network.bytes.count && Self.masked(bytes, self.prefixLength) == self.network.bytes
-    }
-
-    private static func masked(_ bytes: [UInt8], _ length: Int) -> [UInt8] {
-        bytes.enumerated().map { index, byte in
-            let kept = min(8, max(0, length - index * 8))
-            return byte & UInt8(truncatingIfNeeded: 0xFF00 >> kept)
-        }
+        let address = address.unmapped
+        return address.isIPv6 == self.network.isIPv6 && address.masked(to: self.prefixLength) == self.network
     }
 }
 
 extension CIDRBlock: CustomStringConvertible {
     public var description: String { "\(self.network)/\(self.prefixLength)" }
-}
-
-extension IPAddress {
-    /// This address with all bits behind the first `length` cleared.
-    func masked(to length: Int) -> IPAddress {
-        switch self {
-        // Shifting by the whole width gives zero.
-        case .v4(let value): .v4(value & UInt32.max << (32 - length))
-        case .v6(let high, let low):
-            .v6(high & UInt64.max << max(0, 64 - length), low & UInt64.max << min(64, 128 - length))
-        }
-    }
 }

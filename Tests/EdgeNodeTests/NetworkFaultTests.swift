@@ -1,4 +1,5 @@
 import DeliveryQueue
+import Foundation
 import Lab
 import MailModel
 import QueueStore
@@ -17,6 +18,15 @@ struct NetworkFaultTests {
         var source = SourceAddress()
         source.address = try #require(IPAddress(text))
         return source
+    }
+
+    @Test("Why a source address cannot be used is told in words, with no name of a function (field C7)")
+    func refusals() async throws {
+        let gone = try #require(IPAddress(Self.gone))
+        #expect(await LocalAddresses.refusal(of: gone) == "\(Self.gone) is no address of this machine")
+        #expect(await LocalAddresses.refusal(of: .loopback) == nil)
+        let wanting = LocalAddresses.refusal(of: gone, errno: EMFILE)
+        #expect(wanting == "\(Self.gone) cannot be used on this machine: Too many open files")
     }
 
     @Test(

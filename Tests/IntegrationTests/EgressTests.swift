@@ -212,7 +212,7 @@ struct EgressTests {
             #expect(await child.ended(within: .seconds(30)))
             #expect(child.terminationStatus == 78)
             let output = String(decoding: try Data(contentsOf: log), as: UTF8.self)
-            #expect(output.contains("delivery.source-addresses[1]: 192.0.2.1 is no address of this machine"))
+            #expect(output.contains("delivery.source-addresses[1]: 192.0.2.1 is no address of this machine\n"))
             #expect(!output.contains("source-addresses[0]"))
         }
     }

@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import NIOPosix
+import OperatingSystem
 
 /// The addresses of this machine.
 enum LocalAddresses {
@@ -20,7 +21,16 @@ enum LocalAddresses {
             try await socket.close()
             return nil
         } catch {
-            return "\(address) is no address of this machine: \(error)"
+            return Self.refusal(of: address, errno: (error as? IOError)?.errnoCode)
         }
+    }
+
+    /// The same in words, for what binding a socket to the address failed with.
+    static func refusal(of address: IPAddress, errno: CInt?) -> String {
+        guard let errno else { return "\(address) cannot be used on this machine" }
+        guard ConnectFault(errno: errno) == .sourceAddress else {
+            return "\(address) cannot be used on this machine: \(systemWords(errno: errno))"
+        }
+        return "\(address) is no address of this machine"
     }
 }

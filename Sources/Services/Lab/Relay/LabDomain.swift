@@ -7,7 +7,7 @@
 public struct LabDomain: Sendable {
     /// What the MX host presents at STARTTLS.
     public enum Presents: Hashable, Sendable {
-        /// The certificate whose TLSA record would be right.
+        /// The certificate whose TLSA record would be right, or `leaf`.
         case itsCertificate
         /// Another certificate for the same name, from the same CA, with another key.
         case forgedCertificate
@@ -27,6 +27,9 @@ public struct LabDomain: Sendable {
     public var rules: [ScriptedRule]
     /// What its MX host keeps of what it takes.
     public var retention = ScriptedRetention.everything
+    /// What its MX host presents instead of a certificate of the lab's, where the chain matters. A TLSA record is then one of
+    /// `records`.
+    public var leaf: TestPKI.Leaf?
     /// More records of the zone.
     public var records: [LabRecord] = []
 

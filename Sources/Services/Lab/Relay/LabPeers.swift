@@ -27,7 +27,7 @@ struct LabPeers {
     }
 
     private mutating func start(_ domain: LabDomain, pki: TestPKI, now: Timestamp) async throws {
-        let leaf = try pki.leaf(domain.host)
+        let leaf = try domain.leaf ?? pki.leaf(domain.host)
         let presented: TestPKI.Leaf? =
             switch domain.presents {
             case .itsCertificate: leaf

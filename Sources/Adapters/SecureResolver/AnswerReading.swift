@@ -8,8 +8,16 @@ package struct RawAnswer: Equatable, Sendable {
     /// The validator's reason, if it found the answer bogus.
     package var bogusReason: String?
     package var packet: [UInt8]
+    /// The budget that it passed, where libunbound says SERVFAIL for that.
+    package var passed: LookupBudget?
 
-    package init(rcode: Int, isSecure: Bool, bogusReason: String? = nil, packet: [UInt8]) {
+    /// The RCODE of a look-up that failed.
+    static let serverFailure = 2
+
+    package init(
+        rcode: Int, isSecure: Bool, bogusReason: String? = nil, packet: [UInt8], passed: LookupBudget? = nil
+    ) {
+        self.passed = passed
         self.rcode = rcode
         self.isSecure = isSecure
         self.bogusReason = bogusReason
@@ -76,6 +84,7 @@ package struct AnswerReading: Sendable {
                 lifetime: min(Self.negativeLifetimeWithoutSOA, exempt.until - now))
         }
         if let reason = raw.bogusReason { return self.failed(.bogus(reason)) }
+        if let budget = raw.passed { return self.failed(.excessive("\(budget)")) }
         guard raw.rcode == 0 || raw.rcode == 3 else { return self.failed(Self.failure(rcode: raw.rcode)) }
         do throws(DNSMessage.Malformed) {
             let message = try DNSMessage(packet: raw.packet)
@@ -193,7 +202,7 @@ package struct AnswerReading: Sendable {
 
     private static func failure(rcode: Int) -> DNSFailure {
         switch rcode {
-        case 2: .serverFailure
+        case RawAnswer.serverFailure: .serverFailure
         case 5: .refused
         default: .unexpectedResponse(rcode)
         }

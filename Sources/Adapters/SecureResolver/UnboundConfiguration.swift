@@ -75,7 +75,16 @@ struct UnboundConfiguration: Equatable, Sendable {
             // thousand queries of one look-up.
             "qname-minimisation: no",
             // Name servers are looked up one at a time and when they are needed, not all that a delegation names.
-            "target-fetch-policy: \"0 0 0 0 0\"",
+            "target-fetch-policy: \"\(Array(repeating: "0", count: LookupBudget.Limit.depth + 1).joined(separator: " "))\"",
+            // What one look-up may take. Mail needs a few questions and aliases; what needs more fails, and says so.
+            "max-sent-count: \(LookupBudget.Limit.questions)", "max-query-restarts: \(LookupBudget.Limit.aliases)",
+            // A question is sent to one server so often, and a TCP connection answers within 3 s: a byte now and then, or
+            // silence, costs no more.
+            "outbound-msg-retry: 5", "tcp-auth-query-timeout: 3000",
+            // No zone has a rate of its own: one as large as `com` would reach any that hinders an attacker.
+            "ratelimit: 0",
+            // Why a look-up failed stands only there (`FailureLog`).
+            "log-servfail: yes",
             // What fails is asked again by the queue: other servers of a zone whose answers are bogus are tried twice, not five
             // times.
             "val-max-restart: 2",

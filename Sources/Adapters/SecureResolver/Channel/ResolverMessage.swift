@@ -94,7 +94,7 @@ package enum ResolverMessage {
 
     private static func bytes(_ id: UInt64, _ raw: RawAnswer) -> [UInt8] {
         let reason = raw.bogusReason.map { Self.cut($0) } ?? []
-        let flags: UInt8 = (raw.isSecure ? 1 : 0) | (raw.bogusReason != nil ? 2 : 0)
+        let flags: UInt8 = (raw.isSecure ? 1 : 0) | (raw.bogusReason != nil ? 2 : 0) | (raw.passed?.rawValue ?? 0) << 4
         return [Kind.answer] + Self.bytes(id) + [flags] + Self.bytes(UInt16(clamping: raw.rcode))
             + Self.bytes(UInt16(reason.count)) + reason + raw.packet.prefix(Self.longestPacket)
     }
@@ -147,16 +147,21 @@ package enum ResolverMessage {
     }
 
     private static func answer(_ reader: inout Reader) -> ResolverReport? {
-        guard let id: UInt64 = reader.number(), let flags: UInt8 = reader.number(), flags <= 2,
+        guard let id: UInt64 = reader.number(), let flags: UInt8 = reader.number(),
             let rcode: UInt16 = reader.number(), rcode <= Self.greatestRCode, let length: UInt16 = reader.number(),
             length == 0 || flags == 2, Int(length) <= Self.longestText, let reason = reader.text(of: Int(length)),
             let packet = reader.rest(atMost: Self.longestPacket)
         else { return nil }
-        // What is bogus is not secure: both flags at once are no message.
+        // Only one at a time: what is bogus is not secure, and what failed is neither.
+        let passed = LookupBudget(rawValue: flags >> 4)
+        guard flags <= 2 || (flags & 0xF == 0 && passed != nil && Int(rcode) == RawAnswer.serverFailure) else {
+            return nil
+        }
         return .answer(
             id,
             RawAnswer(
-                rcode: Int(rcode), isSecure: flags == 1, bogusReason: flags == 2 ? reason : nil, packet: packet))
+                rcode: Int(rcode), isSecure: flags == 1, bogusReason: flags == 2 ? reason : nil, packet: packet,
+                passed: passed))
     }
 
     /// Reads a message from front to back, and never beyond its end.

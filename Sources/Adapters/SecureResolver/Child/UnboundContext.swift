@@ -1,5 +1,6 @@
 import CUnbound
 import Glibc
+import Synchronization
 
 /// The one owner of a `ub_ctx`; a single thread uses it from its making to the end of the process.
 @safe final class UnboundContext {
@@ -14,12 +15,16 @@ import Glibc
     /// A query under way; libunbound carries a retained reference to it until it calls back or is told to cancel.
     private final class Query {
         let number: UInt64
+        let name: String
+        let type: UInt16
         unowned let context: UnboundContext
         var identifier: Int32 = 0
 
-        init(_ context: UnboundContext, _ number: UInt64) {
+        init(_ context: UnboundContext, _ number: UInt64, _ name: String, _ type: UInt16) {
             self.context = context
             self.number = number
+            self.name = name
+            self.type = type
         }
     }
 
@@ -27,12 +32,21 @@ import Glibc
     private let pointer: OpaquePointer
     private let done: Done
     private var queries: [UInt64: Query] = [:]
+    /// What libunbound logs, by whichever thread; a process has one context.
+    private static let log = Mutex(FailureLog())
 
     /// Configures a context. `done` is called by `process()`.
     init(configurationFile: String, done: @escaping Done) throws(LibraryFailure) {
         guard let pointer = unsafe ub_ctx_create() else { throw .init(text: "libunbound gives no context") }
         unsafe self.pointer = pointer
         self.done = done
+        guard let stream = unsafe relay_line_stream(Self.logged) else {
+            throw .init(text: "there is no stream to log to")
+        }
+        try self.check(unsafe ub_ctx_debugout(self.pointer, stream), "libunbound refuses its log")
+        // A library does not log failures of look-ups otherwise; it is no option of the file.
+        try self.check(
+            unsafe ub_ctx_set_option(self.pointer, "val-log-squelch:", "no"), "libunbound does not log failures")
         // Its own thread rather than a forked process.
         try self.check(unsafe ub_ctx_async(self.pointer, 1), "libunbound refuses threads")
         try self.check(unsafe ub_ctx_config(self.pointer, configurationFile), "libunbound refuses its options")
@@ -46,7 +60,9 @@ import Glibc
 
     /// Begins a query. The trailing dot of `name` keeps libunbound from searching for it anywhere else.
     func resolve(_ number: UInt64, _ name: String, type: UInt16) throws(LibraryFailure) {
-        let query = Query(self, number)
+        let query = Query(self, number, name, type)
+        // What a look-up of the same question before failed for is not what this one may fail for.
+        _ = Self.log.withLock { $0.take(name, type) }
         // The reference is released by the callback, or after a cancellation that rules the callback out.
         let retained = unsafe Unmanaged.passRetained(query)
         let status = unsafe ub_resolve_async(
@@ -84,7 +100,23 @@ import Glibc
         guard status == 0, let result = unsafe result else {
             return query.context.completed(query, .failure(.init(text: UnboundContext.text(status))))
         }
-        query.context.completed(query, .success(unsafe UnboundContext.copy(result.pointee)))
+        var raw = unsafe UnboundContext.copy(result.pointee)
+        if raw.rcode == RawAnswer.serverFailure {
+            raw.passed = UnboundContext.log.withLock { $0.take(query.name, query.type) }
+        }
+        query.context.completed(query, .success(raw))
+    }
+
+    /// Reads what libunbound logs, and passes the rest on to standard error.
+    private static let logged: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, Int) -> Int = {
+        _, start, count in
+        guard let start = unsafe start else { return count }
+        // The library vouches for `count` bytes from `start` on.
+        let bytes = unsafe Array(UnsafeRawBufferPointer(start: start, count: count))
+        let others = UnboundContext.log.withLock { $0.read(bytes) }
+        // What does not fit is lost: nobody waits for a log.
+        if !others.isEmpty { _ = unsafe write(STDERR_FILENO, others, others.count) }
+        return count
     }
 
     /// Copies what matters out of a result that libunbound is about to free.

@@ -14,8 +14,8 @@ enum ResolverDeath: Equatable, Sendable, CustomStringConvertible {
     case hung
     /// It has so many bytes in memory.
     case grown(UInt64)
-    /// It computes, and hardly answers.
-    case computing
+    /// It has computed for so long, and hardly answers.
+    case computing(Duration)
 
     /// Whether answers of the DNS may have caused this: not where somebody sent SIGKILL, as the system does for want of
     /// memory, or where it never looked anything up.
@@ -51,7 +51,7 @@ enum ResolverDeath: Equatable, Sendable, CustomStringConvertible {
         case .malformed: "it sent what is no message"
         case .hung: "it said nothing any more"
         case .grown(let bytes): "it took \(bytes >> 20) MiB of memory"
-        case .computing: "it took too much of the processor"
+        case .computing(let time): "it took \(time.components.seconds) s of processor time"
         }
     }
 }

@@ -332,7 +332,7 @@ struct ResolverSupervision {
     }
 
     private static func quarantineText(_ time: Duration) -> String {
-        "it ended our resolver, and is not asked for \(time.components.seconds / 60 + 1) minutes"
+        "it ended our resolver, and is not asked for \((time + .seconds(59)).components.seconds / 60) minutes"
     }
 
     /// Gives suspects to children that have nothing else to do.
@@ -409,9 +409,10 @@ struct ResolverSupervision {
     /// One that is alone pays for all that its child computes.
     private mutating func judgeLookup(_ number: Int, _ child: Child, _ now: Instant) -> [Action] {
         guard let question = child.questions.first else { return [] }
-        if child.usage.processorTime - child.since.processorTime > self.limits.processorTime {
+        let used = child.usage.processorTime - child.since.processorTime
+        if used > self.limits.processorTime {
             self.queries[question]?.deaths = 2
-            return self.died(number, .computing, now)
+            return self.died(number, .computing(used), now)
         }
         guard now - child.since.0 > self.limits.slice, !self.suspects.isEmpty else { return [] }
         return self.finish(question, .unavailable("the resolver was replaced meanwhile"), now)
@@ -426,7 +427,7 @@ struct ResolverSupervision {
         self.children[number]?.window = (now, child.usage.processorTime, child.answers)
         guard used > time * self.limits.share, used > self.limits.answerCost * (answers + 1), !child.questions.isEmpty
         else { return [] }
-        return self.died(number, .computing, now)
+        return self.died(number, .computing(used), now)
     }
 
     /// Puts another in its place. What it has under way it may still answer, and is asked elsewhere too.

@@ -23,6 +23,9 @@ enum ChildSandbox {
     static func prepare() {
         // A resolver ends with its node, and not by what is meant for that: a terminal's interrupt, a service's stop.
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { _ = signal(number, SIG_IGN) }
+        // Whoever crashes ends by that signal. Swift's own handlers would start a program to tell where it was, and the
+        // lock would end the process for that.
+        for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP] { _ = signal(number, SIG_DFL) }
         _ = relay_set_limit(relay_core, 0)
         _ = relay_set_dumpable(0)
         _ = relay_set_parent_death_signal(SIGKILL)

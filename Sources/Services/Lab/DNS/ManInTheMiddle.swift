@@ -19,8 +19,8 @@ public final class ManInTheMiddle: Sendable {
             self.data = data
         }
 
-        fileprivate func applies(to query: Query) -> Bool {
-            query.type == self.type && (query.name == self.name || query.name.hasSuffix("." + self.name))
+        fileprivate func applies(to query: DNSQuery) -> Bool {
+            query.type == self.type && query.isIn(self.name)
         }
     }
 
@@ -71,10 +71,11 @@ public final class ManInTheMiddle: Sendable {
     }
 
     private func answer(_ packet: [UInt8]) -> [UInt8] {
-        guard let query = Query(packet), let forgery = self.forgeries.first(where: { $0.applies(to: query) }) else {
+        guard let query = DNSQuery(packet), let forgery = self.forgeries.first(where: { $0.applies(to: query) }) else {
             return self.pass(on: packet)
         }
-        return query.answer(forgery.data)
+        // NOERROR with one record, or none; no signature, no denial.
+        return query.reply(forgery.data.map { [WireRecord(query.name, query.type, $0)] } ?? [])
     }
 
     private func pass(on packet: [UInt8]) -> [UInt8] {
@@ -100,41 +101,5 @@ public final class ManInTheMiddle: Sendable {
                 body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-    }
-}
-
-/// A question as a resolver sends it (RFC 1035 §4.1), with EDNS behind it.
-private struct Query {
-    private let head: ArraySlice<UInt8>
-    private let question: ArraySlice<UInt8>
-    let name: String
-    let type: UInt16
-
-    init?(_ packet: [UInt8]) {
-        guard packet.count > 12 else { return nil }
-        var labels: [String] = []
-        var index = 12
-        while index < packet.count, packet[index] != 0 {
-            let end = index + 1 + Int(packet[index])
-            guard end < packet.count else { return nil }
-            labels.append(String(decoding: packet[(index + 1)..<end], as: UTF8.self).lowercased())
-            index = end
-        }
-        guard index + 5 <= packet.count else { return nil }
-        self.head = packet[..<12]
-        self.question = packet[12..<(index + 5)]
-        self.name = labels.joined(separator: ".")
-        self.type = UInt16(packet[index + 1]) << 8 | UInt16(packet[index + 2])
-    }
-
-    /// NOERROR with one record, or none; no signature, no denial.
-    func answer(_ data: [UInt8]?) -> [UInt8] {
-        let record = data.map { data in
-            [0xC0, 12, UInt8(self.type >> 8), UInt8(self.type & 0xFF), 0, 1, 0, 0, 1, 44]
-                + [UInt8(data.count >> 8), UInt8(data.count & 0xFF)] + data
-        }
-        let counts: [UInt8] = [0, 1, 0, data == nil ? 0 : 1, 0, 0, 0, 1]
-        let edns: [UInt8] = [0, 0, 41, 4, 0xD0, 0, 0, 0x80, 0, 0, 0]
-        return Array(self.head.prefix(2)) + [0x85, 0x80] + counts + Array(self.question) + (record ?? []) + edns
     }
 }

@@ -172,6 +172,91 @@ struct InsecurityProofTests {
         #expect(plan(UnsignedDelegation("example.org")).noRoute == .noSuchDomain(.noData, .secure))
     }
 
+    @Test(
+        "dane-rules 12a: an insecure answer to the MX question bounces nothing unproven (field D2)",
+        arguments: [
+            Absent(.mx, "example.org", .nameError, state: .insecure),
+            .init(.mx, "example.org", .found([.mx(preference: 0, exchange: nil)], .insecure)),
+        ])
+    func finalAnswers(_ mx: Zone.Entry) {
+        let forged = Zone {
+            mx
+            DS("org")
+            DS("example.org")
+        }.plan()
+        let question = DNSQuestion("example.org", .mx)
+        #expect(
+            forged.noRoute == .failed(.dnssecInvalid(question, .bogus("insecure below signed delegations only"))))
+        #expect(forged.rounds == [[question], [DNSQuestion("org", .ds), DNSQuestion("example.org", .ds)]])
+        let stripped = Zone {
+            mx
+            DS("org")
+            Absent(.ds, "example.org", state: .insecure)
+        }.plan()
+        #expect(
+            stripped.noRoute
+                == .failed(.dnssecInvalid(DNSQuestion("example.org", .ds), .bogus("insecure without a proof"))))
+        let real = Zone {
+            mx
+            DS("org")
+            UnsignedDelegation("example.org", state: .insecure)
+        }.plan()
+        #expect(real.noRoute == .noSuchDomain(.nameError, .insecure) || real.noRoute == .nullMX(.insecure))
+    }
+
+    @Test("dane-rules 12a: the alias that led to such an answer may be what makes it insecure (field D2)")
+    func finalAnswerBehindAlias() {
+        let run = Zone {
+            Absent(.mx, "example.org", .nameError, state: .insecure, via: ["example.net"])
+            CNAME("example.org", "example.net")
+            DS("org")
+            DS("example.org")
+            DS("net")
+            UnsignedDelegation("example.net")
+        }.plan()
+        #expect(run.noRoute == .noSuchDomain(.nameError, .insecure))
+        #expect(run.asked(.ds) == ["net", "example.net"])
+    }
+
+    @Test("dane-rules 12a: a domain without MX and address bounces only if the denial of its MX is proven (field D2)")
+    func deniedDomainWithoutSignatures() {
+        func plan(_ delegation: Zone.Entry, addresses: DNSSECState) -> Zone.Run {
+            Zone {
+                Absent(.mx, "example.org", state: .insecure)
+                Absent(.a, "example.org", state: addresses)
+                Absent(.aaaa, "example.org", state: addresses)
+                delegation
+            }.plan()
+        }
+        for addresses in [DNSSECState.secure, .insecure] {
+            let forged = plan(DS("example.org"), addresses: addresses)
+            #expect(forged.noRoute == nil)
+            #expect(
+                forged.hosts.map(\.failure)
+                    == [
+                        .dnssecInvalid(
+                            DNSQuestion("example.org", .mx), .bogus("insecure below signed delegations only"))
+                    ])
+        }
+        let real = plan(UnsignedDelegation("example.org"), addresses: .insecure)
+        #expect(real.noRoute == .noSuchDomain(.noData, .insecure))
+    }
+
+    @Test("dane-rules 12a: a host of another domain, named by a secure MX, bounces nothing unproven either (field D2)")
+    func deniedHostElsewhere() {
+        let forged = Zone {
+            MX("example.org", "mx.example.net")
+            Absent(.a, "mx.example.net", .nameError, state: .insecure)
+            DS("example.net")
+        }.plan()
+        #expect(
+            forged.hosts.map(\.failure)
+                == [
+                    .dnssecInvalid(
+                        DNSQuestion("mx.example.net", .a), .bogus("insecure below signed delegations only"))
+                ])
+    }
+
     @Test("A name with more than 16 labels is not walked down: an insecure answer there counts as failed (field D2)")
     func depth() {
         func host(_ labels: Int) -> RouteFailure? {

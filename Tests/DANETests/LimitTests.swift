@@ -160,6 +160,7 @@ struct LimitTests {
             MX("example.org", "a.example.net")
             Absent(.a, "a.example.net", absence, state: state)
             Absent(.aaaa, "a.example.net", absence, state: state)
+            UnsignedDelegation("example.net")
         }
         #expect(zone.plan().hosts.map(\.failure) == [.noSuchHost("a.example.net")])
         for families in [AddressFamilies.ipv4, .ipv6] {

@@ -238,14 +238,22 @@ struct LookupTests {
         "dane-rules 8: null MX is final and asks nothing more (RFC 7505)", arguments: [DNSSECState.secure, .insecure])
     func nullMX(_ state: DNSSECState) {
         let null = Zone.Entry(.mx, "example.org", .found([.mx(preference: 0, exchange: nil)], state))
-        let run = Zone { null }.plan()
+        let run = Zone {
+            null
+            UnsignedDelegation("example.org")
+        }.plan()
         #expect(run.noRoute == .nullMX(state))
-        #expect(run.rounds == [[DNSQuestion("example.org", .mx)]])
+        #expect(run.asked.filter { $0.type != .ds } == [DNSQuestion("example.org", .mx)])
+        // One without a signature takes the proof that it needs none (rule 12a).
+        #expect(run.asked(.ds) == (state == .secure ? [] : ["org", "example.org"]))
     }
 
     @Test("dane-rules 8: a domain that does not exist, or has no address, takes no mail")
     func noSuchDomain() {
-        let missing = Zone { Absent(.mx, "example.org", .nameError, state: .insecure) }
+        let missing = Zone {
+            Absent(.mx, "example.org", .nameError, state: .insecure)
+            UnsignedDelegation("example.org")
+        }
         #expect(missing.plan().noRoute == .noSuchDomain(.nameError, .insecure))
         #expect(Zone { Absent(.mx, "example.org") }.plan().noRoute == .noSuchDomain(.noData, .secure))
     }

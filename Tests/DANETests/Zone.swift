@@ -116,9 +116,9 @@ extension Zone {
                 var generator = InOrder()
                 self.look(up: Itinerary(hosts, using: &generator), &run)
                 return run
-            case .ask(let question):
-                run.rounds.append([question])
-                known[question] = self.answer(question)
+            case .ask(let questions):
+                run.rounds.append(questions)
+                for question in questions { known[question] = self.answer(question) }
             }
         }
     }

@@ -74,7 +74,8 @@ struct RecipientWorld {
         var known: [DNSQuestion: DNSAnswer] = [:]
         while true {
             switch planning.step(known) {
-            case .ask(let question): known[question] = self.answers[question] ?? .absent(.noData, .secure)
+            case .ask(let questions):
+                for question in questions { known[question] = self.answers[question] ?? .absent(.noData, .secure) }
             case .none(let reason): return .failure(reason)
             case .hosts(let hosts):
                 var generator = SystemRandomNumberGenerator()

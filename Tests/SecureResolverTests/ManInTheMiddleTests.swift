@@ -17,8 +17,8 @@ struct ManInTheMiddleTests {
     private static func hosts(of domain: DomainName, _ resolver: SecureResolver) async -> [PlannedHost] {
         var answers: [DNSQuestion: DNSAnswer] = [:]
         let planning = RoutePlanning(to: .domain(domain))
-        while case .ask(let question) = planning.step(answers) {
-            answers[question] = await resolver.answer(to: question)
+        while case .ask(let questions) = planning.step(answers) {
+            for question in questions { answers[question] = await resolver.answer(to: question) }
         }
         guard case .hosts(let hosts) = planning.step(answers) else { return [] }
         var planned: [PlannedHost] = []
@@ -30,6 +30,25 @@ struct ManInTheMiddleTests {
             if case .planned(let host) = host.step(answers, parses: { _ in true }) { planned.append(host) }
         }
         return planned
+    }
+
+    /// Why a domain has no route, with its host looked up if it is its own.
+    private static func noRoute(to domain: DomainName, _ resolver: SecureResolver) async -> NoRoute? {
+        var answers: [DNSQuestion: DNSAnswer] = [:]
+        let planning = RoutePlanning(to: .domain(domain))
+        while case .ask(let questions) = planning.step(answers) {
+            for question in questions { answers[question] = await resolver.answer(to: question) }
+        }
+        if case .none(let reason) = planning.step(answers) { return reason }
+        guard case .hosts(let hosts) = planning.step(answers), let host = hosts.first else { return nil }
+        while case .ask(let questions) = host.step(answers, parses: { _ in true }) {
+            for question in questions { answers[question] = await resolver.answer(to: question) }
+        }
+        switch host.step(answers, parses: { _ in true }) {
+        case .none(let reason): return reason
+        case .planned(let host): return host.failure.map { .failed($0) }
+        case .ask: return nil
+        }
     }
 
     private static func between(
@@ -91,6 +110,39 @@ struct ManInTheMiddleTests {
             let hosts = await Self.hosts(of: "deep.test", resolver)
             #expect(hosts.count == 1)
             #expect(hosts.allSatisfy { $0.failure != nil && $0.addresses.isEmpty }, "\(hosts)")
+        }
+    }
+
+    @Test(
+        "dane-rules 12a: who denies MX and addresses of a signed domain without a signature bounces nothing (field D2)",
+        arguments: [.signed, .hashedDenial(iterations: 3_000)] as [LabZone.Condition])
+    func strippedDomain(_ condition: LabZone.Condition) async throws {
+        let forgeries = [15, 1, 28].map { ManInTheMiddle.Forgery("deep.test", type: $0) }
+        try await Self.between([Self.zone("deep.test", condition)], forgeries[0], forgeries[1], forgeries[2]) {
+            let reason = await Self.noRoute(to: "deep.test", $0)
+            guard case .failed(.dnssecInvalid(_, .bogus)) = reason else {
+                Issue.record("\(String(describing: reason))")
+                return
+            }
+        }
+    }
+
+    @Test("A domain that an unsigned zone, or one that opts out, really lacks bounces at once (field D2)")
+    func missingDomains() async throws {
+        let zones = [
+            LabZone("plain.test", .unsigned, [.a("host.plain.test", "192.0.2.2")]),
+            LabZone("open.test", .hashedDenial(iterations: 0, optOut: true), [.a("host.open.test", "192.0.2.2")]),
+            LabZone("closed.test", .signed, [.a("host.closed.test", "192.0.2.2")]),
+        ]
+        try await LabInternet.withInternet(zones) { internet in
+            let resolver = try await LabInternet.resolver(internet)
+            for (name, state) in [("plain", .insecure), ("open", .insecure), ("closed", .secure)]
+                as [(String, DNSSECState)]
+            {
+                let domain = try #require(DomainName("misspelt.\(name).test"))
+                #expect(await Self.noRoute(to: domain, resolver) == .noSuchDomain(.nameError, state))
+            }
+            await resolver.shutdown()
         }
     }
 

@@ -4,8 +4,8 @@ public import MailModel
 enum HostOrigin: Hashable, Sendable {
     /// Named by an MX RRset of this state.
     case mx(DNSSECState, domain: DomainName, expanded: DomainName?)
-    /// The domain itself, as it has no MX; the state is that of the denial (rule 8).
-    case implicitMX(DNSSECState, domain: DomainName, expanded: DomainName?)
+    /// The domain itself, as it has no MX; the state is that of the denial (rule 8), to which these aliases led.
+    case implicitMX(DNSSECState, domain: DomainName, aliases: [DomainName])
     /// Named by the operator (rule 11).
     case configured(DomainName)
 
@@ -26,8 +26,8 @@ enum HostOrigin: Hashable, Sendable {
         switch self {
         // An insecure MX RRset vouches for no name.
         case .mx(.insecure, _, _), .implicitMX(.insecure, _, _): []
-        case .mx(.secure, let domain, let expanded), .implicitMX(.secure, let domain, let expanded):
-            [domain] + (expanded.map { [$0] } ?? [])
+        case .mx(.secure, let domain, let expanded): [domain] + [expanded].compactMap(\.self)
+        case .implicitMX(.secure, let domain, let aliases): [domain] + aliases.suffix(1)
         case .configured(let name): [name]
         }
     }
@@ -99,13 +99,13 @@ public struct HostPlanning: Hashable, Sendable {
     /// addresses prove nothing.
     private var isWholeDomain: Bool { self.origin.denial != nil && self.planning.policy.families == .both }
 
-    /// Both families are denied. That ends delivery for good, so that denials without signatures need their proof where the
-    /// host stands in the secure domain whose MX it is: anybody could have made them up (rule 12a).
+    /// Both families are denied. That ends delivery for good, so denials without signatures need their proof where a secure MX
+    /// record names the host, or where the domain has no MX: anybody could have made them up (rule 12a).
     private func step(
         denied unproven: [InsecurityProof], _ states: HostStates, _ answers: [DNSQuestion: DNSAnswer]
     ) -> Step {
-        if self.isInSecureDomain, self.planning.policy.families == .both {
-            for proof in unproven {
+        if self.planning.policy.families == .both {
+            for proof in self.proofs(ofAbsence: unproven) {
                 switch proof.step(answers) {
                 case .ask(let questions): return .ask(questions)
                 case .failed(let failure): return .planned(self.skipped(failure, states))
@@ -115,6 +115,17 @@ public struct HostPlanning: Hashable, Sendable {
         }
         if self.isWholeDomain { return .none(.noSuchDomain(.noData, self.origin.denial ?? .insecure)) }
         return .planned(self.skipped(self.absent, states))
+    }
+
+    /// The proofs that it takes to say that the host does not exist.
+    private func proofs(ofAbsence unproven: [InsecurityProof]) -> [InsecurityProof] {
+        switch self.origin {
+        // Whoever made up an insecure MX could have named any host.
+        case .mx(.insecure, _, _), .configured: []
+        case .mx(.secure, _, _), .implicitMX(.secure, _, _): unproven
+        case .implicitMX(.insecure, let domain, let aliases):
+            [self.proof(of: DNSQuestion(domain, .mx), aliases)] + unproven
+        }
     }
 
     /// The host stands in the domain whose MX it is, and that MX, or its denial, is secure.

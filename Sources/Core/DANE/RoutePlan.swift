@@ -4,8 +4,8 @@ public import MailModel
 public enum NoRoute: Error, Hashable {
     /// `MX 0 .`: the domain accepts no mail; permanent at once (RFC 7505 §3).
     case nullMX(DNSSECState)
-    /// The domain does not exist (`nameError`), or has neither MX nor address (`noData`). Permanent at once, whether
-    /// or not the denial is signed, because bouncing misspelt addresses quickly is what senders expect.
+    /// The domain does not exist (`nameError`), or has neither MX nor address (`noData`). Permanent at once, because
+    /// bouncing misspelt addresses quickly is what senders expect; a denial that is not signed is proven to need no signature.
     case noSuchDomain(DNSAbsence, DNSSECState)
     /// No host is known.
     case failed(RouteFailure)

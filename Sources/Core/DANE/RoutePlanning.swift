@@ -2,8 +2,8 @@ import MailModel
 
 /// What planning says of a next hop.
 public enum RouteStep: Hashable, Sendable {
-    /// Ask this, and come back with the answer.
-    case ask(DNSQuestion)
+    /// Ask all of these, at the same time, and come back with their answers too; never empty, and two at the most.
+    case ask(Set<DNSQuestion>)
     /// Hosts, to be looked up one by one in this order; at least one.
     case hosts([HostPlanning])
     /// A host that needs no look-up.
@@ -53,23 +53,25 @@ public struct RoutePlanning: Hashable, Sendable {
 
     private func step(domain: DomainName, _ answers: [DNSQuestion: DNSAnswer]) -> RouteStep {
         let question = DNSQuestion(domain, .mx)
-        guard let answer = answers[question] else { return .ask(question) }
+        guard let answer = answers[question] else { return .ask([question]) }
         if let aliases = answer.aliases, aliases.count > self.policy.limits.aliasHops {
             return .none(.failed(.overLimit(question, count: aliases.count)))
         }
         switch answer {
         case .failed(let failure):
             return .none(.failed(failure.blame(question)))
-        case .absent(.nameError, let state, _):
-            return .none(.noSuchDomain(.nameError, state))
+        case .absent(.nameError, let state, let aliases):
+            return self.step(end: .noSuchDomain(.nameError, state), state, of: question, aliases, answers)
         case .absent(.noData, let state, let aliases), .absent(.unsignedDelegation, let state, let aliases):
             // The domain is its own host, and must not be this system either.
             guard !self.policy.ownNames.contains(domain) else { return .none(.failed(.routingLoop(domain))) }
-            let origin = HostOrigin.implicitMX(state, domain: domain, expanded: aliases.last)
+            let origin = HostOrigin.implicitMX(state, domain: domain, aliases: aliases)
             return .hosts([HostPlanning(name: domain, origin: origin, planning: self)])
         case .found(let records, let state, let aliases):
             let origin = HostOrigin.mx(state, domain: domain, expanded: aliases.last)
             switch self.exchangers(records, of: question, state) {
+            case .failure(.nullMX(let state)):
+                return self.step(end: .nullMX(state), state, of: question, aliases, answers)
             case .failure(let end): return .none(end)
             case .success(let list):
                 return .hosts(
@@ -77,6 +79,23 @@ public struct RoutePlanning: Hashable, Sendable {
                         HostPlanning(name: $0.name, preference: $0.preference, origin: origin, planning: self)
                     })
             }
+        }
+    }
+}
+
+extension RoutePlanning {
+    /// The answer to the MX question ends delivery for good. One without a signature, which anybody could have made up, does so
+    /// only where it is proven that there need be none (rule 12a).
+    private func step(
+        end: NoRoute, _ state: DNSSECState, of question: DNSQuestion, _ aliases: [DomainName],
+        _ answers: [DNSQuestion: DNSAnswer]
+    ) -> RouteStep {
+        guard state == .insecure else { return .none(end) }
+        let proof = InsecurityProof(question: question, aliases: aliases, limits: self.policy.limits)
+        switch proof.step(answers) {
+        case .ask(let questions): return .ask(questions)
+        case .proven: return .none(end)
+        case .failed(let failure): return .none(.failed(failure))
         }
     }
 }

@@ -48,7 +48,7 @@ struct RouteFinder: Sendable {
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {
             switch planning.step(answers) {
-            case .ask(let question): answers.merge(await self.answers(to: [question], for: nextHop)) { _, new in new }
+            case .ask(let questions): answers.merge(await self.answers(to: questions, for: nextHop)) { _, new in new }
             case .host(let host): return .success(Route(to: host))
             case .hosts(let hosts):
                 var generator = SystemRandomNumberGenerator()

@@ -39,4 +39,22 @@ struct DelegationDigestTests {
         #expect(try await Self.verdict([1], []) == .secure)
         #expect(try await Self.verdict([2], [2]) == .secure)
     }
+
+    @Test(
+        "A zone whose DS records name an algorithm by which it does not sign is bogus, and the reason says so (field D3)",
+        arguments: [8, 15] as [UInt8])
+    func algorithmRollover(_ algorithm: UInt8) async throws {
+        let zone = LabZone(
+            "alpha.test", .algorithmRollover(to: algorithm), [.tlsa("mx.alpha.test", 3, 1, 1, Array(0..<32))])
+        try await LabInternet.withInternet([zone]) { internet in
+            let resolver = try await LabInternet.resolver(internet)
+            let answer = await resolver.answer(to: .init("_25._tcp.mx.alpha.test", .tlsa))
+            guard case .failed(.bogus(let reason)) = answer else {
+                Issue.record("\(answer)")
+                return
+            }
+            #expect(reason.contains("key alpha.test. while building chain of trust"), "\(reason)")
+            await resolver.shutdown()
+        }
+    }
 }

@@ -69,7 +69,7 @@ struct KnotConfiguration {
     private func section(_ zone: LabZone) -> String {
         let head = "  - domain: \(LabRecord.absolute(zone.name))\n    file: \(zone.fileName)\n"
         switch zone.condition {
-        case .signed, .wrongDelegationSigner, .digests, .hashedDenial:
+        case .signed, .wrongDelegationSigner, .digests, .algorithmRollover, .hashedDenial:
             return head + "    dnssec-signing: on\n    dnssec-policy: \(zone.policy)\n"
         case .signaturesEnd, .keyTrap:
             // kzonesign reads the policy here; the server takes its work as it is, serial number included.
@@ -86,7 +86,8 @@ extension LabZone {
         switch self.condition {
         case .hashedDenial: "denial-\(self.name)"
         case .keyTrap: "trap"
-        case .signed, .unsigned, .wrongDelegationSigner, .digests, .signaturesEnd, .serverFailure: "lab"
+        case .signed, .unsigned, .wrongDelegationSigner, .digests, .algorithmRollover, .signaturesEnd, .serverFailure:
+            "lab"
         }
     }
 }

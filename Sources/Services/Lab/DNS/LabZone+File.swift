@@ -4,7 +4,8 @@ extension LabZone {
     /// Whether it has keys of its own.
     var isSigned: Bool {
         switch self.condition {
-        case .signed, .wrongDelegationSigner, .digests, .signaturesEnd, .hashedDenial, .keyTrap: true
+        case .signed, .wrongDelegationSigner, .digests, .algorithmRollover, .signaturesEnd, .hashedDenial, .keyTrap:
+            true
         case .unsigned, .serverFailure: false
         }
     }

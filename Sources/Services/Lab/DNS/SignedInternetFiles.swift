@@ -56,7 +56,7 @@ struct KnotFiles: Sendable {
             try await self.sign(zone, validFor: KnotConfiguration.signatureLifetime) {
                 KeyTrap(keys: keys, signatures: signatures).springing(in: $0)
             }
-        case .signed, .unsigned, .wrongDelegationSigner, .digests, .hashedDenial, .serverFailure: ()
+        case .signed, .unsigned, .wrongDelegationSigner, .digests, .algorithmRollover, .hashedDenial, .serverFailure: ()
         }
     }
 
@@ -101,8 +101,17 @@ struct KnotFiles: Sendable {
             let all = lines + [try await self.sha1DelegationSigner(child, like: lines.first ?? "")]
             return all.filter { line in right.contains { Self.digestType(of: line) == "\($0)" } }
                 + all.filter { line in wrong.contains { Self.digestType(of: line) == "\($0)" } }.map(Self.forOtherKey)
+        case .algorithmRollover(let algorithm): return lines + lines.map { Self.forOtherKey($0, algorithm) }
         default: return lines
         }
+    }
+
+    /// The line with another algorithm, and the digest of another key.
+    private static func forOtherKey(_ line: String, _ algorithm: UInt8) -> String {
+        var words = Self.forOtherKey(line).split(separator: " ")
+        // Digest, its type, and before them the algorithm.
+        if words.count >= 3 { words[words.count - 3] = "\(algorithm)" }
+        return words.joined(separator: " ")
     }
 
     private static func digestType(of line: String) -> String? {

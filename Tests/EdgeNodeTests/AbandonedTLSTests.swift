@@ -81,6 +81,18 @@ struct AbandonedTLSTests {
         }
     }
 
+    @Test("TLS that was agreed upon without SNI says so, and cleartext after it gives the later reason (field C5, C6)")
+    func withoutServerName() {
+        let rejection = AbandonedTLS(TLSFailure(.nameRejected, "tlsv1 unrecognized name"))
+        var attempt = HostTry(address: .v4(0xC000_0201))
+        attempt.established = Established(label: .tls)
+        #expect(attempt.tlsFailure == nil)
+        attempt.established?.rejectedName = rejection
+        #expect(attempt.tlsFailure == "without SNI, after alert: tlsv1 unrecognized name")
+        attempt.abandonedTLS = AbandonedTLS(TLSFailure(.truncated, "it closed"))
+        #expect(attempt.tlsFailure == "ended: it closed")
+    }
+
     @Test("The log line has the reason under its key (field C6)")
     func logLine() {
         let entry = QueueEntry.of()

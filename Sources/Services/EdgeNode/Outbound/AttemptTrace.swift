@@ -141,7 +141,7 @@ struct AttemptTrace {
         event.requirement = attempt.requirementLabel
         event.tlsVersion = attempt.tlsConnection?.version
         event.cipher = attempt.tlsConnection?.cipher
-        event.tlsFailure = attempt.abandonedTLS.map { "\($0)" }
+        event.tlsFailure = attempt.tlsFailure
         event.tlsMatch = attempt.established?.peer?.matched.presentation
         event.authentication = attempt.authentication.flatMap { .init(rawValue: $0.rawValue) }
         event.duration = attempt.duration

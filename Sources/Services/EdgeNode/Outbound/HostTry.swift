@@ -23,6 +23,10 @@ struct HostTry: Sendable {
     }
     /// Why TLS that the host offered was given up before the connection in clear, whatever came of that.
     var abandonedTLS: AbandonedTLS?
+    /// Why TLS was given up, or is without SNI, for trace and log.
+    var tlsFailure: String? {
+        self.abandonedTLS.map { "\($0)" } ?? self.established?.rejectedName.map { "without SNI, after \($0)" }
+    }
     /// Why the host did not take the message as a whole.
     var failure: HostFailure?
     /// What the host answered for single recipients, by their position in the entry.

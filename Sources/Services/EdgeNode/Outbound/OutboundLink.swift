@@ -53,6 +53,7 @@ struct Dialer {
         let address = place.address
         var offer = OutboundTLS.Offer.full
         var abandoned: AbandonedTLS?
+        var rejectedName: AbandonedTLS?
         while true {
             let tls = OutboundTLS(context: self.environment.tls, offer: offer)
             let (connection, opened) = await self.open(
@@ -61,6 +62,7 @@ struct Dialer {
             case .ready(var established):
                 place.succeeded()
                 if let abandoned { established.abandonedTLS = abandoned }
+                established.rejectedName = rejectedName
                 let key = ConnectionReuseKey(
                     host: host.name, address: address, port: host.port, requirement: requirement)
                 let warmth = WarmConnection(
@@ -74,7 +76,11 @@ struct Dialer {
                 return .failed(await self.environment.explainer.explain(failure), after: abandoned)
             case .retry(let next, let failure) where next > offer:
                 offer = next
-                if next == .cleartext { abandoned = AbandonedTLS(failure) }
+                switch next {
+                case .full: ()
+                case .withoutServerName: rejectedName = AbandonedTLS(failure)
+                case .cleartext: abandoned = AbandonedTLS(failure)
+                }
             case .retry(_, let failure):
                 return .failed(HostFailure(.tlsHandshakeFailed, failure.text), after: abandoned)
             }

@@ -58,6 +58,8 @@ struct Established: Hashable, Sendable {
     var isWithoutUsableRecords = false
     /// Why there is no TLS although the host offers it.
     var abandonedTLS: AbandonedTLS?
+    /// Why TLS was asked for without our name for the host in SNI.
+    var rejectedName: AbandonedTLS?
 
     init(label: AuthenticationLabel, outcome: TLSClientOutcome? = nil) {
         self.label = label

@@ -1,6 +1,7 @@
 import Foundation
 import Lab
 import MailModel
+import SecureResolver
 import TLSEngine
 import Testing
 
@@ -65,5 +66,32 @@ struct ConfigurationFileTests {
         try Data("; nothing here\n".utf8).write(to: anchor)
         let empty = try #require(try await self.problems(yaml).first)
         #expect(empty.hasPrefix("relayd.yaml:2: resolver.trust-anchor-files: ") && empty.contains(anchor.path))
+    }
+
+    @Test(
+        "A reload starts a resolver to check it only where settings or files are others than those at work (field D6)")
+    func resolverAtWork() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "relay-files-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let anchor = folder.appending(path: "root.key")
+        let program = try RelaydProcess.besideThisProgram().path
+        func load(_ digest: String, timeout: String = "30s") throws -> LoadedConfiguration {
+            try Data(". IN DS 20326 8 2 \(String(repeating: digest, count: 32))\n".utf8).write(to: anchor)
+            var loader = ConfigurationLoader(hostName: "edge.example")
+            let text = "resolver: {trust-anchor-files: [\"\(anchor.path)\"], timeout: \(timeout)}"
+            loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: text)
+            return try loader.load()
+        }
+        let first = try await ConfiguredFiles(try load("ab"), relayd: program)
+        let again = try await ConfiguredFiles(try load("ab"), relayd: program, running: first.resolver)
+        #expect(again.resolver === first.resolver)
+        for (digest, timeout) in [("cd", "30s"), ("ab", "20s")] {
+            let other = try await ConfiguredFiles(
+                try load(digest, timeout: timeout), relayd: program, running: first.resolver)
+            #expect(other.resolver !== first.resolver)
+            await other.resolver.shutdown()
+        }
+        await first.resolver.shutdown()
     }
 }

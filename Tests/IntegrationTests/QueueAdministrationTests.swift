@@ -13,7 +13,7 @@ extension Trait where Self == SharedLab {
         }
         return SharedLab { body in
             try await LabRelay.with([.dane("alpha.test")] + busy) { lab in
-                try await lab.store.pool.script("CREATE ROLE operator LOGIN IN ROLE relay_admin")
+                try await lab.addOperator()
                 try await body(lab)
             }
         }
@@ -23,41 +23,12 @@ extension Trait where Self == SharedLab {
 /// `relayctl queue` as an operator runs it, beside a relay at work.
 @Suite("Administration of the queue", .administeredRelay, .timeLimit(.minutes(3)))
 struct QueueAdministrationTests {
-    /// What a run of relayctl came to.
-    struct Run {
-        let status: Int32
-        let output: String
-        let errors: String
-
-        var json: [String: Any] {
-            get throws {
-                try #require(
-                    try JSONSerialization.jsonObject(with: Data(self.output.utf8)) as? [String: Any], "\(self.output)")
-            }
-        }
-    }
-
-    private func relayctl(_ arguments: String..., connection: String? = nil) async throws -> Run {
+    private func relayctl(_ arguments: String..., connection: String? = nil) async throws -> RelayctlRun {
         try await self.relayctl(arguments, connection: connection)
     }
 
-    private func relayctl(_ arguments: [String], connection: String? = nil) async throws -> Run {
-        let lab = try SharedLab.lab
-        let relayctl = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relayctl")
-        let connection = connection ?? lab.postgres.connectionString(database: "relay", user: "operator")
-        return try await withTemporaryFolder { folder in
-            let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
-            let child = try await ChildProcess(
-                "/bin/sh",
-                ["-c", "exec \"$@\" 2>\(errors.path)", "sh", relayctl.path, "queue"] + arguments
-                    + (connection.isEmpty ? [] : ["--connection", connection]), log: output)
-            let hasEnded = await child.ended(within: .seconds(60))
-            if !hasEnded { await child.stop() }
-            return Run(
-                status: try #require(child.terminationStatus),
-                output: try String(contentsOf: output, encoding: .utf8),
-                errors: try String(contentsOf: errors, encoding: .utf8))
-        }
+    private func relayctl(_ arguments: [String], connection: String? = nil) async throws -> RelayctlRun {
+        try await SharedLab.lab.relayctl(["queue"] + arguments, connection: connection)
     }
 
     /// Submits a message whose first attempt fails, and waits for that.

@@ -96,6 +96,7 @@ struct ConsoleFixture {
         case cat(String)
         case summary(isExact: Bool)
         case perform(ActionRequest)
+        case flush(DNSFlushRequest)
     }
 
     /// Runs a command; `answer` is a person's at a terminal, `nil` where there is none.
@@ -125,6 +126,7 @@ struct ConsoleFixture {
                 case .cat(let id): try await console.cat(id)
                 case .summary(let isExact): try await console.summarize(isExact: isExact)
                 case .perform(let request): try await console.perform(request)
+                case .flush(let request): try await console.flush(request)
                 }
             }
         } catch {

@@ -180,4 +180,34 @@ struct QueueConsoleTests {
             #expect(denied.failure?.status == .denied)
         }
     }
+
+    private static func flush(
+        _ name: String?, _ change: (inout DNSFlushRequest) -> Void = { _ in }
+    ) -> ConsoleFixture.Command {
+        var request = DNSFlushRequest(name, by: "olga@ops")
+        change(&request)
+        return .flush(request)
+    }
+
+    @Test("A flush says what is looked up anew, and needs to be told what is meant (field D6)")
+    func flush() async throws {
+        try await ConsoleFixture.run { queue in
+            let told = try await queue.run(Self.flush("MX.bücher.test")).json
+            #expect(told["action"] as? String == "dns-flush" && told["scope"] as? String == "name")
+            #expect(told["name"] as? String == "mx.xn--bcher-kva.test")
+            let zone = try await queue.run(Self.flush("bravo.test") { $0.includesSubdomains = true }).json
+            #expect(zone["scope"] as? String == "subdomains")
+            for wrong in [
+                Self.flush(nil), Self.flush("a b"), Self.flush("bravo.test") { $0.isEverythingMeant = true },
+                Self.flush(nil) { $0.isEverythingMeant = true },
+            ] {
+                #expect(await queue.run(wrong).failure?.status == .usage)
+            }
+            let all = Self.flush(nil) { $0.isEverythingMeant = true }
+            #expect(await queue.run(all, answer: false).failure?.status == .failed)
+            #expect(try await queue.run(all, answer: true).json["scope"] as? String == "everything")
+            let denied = await queue.run(Self.flush("bravo.test"), connection: try await queue.connectionOfNobody())
+            #expect(denied.failure?.status == .denied)
+        }
+    }
 }

@@ -30,16 +30,19 @@ public struct Claim: Sendable {
     public let backoff: DestinationBackoff?
     /// Whether the destination is to be left alone, by the database's clock.
     public let isBackoffInForce: Bool
+    /// The number of the last look-up that an operator wants made anew: no later than the retry that made an entry due.
+    public let flushSerial: Int64
 
     init(
         entries: [QueueEntry], unreadable: [UnreadableEntry], cursor: ClaimCursor?,
-        backoff: DestinationBackoff? = nil, isBackoffInForce: Bool = false
+        backoff: DestinationBackoff? = nil, isBackoffInForce: Bool = false, flushSerial: Int64 = 0
     ) {
         self.entries = entries
         self.unreadable = unreadable
         self.cursor = cursor
         self.backoff = backoff
         self.isBackoffInForce = isBackoffInForce
+        self.flushSerial = flushSerial
     }
 }
 
@@ -59,12 +62,14 @@ extension QueueStore {
                 Self.claimSQL, term.shard.rawValue, destination.text,
                 cursor?.nextAttempt ?? PostgresTimestamp(microseconds: 0),
                 cursor?.message.uuid ?? PostgresUUID(high: 0, low: 0), Int64(maximumCount), Int64(maximumBytes)),
+            // After the entries: a retry commits both at once.
+            Self.flushSerial,
         ])
         let row = try DestinationRows.backoff(results[1])
         let (entries, unreadable, last) = try Self.read(results[2])
         return Claim(
             entries: entries, unreadable: unreadable, cursor: last, backoff: row?.backoff,
-            isBackoffInForce: row?.isInForce ?? false)
+            isBackoffInForce: row?.isInForce ?? false, flushSerial: try Self.only(results[3]).value(0))
     }
 
     /// Reads rows of `entryColumns`; with where the last of them stands.

@@ -43,6 +43,11 @@ struct AnswerCache {
         return entry.answer
     }
 
+    /// The same without a change, for whoever only looks.
+    func peek(_ question: DNSQuestion, at now: Timestamp) -> DNSAnswer? {
+        self.entries[question].flatMap { $0.stored <= now && now < $0.expiry ? $0.answer : nil }
+    }
+
     /// Until when the answer to a question is kept, if there is one.
     func expiry(of question: DNSQuestion, at now: Timestamp) -> Timestamp? {
         self.entries[question].flatMap { $0.stored <= now && now < $0.expiry ? $0.expiry : nil }
@@ -68,6 +73,11 @@ struct AnswerCache {
         self.order = []
         self.oldest = 0
         self.bytes = 0
+    }
+
+    /// Forgets those of which `isOutdated` says so.
+    mutating func removeAll(where isOutdated: (DNSQuestion, DNSAnswer) -> Bool) {
+        for (question, entry) in self.entries where isOutdated(question, entry.answer) { self.remove(question) }
     }
 
     private mutating func remove(_ question: DNSQuestion) {

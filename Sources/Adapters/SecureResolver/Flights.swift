@@ -10,11 +10,17 @@ struct Flights<Waiter> {
         case answer(DNSAnswer)
         /// The waiter was kept; a query is already under way.
         case wait
-        /// The waiter was kept; start the query.
-        case begin
+        /// The waiter was kept; start the query, and say with its answer by what was known then.
+        case begin(Knowledge)
+    }
+
+    /// All that was learnt between two times that answers were forgotten.
+    struct Knowledge: Equatable {
+        fileprivate var number: UInt64 = 0
     }
 
     private(set) var cache: AnswerCache
+    private(set) var knowledge = Knowledge()
     private let maximumFlights: Int
     private var waiters: [DNSQuestion: [UInt64: Waiter]] = [:]
     private var isClosed = false
@@ -45,7 +51,7 @@ struct Flights<Waiter> {
         }
         self.statistics.cacheMisses += 1
         self.waiters[question] = [identifier: waiter]
-        return .begin
+        return .begin(self.knowledge)
     }
 
     /// Somebody no longer waits. The query goes on and fills the cache, and ends by its deadline at the latest.
@@ -53,27 +59,46 @@ struct Flights<Waiter> {
         self.waiters[question]?.removeValue(forKey: identifier)
     }
 
-    /// A query ended; its answer is kept, and those who wait are to be told.
+    /// A query ended; its answer is kept, and those who wait are to be told. It is not kept where answers were forgotten since it
+    /// began, for it may be one of them.
     mutating func ended(
         _ question: DNSQuestion, _ timed: TimedAnswer, _ kind: ResolverStatistics.QueryKind, took: Duration,
-        at now: Timestamp
+        of knowledge: Knowledge, at now: Timestamp
     ) -> [Waiter] {
         self.statistics.queries[kind, default: 0] += 1
         self.statistics.queryTime[question.type, default: .zero] += took
-        if !self.isClosed { self.cache.store(timed, to: question, at: now) }
+        self.keep(question, timed, of: knowledge, at: now)
         return self.waiters.removeValue(forKey: question).map { Array($0.values) } ?? []
     }
 
     /// What the DNS says now takes the place of what was kept.
-    mutating func renewed(_ question: DNSQuestion, _ timed: TimedAnswer, at now: Timestamp) {
-        if !self.isClosed { self.cache.store(timed, to: question, at: now) }
+    mutating func renewed(
+        _ question: DNSQuestion, _ timed: TimedAnswer, of knowledge: Knowledge, at now: Timestamp
+    ) {
+        self.keep(question, timed, of: knowledge, at: now)
+    }
+
+    private mutating func keep(
+        _ question: DNSQuestion, _ timed: TimedAnswer, of knowledge: Knowledge, at now: Timestamp
+    ) {
+        if !self.isClosed, knowledge == self.knowledge { self.cache.store(timed, to: question, at: now) }
     }
 
     /// Whether so many questions are under way that one which is not answered in time says nothing of the domain.
     var isSaturated: Bool { self.waiters.count > self.maximumFlights / 4 * 3 }
 
     /// Forgets all answers: they came from a resolver that is not believed any more.
-    mutating func forget() { self.cache.removeAll() }
+    mutating func forget() {
+        self.cache.removeAll()
+        self.knowledge.number += 1
+    }
+
+    /// Forgets these answers, in whose place others may stand by now.
+    mutating func forget(_ outdated: OutdatedAnswers) {
+        if outdated.isEverything { return self.forget() }
+        self.cache.removeAll(where: outdated.covers)
+        self.knowledge.number += 1
+    }
 
     /// No more questions; everybody who waits is to be told.
     mutating func close() -> [Waiter] {

@@ -19,6 +19,7 @@ public final class SecureResolver: Sendable {
         /// When another child was last started to compare with.
         var compared: ContinuousClock.Instant?
         var fresh = FreshLookups()
+        var renewed = RenewedQuestions()
     }
 
     /// How often the child at work is compared with a fresh one at the most.
@@ -79,7 +80,7 @@ public final class SecureResolver: Sendable {
                 }
                 switch action {
                 case .answer(let answer): waiter.resume(returning: answer)
-                case .begin: self.begin(question)
+                case .begin(let knowledge): self.begin(question, knowledge)
                 case .wait: ()
                 }
             }
@@ -98,9 +99,13 @@ public final class SecureResolver: Sendable {
 
     /// Asks past all caches, in a process of its own, and keeps the answer instead of what was kept. It is asked so once in
     /// `FreshLookups.pause` at most, and not beside too many others; a failure replaces nothing.
+    ///
+    /// The child at work still has the old answer, perhaps for longer than the new one lives: it is replaced before it is
+    /// asked for this again (`RenewedQuestions`).
     public func renew(_ question: DNSQuestion) async -> Renewal {
         let now = self.now()
-        let kept = Renewal.kept(until: self.flights.withLock { $0.cache.expiry(of: question, at: now) })
+        let (end, knowledge) = self.flights.withLock { ($0.cache.expiry(of: question, at: now), $0.knowledge) }
+        let kept = Renewal.kept(until: end)
         let permitted = self.working.withLock { $0.fresh.begin(question, at: .now) ? $0.program : nil }
         guard let program = permitted else { return kept }
         defer { self.working.withLock { $0.fresh.ended() } }
@@ -108,11 +113,43 @@ public final class SecureResolver: Sendable {
         defer { fresh.send(.stop {}) }
         let asked = LookupQuestion(name: question.name.text, type: question.type.rawValue)
         guard case .answered(let raw) = await Self.ask(fresh, asked, self.deadline) else { return kept }
-        let end = self.now()
-        let timed = self.working.withLock { $0.reading }.read(raw, to: question, at: end)
+        let answered = self.now()
+        let timed = self.working.withLock { $0.reading }.read(raw, to: question, at: answered)
         if case .failed = timed.answer { return kept }
-        self.flights.withLock { $0.renewed(question, timed, at: end) }
+        if self.working.withLock({ $0.renewed.renewed(question) }) { self.replace() }
+        self.flights.withLock { $0.renewed(question, timed, of: knowledge, at: answered) }
         return .renewed
+    }
+
+    /// What the cache says, without asking anybody.
+    public func cached(_ question: DNSQuestion) -> DNSAnswer? {
+        let now = self.now()
+        return self.flights.withLock { $0.cache.peek(question, at: now) }
+    }
+
+    /// Has these answers looked up anew: removes them from the cache, and replaces the child at work, since libunbound keeps
+    /// answers of its own, and no call of it forgets them. What is under way is asked again in the new child. Whoever calls
+    /// this bounds how often.
+    public func forget(_ outdated: OutdatedAnswers) {
+        // In this order, so that whatever is asked for the first time afterwards is asked in the new child.
+        self.replace()
+        self.flights.withLock { $0.forget(outdated) }
+    }
+
+    /// Whether the child at work is made of these settings, and of what their files say now.
+    public func isMade(of settings: SecureResolverSettings) -> Bool {
+        guard settings.fitting() == self.settings, let configuration = try? UnboundConfiguration(self.settings) else {
+            return false
+        }
+        return self.working.withLock { $0.program.configuration == configuration }
+    }
+
+    private func replace() {
+        // Sent under the lock: of two programs the later one is to win.
+        self.working.withLock { working in
+            working.renewed.replaced(at: .now)
+            self.thread.send(.replace(working.program))
+        }
     }
 
     /// Asks the child at work for a name that there is not, which the root (or `selfTestZone`) must deny securely, and says
@@ -176,7 +213,7 @@ public final class SecureResolver: Sendable {
             working.program = program
             working.reading = Self.reading(self.settings, program.configuration)
         }
-        self.thread.send(.replace(program))
+        self.replace()
         self.flights.withLock { $0.forget() }
         self.logger.notice(
             "resolver replaced", metadata: ["resolver": "\(program.configuration.description)"])
@@ -262,16 +299,24 @@ public final class SecureResolver: Sendable {
 
     private static let cancelled = DNSAnswer.failed(.resolverUnavailable("the question was withdrawn"))
 
-    private func begin(_ question: DNSQuestion) {
+    private func begin(_ question: DNSQuestion, _ knowledge: Flights<Waiter>.Knowledge) {
         let begun = ContinuousClock.now
+        switch self.working.withLock({ $0.renewed.asked(question, at: begun) }) {
+        case .ask: ()
+        case .replaceFirst: self.replace()
+        case .refuse:
+            return self.ended(question, .unavailable(RenewedQuestions.refusal), of: knowledge, took: .zero)
+        }
         let asked = LookupQuestion(name: question.name.text, type: question.type.rawValue)
         self.thread.send(
             .resolve(asked, deadline: begun + self.deadline) { [weak self] outcome in
-                self?.ended(question, outcome, took: begun.duration(to: .now))
+                self?.ended(question, outcome, of: knowledge, took: begun.duration(to: .now))
             })
     }
 
-    private func ended(_ question: DNSQuestion, _ outcome: QueryOutcome, took: Duration) {
+    private func ended(
+        _ question: DNSQuestion, _ outcome: QueryOutcome, of knowledge: Flights<Waiter>.Knowledge, took: Duration
+    ) {
         let now = self.now()
         let timed: TimedAnswer =
             switch outcome {
@@ -291,7 +336,7 @@ public final class SecureResolver: Sendable {
                 "name": "\(question.name)", "type": "\(question.type)", "security": "\(kind.security.rawValue)",
                 "rcode": "\(kind.rcode)",
             ])
-        let waiters = self.flights.withLock { $0.ended(question, timed, kind, took: took, at: now) }
+        let waiters = self.flights.withLock { $0.ended(question, timed, kind, took: took, of: knowledge, at: now) }
         for waiter in waiters { waiter.resume(returning: timed.answer) }
     }
 }

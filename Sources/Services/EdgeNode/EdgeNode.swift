@@ -132,7 +132,7 @@ public struct EdgeNode: Sendable {
             self.telemetryServer(parts.health),
             ConfigurationReload(
                 running: self.loaded, load: self.reload, signals: parts.reloads, parts: replaceable,
-                resolver: parts.resolverHealth,
+                resolver: parts.files.resolver, health: parts.resolverHealth, flushes: deliveries.flushes,
                 metrics: self.metrics, logger: self.logger),
             DatabaseMonitor(pool: parts.pool, metrics: self.metrics), parts.monitor, parts.network,
             SnapshotMonitor(
@@ -193,15 +193,16 @@ public struct EdgeNode: Sendable {
         let sites = SiteTable(
             limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections,
             shortages: ConnectionShortages(metrics: self.metrics, logger: self.logger))
+        let settings = self.configuration.deliverySettings
+        let routes = RouteFinder(
+            resolver: parts.files.resolver,
+            policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
+            watch: LookupWatch(
+                succeeded: { [health = parts.resolverHealth] in await health.succeeded($0) },
+                isOurFault: { [health = parts.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
+                whenClosed: { [health = parts.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(
-            settings: self.configuration.deliverySettings, policy: policy,
-            routes: RouteFinder(
-                resolver: parts.files.resolver,
-                policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
-                watch: LookupWatch(
-                    succeeded: { [health = parts.resolverHealth] in await health.succeeded($0) },
-                    isOurFault: { [health = parts.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
-                    whenClosed: { [health = parts.resolverHealth] in await health.close() })),
+            settings: settings, policy: policy, routes: routes,
             tls: try TLSClientContext(), store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
@@ -210,7 +211,11 @@ public struct EdgeNode: Sendable {
             nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: self.metrics,
             logger: self.logger,
-            clock: parts.clock, monitor: parts.monitor)
+            clock: parts.clock, monitor: parts.monitor,
+            flushes: DNSFlushWatch(store: parts.store, resolver: parts.files.resolver, logger: self.logger) { domain in
+                let nextHop = policy.nextHop(for: domain, port: settings.port)
+                return nextHop.address == nil ? routes.questions(to: nextHop) : nil
+            })
     }
 
     /// Waits for the database, so that a node may be started before it.

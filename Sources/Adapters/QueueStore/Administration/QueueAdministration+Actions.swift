@@ -9,7 +9,8 @@ public enum QueueAction: String, Hashable, Sendable, CaseIterable {
     case hold
     /// Let go what is held, due at once.
     case release
-    /// Make them due at once, and have their destinations tried again, too, if these are left alone.
+    /// Make them due at once, and have their destinations tried again, too, if these are left alone. All that leads to their
+    /// hosts is looked up anew.
     case retry
     /// Have their owner give them up, with all that belongs to it: report, trace and metrics.
     case fail
@@ -92,7 +93,10 @@ extension QueueAdministration {
         for place in action.passes(selection) {
             try await self.walk(selection, in: place) { (entries) throws(QueueStoreError) in
                 batch += 1
-                try await self.administer(entries, in: place, operation, batch: batch)
+                try await self.administer(
+                    entries, in: place, operation, batch: batch,
+                    flush: action == .retry
+                        ? Self.flush(operation, "route", entries.map(\.key.domain.text), actor, reason) : nil)
                 seen += entries.count
                 progress(seen)
             }
@@ -108,15 +112,17 @@ extension QueueAdministration {
     }
 
     /// Its number keeps a batch that is repeated, because the answer was lost, from being done twice.
+    ///
+    /// - Parameter flush: done in the same transaction: whoever sees the entries due sees it, too.
     private func administer(
-        _ entries: [QueueListing], in place: QueueListing.Place, _ operation: PostgresUUID, batch: Int32
+        _ entries: [QueueListing], in place: QueueListing.Place, _ operation: PostgresUUID, batch: Int32,
+        flush: Statement?
     ) async throws(QueueStoreError) {
         let keys = entries.map(\.key)
-        try await self.pool.idempotently([
-            Statement(
-                "SELECT relay.administer($1, $2, $3, $4, $5, $6)", operation, batch, place.rawValue,
-                keys.map(\.shard.rawValue), keys.map(\.message.uuid), keys.map(\.domain.text))
-        ])
+        let change = Statement(
+            "SELECT relay.administer($1, $2, $3, $4, $5, $6)", operation, batch, place.rawValue,
+            keys.map(\.shard.rawValue), keys.map(\.message.uuid), keys.map(\.domain.text))
+        try await self.pool.idempotently([change] + [flush].compactMap(\.self))
     }
 
     /// Goes through one table page by page.

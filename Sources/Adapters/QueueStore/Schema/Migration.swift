@@ -5,5 +5,8 @@ struct Migration {
     let sql: String
 
     /// All of them, in the order in which they are applied.
-    static let all = [Migration.queue, .destinations, .storage, .waiting, .administration, .traceLimit, .tlsFailure]
+    static let all = [
+        Migration.queue, .destinations, .storage, .waiting, .administration, .traceLimit, .tlsFailure,
+        .dnsFlush,
+    ]
 }

@@ -33,7 +33,7 @@ struct QueueActionOptions: ParsableArguments {
     }
 
     /// Who does it: with sudo, the person behind it.
-    private static var actor: String {
+    static var actor: String {
         let user = ProcessInfo.processInfo.environment["SUDO_USER"] ?? ProcessInfo.processInfo.userName
         return "\(user)@\(ProcessInfo.processInfo.hostName)"
     }
@@ -55,7 +55,8 @@ struct QueueRelease: AsyncParsableCommand {
 
 struct QueueRetry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "retry", abstract: "Try entries at once, and probe their destinations if these are left alone.")
+        commandName: "retry",
+        abstract: "Try entries at once, with their hosts looked up anew, and probe destinations that are left alone.")
     @OptionGroup var options: QueueActionOptions
     func run() async throws { try await self.options.run(.retry) }
 }

@@ -1,11 +1,12 @@
 import Logging
+import SecureResolver
 import ServiceLifecycle
 import TLSEngine
 import Telemetry
 import UnixSignals
 
 /// Takes the configuration anew on SIGHUP: certificates and keys, users and lists of recipients at once, for what begins
-/// from then on: a handshake, an AUTH, a RCPT.
+/// from then on: a handshake, an AUTH, a RCPT. Answers of the DNS are looked up anew, too.
 ///
 /// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
 /// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
@@ -15,7 +16,9 @@ struct ConfigurationReload: Service {
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     let signals: UnixSignalsSequence
     let parts: ReplaceableParts
-    let resolver: ResolverHealth
+    let resolver: SecureResolver
+    let health: ResolverHealth
+    let flushes: DNSFlushWatch?
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -26,11 +29,12 @@ struct ConfigurationReload: Service {
     private func reload() async {
         do {
             let loaded = try self.load()
-            let files = try await ConfiguredFiles(loaded)
-            if let reason = await self.resolver.reloadAnchors() {
+            let files = try await ConfiguredFiles(loaded, running: self.resolver)
+            if let reason = await self.health.reloadAnchors() {
                 throw ConfigurationError(problems: [loaded.problem(with: "resolver.trust-anchor-files", reason)])
             }
             try self.replaceParts(with: files, loaded)
+            await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
             for warning in loaded.warnings { self.logger.warning("\(warning)") }
             self.logger.notice(

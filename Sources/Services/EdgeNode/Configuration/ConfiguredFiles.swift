@@ -21,9 +21,11 @@ struct ConfiguredFiles: Sendable {
     ///
     /// - Parameters:
     ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
+    ///   - running: a resolver that is taken where it is made of the same settings and files; another need not be started to
+    ///     see whether they are good.
     ///   - logger: told of the resolver's start, which is of no interest to a mere check.
     init(
-        _ loaded: LoadedConfiguration, relayd: String? = nil,
+        _ loaded: LoadedConfiguration, relayd: String? = nil, running: SecureResolver? = nil,
         logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
         var problems = Self.unreadableFiles(loaded)
@@ -43,7 +45,7 @@ struct ConfiguredFiles: Sendable {
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = certificates
         self.certificateStore = try Self.store(certificates, clients, loaded)
-        self.resolver = try await Self.resolver(loaded, relayd, logger)
+        self.resolver = try await Self.resolver(loaded, relayd, running, logger)
     }
 
     /// Files whose content libunbound judges are looked at here first, each for itself, so that every one is named.
@@ -90,10 +92,11 @@ struct ConfiguredFiles: Sendable {
     }
 
     private static func resolver(
-        _ loaded: LoadedConfiguration, _ relayd: String?, _ logger: Logger
+        _ loaded: LoadedConfiguration, _ relayd: String?, _ running: SecureResolver?, _ logger: Logger
     ) async throws -> SecureResolver {
         var settings = loaded.configuration.resolverSettings
         if let relayd { settings.executable = relayd }
+        if let running, running.isMade(of: settings) { return running }
         do {
             return try await SecureResolver(settings: settings, logger: logger, now: { .systemNow })
         } catch {

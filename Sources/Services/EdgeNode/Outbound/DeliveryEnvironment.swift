@@ -75,6 +75,8 @@ struct DeliveryEnvironment: Sendable {
     let clock: DatabaseClock
     /// Knows whether the database is well.
     var monitor: StoreMonitor?
+    /// Has answers of the DNS looked up anew when an operator says so.
+    var flushes: DNSFlushWatch?
 
     /// Whether an attempt may begin: not while the database is not well, since what is sent could not be marked as sent.
     var mayDeliver: Bool { self.monitor?.isOpen ?? true }

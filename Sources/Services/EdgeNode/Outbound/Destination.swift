@@ -108,6 +108,7 @@ actor Destination {
             let claim = try await self.environment.store.claim(
                 self.term, destination: self.domain, after: cursor, maximumCount: count)
             self.environment.metrics.queueOperationDuration.observe(.claim, ContinuousClock.now - started)
+            await self.environment.flushes?.caughtUp(with: claim.flushSerial)
             self.work.claimed(
                 claim.entries, cursor: claim.cursor, backoff: claim.backoff, isInForce: claim.isBackoffInForce)
             try await self.holdBack(claim.unreadable)

@@ -75,6 +75,7 @@ struct QueueOwner: Service {
                     chores.addTask { await self.upkeep.promote() }
                     chores.addTask { await self.upkeep.keepInShape() }
                     chores.addTask { await self.environment.sites.watch() }
+                    if let flushes = self.environment.flushes { chores.addTask { await flushes.run() } }
                 }
             }
             await self.shards.stop()

@@ -88,6 +88,27 @@ struct RouteFinder: Sendable {
         return .changed(later)
     }
 
+    /// All that leads to the hosts of a next hop and says what they must prove, as far as the cache knows it.
+    func questions(to nextHop: NextHop) -> Set<DNSQuestion> {
+        let planning = RoutePlanning(to: nextHop, policy: self.policy)
+        var known = CachedAnswers(resolver: self.resolver)
+        while true {
+            switch planning.step(known.answers) {
+            case .ask(let questions):
+                guard known.look(for: questions) else { return known.asked }
+            case .hosts(let hosts):
+                for host in hosts {
+                    // What the records hold decides about no further question.
+                    while case .ask(let questions) = host.step(known.answers, parses: { _ in true }) {
+                        guard known.look(for: questions) else { break }
+                    }
+                }
+                return known.asked
+            case .host, .none: return known.asked
+            }
+        }
+    }
+
     /// Looks one host up. Takes three rounds, each as long as the resolver's deadline at most; and more where an insecure
     /// answer needs its proof, of which each comes only after a round that was answered.
     fileprivate func plan(_ host: HostPlanning, for nextHop: NextHop) async -> Result<PlannedHost, NoRoute> {
@@ -134,6 +155,22 @@ struct RouteFinder: Sendable {
         }
         guard failure.mayBeOurs, await self.watch.isOurFault(nextHop, failure.isBogus) else { return answer }
         return .failed(.resolverUnavailable("our own resolver does not work at present"))
+    }
+}
+
+/// What planning would ask, and what the cache says to it.
+private struct CachedAnswers {
+    let resolver: SecureResolver
+    private(set) var asked: Set<DNSQuestion> = []
+    private(set) var answers: [DNSQuestion: DNSAnswer] = [:]
+
+    init(resolver: SecureResolver) { self.resolver = resolver }
+
+    /// Notes the questions. Whether there is an answer to each.
+    mutating func look(for questions: Set<DNSQuestion>) -> Bool {
+        self.asked.formUnion(questions)
+        for question in questions { self.answers[question] = self.resolver.cached(question) }
+        return questions.allSatisfy { self.answers[$0] != nil }
     }
 }
 

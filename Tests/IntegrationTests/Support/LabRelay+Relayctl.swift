@@ -1,0 +1,46 @@
+import Foundation
+import Lab
+import PostgresDriver
+import QueueStore
+import Testing
+
+/// What a run of relayctl came to.
+struct RelayctlRun {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    var json: [String: Any] {
+        get throws {
+            try #require(
+                try JSONSerialization.jsonObject(with: Data(self.output.utf8)) as? [String: Any], "\(self.output)")
+        }
+    }
+}
+
+extension LabRelay {
+    /// Makes the login of an operator.
+    func addOperator() async throws {
+        try await self.store.pool.script("CREATE ROLE operator LOGIN IN ROLE relay_admin")
+    }
+
+    /// Runs relayctl, as the operator unless told otherwise; an empty connection leaves it out.
+    @discardableResult
+    func relayctl(_ arguments: [String], connection: String? = nil) async throws -> RelayctlRun {
+        let relayctl = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relayctl")
+        let connection = connection ?? self.postgres.connectionString(database: "relay", user: "operator")
+        return try await withTemporaryFolder { folder in
+            let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
+            let child = try await ChildProcess(
+                "/bin/sh",
+                ["-c", "exec \"$@\" 2>\(errors.path)", "sh", relayctl.path] + arguments
+                    + (connection.isEmpty ? [] : ["--connection", connection]), log: output)
+            let hasEnded = await child.ended(within: .seconds(60))
+            if !hasEnded { await child.stop() }
+            return RelayctlRun(
+                status: try #require(child.terminationStatus),
+                output: try String(contentsOf: output, encoding: .utf8),
+                errors: try String(contentsOf: errors, encoding: .utf8))
+        }
+    }
+}

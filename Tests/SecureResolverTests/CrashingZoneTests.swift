@@ -23,19 +23,16 @@ struct CrashingZoneTests {
     private static func script(_ records: HostileZone.Records) async throws -> ScriptedNameServer.Script {
         let denials = try await Self.denials(records)
         let key = records.key
-        let signals = Mutex(0)
+        let delegations = Mutex(0)
         return { query, _ in
-            if query.name.hasPrefix("_ta-") {
-                let count = signals.withLock { count in
+            if query.name.hasPrefix("_ta-") || query.labels.contains(where: { $0.hasPrefix("fan") }) {
+                let count = delegations.withLock { count in
                     count += 1
                     return count
                 }
-                // By the time of the second one the validator rests.
-                guard count > 1 else { return .nothing }
-                return .message(query.delegation(to: "fan\(count).\(HostileZone.name)"))
-            }
-            if query.labels.contains(where: { $0.hasPrefix("fan") }) {
-                return .message(query.delegation(to: query.name))
+                // Slowly, so that it lasts while the validator rests.
+                return .later(
+                    query.delegation(to: "fan\(count).\(HostileZone.name)"), after: .milliseconds(70))
             }
             return switch query.type {
             case WireRecord.Kind.dnskey where query.name == HostileZone.name: .message(query.reply(key))
@@ -77,7 +74,7 @@ struct CrashingZoneTests {
             let answer = await zone.resolver.answer(to: question)
             isOver.withLock { $0 = true }
             guard case .failed(.excessive(let reason)) = answer else {
-                Issue.record("\(answer), \(zone.resolver.statistics.processes)")
+                Issue.record("\(answer), \(zone.resolver.statistics.processes), \(zone.server.questions()) questions")
                 return
             }
             #expect(reason.contains("ended by signal 11"), "\(reason)")

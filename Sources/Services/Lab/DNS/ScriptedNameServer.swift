@@ -12,6 +12,8 @@ public final class ScriptedNameServer: Sendable {
     public enum Reply: Sendable {
         /// A message. Over UDP, if it is longer than 1232 bytes, one that says to come by TCP.
         case message([UInt8])
+        /// The same after a while.
+        case later([UInt8], after: Duration)
         /// Silence; a TCP connection stays open.
         case nothing
         /// A TCP connection is closed; over UDP silence.
@@ -54,15 +56,8 @@ public final class ScriptedNameServer: Sendable {
 
     /// Answers from now on until `stop()`.
     public init(_ script: @escaping Script) throws {
-        self.port = Ports.unused()
         self.script = script
-        self.datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        self.listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        for descriptor in [self.datagrams, self.listener] {
-            guard Self.bind(descriptor, self.port) == 0 else {
-                throw ChildProcess.Failure("cannot bind port \(self.port): errno \(errno)")
-            }
-        }
+        (self.port, self.datagrams, self.listener) = try Self.sockets()
         listen(self.listener, 128)
         Self.start("name server, UDP") { [self] in self.serveDatagrams() }
         Self.start("name server, TCP") { [self] in self.accept() }
@@ -91,6 +86,10 @@ public final class ScriptedNameServer: Sendable {
         guard let query = DNSQuery(packet) else { return .close }
         self.state.withLock { $0.asked.append(.init(name: query.name, type: query.type, transport: transport)) }
         let reply = self.script(query, transport)
+        if case .later(let bytes, let pause) = reply, transport == .tcp {
+            usleep(UInt32(pause / .microseconds(1)))
+            return .message(bytes)
+        }
         guard transport == .udp, case .message(let bytes) = reply, bytes.count > Self.longestDatagram else {
             return reply
         }
@@ -111,14 +110,23 @@ public final class ScriptedNameServer: Sendable {
             }
             // `shutdown` wakes it with nothing.
             guard count > 0 else { return }
+            let address = client
             switch self.reply(to: Array(buffer[..<count]), .udp) {
-            case .message(let bytes), .raw(let bytes):
-                _ = withUnsafePointer(to: &client) {
-                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(self.datagrams, bytes, bytes.count, 0, $0, length)
-                    }
+            case .message(let bytes), .raw(let bytes): self.send(bytes, to: address)
+            case .later(let bytes, let pause):
+                Self.start("name server, reply") { [self] in
+                    usleep(UInt32(pause / .microseconds(1)))
+                    self.send(bytes, to: address)
                 }
             case .nothing, .close, .trickle: ()
+            }
+        }
+    }
+
+    private func send(_ bytes: [UInt8], to client: sockaddr_in) {
+        _ = withUnsafePointer(to: client) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                sendto(self.datagrams, bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
     }
@@ -167,7 +175,7 @@ public final class ScriptedNameServer: Sendable {
                 _ = Self.send(bytes, to: connection)
                 return
             case .close: return
-            case .nothing: ()
+            case .nothing, .later: ()
             }
         }
     }
@@ -201,6 +209,22 @@ public final class ScriptedNameServer: Sendable {
         let thread = Thread(block: body)
         thread.name = name
         thread.start()
+    }
+
+    /// Both sockets, at a port that is free for both.
+    private static func sockets() throws -> (UInt16, Int32, Int32) {
+        for _ in 0..<16 {
+            let port = Ports.unused()
+            let datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            var isReused: Int32 = 1
+            setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &isReused, socklen_t(MemoryLayout<Int32>.size))
+            if Self.bind(datagrams, port) == 0, Self.bind(listener, port) == 0 { return (port, datagrams, listener) }
+            // Another lab was quicker.
+            close(datagrams)
+            close(listener)
+        }
+        throw ChildProcess.Failure("no port for a name server: errno \(errno)")
     }
 
     private static func bind(_ descriptor: Int32, _ port: UInt16) -> Int32 {

@@ -78,17 +78,24 @@ extension RetrySchedule {
 public struct EntryDecision: Hashable, Sendable {
     /// One decision for each outcome given, in the same order.
     public let recipients: [RecipientDecision]
+    /// When the entry is tried again: at the earliest of its recipients' times; `nil` when no recipient remains. Each row of
+    /// the trace says it, so it is found out once.
+    public let nextAttempt: Timestamp?
 
     /// What was decided elsewhere.
-    init(_ recipients: [RecipientDecision]) { self.recipients = recipients }
+    init(_ recipients: [RecipientDecision]) {
+        self.recipients = recipients
+        self.nextAttempt =
+            recipients.lazy.compactMap { decision in
+                if case .retry(let time, _) = decision { time } else { nil }
+            }.min()
+    }
 
     /// Decides about all recipients of one attempt.
     public init(
         _ outcomes: [RecipientOutcome], schedule: RetrySchedule, attempts: Int, arrival: Timestamp, now: Timestamp
     ) {
-        self.recipients = outcomes.map {
-            schedule.decide($0, attempts: attempts, arrival: arrival, now: now)
-        }
+        self.init(outcomes.map { schedule.decide($0, attempts: attempts, arrival: arrival, now: now) })
     }
 
     /// The same, but whoever is to be tried again is so by this instant: what failed was our own.
@@ -98,13 +105,6 @@ public struct EntryDecision: Hashable, Sendable {
                 guard case .retry(let time, let failure) = decision else { return decision }
                 return .retry(at: min(time, instant), because: failure)
             })
-    }
-
-    /// When the entry is tried again: at the earliest of its recipients' times; `nil` when no recipient remains.
-    public var nextAttempt: Timestamp? {
-        self.recipients.compactMap { decision in
-            if case .retry(let time, _) = decision { time } else { nil }
-        }.min()
     }
 
     /// The reason to show for the entry while it waits.

@@ -204,6 +204,32 @@ struct InsecurityProofTests {
         #expect(real.noRoute == .noSuchDomain(.nameError, .insecure) || real.noRoute == .nullMX(.insecure))
     }
 
+    @Test("What lies below a name that is securely denied is absent without further proof (RFC 8020) (field D2)")
+    func belowDeniedName() {
+        let domain = Zone {
+            Absent(.mx, "example.org", .nameError, state: .insecure)
+            Absent(.ds, "org", .nameError)
+            Absent(.ds, "example.org", .nameError, state: .insecure)
+        }.plan()
+        #expect(domain.noRoute == .noSuchDomain(.nameError, .insecure))
+        let host = Zone {
+            MX("example.org", "mx.invalid")
+            Absent(.a, "mx.invalid", .nameError, state: .insecure)
+            Absent(.aaaa, "mx.invalid", .nameError, state: .insecure)
+            Absent(.ds, "invalid", .nameError)
+        }.plan()
+        #expect(host.hosts.map(\.failure) == [.noSuchHost("mx.invalid")])
+        // Such a name has no null MX either, so whoever shows one made it up.
+        let forged = Zone {
+            Zone.Entry(.mx, "example.org", .found([.mx(preference: 0, exchange: nil)], .insecure))
+            Absent(.ds, "org", .nameError)
+        }.plan()
+        guard case .failed(.dnssecInvalid)? = forged.noRoute else {
+            Issue.record("\(String(describing: forged.noRoute))")
+            return
+        }
+    }
+
     @Test("dane-rules 12a: the alias that led to such an answer may be what makes it insecure (field D2)")
     func finalAnswerBehindAlias() {
         let run = Zone {

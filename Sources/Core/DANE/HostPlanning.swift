@@ -124,7 +124,7 @@ public struct HostPlanning: Hashable, Sendable {
         case .mx(.insecure, _, _), .configured: []
         case .mx(.secure, _, _), .implicitMX(.secure, _, _): unproven
         case .implicitMX(.insecure, let domain, let aliases):
-            [self.proof(of: DNSQuestion(domain, .mx), aliases)] + unproven
+            [self.proof(ofAbsence: DNSQuestion(domain, .mx), aliases)] + unproven
         }
     }
 
@@ -175,6 +175,12 @@ public struct HostPlanning: Hashable, Sendable {
 
     private func proof(of question: DNSQuestion, _ aliases: [DomainName]) -> InsecurityProof {
         InsecurityProof(question: question, aliases: aliases, limits: self.planning.policy.limits)
+    }
+
+    private func proof(ofAbsence question: DNSQuestion, _ aliases: [DomainName]) -> InsecurityProof {
+        var proof = self.proof(of: question, aliases)
+        proof.isOfAbsence = true
+        return proof
     }
 
     private func judge(
@@ -270,7 +276,7 @@ extension HostPlanning {
                 }
                 found.append(HostAddresses(question: question, list: list, state: state, aliases: aliases))
             case .absent(_, let state, let aliases):
-                if state == .insecure { unproven.append(self.proof(of: question, aliases)) }
+                if state == .insecure { unproven.append(self.proof(ofAbsence: question, aliases)) }
             case .failed(let failure):
                 failures.append(failure.blame(question))
             }

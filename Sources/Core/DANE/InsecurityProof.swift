@@ -21,6 +21,9 @@ struct InsecurityProof {
     /// The aliases that led to that answer.
     let aliases: [DomainName]
     let limits: DNSLimits
+    /// That answer is a denial of what a name above it would have to exist for. A secure denial of such a name proves it, too
+    /// (RFC 8020 §2): libunbound itself denies all below `invalid` and others (RFC 6761), without a signature.
+    var isOfAbsence = false
 
     /// What to ask next, or the verdict.
     func step(_ answers: [DNSQuestion: DNSAnswer]) -> Step {
@@ -54,6 +57,7 @@ struct InsecurityProof {
             case .found(let records, .secure, _):
                 // A zone that is signed by nothing that we know counts as unsigned (RFC 4035 §5.2).
                 guard records.contains(where: \.isKnownDelegationSigner) else { return .proven }
+            case .absent(.nameError, .secure, _) where self.isOfAbsence: return .proven
             case .absent(_, .secure, _): continue
             case .found(_, .insecure, _), .absent(_, .insecure, _):
                 return .failed(.dnssecInvalid(question, .bogus("insecure without a proof")))

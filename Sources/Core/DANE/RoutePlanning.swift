@@ -91,7 +91,8 @@ extension RoutePlanning {
         _ answers: [DNSQuestion: DNSAnswer]
     ) -> RouteStep {
         guard state == .insecure else { return .none(end) }
-        let proof = InsecurityProof(question: question, aliases: aliases, limits: self.policy.limits)
+        var proof = InsecurityProof(question: question, aliases: aliases, limits: self.policy.limits)
+        if case .noSuchDomain = end { proof.isOfAbsence = true }
         switch proof.step(answers) {
         case .ask(let questions): return .ask(questions)
         case .proven: return .none(end)

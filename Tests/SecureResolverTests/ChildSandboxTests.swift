@@ -1,13 +1,15 @@
 import DANE
 import Foundation
 import Lab
-import SecureResolver
 import Testing
+
+@testable import SecureResolver
 
 @Suite("The lock of a resolver's process", WithLabInternet(), .timeLimit(.minutes(2)))
 struct ChildSandboxTests {
     @Test(
         "Whoever breaks into a resolver opens, starts and traces nothing, and gets no more than it may use (field 0)",
+        .disabled(if: ChildSandbox.isSanitized, "a sanitized process is not locked in"),
         arguments: LockTrial.allCases)
     func trial(_ trial: LockTrial) throws {
         let process = Process()
@@ -24,7 +26,9 @@ struct ChildSandboxTests {
         }
     }
 
-    @Test("A resolver at work is locked in on all its threads, and holds nothing of the node's (field 0, D8a)")
+    @Test(
+        "A resolver at work is locked in on all its threads, and holds nothing of the node's (field 0, D8a)",
+        .disabled(if: ChildSandbox.isSanitized, "a sanitized process is not locked in"))
     func atWork() async throws {
         let resolver = try await LabInternet.resolver()
         #expect(await resolver.answer(to: .init("alpha.test", .mx)) != .failed(.timeout))
@@ -67,5 +71,39 @@ struct ChildSandboxTests {
         await #expect(throws: SecureResolverError.self) {
             try await LabInternet.resolver { ($0.executable, $0.arguments) = ("/bin/true", []) }
         }
+    }
+
+    /// Runs a program below a filter that refuses seccomp(2), as some container engines do.
+    private static let withoutSeccomp = """
+        import ctypes, os, sys
+        library = ctypes.CDLL("libseccomp.so.2")
+        library.seccomp_init.restype = ctypes.c_void_p
+        allow, refuse = 0x7FFF0000, 0x00050001
+        rules = ctypes.c_void_p(library.seccomp_init(allow))
+        library.seccomp_rule_add(rules, refuse, library.seccomp_syscall_resolve_name(b"seccomp"), 0)
+        if library.seccomp_load(rules) != 0: sys.exit("no filter")
+        os.execv(sys.argv[1], sys.argv[1:])
+        """
+
+    @Test(
+        "Where seccomp is refused no resolver starts, and says why; without the lock one does (field 0)",
+        .disabled(if: ChildSandbox.isSanitized, "a sanitized process is not locked in"), arguments: [true, false])
+    func seccompRefused(_ isLockedIn: Bool) async throws {
+        let program = try RelaydProcess.besideThisProgram().path
+        func start() async throws -> SecureResolver {
+            try await LabInternet.resolver { settings in
+                settings.executable = "/usr/bin/python3"
+                settings.arguments = ["-c", Self.withoutSeccomp, program, "resolver"]
+                settings.isLockedIn = isLockedIn
+            }
+        }
+        guard isLockedIn else {
+            let resolver = try await start()
+            #expect(await resolver.selfTest() == .validating)
+            return await resolver.shutdown()
+        }
+        let error = await #expect(throws: SecureResolverError.self) { _ = try await start() }
+        let text = "\(try #require(error))"
+        #expect(text.contains("the resolver cannot be locked in: seccomp"), "\(text)")
     }
 }

@@ -1,9 +1,10 @@
 import DANE
 import Lab
 import MailModel
-import SecureResolver
 import Synchronization
 import Testing
+
+@testable import SecureResolver
 
 /// libunbound 1.17.1 as Debian 12 has it (up to deb12u4) dies of this zone. When a later one does not, the first test fails: by
 /// then it is to be kept as a proof that the zone does no harm.
@@ -77,7 +78,8 @@ struct CrashingZoneTests {
                 Issue.record("\(answer), \(zone.resolver.statistics.processes), \(zone.server.questions()) questions")
                 return
             }
-            #expect(reason.contains("ended by signal 11"), "\(reason)")
+            // A sanitizer takes the signal, and ends the process in its own way.
+            #expect(ChildSandbox.isSanitized || reason.contains("ended by signal 11"), "\(reason)")
             // Who asked is told first.
             while zone.resolver.statistics.processes.quarantines == 0 { try await Task.sleep(for: .milliseconds(10)) }
             #expect(zone.resolver.statistics.processes.deaths == [.crash: 2])

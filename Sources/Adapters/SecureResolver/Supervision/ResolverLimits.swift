@@ -45,4 +45,12 @@ struct ResolverLimits: Equatable, Sendable {
     var quarantined = 1_024
     /// So many of them below one name, and all questions below it are asked in a child of their own.
     var suspicious = 3
+
+    /// What this program's children may take.
+    static var ofThisProgram: ResolverLimits {
+        var limits = ResolverLimits()
+        // A sanitizer keeps what was freed, and a shadow of everything.
+        if ChildSandbox.isSanitized { limits.memory = 4 << 30 }
+        return limits
+    }
 }

@@ -25,7 +25,7 @@ struct ResolverLoop {
         self.program = program
         self.logger = logger
         self.now = now
-        self.supervision = ResolverSupervision(at: .now)
+        self.supervision = ResolverSupervision(.ofThisProgram, at: .now)
         let time = now()
         self.watch = ClockWatch(time, .now)
         self.configuration = program.configuration.text(at: time)

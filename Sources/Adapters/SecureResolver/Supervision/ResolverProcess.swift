@@ -216,13 +216,14 @@ struct ResolverProgram: Equatable, Sendable {
         return process
     }
 
-    /// Nothing but what the system's loader needs to find this program's libraries.
+    /// Nothing but what the system's loader needs to find this program's libraries, and a sanitizer to know what it reports.
     private static var environment: [String] {
         var found: [String] = []
         guard var next = unsafe relay_environment() else { return [] }
         while let entry = unsafe next.pointee {
             let text = unsafe String(cString: entry)
-            if text.hasPrefix("LD_") { found.append(text) }
+            let isForSanitizer = ["ASAN_OPTIONS=", "TSAN_OPTIONS="].contains { text.hasPrefix($0) }
+            if text.hasPrefix("LD_") || (ChildSandbox.isSanitized && isForSanitizer) { found.append(text) }
             unsafe next += 1
         }
         return found

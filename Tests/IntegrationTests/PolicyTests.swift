@@ -215,6 +215,37 @@ struct QueueRoomTests {
         }
     }
 
+    @Test(
+        "A stranger's large message to several domains is taken in parts, and one that never fits is refused (field A5)"
+    )
+    func largeMessages() async throws {
+        var options = LabRelayOptions()
+        options.settings = [
+            "relay-networks": "[]", "accepted-domains": "[{domain: one.test}, {domain: two.test}]",
+            "queue.max-database-size": "600MiB",
+        ]
+        try await LabRelay.with([.dane("one.test"), .dane("two.test")], options) { lab in
+            try await SMTPDialog.with(port: lab.smtpPort) { smtp in
+                try await smtp.hello()
+                func answers(size: Int, to recipients: String...) async throws -> [String] {
+                    try await smtp.say("MAIL FROM:<a@client.test> SIZE=\(size)")
+                    var answers: [String] = []
+                    for recipient in recipients {
+                        answers.append(try await smtp.say("RCPT TO:<\(recipient)>").description)
+                    }
+                    try await smtp.say("RSET")
+                    return answers.map { String($0.prefix(9)) }
+                }
+                // A quarter of the database is for staged bytes, and a quarter of that for one message of a stranger: 37.5 MiB.
+                #expect(try await answers(size: 50 << 20, to: "a@one.test") == ["552 5.3.4"])
+                let answered = try await answers(size: 30 << 20, to: "a@one.test", "b@one.test", "a@two.test")
+                #expect(answered[0].hasPrefix("250") && answered[1].hasPrefix("250") && answered[2] == "452 4.5.3")
+                let again = try await answers(size: 30 << 20, to: "a@two.test")
+                #expect(again[0].hasPrefix("250"))
+            }
+        }
+    }
+
     @Test("Bodies without an end fill the database to the strangers' half of a budget, and no further (field A5)")
     func stagedBodies() async throws {
         var options = LabRelayOptions()

@@ -124,17 +124,17 @@ struct DeadDomainTests {
     )
     func healthyBeside() async throws {
         _ = FileDescriptorLimit.raise()
-        let silent = try SilentServers(1_200, below: "dead.test")
+        let silent = try SilentNameServers(1_200, below: "dead.test")
         let hosts = (0..<10).map { "host\($0).alpha.test" }
         let zone = LabZone("alpha.test", hosts.map { .a($0, "192.0.2.2") })
         try await LabInternet.withInternet([zone]) { internet in
             let resolver = try await LabInternet.resolver(internet) { settings in
-                settings.stubZones = silent.zones
+                settings.stubZones = silent.stubZones
                 // Given up soon, while libunbound still looks for them.
                 settings.queryDeadline = .seconds(4)
             }
             await withTaskGroup { group in
-                for zone in silent.zones {
+                for zone in silent.stubZones {
                     group.addTask { _ = await resolver.answer(to: .init(zone.zone!, .mx)) }
                 }
                 for round in 0..<5 {
@@ -157,21 +157,22 @@ struct DeadDomainTests {
 
     @Test("A look-up that is not answered in time while too many are under way is ours (field A4)")
     func saturated() async throws {
-        let silent = try SilentServers(20, below: "dead.test")
+        let silent = try SilentNameServers(20, below: "dead.test")
         try await LabInternet.withInternet([LabZone("alpha.test", [])]) { internet in
             let resolver = try await LabInternet.resolver(internet) { settings in
-                settings.stubZones = silent.zones
+                settings.stubZones = silent.stubZones
                 (settings.queryDeadline, settings.concurrentQueries) = (.seconds(1), 20)
             }
             let answers = await withTaskGroup { group in
-                for zone in silent.zones { group.addTask { await resolver.answer(to: .init(zone.zone!, .mx)) } }
+                for zone in silent.stubZones { group.addTask { await resolver.answer(to: .init(zone.zone!, .mx)) } }
                 return await group.reduce(into: []) { $0.append($1) }
             }
             let ours = answers.count { if case .failed(.resolverUnavailable) = $0 { true } else { false } }
             let theirs = answers.count { $0 == .failed(.timeout) }
             #expect(ours >= 5 && ours + theirs == 20, "\(ours) ours, \(theirs) theirs")
             #expect(
-                await resolver.answer(to: .init(silent.zones[0].zone!, .a)) == .failed(.timeout), "alone it is theirs")
+                await resolver.answer(to: .init(silent.stubZones[0].zone!, .a)) == .failed(.timeout),
+                "alone it is theirs")
             await resolver.shutdown()
         }
     }

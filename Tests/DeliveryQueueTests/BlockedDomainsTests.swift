@@ -45,6 +45,34 @@ struct BlockedDomainsTests {
         #expect(blocked.arrived(Self.bravo, at: Self.at(1)) == .look)
     }
 
+    @Test("Sessions closed upon messages in several runs count together, for an hour after the last (field B2)")
+    func closings() {
+        var blocked = BlockedDomains()
+        for (minute, sender) in ["alice@alpha.test", "carol@alpha.test", "dave@alpha.test"].enumerated() {
+            // Each run has one message, and ends.
+            let now = Self.at(Int64(minute))
+            let work = DestinationTranscript(workers: 1, closings: blocked.closings(of: Self.bravo, at: now))
+            work.start("a")
+            work.attempt("a", .closed(DestinationTranscript.unreachable, sender: sender), at: Int64(minute))
+            #expect((work.change == nil) == (minute < 2))
+            blocked.ended(Self.bravo, closings: work.state.closings, at: now)
+        }
+        // What made the domain wait as a whole counts no more.
+        #expect(blocked.closings(of: Self.bravo, at: Self.at(3)).isEmpty)
+        var one = SessionClosings()
+        _ = one.add("alice@alpha.test")
+        blocked.ended(Self.bravo, closings: one, at: Self.at(10))
+        #expect(!blocked.closings(of: Self.bravo, at: Self.at(69)).isEmpty)
+        #expect(blocked.closings(of: Self.bravo, at: Self.at(70)).isEmpty)
+        for number in 0...BlockedDomains.limit {
+            blocked.ended(Self.name("d\(number).test"), closings: one, at: Self.at(70))
+        }
+        let remembered = (0...BlockedDomains.limit).count {
+            !blocked.closings(of: Self.name("d\($0).test"), at: Self.at(70)).isEmpty
+        }
+        #expect(remembered <= BlockedDomains.limit)
+    }
+
     @Test("A bounded number of domains is remembered; the others are looked up (field B3)")
     func bounded() {
         var blocked = BlockedDomains()

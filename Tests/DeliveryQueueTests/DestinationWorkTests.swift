@@ -10,7 +10,7 @@ struct DestinationWorkTests {
 
     @Test("A page is read, each entry gets a worker of its own, and with nothing left it ends")
     func worksOff() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
         work.claim("a", "b", "c", cursor: 1)
         work.expect(.hire, .hire, .wait)
@@ -33,7 +33,7 @@ struct DestinationWorkTests {
 
     @Test("No more is read than there is room for")
     func bounded() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
         work.claim("a", "b", "c", "d", cursor: 4)
         work.expect(.hire, .hire, .wait)
@@ -46,7 +46,7 @@ struct DestinationWorkTests {
 
     @Test("Mail without a sender is taken when no other waits, and waits for its share where that is taken (field A3)")
     func lowestPriority() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
         work.claim("n", "a", "b", cursor: nil)
         work.expect(.hire, .hire)
@@ -60,7 +60,7 @@ struct DestinationWorkTests {
 
     @Test("Being woken begins a new sweep, once this one is over; what it shows again is left out")
     func woken() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.start("a")
         #expect(work.wake())
         work.expect(.read(after: nil, count: 4))
@@ -76,7 +76,7 @@ struct DestinationWorkTests {
 
     @Test("An entry that was concluded while a reading was under way is not begun again by it, but by a later one")
     func concludedMeanwhile() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.start("a")
         #expect(work.wake())
         work.expect(.read(after: nil, count: 4))
@@ -94,7 +94,7 @@ struct DestinationWorkTests {
 
     @Test("A reading that failed ends it: the poll finds it again when the database is back")
     func readingFailed() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
         work.state.claimFailed()
         work.expect(.end)
@@ -102,7 +102,7 @@ struct DestinationWorkTests {
 
     @Test("Without a lease nothing is begun; a renewal goes on where it was")
     func leaseRanOut() {
-        let work = Transcript(workers: 1)
+        let work = DestinationTranscript(workers: 1)
         work.expect(.read(after: nil, count: 2))
         work.claim("a", cursor: nil)
         work.expect(.hire)
@@ -117,7 +117,7 @@ struct DestinationWorkTests {
 
     @Test("Who has nothing left when work may not go on asks again, and ends when it may: no event would wake it")
     func idleWithoutLease() {
-        let work = Transcript(workers: 1)
+        let work = DestinationTranscript(workers: 1)
         work.start("a")
         work.isHeld = false
         work.finish("a", .answered)
@@ -130,7 +130,7 @@ struct DestinationWorkTests {
 
     @Test("A stop drops what waits and leaves what is under way; a late page is not begun")
     func stopped() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.start("a")
         #expect(work.wake())
         work.expect(.read(after: nil, count: 4))
@@ -145,7 +145,7 @@ struct DestinationWorkTests {
 
     @Test("A site that is full narrows the window to those that have a place; a while later one more may try")
     func narrowed() {
-        let work = Transcript(workers: 3)
+        let work = DestinationTranscript(workers: 3)
         work.start("a", "b", "c")
         #expect(work.siteWasFull("c"), "the first time a timer is set")
         work.leave(1)
@@ -163,7 +163,7 @@ struct DestinationWorkTests {
 
     @Test("The last worker never narrows the window to nothing")
     func lastWorker() {
-        let work = Transcript(workers: 1)
+        let work = DestinationTranscript(workers: 1)
         work.start("a")
         #expect(!work.siteWasFull("a"))
         work.leave(1)
@@ -172,7 +172,7 @@ struct DestinationWorkTests {
 
     @Test("Where our own resolver does not work it rests with the entry in hand, and asks neither database nor anybody")
     func rests() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.start("a", "b")
         #expect(work.postponed("a"))
         #expect(!work.postponed("b"), "one timer for both")
@@ -190,17 +190,17 @@ struct DestinationWorkTests {
 
     @Test("A failure of the whole destination blocks it: what waits is dropped, and what is under way counts once")
     func blocked() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
         work.claim("a", "b", "c", "d", cursor: 4)
         work.expect(.hire, .hire)
         work.begin(2)
         #expect(work.take() == "a" && work.take() == "b")
-        work.attempt("a", .failed(Transcript.unreachable), at: 10)
-        #expect(work.change == .blocked(Transcript.backoff(failures: 1, since: 10, until: 25)))
+        work.attempt("a", .failed(DestinationTranscript.unreachable), at: 10)
+        #expect(work.change == .blocked(DestinationTranscript.backoff(failures: 1, since: 10, until: 25)))
         #expect(work.take() == nil, "nothing more is begun")
-        work.attempt("b", .failed(Transcript.unreachable), at: 11)
-        #expect(work.change == .blocked(Transcript.backoff(failures: 1, since: 10, until: 25)))
+        work.attempt("b", .failed(DestinationTranscript.unreachable), at: 11)
+        #expect(work.change == .blocked(DestinationTranscript.backoff(failures: 1, since: 10, until: 25)))
         work.record()
         work.state.concluded("a")
         work.leave(1)
@@ -208,9 +208,9 @@ struct DestinationWorkTests {
         work.expect(.wait)
         work.state.concluded("b")
         work.leave(1)
-        work.expect(.settle(Transcript.backoff(failures: 1, since: 10, until: 25), after: nil))
+        work.expect(.settle(DestinationTranscript.backoff(failures: 1, since: 10, until: 25), after: nil))
         work.state.settled(cursor: 7)
-        work.expect(.settle(Transcript.backoff(failures: 1, since: 10, until: 25), after: 7))
+        work.expect(.settle(DestinationTranscript.backoff(failures: 1, since: 10, until: 25), after: 7))
         work.state.settled(cursor: nil)
         work.expect(.end)
         #expect(work.change == nil)
@@ -218,32 +218,34 @@ struct DestinationWorkTests {
 
     @Test("One that is found blocked is left alone")
     func foundBlocked() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
-        work.claim("a", cursor: nil, backoff: Transcript.backoff(failures: 3, since: 0, until: 90), isInForce: true)
+        work.claim(
+            "a", cursor: nil, backoff: DestinationTranscript.backoff(failures: 3, since: 0, until: 90), isInForce: true)
         work.expect(.end)
         #expect(work.take() == nil && work.change == nil)
     }
 
     @Test("After a block one entry goes first; if it fails, the next step begins with that one probe")
     func probeFails() {
-        let work = Transcript(workers: 3)
+        let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
-        work.claim("a", "b", "c", cursor: 3, backoff: Transcript.backoff(failures: 1, since: 0, until: 15))
+        work.claim("a", "b", "c", cursor: 3, backoff: DestinationTranscript.backoff(failures: 1, since: 0, until: 15))
         work.expect(.hire, .wait)
         work.begin(1)
         #expect(work.take() == "a")
         work.expect(.wait)
-        work.attempt("a", .failed(Transcript.unreachable), at: 16)
-        #expect(work.change == .blocked(Transcript.backoff(failures: 2, since: 0, until: 31)))
+        work.attempt("a", .failed(DestinationTranscript.unreachable), at: 16)
+        #expect(work.change == .blocked(DestinationTranscript.backoff(failures: 2, since: 0, until: 31)))
         #expect(work.take() == nil)
     }
 
     @Test("If the probe is answered the window opens, and the row goes")
     func probeSucceeds() {
-        let work = Transcript(workers: 3)
+        let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
-        work.claim("a", "b", "c", cursor: nil, backoff: Transcript.backoff(failures: 4, since: 0, until: 150))
+        work.claim(
+            "a", "b", "c", cursor: nil, backoff: DestinationTranscript.backoff(failures: 4, since: 0, until: 150))
         work.expect(.hire, .wait)
         work.begin(1)
         #expect(work.take() == "a")
@@ -256,9 +258,9 @@ struct DestinationWorkTests {
 
     @Test("A probe that shows nothing is followed by another, alone as well")
     func probeInconclusive() {
-        let work = Transcript(workers: 3)
+        let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
-        work.claim("a", "b", "c", cursor: nil, backoff: Transcript.backoff(failures: 1, since: 0, until: 15))
+        work.claim("a", "b", "c", cursor: nil, backoff: DestinationTranscript.backoff(failures: 1, since: 0, until: 15))
         work.expect(.hire)
         work.begin(1)
         #expect(work.take() == "a")
@@ -274,230 +276,47 @@ struct DestinationWorkTests {
     @Test(
         "An answer that comes after the failure of another attempt opens it again, and what was dropped is read again")
     func reopened() {
-        let work = Transcript(workers: 3)
+        let work = DestinationTranscript(workers: 3)
         work.start("a", "b", "c")
-        work.attempt("a", .failed(Transcript.unreachable), at: 1)
+        work.attempt("a", .failed(DestinationTranscript.unreachable), at: 1)
         work.record()
         work.attempt("b", .answered, at: 2)
         #expect(work.change == .opened)
         // It began before the answer, so it says nothing new.
-        work.attempt("c", .failed(Transcript.unreachable), at: 3)
+        work.attempt("c", .failed(DestinationTranscript.unreachable), at: 3)
         #expect(work.change == .opened)
         work.expect(.read(after: nil, count: 6))
     }
 
     @Test("One failure among many answers blocks nothing")
     func busyHost() {
-        let work = Transcript(workers: 3)
+        let work = DestinationTranscript(workers: 3)
         work.start("a", "b", "c")
         work.finish("a", .answered)
-        work.attempt("b", .failed(Transcript.unreachable), at: 3)
+        work.attempt("b", .failed(DestinationTranscript.unreachable), at: 3)
         #expect(work.change == nil)
-    }
-
-    @Test("A session closed upon one sender's message keeps nobody else's mail (field B2)")
-    func closedUponOneSender() {
-        let work = Transcript(workers: 1)
-        work.start("a")
-        for minute in 0..<20 { work.closed("a", upon: "alice@alpha.test", at: Int64(minute)) }
-        #expect(work.change == nil)
-        work.closed("a", upon: "carol@alpha.test", at: 21)
-        #expect(work.change == nil, "two senders are not many")
-    }
-
-    @Test("Closed upon three senders' messages, with nobody answered in between, the destination has failed (field B2)")
-    func closedUponMany() {
-        let work = Transcript(workers: 1)
-        work.start("a")
-        work.closed("a", upon: "alice@alpha.test", at: 1)
-        work.closed("a", upon: "carol@alpha.test", at: 2)
-        work.attempt("a", .answered, at: 3)
-        work.start(again: "a")
-        work.closed("a", upon: "dave@alpha.test", at: 4)
-        #expect(work.change == nil, "an answer shows that it works")
-        work.closed("a", upon: "alice@alpha.test", at: 5)
-        work.closed("a", upon: "", at: 6)
-        #expect(work.change == .blocked(Transcript.backoff(failures: 1, since: 6, until: 21)))
-    }
-
-    @Test("Closed upon a hundred messages of one sender it has failed as well: each costs a connection (field B2)")
-    func closedUponManyMessages() {
-        let work = Transcript(workers: 1)
-        work.start("a")
-        for minute in 1..<Int64(SessionClosings.messages) { work.closed("a", upon: "", at: minute) }
-        #expect(work.change == nil)
-        work.closed("a", upon: "", at: 100)
-        #expect(work.change == .blocked(Transcript.backoff(failures: 1, since: 100, until: 115)))
-    }
-
-    @Test("A probe upon which the session is closed is followed by the next message (field B2)")
-    func closedUponProbe() {
-        let work = Transcript(workers: 3)
-        work.expect(.read(after: nil, count: 6))
-        work.claim("a", "b", cursor: nil, backoff: Transcript.backoff(failures: 1, since: 0, until: 15))
-        work.expect(.hire)
-        work.begin(1)
-        #expect(work.take() == "a")
-        work.finish("a", .closed(Transcript.unreachable, sender: ""))
-        #expect(work.take() == "b")
-        work.finish("b", .answered)
-        #expect(work.change == .opened)
-    }
-
-    @Test("A test before its time that fails takes no step of the schedule (field B3)")
-    func earlyTestFails() {
-        let work = Transcript(workers: 3, testsEarly: true)
-        work.expect(.read(after: nil, count: 6))
-        let row = Transcript.backoff(failures: 3, since: 0, until: 90)
-        work.claim("a", "b", cursor: nil, backoff: row, isInForce: true)
-        #expect(work.state.isTestingEarly)
-        work.expect(.hire, .wait)
-        work.begin(1)
-        #expect(work.take() == "a")
-        work.attempt("a", .failed(Transcript.unreachable), at: 40)
-        #expect(work.change == .blocked(row))
-        #expect(work.take() == nil)
-    }
-
-    @Test("A test before its time that is answered opens the destination (field B3)")
-    func earlyTestSucceeds() {
-        let work = Transcript(workers: 3, testsEarly: true)
-        work.expect(.read(after: nil, count: 6))
-        work.claim(
-            "a", "b", cursor: nil, backoff: Transcript.backoff(failures: 3, since: 0, until: 90), isInForce: true)
-        work.expect(.hire, .wait)
-        work.begin(1)
-        #expect(work.take() == "a")
-        work.finish("a", .answered)
-        #expect(work.change == .opened)
-        #expect(work.take() == "b")
-    }
-
-    @Test(
-        "A test before its time that shows nothing is not followed by another (field B3)",
-        arguments: [DestinationFinding.inconclusive, .closed(Transcript.unreachable, sender: ""), nil])
-    func earlyTestInconclusive(_ finding: DestinationFinding?) {
-        let work = Transcript(workers: 3, testsEarly: true)
-        work.expect(.read(after: nil, count: 6))
-        work.claim(
-            "a", "b", cursor: nil, backoff: Transcript.backoff(failures: 3, since: 0, until: 90), isInForce: true)
-        work.expect(.hire, .wait)
-        work.begin(1)
-        #expect(work.take() == "a")
-        if let finding { work.finish("a", finding) } else { work.state.concluded("a") }
-        #expect(work.take() == nil && work.change == nil)
-        work.leave(1)
-        work.expect(.end)
-        #expect(work.state.blockedUntil == Timestamp(seconds: 90 * 60))
     }
 
     @Test("An older row that is read later changes nothing")
     func staleRow() {
-        let work = Transcript(workers: 1)
+        let work = DestinationTranscript(workers: 1)
         work.start("a")
         #expect(work.wake())
         work.expect(.read(after: nil, count: 2))
-        work.claim("b", cursor: nil, backoff: Transcript.backoff(failures: 9, since: 0, until: 99), isInForce: true)
+        work.claim(
+            "b", cursor: nil, backoff: DestinationTranscript.backoff(failures: 9, since: 0, until: 99), isInForce: true)
         work.finish("a", .answered)
         #expect(work.take() == "b")
     }
 
     @Test("A change that was overtaken while it was being recorded is recorded anew")
     func recordedLate() {
-        let work = Transcript(workers: 2)
+        let work = DestinationTranscript(workers: 2)
         work.start("a", "b")
-        work.attempt("a", .failed(Transcript.unreachable), at: 1)
+        work.attempt("a", .failed(DestinationTranscript.unreachable), at: 1)
         let blocked = work.change
         work.attempt("b", .answered, at: 2)
         #expect(blocked.map { !work.recorded($0) } == true)
         #expect(work.change == .opened)
     }
-}
-
-/// A machine, and words for what happens to it.
-private final class Transcript {
-    static let unreachable = DeliveryFailure(
-        failureClass: .general, status: EnhancedStatusCode(.persistentTransientFailure, 4, 1),
-        reason: "connection-refused", text: "refused")
-
-    var state: DestinationWork<Letter, Int>
-    var isHeld = true
-
-    init(workers: Int, testsEarly: Bool = false) {
-        self.state = DestinationWork(schedule: .standard, maximumWorkers: workers, testsEarly: testsEarly)
-    }
-
-    static func backoff(failures: Int, since: Int64, until: Int64) -> DestinationBackoff {
-        DestinationBackoff(
-            failure: self.unreachable, failures: failures, since: Timestamp(seconds: since * 60),
-            until: Timestamp(seconds: until * 60))
-    }
-
-    var change: DestinationChange? { self.state.unrecorded }
-
-    func expect(
-        _ steps: DestinationWork<Letter, Int>.Step..., sourceLocation: SourceLocation = #_sourceLocation
-    ) {
-        for step in steps {
-            let next = self.state.next(isHeld: self.isHeld)
-            #expect(next == step, sourceLocation: sourceLocation)
-        }
-    }
-
-    func claim(
-        _ letters: Letter..., cursor: Int?, backoff: DestinationBackoff? = nil, isInForce: Bool = false
-    ) { self.state.claimed(letters, cursor: cursor, backoff: backoff, isInForce: isInForce) }
-
-    func begin(_ count: Int) { for _ in 0..<count { self.state.workerBegan() } }
-    func leave(_ count: Int) { for _ in 0..<count { self.state.workerLeft() } }
-    func take() -> Letter? { self.state.take(isHeld: self.isHeld) }
-    func take(last letter: Letter) -> Letter? { self.state.take(isHeld: self.isHeld) { $0 == letter } }
-    func wake() -> Bool { self.state.woken() }
-    func siteWasFull(_ letter: Letter) -> Bool { self.state.siteWasFull(letter) }
-    func postponed(_ letter: Letter) -> Bool { self.state.postponed(letter) }
-    func widened() -> Bool { self.state.widened() }
-
-    /// These were read, are all there is, and are under way.
-    func start(_ letters: Letter...) {
-        _ = self.state.next(isHeld: true)
-        self.state.claimed(letters, cursor: nil, backoff: nil, isInForce: false)
-        while case .hire = self.state.next(isHeld: true) {}
-        self.begin(letters.count)
-        for letter in letters { #expect(self.take() == letter) }
-    }
-
-    func attempt(_ letter: Letter, _ finding: DestinationFinding, at minute: Int64) {
-        self.state.attempted(
-            letter.id, finding, arrival: Timestamp(seconds: 0), now: Timestamp(seconds: minute * 60))
-    }
-
-    /// The next attempt at a message that is under way begins.
-    func start(again letter: Letter) {
-        self.state.concluded(letter.id)
-        #expect(self.wake())
-        _ = self.state.next(isHeld: true)
-        self.state.claimed([letter], cursor: nil, backoff: nil, isInForce: false)
-        while case .hire = self.state.next(isHeld: true) {}
-        #expect(self.take() == letter)
-    }
-
-    /// The session was closed upon a message, which is due again at once.
-    func closed(_ letter: Letter, upon sender: String, at minute: Int64) {
-        self.attempt(letter, .closed(Self.unreachable, sender: sender), at: minute)
-        guard self.change == nil else { return }
-        self.start(again: letter)
-    }
-
-    func finish(_ letter: Letter, _ finding: DestinationFinding) {
-        self.attempt(letter, finding, at: 0)
-        self.state.concluded(letter.id)
-    }
-
-    func record() { if let change = self.change { #expect(self.recorded(change) && !self.recorded(change)) } }
-    func recorded(_ change: DestinationChange) -> Bool { self.state.recorded(change) }
-}
-
-private struct Letter: Hashable, Identifiable, ExpressibleByStringLiteral {
-    let id: String
-    init(stringLiteral text: String) { self.id = text }
 }

@@ -24,8 +24,18 @@ public struct BlockedDomains: Hashable, Sendable {
     /// So long after a domain was tried new mail is a reason to try it again.
     public static let testInterval = Duration.seconds(300)
 
+    /// So long closed sessions of earlier runs count.
+    public static let closingMemory = Duration.seconds(3600)
+
+    private struct Closed: Hashable {
+        let closings: SessionClosings
+        let at: Timestamp
+    }
+
     private let testInterval: Duration
     private var domains: [DomainName: Blocked] = [:]
+    /// Domains whose hosts closed sessions upon a message, without an answer since.
+    private var closed: [DomainName: Closed] = [:]
 
     /// None.
     public init(testInterval: Duration = Self.testInterval) { self.testInterval = testInterval }
@@ -40,6 +50,24 @@ public struct BlockedDomains: Hashable, Sendable {
 
     /// A domain's time may have come: what was known of it counts no more.
     public mutating func due(_ domain: DomainName) { self.domains[domain]?.until = nil }
+
+    /// Sessions closed upon a message that the deliveries to a domain met so far, since the last answer.
+    public func closings(of domain: DomainName, at now: Timestamp) -> SessionClosings {
+        guard let closed = self.closed[domain], now < closed.at + Self.closingMemory else { return SessionClosings() }
+        return closed.closings
+    }
+
+    /// The deliveries to a domain have ended, and met so many closed sessions since the last answer.
+    public mutating func ended(_ domain: DomainName, closings: SessionClosings, at now: Timestamp) {
+        guard !closings.isEmpty else {
+            self.closed[domain] = nil
+            return
+        }
+        if self.closed[domain] == nil, self.closed.count >= Self.limit { self.closed.removeAll() }
+        // What a run adds makes all of it news.
+        let before = self.closed[domain]
+        self.closed[domain] = before?.closings == closings ? before : Closed(closings: closings, at: now)
+    }
 
     /// The deliveries to a domain have ended.
     ///

@@ -13,7 +13,7 @@ public enum DestinationFinding: Hashable, Sendable {
 }
 
 /// How often hosts have closed the session upon a message, without an answer in between.
-struct SessionClosings: Hashable {
+public struct SessionClosings: Hashable, Sendable {
     /// From so many senders on it is no longer about one of them.
     static let senders = 3
     /// From so many messages on it is not, whoever sent them: each of them costs a connection.
@@ -22,8 +22,14 @@ struct SessionClosings: Hashable {
     private var met: Set<String> = []
     private var count = 0
 
+    /// It has not happened.
+    public init() {}
+
+    /// It has not happened since the last answer.
+    public var isEmpty: Bool { self.count == 0 }
+
     /// It happened to a message of this sender. Whether the destination as a whole has failed.
-    mutating func add(_ sender: String) -> Bool {
+    public mutating func add(_ sender: String) -> Bool {
         self.met.insert(sender)
         self.count += 1
         return self.met.count >= Self.senders || self.count >= Self.messages
@@ -51,11 +57,16 @@ struct DestinationGate: Hashable {
     /// Answers so far. An attempt that fails although there was one since it began says nothing: the destination works.
     private(set) var answers = 0
     /// Since the last answer.
-    private var closings = SessionClosings()
+    private(set) var closings: SessionClosings
     private let testsEarly: Bool
 
-    /// - Parameter testsEarly: probe though the row is in force.
-    init(testsEarly: Bool = false) { self.testsEarly = testsEarly }
+    /// - Parameters:
+    ///   - testsEarly: probe though the row is in force.
+    ///   - closings: those that earlier runs have met.
+    init(testsEarly: Bool = false, closings: SessionClosings = SessionClosings()) {
+        self.testsEarly = testsEarly
+        self.closings = closings
+    }
 
     /// What has become of the gate; `leftBlocked` is as its row says already.
     enum Change: Hashable { case none, opened, blocked, leftBlocked }

@@ -52,8 +52,12 @@ where Entry.ID: Sendable {
     /// - Parameters:
     ///   - maximumWorkers: deliveries that may go on at once.
     ///   - testsEarly: make one test delivery though the destination's row is in force.
-    public init(schedule: RetrySchedule, maximumWorkers: Int, testsEarly: Bool = false) {
-        self.gate = DestinationGate(testsEarly: testsEarly)
+    ///   - closings: sessions closed upon a message that earlier runs have met since the last answer.
+    public init(
+        schedule: RetrySchedule, maximumWorkers: Int, testsEarly: Bool = false,
+        closings: SessionClosings = SessionClosings()
+    ) {
+        self.gate = DestinationGate(testsEarly: testsEarly, closings: closings)
         self.schedule = schedule
         self.pace = DestinationPace(maximum: maximumWorkers)
     }
@@ -243,6 +247,9 @@ where Entry.ID: Sendable {
 
     /// Its next attempt is a test delivery before its time.
     public var isTestingEarly: Bool { self.gate.isTestingEarly }
+
+    /// Sessions closed upon a message since the last answer, for the next run.
+    public var closings: SessionClosings { self.gate.closings }
 
     /// Until when the destination is left alone, if it is.
     public var blockedUntil: Timestamp? { self.gate.isBlocked ? self.gate.backoff?.until : nil }

@@ -32,10 +32,12 @@ actor Destination {
     /// How soon one more worker may try the site.
     private static let widening = Duration.seconds(1)
 
-    /// - Parameter testsEarly: make one test delivery though the domain is left alone.
+    /// - Parameters:
+    ///   - testsEarly: make one test delivery though the domain is left alone.
+    ///   - closings: sessions closed upon a message that earlier runs have met.
     init(
         environment: DeliveryEnvironment, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop,
-        testsEarly: Bool = false
+        testsEarly: Bool = false, closings: SessionClosings = SessionClosings()
     ) {
         self.environment = environment
         self.term = term
@@ -44,7 +46,8 @@ actor Destination {
         self.customer = SiteCustomer(on: eventLoop)
         self.work = DestinationWork(
             schedule: environment.settings.retries[domain],
-            maximumWorkers: environment.settings.connectionsPerDestination, testsEarly: testsEarly)
+            maximumWorkers: environment.settings.connectionsPerDestination, testsEarly: testsEarly,
+            closings: closings)
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
 
@@ -65,6 +68,9 @@ actor Destination {
 
     /// Until when the domain is left alone, if it is.
     var blockedUntil: Timestamp? { self.work.blockedUntil }
+
+    /// Sessions closed upon a message since the last answer.
+    var closings: SessionClosings { self.work.closings }
 
     /// Whether an attempt was made.
     var hasTried: Bool { self.work.hasTried }

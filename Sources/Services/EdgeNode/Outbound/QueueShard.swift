@@ -41,17 +41,20 @@ actor QueueShard {
         // the same, may have put another in its place.
         while !self.isStopping, let destination = self.destinations[domain] {
             if await destination.wake() { return true }
+            self.blocked.ended(domain, closings: await destination.closings, at: self.environment.clock.now)
             self.ended(destination, domain, .forgotten)
         }
         guard !self.isStopping else { return true }
         let destination = Destination(
             environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain),
-            testsEarly: testsEarly)
+            testsEarly: testsEarly, closings: self.blocked.closings(of: domain, at: self.environment.clock.now))
         self.destinations[domain] = destination
         let isStarted = self.supervisor.submit {
             await destination.run()
             await self.ended(
-                destination, domain, .known(until: destination.blockedUntil, wasTried: destination.hasTried))
+                destination, domain,
+                .known(
+                    until: destination.blockedUntil, wasTried: destination.hasTried, closings: destination.closings))
         }
         // It is found again when there is room.
         if !isStarted { self.destinations[domain] = nil }
@@ -75,13 +78,15 @@ actor QueueShard {
     private enum End {
         /// It ended some time ago.
         case forgotten
-        case known(until: Timestamp?, wasTried: Bool)
+        case known(until: Timestamp?, wasTried: Bool, closings: SessionClosings)
     }
 
     private func ended(_ destination: Destination, _ domain: DomainName, _ end: End) {
         guard self.destinations[domain] === destination else { return }
         self.destinations[domain] = nil
-        guard case .known(let until, let wasTried) = end else { return }
-        self.blocked.ended(domain, until: until, wasTried: wasTried, at: self.environment.clock.now)
+        guard case .known(let until, let wasTried, let closings) = end else { return }
+        let now = self.environment.clock.now
+        self.blocked.ended(domain, until: until, wasTried: wasTried, at: now)
+        self.blocked.ended(domain, closings: closings, at: now)
     }
 }

@@ -46,8 +46,22 @@ struct ConnectionPoolTests {
         mutating func patience(
             _ grant: ConnectionGrant, strangers: Int, others: Int = 0, hasGreeted: Bool = false
         ) -> ConnectionLedger.Patience {
+            self.patience(grant, .opening(hasGreeted: hasGreeted), strangers: strangers, others: others)
+        }
+
+        mutating func patience(
+            _ grant: ConnectionGrant, _ phase: ConnectionPhase, strangers: Int, others: Int = 0
+        ) -> ConnectionLedger.Patience {
             self.ledger.patience(
-                with: grant, hasGreeted: hasGreeted, strangers: strangers, others: { _ in others }, at: self.now)
+                with: grant, in: phase, strangers: strangers, others: { _ in others }, at: self.now)
+        }
+
+        /// Opens to so many hosts as fast as the pools allow.
+        mutating func openAll(_ numbers: Range<Int>) -> [ConnectionGrant] {
+            numbers.compactMap { number in
+                self.now = self.now + .milliseconds(320)
+                return self.open(number)
+            }
         }
     }
 
@@ -57,8 +71,10 @@ struct ConnectionPoolTests {
     func silentHosts() throws {
         var world = try World()
         try world.prove(9999)
-        let opened = (0..<2000).count { world.open($0) != nil }
-        #expect(opened == 50)
+        let atOnce = (0..<100).count { world.open($0) != nil }
+        #expect(atOnce == 26)
+        let opened = world.openAll(100..<2000).count
+        #expect(atOnce + opened == 50)
         let healthy = (0..<2).compactMap { _ in world.open(9999) }
         #expect(healthy.count == 2)
     }
@@ -71,9 +87,11 @@ struct ConnectionPoolTests {
         for number in 5000..<5020 { try world.prove(number) }
         var taken = 0
         for number in 0..<2000 {
+            world.now = world.now + .milliseconds(100)
             guard let grant = world.open(number) else { continue }
             world.ledger.succeeded(grant, at: world.now)
             taken += 1
+            #expect(taken <= 51 || world.now >= Self.start + .seconds(5), "half of them at once")
         }
         #expect(taken == 100)
         for number in 5000..<5020 {
@@ -100,9 +118,9 @@ struct ConnectionPoolTests {
     func silentBefore() throws {
         var world = try World()
         for number in 0..<100 { world.fail(try world.opened(number)) }
-        let known = (0..<100).count { world.open($0) != nil }
+        let known = world.openAll(0..<100).count
         #expect(known == 25)
-        let unknown = (100..<200).count { world.open($0) != nil }
+        let unknown = world.openAll(100..<200).count
         #expect(unknown == 25)
     }
 
@@ -139,6 +157,7 @@ struct ConnectionPoolTests {
         let neighbour = world.open(200, at: .v4(0xC000_0202))
         #expect(neighbour == nil)
         let elsewhere = (300..<375).count { number in
+            world.now = world.now + .milliseconds(600)
             guard let grant = world.open(number) else { return false }
             world.ledger.succeeded(grant, at: world.now)
             return true
@@ -149,6 +168,7 @@ struct ConnectionPoolTests {
         let proven = world.open(0, at: .v4(0xC000_0201))
         #expect(proven != nil)
         world.ledger.close(grants[1], wasEstablished: true, at: world.now)
+        world.now = world.now + .seconds(1)
         let freed = world.open(201, at: .v4(0xC000_0202))
         #expect(freed != nil)
     }
@@ -162,7 +182,7 @@ struct ConnectionPoolTests {
         let targets = [0xC000_02FF, 0xC633_6401].map { ConnectionTarget(.v4($0), 25, by: [way]) }
         let site = ReceivingSite.address(.v4(100))
         let inFullNetwork = world.ledger.open(site, at: Array(targets.prefix(1)), now: world.now)
-        #expect(inFullNetwork == .full(.pool(.fresh)))
+        #expect(inFullNetwork == .full(.network))
         guard case .granted(let grant) = world.ledger.open(site, at: targets, now: world.now) else {
             Issue.record("the second address is not tried")
             return
@@ -171,14 +191,14 @@ struct ConnectionPoolTests {
         // The second has room for one more; then it is what is waited for, unless the first is nearer.
         _ = world.ledger.open(site, at: targets, now: world.now)
         let full = world.ledger.open(site, at: targets, now: world.now)
-        #expect(full == .full(.pool(.fresh)))
+        #expect(full == .full(.network))
     }
 
     @Test("What is closed, opened or proven gives its place back")
     func givenBack() throws {
         var world = try World()
         for round in 0..<5 {
-            let grants = (0..<50).compactMap { world.open(round * 100 + $0) }
+            let grants = world.openAll(round * 100..<round * 100 + 50)
             #expect(grants.count == 50)
             for grant in grants.prefix(25) {
                 world.ledger.succeeded(grant, at: world.now)
@@ -194,9 +214,9 @@ struct ConnectionPoolTests {
     )
     func givesWay() throws {
         var world = try World()
-        let grants = (0..<50).compactMap { world.open($0) }
+        let grants = (0..<25).compactMap { world.open($0) }
         world.now = world.now + .milliseconds(7900)
-        let tooEarly = grants.allSatisfy { world.patience($0, strangers: 100) == .stay }
+        let tooEarly = grants.allSatisfy { world.patience($0, strangers: 40) == .stay }
         #expect(tooEarly)
         world.now = world.now + .milliseconds(200)
         let nobodyWaits = grants.allSatisfy { world.patience($0, strangers: 0) == .stay }
@@ -247,5 +267,86 @@ struct ConnectionPoolTests {
         #expect([1, 2].map(standing) == [.proven, .fresh])
         world.now = world.now + .seconds(86_400)
         #expect(standing(1) == .fresh)
+    }
+
+    @Test(
+        "Of thousands of silent hosts one leaves every tenth of a second, so that who comes later is not kept (field A4)"
+    )
+    func staggered() throws {
+        var world = try World()
+        var (opened, longest, last) = ([ConnectionGrant](), Duration.zero, world.now)
+        var next = 0
+        while world.now < Self.start + .seconds(120) {
+            world.now = world.now + .milliseconds(20)
+            let waited = opened.filter { world.patience($0, strangers: 100) == .giveWay }
+            for grant in waited { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+            opened.removeAll(where: waited.contains)
+            while let grant = world.open(next) {
+                opened.append(grant)
+                longest = max(longest, world.now - last)
+                (last, next) = (world.now, next + 1)
+            }
+        }
+        #expect(longest <= .milliseconds(100) && opened.count <= 50 && next >= 1200, "\(longest), \(next)")
+    }
+
+    @Test("A stranger that stalls after its greeting is given up after half a minute while others wait (field A4)")
+    func stalls() throws {
+        var world = try World()
+        try world.prove(9999)
+        let (stranger, proven) = (try world.opened(1), try world.opened(9999))
+        for grant in [stranger, proven] { world.ledger.succeeded(grant, at: world.now) }
+        func patience(_ grant: ConnectionGrant, _ stalled: Int, strangers: Int) -> ConnectionLedger.Patience {
+            world.patience(grant, .talking(stalled: .seconds(stalled), isEnding: false), strangers: strangers)
+        }
+        #expect(patience(stranger, 29, strangers: 10) == .stay)
+        #expect(patience(stranger, 200, strangers: 0) == .stay, "nobody waits")
+        #expect(patience(proven, 200, strangers: 10) == .stay, "it has taken mail")
+        #expect(patience(stranger, 30, strangers: 10) == .timeIsUp)
+        #expect(world.ledger.standing(of: stranger.site, at: stranger.address, now: world.now) == .silent)
+        // One that answers each command just in time does not stay for ever, either.
+        let drip = try world.opened(2)
+        world.ledger.succeeded(drip, at: world.now)
+        world.now = world.now + .seconds(299)
+        #expect(patience(drip, 1, strangers: 10) == .stay)
+        world.now = world.now + .seconds(1)
+        #expect(patience(drip, 1, strangers: 10) == .timeIsUp)
+    }
+
+    @Test(
+        "Of strangers that do not answer a final dot a quarter may stay, since the message may be delivered (field A4)")
+    func finalDots() throws {
+        var world = try World()
+        let grants = world.openAll(0..<40)
+        #expect(grants.count == 40)
+        for grant in grants { world.ledger.succeeded(grant, at: world.now) }
+        let phase = ConnectionPhase.talking(stalled: .seconds(30), isEnding: true)
+        // Each is asked, and then, when all are known, again.
+        let first = grants.map { world.patience($0, phase, strangers: 100) }
+        #expect(first.count { $0 == .timeIsUp } == 15 && first.prefix(25).allSatisfy { $0 == .stay })
+        for (grant, answer) in zip(grants, first) where answer == .timeIsUp {
+            world.ledger.close(grant, wasEstablished: true, at: world.now)
+        }
+        let second = grants.prefix(25).map { world.patience($0, phase, strangers: 100) }
+        #expect(second.allSatisfy { $0 == .stay })
+        world.ledger.delivered(grants[0], at: world.now)
+        let proven = world.patience(grants[0], phase, strangers: 100)
+        #expect(proven == .stay)
+    }
+
+    @Test("A host that stalls right behind its greeting leaves the pool of those being opened to others (field A4)")
+    func stallsAtHello() throws {
+        var world = try World()
+        let greeted = world.openAll(0..<50)
+        #expect(greeted.count == 50 && world.open(60) == nil)
+        for grant in greeted { #expect(world.patience(grant, strangers: 0, hasGreeted: true) == .stay) }
+        world.now = world.now + .seconds(1)
+        let others = world.openAll(100..<200)
+        #expect(others.count == 50, "half of all are for strangers, in whatever state")
+        // Each is counted once, whatever becomes of it.
+        for grant in greeted.prefix(25) { world.ledger.succeeded(grant, at: world.now) }
+        for grant in greeted { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+        for grant in others { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+        #expect(world.openAll(300..<500).count == 50)
     }
 }

@@ -39,7 +39,7 @@ struct DeliveryFixture {
         try await root.script("CREATE DATABASE \(name)")
         let fixture = try await Self(server.connectionString(database: name), hops, settings, retry)
         // As in a node; it ends with this function.
-        async let watching: Void = fixture.environment.sites.watch()
+        async let _: Void = fixture.environment.sites.watch()
         let outcome: Result<Void, any Error>
         do {
             try await body(fixture)

@@ -324,9 +324,9 @@ struct DestinationTests {
                 #expect(await silent.wait { $0.connectionCount == 1 })
                 let secondRuns = Task { await second.run() }
                 try await Task.sleep(for: .milliseconds(500))
-                queue.environment.sites.expire(at: .now)
+                queue.environment.sites.look(at: .now)
                 #expect(await second.wake(), "it waits")
-                queue.environment.sites.expire(at: .now + SiteLine.longestWait)
+                queue.environment.sites.look(at: .now + SiteLine.longestWait)
                 await secondRuns.value
                 #expect(await !second.wake())
                 #expect(try await queue.listing().allSatisfy { $0.attempts == 0 })

@@ -32,14 +32,14 @@ struct SiteLineTests {
             if case .granted(let grant)? = answer { self.grants.append(grant) }
             guard answer == nil else { return answer }
             customer.add(1)
-            let waiter = SiteLine.Waiter(
+            let waiter = SiteWaiter(
                 customer: customer, targets: targets, isPatient: false, limit: limit, since: self.now, resume: { _ in })
-            self.line.append(waiter, at: site)
+            self.line.append(waiter, at: site, now: self.now)
             return nil
         }
 
         /// A connection is given up without an answer. What is said to whom.
-        mutating func silent(_ grant: ConnectionGrant) -> [(SiteLine.Waiter, SiteLine.Answer)] {
+        mutating func silent(_ grant: ConnectionGrant) -> [(SiteWaiter, SiteLine.Answer)] {
             _ = self.line.ledger.turnedAway(grant, inSilence: true, at: self.now)
             let told = self.line.failed(grant, SiteLineTests.silence, at: self.now)
             self.line.ledger.close(grant, wasEstablished: false, at: self.now)
@@ -58,10 +58,10 @@ struct SiteLineTests {
         let waiting = (0..<300).count { world.ask($0) == nil }
         #expect(waiting == 298 && world.grants.count == 2)
         world.now = world.now + .seconds(29)
-        let sooner = world.line.patience(with: world.grants[0], hasGreeted: false, at: world.now)
+        let sooner = world.line.patience(with: world.grants[0], in: .opening(hasGreeted: false), at: world.now)
         #expect(sooner == .stay)
         world.now = world.now + .seconds(1)
-        let patience = world.line.patience(with: world.grants[0], hasGreeted: false, at: world.now)
+        let patience = world.line.patience(with: world.grants[0], in: .opening(hasGreeted: false), at: world.now)
         #expect(patience == .timeIsUp)
         let told = world.silent(world.grants[0])
         #expect(told.count == 298 && told.allSatisfy { self.isFailure($0.1) && !$0.0.customer.isPresent })
@@ -133,5 +133,130 @@ struct SiteLineTests {
             world.line.ledger.close(grant, wasEstablished: false, at: world.now)
         }
         #expect(failures.count <= RecentFailures.limit)
+    }
+
+    // MARK: Work
+
+    /// A host of its own in a network of its own.
+    private static func address(_ number: Int) -> IPAddress { .v4(0x0A00_0001 + UInt32(number) << 8) }
+
+    /// Gives connections up one after the other, and says how many had their turn, and how often a site was looked at.
+    private func turns(_ world: inout World, _ count: Int) -> (admitted: Int, looks: Int) {
+        let before = world.line.looks
+        var admitted = 0
+        for _ in 0..<count {
+            world.now = world.now + .milliseconds(100)
+            let grant = world.grants.removeFirst()
+            _ = world.silent(grant)
+            let told = world.line.admit(after: grant, at: world.now) + world.line.look(at: world.now)
+            for case .granted(let grant) in told.map(\.1) {
+                world.grants.append(grant)
+                admitted += 1
+            }
+        }
+        return (admitted, world.line.looks - before)
+    }
+
+    @Test("Beside 20,000 who wait, each connection that ends costs the same few looks (field A4)")
+    func work() {
+        var looks: [Int] = []
+        for waiting in [600, 20_000] {
+            var world = World()
+            for number in 0..<waiting { _ = world.ask(number, at: Self.address(number)) }
+            let turns = self.turns(&world, 400)
+            #expect(turns.admitted >= 390, "\(turns)")
+            looks.append(turns.looks)
+        }
+        #expect(looks[1] <= 400 * 4 && looks[1] <= looks[0] + 400, "\(looks)")
+    }
+
+    @Test("So it is beside 20,000 who wait for one network, or one address (field A4)", arguments: [true, false])
+    func workAtOnePlace(_ isOneAddress: Bool) {
+        var world = World()
+        for number in 0..<20_000 {
+            _ = world.ask(number, at: .v4(0x0A00_0000 + (isOneAddress ? 1 : UInt32(number % 250))))
+        }
+        let others = (30_000..<30_100).compactMap { world.ask($0, at: Self.address($0)) == nil ? $0 : nil }
+        #expect(others.count < 90, "there is room elsewhere")
+        let before = world.line.looks
+        for _ in 0..<50 {
+            world.now = world.now + .seconds(2)
+            let grant = world.grants.removeFirst()
+            world.line.ledger.close(grant, wasEstablished: false, at: world.now)
+            let told = world.line.admit(after: grant, at: world.now) + world.line.look(at: world.now)
+            for case .granted(let grant) in told.map(\.1) { world.grants.append(grant) }
+        }
+        #expect(world.line.looks - before <= 50 * 8, "\(world.line.looks - before)")
+    }
+
+    @Test(
+        "A host that took mail comes before all strangers, and of these the newest and the oldest by turns (field A4)")
+    func order() throws {
+        var world = World()
+        let waiting = (0..<100).filter { world.ask($0, at: Self.address($0)) == nil }
+        let (oldest, newest) = (try #require(waiting.first), try #require(waiting.last))
+        var admitted: [UInt32] = []
+        for _ in 0..<4 {
+            world.now = world.now + .seconds(1)
+            let grant = world.grants.removeFirst()
+            world.line.ledger.close(grant, wasEstablished: false, at: world.now)
+            let told = world.line.admit(after: grant, at: world.now)
+            for case .granted(let grant) in told.map(\.1) {
+                if case .address(.v4(let number)) = grant.site { admitted.append(number) }
+            }
+        }
+        #expect(Set(admitted.prefix(2)) == [UInt32(oldest), UInt32(newest)])
+        // One of those who wait has taken mail by another connection.
+        let proven = waiting[waiting.count / 2]
+        let grant = ConnectionGrant.proof(of: proven, at: Self.address(proven))
+        world.line.ledger.delivered(grant, at: world.now)
+        let told = world.line.admit(after: grant, isProven: true, at: world.now)
+        #expect(told.count == 1)
+    }
+
+    @Test("Who waits for a narrowed address has its turn when time has widened the window (field B1)")
+    func widening() throws {
+        var world = World()
+        for number in 0..<2 { _ = world.ask(number) }
+        let open = world.grants[0]
+        _ = world.line.succeeded(open, at: world.now)
+        let refused = world.grants[1]
+        let size = world.line.ledger.turnedAway(refused, inSilence: false, at: world.now)
+        #expect(size == 1)
+        world.line.ledger.close(refused, wasEstablished: false, at: world.now)
+        #expect(world.line.admit(after: refused, at: world.now).isEmpty)
+        let waits = world.ask(10)
+        #expect(waits == nil)
+        world.now = world.now + .seconds(59)
+        #expect(world.line.look(at: world.now).isEmpty)
+        world.now = world.now + .seconds(2)
+        let told = world.line.look(at: world.now)
+        #expect(told.count == 1, "nothing happened but time")
+    }
+
+    @Test("One that has gone waits nowhere, and the sites that it stood for are looked at anew")
+    func withdrawn() {
+        var world = World()
+        let customer = World.customer()
+        for number in 0..<30 { _ = world.ask(number, at: Self.address(number)) }
+        let mine = (100..<120).count { world.ask($0, at: Self.address($0), for: customer) == nil }
+        #expect(mine > 0 && customer.isPresent)
+        let removed = world.line.removeAll(of: customer, at: world.now)
+        #expect(removed.count == mine && !customer.isPresent)
+        #expect(world.line.removeAll(of: customer, at: world.now).isEmpty)
+    }
+}
+
+extension ConnectionGrant {
+    /// As if a connection to the nth domain's host had been.
+    fileprivate static func proof(of number: Int, at address: IPAddress) -> ConnectionGrant {
+        var ledger = ConnectionLedger(limits: SiteLimits(SiteLimit(connections: 1)), connections: 10)
+        let way = Egress(nil, helloName: "out.relay.test")
+        let target = ConnectionTarget(address, 25, by: [way])
+        guard
+            case .granted(let grant) = ledger.open(
+                .address(.v4(UInt32(number))), at: [target], now: MonotonicInstant(nanoseconds: 0))
+        else { preconditionFailure("an empty ledger has room") }
+        return grant
     }
 }

@@ -1,36 +1,5 @@
 public import MailModel
 
-/// One address of a receiving host, and our ways there.
-public struct ConnectionTarget: Hashable, Sendable {
-    /// The address.
-    public let address: IPAddress
-    /// The port.
-    public let port: UInt16
-    /// Our ways to it; at least one.
-    public let ways: [Egress]
-
-    /// An address, and the ways to it.
-    public init(_ address: IPAddress, _ port: UInt16, by ways: [Egress]) {
-        self.address = address
-        self.port = port
-        self.ways = ways
-    }
-}
-
-/// The right to one connection.
-public struct ConnectionGrant: Hashable, Sendable {
-    /// No other has it.
-    public let id: UInt64
-    /// Whose it is.
-    public let site: ReceivingSite
-    /// Where it leads.
-    public let address: IPAddress
-    /// To which port.
-    public let port: UInt16
-    /// Where it comes from.
-    public let egress: Egress
-}
-
 /// Who may open a connection to a receiving host: decisions only.
 ///
 /// There are limits for each site, for each address, as far as that takes more (`ConnectionWindow`), for hosts that have not taken
@@ -52,8 +21,9 @@ public struct ConnectionLedger: Sendable {
         case site
         /// The addresses take no more, as far as is known; while their windows grow, that is about to be found out.
         case address(isGrowing: Bool)
-        /// As many are being opened as may be to hosts of this standing, or to their network, or hosts that have not taken mail yet
-        /// have all that they may.
+        /// Hosts that have not taken mail yet have all that they may in the network.
+        case network
+        /// As many are being opened as may be to hosts of this standing, or hosts that have not taken mail yet have all that they may.
         case pool(HostStanding)
         /// The node has as many as it may.
         case node
@@ -69,12 +39,33 @@ public struct ConnectionLedger: Sendable {
             case .node: 0
             case .pool(.proven): 1
             case .pool(.fresh): 2
-            case .address(isGrowing: true): 3
-            case .address(isGrowing: false): 4
-            case .pool(.silent): 5
-            case .site: 6
+            case .network: 3
+            case .address(isGrowing: true): 4
+            case .address(isGrowing: false): 5
+            case .pool(.silent): 6
+            case .site: 7
             }
         }
+    }
+
+    /// What must change before a connection may be opened that may not be now.
+    public enum Obstacle: Hashable, Sendable {
+        /// A connection to the site must end.
+        case site
+        /// One to this address must end, or its window widen.
+        case address(IPAddress)
+        /// One to a stranger's host in this network must end or be proven.
+        case network(HostNetwork)
+        /// One to a host of this standing must end, be open or be proven.
+        case pool(HostStanding)
+        /// Any connection must end.
+        case node
+    }
+
+    private enum Search {
+        case found(ConnectionTarget, Egress, HostStanding)
+        case full(Limit, Set<Obstacle>)
+        case resting(Duration)
     }
 
     /// What is to become of a connection that is being opened.
@@ -83,15 +74,20 @@ public struct ConnectionLedger: Sendable {
         case stay
         /// Somebody of whom nothing is known waits, too: it is closed, and its message waits in line.
         case giveWay
-        /// It has had all the time that there is while others wait: the host has failed.
+        /// It has had all the time that there is while others wait: the host has failed. Behind a final dot the message may have
+        /// been delivered.
         case timeIsUp
     }
 
     /// What a host of which nothing is known has for its greeting, before it gives way to others. Many hosts greet late on purpose,
     /// after six seconds, to find out who does not wait.
     public static let firstLook = Duration.seconds(8)
-    /// What any host has while others wait.
+    /// The same while more of them wait than may be tried at once: most hosts greet within a second.
+    public static let hurriedLook = Duration.seconds(2)
+    /// What any host has while others wait, and what one that has not taken mail has for each answer.
     public static let longestLook = Duration.seconds(30)
+    /// What a host that has not taken mail has for all answers together, up to its first message, while others wait.
+    public static let longestTalk = Duration.seconds(300)
 
     /// A connection.
     private struct Record {
@@ -104,6 +100,8 @@ public struct ConnectionLedger: Sendable {
         var isLeaving = false
         /// The host has said something.
         var hasGreeted = false
+        /// It has not answered a final dot for long.
+        var isEnding = false
     }
 
     private struct Door: Hashable {
@@ -141,6 +139,8 @@ public struct ConnectionLedger: Sendable {
     private var records: [UInt64: Record] = [:]
     /// Connections that were told to give way.
     private var leaving = 0
+    /// Connections to hosts that are not proven, and do not answer a final dot.
+    private var ending = 0
     private var nextID: UInt64 = 0
     private var sweepsAt = 1024
 
@@ -148,7 +148,8 @@ public struct ConnectionLedger: Sendable {
     public init(limits: SiteLimits, connections: Int) {
         self.sites = SiteLedger(limits: limits)
         self.shares = FairShares(connections)
-        self.pools = ConnectionPools(connections: connections)
+        self.pools = ConnectionPools(
+            connections: connections, firstLook: Self.hurriedLook, longestLook: Self.longestLook)
     }
 
     // MARK: Opening
@@ -157,7 +158,26 @@ public struct ConnectionLedger: Sendable {
     public mutating func open(
         _ site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
     ) -> Answer {
-        var (limit, rest): (Limit?, Duration?) = (nil, nil)
+        switch self.search(site, targets, now) {
+        case .found(let target, let egress, let standing):
+            guard self.shares.take(site) else { return .full(.node) }
+            return .granted(self.open(site, target, egress, standing, now: now))
+        case .full(let limit, _): return .full(limit)
+        case .resting(let time): return .resting(time)
+        }
+    }
+
+    /// What keeps a connection to any of these addresses from being opened, for each address the first obstacle; empty where one
+    /// may be opened, or where only time helps.
+    public func obstacles(
+        to site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
+    ) -> Set<Obstacle> {
+        if case .full(_, let obstacles) = self.search(site, targets, now) { return obstacles }
+        return []
+    }
+
+    private func search(_ site: ReceivingSite, _ targets: [ConnectionTarget], _ now: MonotonicInstant) -> Search {
+        var (limit, rest, obstacles): (Limit?, Duration?, Set<Obstacle>) = (nil, nil, [])
         for target in targets {
             var ways = target.ways
             // The way that the site's limit prefers may have no room at the address.
@@ -165,36 +185,51 @@ public struct ConnectionLedger: Sendable {
                 switch self.window(Door(target, egress)).room(at: now) {
                 case .free:
                     let standing = self.standing(of: site, at: target.address, now: now)
-                    guard self.pools.allows(standing, in: HostNetwork(of: target.address)) else {
+                    let network = HostNetwork(of: target.address)
+                    if !self.pools.allows(standing, in: network) {
+                        limit = Limit.nearer(.network, limit)
+                        obstacles.insert(.network(network))
+                    } else if !self.pools.allows(standing, at: now) {
                         limit = Limit.nearer(.pool(standing), limit)
-                        break
+                        obstacles.insert(.pool(standing))
+                    } else {
+                        return self.shares.allows(site) ? .found(target, egress, standing) : .full(.node, [.node])
                     }
-                    guard self.shares.take(site) else { return .full(.node) }
-                    return .granted(self.open(site, target, egress, now: now))
-                case .full(let isGrowing): limit = Limit.nearer(.address(isGrowing: isGrowing), limit)
+                case .full(let isGrowing):
+                    limit = Limit.nearer(.address(isGrowing: isGrowing), limit)
+                    obstacles.insert(.address(target.address))
                 case .resting(let time): rest = min(time, rest ?? time)
                 }
                 ways.removeAll { $0 == egress }
             }
         }
-        if let limit { return .full(limit) }
-        return rest.map { .resting($0) } ?? .full(.site)
+        if let limit { return .full(limit, obstacles) }
+        return rest.map { .resting($0) } ?? .full(.site, [.site])
     }
 
     private mutating func open(
-        _ site: ReceivingSite, _ target: ConnectionTarget, _ egress: Egress, now: MonotonicInstant
+        _ site: ReceivingSite, _ target: ConnectionTarget, _ egress: Egress, _ standing: HostStanding,
+        now: MonotonicInstant
     ) -> ConnectionGrant {
         self.sweep(at: now)
         self.sites.open(site, by: egress, at: now)
         self.doors[Door(target, egress), default: Entry(lastUsed: now)].window.began()
-        let standing = self.standing(of: site, at: target.address, now: now)
         let network = HostNetwork(of: target.address)
-        self.pools.began(standing, in: network)
+        self.pools.began(standing, in: network, at: now)
         self.nextID += 1
         self.records[self.nextID] = Record(
             standing: standing, network: network, since: now, isUnproven: standing != .proven)
         return ConnectionGrant(
             id: self.nextID, site: site, address: target.address, port: target.port, egress: egress)
+    }
+
+    /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all, each with the most
+    /// in one network.
+    public static func poolSizes(
+        connections: Int
+    ) -> (opening: Int, openingPerNetwork: Int, unproven: Int, unprovenPerNetwork: Int) {
+        let pools = ConnectionPools(connections: connections, firstLook: hurriedLook, longestLook: longestLook)
+        return (pools.opening.limit, pools.openingPerNetwork, pools.unproven.limit, pools.unprovenPerNetwork)
     }
 
     /// How many connections a site has.
@@ -209,8 +244,15 @@ public struct ConnectionLedger: Sendable {
         return isSilent ? .silent : .fresh
     }
 
-    /// Whether there is room for one more to a host of this standing, as far as only that counts.
-    public func allows(_ standing: HostStanding) -> Bool { self.pools.allows(standing) }
+    /// Whether an obstacle may be gone, as far as can be told without a site.
+    public func mayBeGone(_ obstacle: Obstacle, at now: MonotonicInstant) -> Bool {
+        switch obstacle {
+        case .site, .address: true
+        case .network(let network): self.pools.allows(.fresh, in: network)
+        case .pool(let standing): self.pools.allows(standing, at: now)
+        case .node: self.shares.hasFree
+        }
+    }
 
     // MARK: What becomes of a connection
 
@@ -244,32 +286,58 @@ public struct ConnectionLedger: Sendable {
         self.siteStandings.delivered(grant.site, at: now)
         self.addressStandings.delivered(grant.address, at: now)
         self.unprovenEnded(grant)
+        self.noteEnding(grant, false)
     }
 
-    /// What is to become of a connection that is being opened, while so many wait for their turn.
+    /// What is to become of a connection that waits for its host, while so many wait for their turn.
     ///
     /// - Parameters:
-    ///   - hasGreeted: the host has said something, so it gives way to nobody.
-    ///   - strangers: those that wait for the pool of hosts that are not proven and of which nothing is known.
+    ///   - phase: what the host is waited for.
+    ///   - strangers: those that wait for the pools of hosts that are not proven and of which nothing is known, or for the
+    ///     connection's network.
     ///   - others: all that wait for the same as this one, or for any connection at all.
     public mutating func patience(
-        with grant: ConnectionGrant, hasGreeted: Bool, strangers: Int, others: (HostStanding) -> Int,
+        with grant: ConnectionGrant, in phase: ConnectionPhase, strangers: Int, others: (HostStanding) -> Int,
         at now: MonotonicInstant
     ) -> Patience {
-        // Once is enough: over a second connection in the same place it is awaited again.
-        if hasGreeted { self.records[grant.id]?.hasGreeted = true }
-        guard let record = self.records[grant.id], record.isBeingOpened, !record.isLeaving else { return .stay }
-        let waited = now - record.since
-        if waited >= Self.longestLook, others(record.standing) > self.leaving {
+        guard let record = self.records[grant.id], !record.isLeaving else { return .stay }
+        switch phase {
+        case .opening(let hasGreeted):
+            // Once is enough: over a second connection in the same place it is awaited again.
+            if hasGreeted { self.greeted(grant) }
+            guard record.isBeingOpened else { return .stay }
+            let waited = now - record.since
+            if waited >= Self.longestLook, others(record.standing) > self.leaving {
+                self.leaves(grant)
+                return .timeIsUp
+            }
+            let look = strangers > self.pools.opening.limit ? Self.hurriedLook : Self.firstLook
+            guard record.standing == .fresh, !hasGreeted, !record.hasGreeted, waited >= look,
+                strangers > self.leaving
+            else { return .stay }
             self.leaves(grant)
+            self.fellSilent(grant, at: now)
+            return .giveWay
+        case .talking(let stalled, let isEnding):
+            guard record.isUnproven else { return .stay }
+            self.noteEnding(grant, isEnding && stalled >= Self.longestLook)
+            let isOverdue = stalled >= Self.longestLook || now - record.since >= Self.longestTalk
+            guard isOverdue, strangers > self.leaving, !isEnding || self.ending > self.pools.mostEnding else {
+                return .stay
+            }
+            self.leaves(grant)
+            self.fellSilent(grant, at: now)
             return .timeIsUp
-        }
-        guard record.standing == .fresh, !record.hasGreeted, waited >= Self.firstLook, strangers > self.leaving else {
+        case .sending, .idle:
+            self.noteEnding(grant, false)
             return .stay
         }
-        self.leaves(grant)
-        self.fellSilent(grant, at: now)
-        return .giveWay
+    }
+
+    private mutating func noteEnding(_ grant: ConnectionGrant, _ isEnding: Bool) {
+        guard let record = self.records[grant.id], record.isEnding != isEnding else { return }
+        self.records[grant.id]?.isEnding = isEnding
+        self.ending += isEnding ? 1 : -1
     }
 
     private mutating func leaves(_ grant: ConnectionGrant) {
@@ -282,10 +350,17 @@ public struct ConnectionLedger: Sendable {
         self.addressStandings.fellSilent(grant.address, at: now)
     }
 
-    private mutating func openingEnded(_ grant: ConnectionGrant) {
-        guard let record = self.records[grant.id], record.isBeingOpened else { return }
-        self.records[grant.id]?.isBeingOpened = false
+    /// The host has said something: it counts among those being opened no longer. One that stalls now holds what one that stalls
+    /// later holds.
+    private mutating func greeted(_ grant: ConnectionGrant) {
+        guard let record = self.records[grant.id], record.isBeingOpened, !record.hasGreeted else { return }
+        self.records[grant.id]?.hasGreeted = true
         self.pools.openingEnded(record.standing, in: record.network)
+    }
+
+    private mutating func openingEnded(_ grant: ConnectionGrant) {
+        self.greeted(grant)
+        self.records[grant.id]?.isBeingOpened = false
     }
 
     private mutating func unprovenEnded(_ grant: ConnectionGrant) {
@@ -298,6 +373,7 @@ public struct ConnectionLedger: Sendable {
     public mutating func close(_ grant: ConnectionGrant, wasEstablished: Bool, at now: MonotonicInstant) {
         self.openingEnded(grant)
         self.unprovenEnded(grant)
+        self.noteEnding(grant, false)
         if self.records.removeValue(forKey: grant.id)?.isLeaving == true { self.leaving -= 1 }
         self.shares.giveBack(grant.site)
         self.sites.close(grant.site, by: grant.egress, at: now)

@@ -1,4 +1,4 @@
-import MailModel
+public import MailModel
 
 /// What a receiving host has shown of itself lately.
 public enum HostStanding: Hashable, Sendable {
@@ -16,57 +16,63 @@ public enum HostStanding: Hashable, Sendable {
 /// have a pool of their own, a quarter of all, with at most a quarter of that for one network (/24, /64), and half of it for hosts
 /// that were silent before. Those to hosts that have taken mail lately have a quarter beside it. And until it has taken mail a
 /// host's connection counts as one of a stranger's, who together never have more than half of all, and those
-/// of one network a quarter of that half: a host that greets, and then says no more, holds no more either.
+/// of one network a quarter of that half: a host that greets, and then says no more, holds no more either. Strangers get both
+/// pools as `PacedLimit` says, so that one which comes later soon has its turn, however many came before.
 struct ConnectionPools: Hashable, Sendable {
-    /// The most connections being opened to hosts that are not proven; as many may be to hosts that are.
-    let opening: Int
+    /// Connections being opened to hosts that are not proven; as many may be to hosts that are.
+    private(set) var opening: PacedLimit
     /// Of those, the most in one network.
     let openingPerNetwork: Int
     /// Of those, the most to hosts that were silent.
     let openingToSilent: Int
-    /// The most to hosts that are not proven, opened or not.
-    let unproven: Int
+    /// Connections to hosts that are not proven, opened or not.
+    private(set) var unproven: PacedLimit
     /// Of those, the most in one network.
     let unprovenPerNetwork: Int
 
     private var beingOpened: [HostStanding: Int] = [:]
     private var networks: [HostNetwork: Int] = [:]
-    private var unprovenCount = 0
     private var unprovenNetworks: [HostNetwork: Int] = [:]
 
-    /// - Parameter connections: those of the whole node.
-    init(connections: Int) {
-        self.opening = max(1, connections / 4)
-        self.openingPerNetwork = max(1, self.opening / 4)
-        self.openingToSilent = max(1, self.opening / 2)
-        self.unproven = max(1, connections / 2)
-        self.unprovenPerNetwork = max(1, self.unproven / 4)
+    /// - Parameters:
+    ///   - connections: those of the whole node.
+    ///   - firstLook: what a stranger has for its greeting while others wait.
+    ///   - longestLook: what it has for an answer after that.
+    init(connections: Int, firstLook: Duration, longestLook: Duration) {
+        self.opening = PacedLimit(max(1, connections / 4), stay: firstLook)
+        self.openingPerNetwork = max(1, self.opening.limit / 4)
+        self.openingToSilent = max(1, self.opening.limit / 2)
+        self.unproven = PacedLimit(max(1, connections / 2), stay: longestLook)
+        self.unprovenPerNetwork = max(1, self.unproven.limit / 4)
     }
+
+    /// The most connections to strangers that may wait for the reply to a final dot for longer than others have.
+    var mostEnding: Int { max(1, self.unproven.limit / 4) }
 
     private func count(_ standing: HostStanding) -> Int { self.beingOpened[standing, default: 0] }
 
-    /// Whether one more may be opened.
-    func allows(_ standing: HostStanding, in network: HostNetwork) -> Bool {
-        guard self.allows(standing) else { return false }
-        guard standing != .proven else { return true }
-        return self.networks[network, default: 0] < self.openingPerNetwork
-            && self.unprovenNetworks[network, default: 0] < self.unprovenPerNetwork
-    }
-
-    /// The same, whatever the network.
-    func allows(_ standing: HostStanding) -> Bool {
+    /// Whether one more may be opened, whatever the network.
+    func allows(_ standing: HostStanding, at now: MonotonicInstant) -> Bool {
         switch standing {
-        case .proven: self.count(.proven) < self.opening
-        case .silent: self.count(.silent) < self.openingToSilent && self.allows(.fresh)
-        case .fresh: self.count(.fresh) + self.count(.silent) < self.opening && self.unprovenCount < self.unproven
+        case .proven: self.count(.proven) < self.opening.limit
+        case .silent: self.count(.silent) < self.openingToSilent && self.allows(.fresh, at: now)
+        case .fresh: self.opening.allows(at: now) && self.unproven.allows(at: now)
         }
     }
 
-    mutating func began(_ standing: HostStanding, in network: HostNetwork) {
+    /// Whether one more may be opened in this network, as far as only that counts.
+    func allows(_ standing: HostStanding, in network: HostNetwork) -> Bool {
+        standing == .proven
+            || self.networks[network, default: 0] < self.openingPerNetwork
+                && self.unprovenNetworks[network, default: 0] < self.unprovenPerNetwork
+    }
+
+    mutating func began(_ standing: HostStanding, in network: HostNetwork, at now: MonotonicInstant) {
         self.beingOpened[standing, default: 0] += 1
         guard standing != .proven else { return }
+        self.opening.take(at: now)
         self.networks[network, default: 0] += 1
-        self.unprovenCount += 1
+        self.unproven.take(at: now)
         self.unprovenNetworks[network, default: 0] += 1
     }
 
@@ -74,22 +80,24 @@ struct ConnectionPools: Hashable, Sendable {
     mutating func openingEnded(_ standing: HostStanding, in network: HostNetwork) {
         self.beingOpened[standing, default: 0] -= 1
         guard standing != .proven, let count = self.networks[network] else { return }
+        self.opening.giveBack()
         self.networks[network] = count > 1 ? count - 1 : nil
     }
 
     /// One to a host that was not proven is closed, or the host is proven now.
     mutating func unprovenEnded(in network: HostNetwork) {
-        self.unprovenCount -= 1
+        self.unproven.giveBack()
         guard let count = self.unprovenNetworks[network] else { return }
         self.unprovenNetworks[network] = count > 1 ? count - 1 : nil
     }
 }
 
 /// The addresses that count as one holder's: a /24, or a /64 of IPv6.
-struct HostNetwork: Hashable, Sendable {
+public struct HostNetwork: Hashable, Sendable {
     private let prefix: IPAddress
 
-    init(of address: IPAddress) {
+    /// The network of an address.
+    public init(of address: IPAddress) {
         self.prefix = address.network(ipv4: 24, ipv6: 64)
     }
 }

@@ -20,6 +20,9 @@ public struct FairShares<Key: Hashable & Sendable>: Sendable {
     /// How many it holds.
     public func count(of key: Key) -> Int { self.held[key, default: 0] }
 
+    /// Whether somebody who holds none may take one.
+    public var hasFree: Bool { self.free > 0 }
+
     /// Whether it may take one more.
     public func allows(_ key: Key) -> Bool {
         let count = self.count(of: key)

@@ -192,7 +192,10 @@ public struct EdgeNode: Sendable {
     private func deliveryEnvironment(_ parts: Parts, _ policy: InboundPolicy) throws -> DeliveryEnvironment {
         let sites = SiteTable(
             limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections,
-            shortages: ConnectionShortages(metrics: self.metrics, logger: self.logger))
+            shortages: ConnectionShortages(
+                ConnectionBudgets(
+                    connections: self.configuration.delivery.maxConnections,
+                    destinations: QueueOwner.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
         let settings = self.configuration.deliverySettings
         let routes = RouteFinder(
             resolver: parts.files.resolver,

@@ -25,6 +25,9 @@ public enum LogKey {
     public static let way = "way"
     public static let dropped = "dropped"
     public static let connections = "connections"
+    public static let limit = "limit"
+    public static let size = "size"
+    public static let setting = "setting"
 }
 
 /// The values of `LogKey.event`.

@@ -126,6 +126,19 @@ public enum StagedBytesShare: String, MetricLabel {
     case all, strangers
 }
 
+/// Which limit of questions about recipients was reached: that of all, of one domain, or of next hops that have not answered.
+public enum VerificationLimitLabel: String, MetricLabel {
+    public static let labelName = "limit"
+    case all, domain, unanswered
+}
+
+/// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, the node's connections, the
+/// number that an address takes, or the number of domains under way.
+public enum DeliveryLimitLabel: String, MetricLabel {
+    public static let labelName = "limit"
+    case pool, network, node, address, destinations
+}
+
 /// The requirement of one MX host, as in `DANERequirement`.
 public enum DANEDecision: String, MetricLabel {
     public static let labelName = "result"

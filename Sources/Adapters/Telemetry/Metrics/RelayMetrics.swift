@@ -10,6 +10,7 @@ public struct RelayMetrics: Sendable {
     public let smtpdTLSHandshakeDuration: Histogram<NoLabels>
     public let smtpdAuthentications: Counter<AuthenticationResult>
     public let smtpdVerifications: Counter<VerificationResult>
+    public let smtpdVerificationsRefused: Counter<VerificationLimitLabel>
     public let smtpdMessages: Counter<InboundMessageResult>
     public let smtpdRejects: Counter<RejectReason>
     public let smtpdMessageSize: Histogram<NoLabels>
@@ -21,7 +22,7 @@ public struct RelayMetrics: Sendable {
     public let smtpConnectionsTotal: Counter<OutboundConnectionResult>
     public let smtpConnections: Gauge<NoLabels>
     public let smtpNarrowings: Counter<NoLabels>
-    public let smtpConnectionsAwaited: Gauge<NoLabels>
+    public let deliveriesAwaiting: Gauge<DeliveryLimitLabel>
     public let smtpTLSHandshakes: Counter<LabelPair<PeerTrust, TLSVersionLabel>>
     public let smtpTLSAbandoned: Counter<TLSAbandonReason>
     public let deliveries: Counter<DeliveryResult>
@@ -79,6 +80,9 @@ public struct RelayMetrics: Sendable {
             "smtpd_authentications_total", "Credentials judged, by what came of it.")
         self.smtpdVerifications = make.counter(
             "smtpd_recipient_verifications_total", "Recipients verified by asking the next hop, or its cached answer.")
+        self.smtpdVerificationsRefused = make.counter(
+            "smtpd_recipient_verifications_refused_total",
+            "Questions about recipients that were not asked, since too many were under way.")
         self.smtpdMessages = make.counter("smtpd_messages_total", "Messages that clients sent to their end.")
         self.smtpdRejects = make.counter("smtpd_rejects_total", "Commands and messages refused, by reason.")
         self.smtpdMessageSize = make.histogram(
@@ -93,9 +97,9 @@ public struct RelayMetrics: Sendable {
         self.smtpConnections = make.gauge("smtp_connections", "Connections to receiving hosts open now.")
         self.smtpNarrowings = make.counter(
             "smtp_narrowings_total", "Connections turned away by a host that others were open to: it gets fewer.")
-        self.smtpConnectionsAwaited = make.gauge(
-            "smtp_connections_awaited",
-            "Deliveries that wait for a connection, since there are as many as there may be.")
+        self.deliveriesAwaiting = make.gauge(
+            "deliveries_awaiting",
+            "Deliveries that wait for a connection, by the limit that is reached; for destinations 1 while some wait.")
         self.smtpTLSHandshakes = make.counter(
             "smtp_tls_handshakes_total", "TLS handshakes with receiving hosts, by what they proved.")
         self.smtpTLSAbandoned = make.counter(

@@ -1,49 +1,119 @@
+import DeliveryQueue
 import Logging
 import Synchronization
 import Telemetry
 
-/// Tells when deliveries wait because connections have run out: by a metric, and by a line in the log once for each change.
+/// How many deliveries wait for a connection, by the limit that keeps them waiting.
+struct ConnectionShortage: Hashable, Sendable {
+    /// Strangers' hosts, or those being opened, have all that they may.
+    var pool = 0
+    /// Strangers' hosts in one network have.
+    var network = 0
+    /// The node has.
+    var node = 0
+    /// The address takes no more.
+    var address = 0
+}
+
+/// The sizes of the limits, as the log tells them.
+struct ConnectionBudgets: Sendable {
+    var pool: String
+    var network: String
+    var node: String
+    var destinations: String
+
+    /// - Parameter connections: those of the whole node.
+    init(connections: Int, destinations: Int) {
+        let sizes = ConnectionLedger.poolSizes(connections: connections)
+        self.pool = "\(sizes.opening) being opened, \(sizes.unproven) in all"
+        self.network = "\(sizes.openingPerNetwork) being opened, \(sizes.unprovenPerNetwork) in all"
+        self.node = "\(connections)"
+        self.destinations = "\(destinations)"
+    }
+}
+
+/// Tells when deliveries wait because connections, or places for destinations, have run out: by a metric, and by a line in the log
+/// for each limit when it is reached and when it suffices again.
 final class ConnectionShortages: Sendable {
     /// So long nobody must wait before it is over.
     private static let relief = Duration.seconds(10)
 
     private struct State {
-        var isShort = false
-        /// The last time at which somebody waited.
-        var last = ContinuousClock.now
+        /// The limits that do not suffice, and the last time at which somebody waited.
+        var lastWait: [DeliveryLimitLabel: ContinuousClock.Instant] = [:]
+        var waiting = ConnectionShortage()
+        var destinations = 0
     }
 
     private enum Change { case began, ended }
 
     private let metrics: RelayMetrics
     private let logger: Logger
+    private let budgets: ConnectionBudgets
     private let state = Mutex(State())
 
-    init(metrics: RelayMetrics, logger: Logger) {
+    init(_ budgets: ConnectionBudgets, metrics: RelayMetrics, logger: Logger) {
+        self.budgets = budgets
         self.metrics = metrics
         self.logger = logger
     }
 
     /// So many wait now.
-    func observed(_ waiting: Int) {
-        self.metrics.smtpConnectionsAwaited.set(waiting)
-        let change = self.state.withLock { state -> Change? in
-            let now = ContinuousClock.now
-            if waiting > 0 {
-                state.last = now
-                return exchange(&state.isShort, with: true) ? nil : .began
+    func observed(_ waiting: ConnectionShortage, at now: ContinuousClock.Instant = .now) {
+        let gauge = self.metrics.deliveriesAwaiting
+        gauge[.pool].set(waiting.pool)
+        gauge[.network].set(waiting.network)
+        gauge[.node].set(waiting.node)
+        gauge[.address].set(waiting.address)
+        self.state.withLock { $0.waiting = waiting }
+        self.look(at: now)
+    }
+
+    /// There was no place for so many destinations at the last look.
+    func observed(destinationsLeft count: Int, at now: ContinuousClock.Instant = .now) {
+        self.metrics.deliveriesAwaiting[.destinations].set(count)
+        self.state.withLock { $0.destinations = count }
+        self.look(at: now)
+    }
+
+    /// Time has passed: what has sufficed for long enough is over.
+    func look(at now: ContinuousClock.Instant = .now) {
+        let changes = self.state.withLock { state in
+            // Who waits for an address waits for its host, which is no limit of ours.
+            let counts: [(DeliveryLimitLabel, Int)] = [
+                (.pool, state.waiting.pool), (.network, state.waiting.network), (.node, state.waiting.node),
+                (.destinations, state.destinations),
+            ]
+            return counts.compactMap { limit, count -> (DeliveryLimitLabel, Change)? in
+                if count > 0 { return state.lastWait.updateValue(now, forKey: limit) == nil ? (limit, .began) : nil }
+                guard let last = state.lastWait[limit], now - last >= Self.relief else { return nil }
+                state.lastWait[limit] = nil
+                return (limit, .ended)
             }
-            guard state.isShort, now - state.last >= Self.relief else { return nil }
-            state.isShort = false
-            return .ended
         }
+        for (limit, change) in changes { self.say(change, limit) }
+    }
+
+    private func say(_ change: Change, _ limit: DeliveryLimitLabel) {
+        let (what, size, setting) = self.description(of: limit)
+        let metadata: Logger.Metadata = [
+            LogKey.limit: "\(limit.rawValue)", LogKey.size: "\(size)", LogKey.setting: "\(setting)",
+        ]
         switch change {
-        case .began:
-            self.logger.warning(
-                "connections to receiving hosts have run out: deliveries to hosts that have not taken mail lately wait longest"
-            )
-        case .ended: self.logger.notice("connections to receiving hosts suffice again")
-        case nil: ()
+        case .began: self.logger.warning("\(what) have run out: deliveries wait", metadata: metadata)
+        case .ended: self.logger.notice("\(what) suffice again", metadata: metadata)
+        }
+    }
+
+    private func description(of limit: DeliveryLimitLabel) -> (what: String, size: String, setting: String) {
+        let setting = "delivery.max-connections"
+        return switch limit {
+        case .pool: ("connections to receiving hosts that have not taken mail lately", self.budgets.pool, setting)
+        case .network:
+            ("connections to such hosts of one network", self.budgets.network, setting)
+        case .node: ("connections to receiving hosts", self.budgets.node, setting)
+        case .address: ("connections to an address", "as found out", "none")
+        case .destinations: ("places for domains under way", self.budgets.destinations, "none")
         }
     }
 }

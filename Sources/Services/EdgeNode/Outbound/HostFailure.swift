@@ -143,12 +143,16 @@ struct HostFailure: Hashable, Sendable {
         return failure
     }
 
-    /// The host is not ready for mail, and it has had all the time that there is while others wait.
-    static func outOfTime(hasGreeted: Bool) -> HostFailure {
-        let time = ConnectionLedger.longestLook.components.seconds
-        return HostFailure(
-            .connectionTimeout,
-            "\(hasGreeted ? "not ready for mail after" : "no greeting in") \(time) s, and other hosts wait")
+    /// The host has had all the time that there is while others wait.
+    static func outOfTime(in phase: ConnectionPhase, at stage: SMTPClientStage) -> HostFailure {
+        let time = "\(ConnectionLedger.longestLook.components.seconds) s, and other hosts wait"
+        return switch phase {
+        case .opening(let hasGreeted):
+            HostFailure(.connectionTimeout, "\(hasGreeted ? "not ready for mail after" : "no greeting in") \(time)")
+        case .talking(_, let isEnding):
+            HostFailure(.connectionLost, "no answer at \(stage) in \(time)", isAmbiguous: isEnding)
+        case .sending, .idle: HostFailure(.connectionLost, "not needed any more")
+        }
     }
 
     /// It took its time, and would have for any message and any domain: nothing was heard of the host.

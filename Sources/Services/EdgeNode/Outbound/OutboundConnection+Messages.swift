@@ -23,6 +23,7 @@ extension OutboundConnection {
             promise.succeed(.failed(failure, decided: []))
         } else {
             self.operation = .beginning(promise)
+            self.hasProgressed()
             self.transactionEnd = eventLoop.now + TimeAmount(self.timeouts.transaction)
             self.perform(transaction(&self.session))
         }
@@ -60,6 +61,7 @@ extension OutboundConnection {
             self.operation = .finishing(promise)
         case .none, .opening, .beginning, .transferring, .finishing:
             self.operation = .finishing(promise)
+            self.hasProgressed()
             guard isPermitted() else {
                 self.giveUp(refusal)
                 break

@@ -71,14 +71,16 @@ final class OutboundConnection: ChannelInboundHandler {
     private(set) var isWithoutUsableRecords = false
     /// The handshake is complete, and no reply has come over TLS: until then the host may still be refusing us.
     var awaitsFirstReplyOverTLS = false
-    /// Whether others need the connection more, asked while it is being opened; and told whether the host has greeted us.
-    private let patience: (Bool) -> ConnectionLedger.Patience
+    /// Whether others need the connection more, by what is waited for.
+    private let patience: (ConnectionPhase) -> ConnectionLedger.Patience
+    /// When the host last answered, or took content.
+    private var lastProgress = NIODeadline.now()
 
     /// A connection that says into `opened` what came of it.
     init(
         requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, usesChunking: Bool,
         timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>,
-        patience: @escaping (Bool) -> ConnectionLedger.Patience = { _ in .stay }
+        patience: @escaping (ConnectionPhase) -> ConnectionLedger.Patience = { _ in .stay }
     ) {
         self.patience = patience
         self.requirement = requirement
@@ -165,7 +167,10 @@ final class OutboundConnection: ChannelInboundHandler {
         while true {
             let step = self.session.receive(self.input.readableBytesUInt8Span)
             self.input.moveReaderIndex(forwardBy: step.consumed)
-            if step.isWholeReply { self.awaitsFirstReplyOverTLS = false }
+            if step.isWholeReply {
+                self.awaitsFirstReplyOverTLS = false
+                self.hasProgressed()
+            }
             self.perform(step.action)
             self.armTimer(afterProgress: step.isWholeReply)
             if case .needInput = step.action, step.consumed == 0 || self.input.readableBytes == 0 { break }
@@ -237,15 +242,30 @@ final class OutboundConnection: ChannelInboundHandler {
     private func askForPatience() {
         guard let context else { return }
         context.eventLoop.assumeIsolated().scheduleTask(in: Self.patienceInterval) {
-            guard case .opening = self.operation, self.context != nil else { return }
-            let hasGreeted = self.session.stage != .greeting
-            switch self.patience(hasGreeted) {
+            guard !self.operation.isOver, self.context != nil else { return }
+            let phase = self.phase
+            switch self.patience(phase) {
             case .stay: return self.askForPatience()
             case .giveWay: self.giveUp(.displaced)
-            case .timeIsUp: self.giveUp(.outOfTime(hasGreeted: hasGreeted))
+            case .timeIsUp: self.giveUp(.outOfTime(in: phase, at: self.session.stage))
             }
         }
     }
+
+    /// What the host is waited for.
+    private var phase: ConnectionPhase {
+        let stalled = Duration(NIODeadline.now() - self.lastProgress)
+        return switch self.operation {
+        case .opening: .opening(hasGreeted: self.session.stage != .greeting)
+        case .beginning: .talking(stalled: stalled, isEnding: false)
+        case .finishing: .talking(stalled: stalled, isEnding: true)
+        case .transferring, .decided: .sending
+        case .none, .over: .idle
+        }
+    }
+
+    /// The host has answered, or taken content, or is asked for something new.
+    func hasProgressed() { self.lastProgress = .now() }
 
     private func giveUp(_ failure: HostFailure) {
         _ = self.session.connectionClosed()

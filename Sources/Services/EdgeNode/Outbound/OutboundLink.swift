@@ -104,7 +104,7 @@ struct Dialer {
             requirement: requirement, tls: tls, helloName: place.egress.helloName,
             usesChunking: self.usesChunking(to: address, in: place),
             timeouts: settings.timeouts, opened: promise,
-            patience: { place.patience(hasGreeted: $0) })
+            patience: { [weak place] in place?.patience(in: $0) ?? .stay })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         self.channel(to: address, port: port, from: place.egress.address, for: bound).assumeIsolated().whenComplete {
             switch $0 {

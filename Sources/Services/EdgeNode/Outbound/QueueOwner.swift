@@ -19,7 +19,7 @@ struct QueueOwner: Service {
     }
 
     /// The most destinations at work at once, so that no number of them fills the memory. The others wait in the database.
-    private static let destinationsAtOnce = 10_000
+    static let destinationsAtOnce = 10_000
 
     private let environment: DeliveryEnvironment
     private let health: HealthRegistry

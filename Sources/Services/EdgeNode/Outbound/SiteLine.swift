@@ -3,6 +3,10 @@ import MailModel
 import QueueStore
 
 /// Who waits for a place at which site, and what becomes of them when a connection is opened or closed.
+///
+/// A site stands in a line for each obstacle that keeps its first waiters from a connection (`ConnectionLedger.Obstacle`). What
+/// happens to a connection takes obstacles away, and only those are looked at who wait for these: however many wait, the work is
+/// in proportion to what is given out.
 struct SiteLine {
     /// What is said to who asks for a place.
     enum Answer {
@@ -17,141 +21,80 @@ struct SiteLine {
         case withdrawn
     }
 
+    typealias Waiter = SiteWaiter
+    private typealias Obstacle = ConnectionLedger.Obstacle
+
     /// The longest that anybody waits for a place. Then its destination makes room for others, and is found again.
     static let longestWait = Duration.seconds(300)
+    /// So many of a site's line are looked at who may not go on: most of them wait for the same.
+    private static let looksAtSite = 4
+    /// So many sites are looked at in one event that may not go on; what is left is looked at by the next `look`.
+    private static let looksAtOnce = 16
+    /// How often addresses that turned us away are looked at: their windows widen by time.
+    private static let wideningInterval = Duration.seconds(1)
 
-    struct Waiter {
-        /// Who came first has the lowest.
-        fileprivate(set) var number: UInt64 = 0
-        let customer: SiteCustomer
-        let targets: [ConnectionTarget]
-        /// It waits even if its destination has a place.
-        let isPatient: Bool
-        /// What it waits for.
-        var limit: ConnectionLedger.Limit
-        let since: MonotonicInstant
-        let resume: @Sendable (Answer) -> Void
-
-        fileprivate var isForAddress: Bool { if case .address = self.limit { true } else { false } }
+    /// Where a site stands.
+    private struct Position {
+        var obstacles: Set<Obstacle>
+        var rank: SiteRank
     }
 
     var ledger: ConnectionLedger
-    /// Bounded by the destinations under way.
-    private var waiting: [ReceivingSite: [Waiter]] = [:]
-    /// Of those, the ones that any connection's end may help, not only one to their site.
-    private var waitingElsewhere = 0
-    /// How many wait for what.
-    private var waitingFor: [ConnectionLedger.Limit: Int] = [:]
-    /// How many wait until one of their addresses takes more, by address.
-    private var waitingForAddress: [IPAddress: Int] = [:]
+    /// Sites looked at so far, whether or not their waiters may go on.
+    private(set) var looks = 0
+    private var waiters = SiteWaiters()
+    private var positions: [ReceivingSite: Position] = [:]
+    private var turns: [Obstacle: SiteTurns] = [:]
+    /// What has been given back, and not been looked at to the end.
+    private var unfinished: Set<Obstacle> = []
+    /// Sites whose first waiter may go on, as far as is known.
+    private var unsettled: Set<ReceivingSite> = []
+    /// Addresses that wait for time to pass.
+    private var narrowed: Set<IPAddress> = []
+    private var lastWidening = MonotonicInstant(nanoseconds: 0)
     private var failures = RecentFailures()
-    private var nextNumber: UInt64 = 0
     /// Of strangers the newest and the oldest are next by turns: so many that wait as like hold up neither.
     private var isNewestNext = false
 
     /// Nobody waits.
     init(_ ledger: ConnectionLedger) { self.ledger = ledger }
 
+    // MARK: Questions
+
+    /// Whether nobody waits at all.
+    var isEmpty: Bool { self.waiters.isEmpty }
+
     /// Whether anybody waits for a place at this site.
-    func isAwaited(_ site: ReceivingSite) -> Bool { self.waiting[site] != nil }
+    func isAwaited(_ site: ReceivingSite) -> Bool { self.waiters.isAwaited(site) }
 
-    /// How many wait since hosts that are not proven, or the node, have as many connections as they may.
-    var shortage: Int {
-        self.waitingFor.reduce(0) { sum, entry in
-            switch entry.key {
-            case .pool, .node: sum + entry.value
-            case .site, .address: sum
-            }
-        }
-    }
-
-    /// What is to become of a connection that is being opened.
-    mutating func patience(
-        with grant: ConnectionGrant, hasGreeted: Bool, at now: MonotonicInstant
-    ) -> ConnectionLedger.Patience {
-        let (waiting, node) = (self.waitingFor, self.waitingFor[.node, default: 0])
-        let here = self.waitingForAddress[grant.address, default: 0]
-        return self.ledger.patience(
-            with: grant, hasGreeted: hasGreeted, strangers: waiting[.pool(.fresh), default: 0],
-            others: { standing in
-                let strangers = waiting[.pool(.fresh), default: 0] + waiting[.pool(.silent), default: 0]
-                return node + here + (standing == .proven ? waiting[.pool(.proven), default: 0] : strangers)
-            }, at: now)
+    /// How many wait for each limit that all share.
+    var shortage: ConnectionShortage {
+        ConnectionShortage(
+            pool: [.proven, .fresh, .silent].reduce(0) { $0 + self.waiters.count(.pool($1)) },
+            network: self.waiters.count(.network), node: self.waiters.count(.node),
+            address: self.waiters.count(.address(isGrowing: true)) + self.waiters.count(.address(isGrowing: false)))
     }
 
     /// A site waits that has no connection at all, since the node has as many as it may.
-    var isOwed: Bool {
-        self.waitingFor[.node, default: 0] > 0
-            && self.waiting.contains { site, line in
-                line.contains { $0.limit == .node } && self.ledger.count(of: site) == 0
-            }
+    var isOwed: Bool { self.turns[.node]?.hasSiteWithout ?? false }
+
+    /// What is to become of a connection that waits for its host.
+    mutating func patience(
+        with grant: ConnectionGrant, in phase: ConnectionPhase, at now: MonotonicInstant
+    ) -> ConnectionLedger.Patience {
+        let (waiters, network) = (self.waiters, HostNetwork(of: grant.address))
+        let strangers = waiters.count(.pool(.fresh)) + waiters.count(in: network)
+        let (node, here) = (waiters.count(.node), waiters.count(at: grant.address))
+        return self.ledger.patience(
+            with: grant, in: phase, strangers: strangers,
+            others: { standing in
+                let peers =
+                    standing == .proven ? waiters.count(.pool(.proven)) : strangers + waiters.count(.pool(.silent))
+                return node + here + peers
+            }, at: now)
     }
 
-    mutating func append(_ waiter: Waiter, at site: ReceivingSite) {
-        var waiter = waiter
-        waiter.number = self.nextNumber
-        self.nextNumber += 1
-        self.count(waiter, 1)
-        self.waiting[site, default: []].append(waiter)
-    }
-
-    /// Takes the first of a site's line out of it for whom this holds.
-    mutating func remove(
-        at site: ReceivingSite, where isWanted: (Waiter) -> Bool
-    ) -> Waiter? {
-        guard var line = self.waiting[site], let index = line.firstIndex(where: isWanted) else { return nil }
-        let waiter = line.remove(at: index)
-        self.waiting[site] = line.isEmpty ? nil : line
-        self.left(waiter)
-        return waiter
-    }
-
-    mutating func removeAll(where isWanted: (Waiter) -> Bool) -> [Waiter] {
-        var removed: [Waiter] = []
-        for (site, line) in self.waiting where line.contains(where: isWanted) {
-            removed += line.filter(isWanted)
-            let rest = line.filter { !isWanted($0) }
-            self.waiting[site] = rest.isEmpty ? nil : rest
-        }
-        for waiter in removed { self.left(waiter) }
-        return removed
-    }
-
-    /// Takes those out of a site's line who would not stand there if they came now: their destination has a place, or waits already.
-    mutating func removeSurplus(
-        at site: ReceivingSite, where isWanted: (Waiter) -> Bool
-    ) -> [Waiter] {
-        guard let line = self.waiting[site] else { return [] }
-        var (removed, rest): ([Waiter], [Waiter]) = ([], [])
-        for waiter in line.reversed() {
-            // While it waits it is one of those that it has.
-            if !waiter.isPatient, isWanted(waiter), waiter.customer.places > 1 {
-                removed.append(waiter)
-                self.left(waiter)
-            } else {
-                rest.append(waiter)
-            }
-        }
-        self.waiting[site] = rest.isEmpty ? nil : rest.reversed()
-        return removed
-    }
-
-    private mutating func left(_ waiter: Waiter) {
-        waiter.customer.add(-1)
-        self.count(waiter, -1)
-    }
-
-    private mutating func count(_ waiter: Waiter, _ change: Int) {
-        if waiter.limit != .site { self.waitingElsewhere += change }
-        self.waitingFor[waiter.limit, default: 0] += change
-        guard waiter.isForAddress else { return }
-        for target in waiter.targets {
-            let count = self.waitingForAddress[target.address, default: 0] + change
-            self.waitingForAddress[target.address] = count > 0 ? count : nil
-        }
-    }
-
-    // MARK: Addresses that fail
+    // MARK: Coming and going
 
     /// What is said to who asks for a place now; `nil` when it may wait, for the limit that is given.
     mutating func ask(
@@ -161,6 +104,7 @@ struct SiteLine {
         switch self.ledger.open(site, at: targets, now: now) {
         case .granted(let grant):
             customer.add(1)
+            self.settle(site, at: now)
             return (.granted(grant), .node)
         case .resting(let time): return (.resting(time), .node)
         case .full(let limit):
@@ -169,6 +113,67 @@ struct SiteLine {
             return (self.tell(customer, of: address, failure, isPatient: isPatient, at: now), limit)
         }
     }
+
+    mutating func append(_ waiter: Waiter, at site: ReceivingSite, now: MonotonicInstant) {
+        self.waiters.append(waiter, at: site)
+        self.settle(site, at: now)
+    }
+
+    /// Takes the first of an event loop out of a site's line.
+    mutating func removeFirst(
+        at site: ReceivingSite, on eventLoop: ObjectIdentifier, now: MonotonicInstant
+    ) -> Waiter? {
+        guard let waiter = self.waiters.first(at: site, on: eventLoop) else { return nil }
+        self.remove([waiter], at: now)
+        return waiter
+    }
+
+    mutating func removeAll(of customer: SiteCustomer, at now: MonotonicInstant) -> [Waiter] {
+        let removed = self.waiters.all(of: customer)
+        self.remove(removed, at: now)
+        return removed
+    }
+
+    /// Takes those out of a site's line who would not stand there if they came now, since it is known how many the addresses take:
+    /// their destination has a place, or waits already.
+    ///
+    /// - Parameter customer: only this one's.
+    mutating func removeSurplus(
+        at site: ReceivingSite, of customer: SiteCustomer? = nil, now: MonotonicInstant
+    ) -> [Waiter] {
+        let candidates =
+            customer.map { self.waiters.all(of: $0).reversed() } ?? self.waiters.findingOut(at: site)
+        var removed: [Waiter] = []
+        for waiter in candidates where !waiter.isPatient && self.waiters.site(of: waiter) == site {
+            // While it waits it is one of those that it has.
+            if waiter.customer.places > 1 {
+                self.waiters.remove(waiter)
+                removed.append(waiter)
+            } else if waiter.limit == .address(isGrowing: true) {
+                self.waiters.change(waiter, to: .address(isGrowing: false))
+            }
+        }
+        self.settle(site, at: now)
+        return removed
+    }
+
+    /// Takes those out of the line who have waited too long.
+    mutating func expire(at now: MonotonicInstant) -> [Waiter] {
+        var expired: [Waiter] = []
+        while let first = self.waiters.first, first.since + Self.longestWait <= now {
+            self.remove([first], at: now)
+            expired.append(first)
+        }
+        return expired
+    }
+
+    private mutating func remove(_ waiters: [Waiter], at now: MonotonicInstant) {
+        let sites = Set(waiters.compactMap { self.waiters.site(of: $0) })
+        for waiter in waiters { self.waiters.remove(waiter) }
+        for site in sites { self.settle(site, at: now) }
+    }
+
+    // MARK: Addresses that fail
 
     /// One worker of a destination is told of a failure; the others go, as its message is charged with it, and not theirs.
     private func tell(
@@ -186,132 +191,187 @@ struct SiteLine {
     ) -> [(Waiter, Answer)] {
         guard self.ledger.isAlone(grant) else { return [] }
         self.failures.failed(grant, failure, at: now)
-        guard self.waitingForAddress[grant.address] != nil else { return [] }
-        let (failures, address) = (self.failures, grant.address)
-        let concerned = self.waiting.filter { $0.value.contains(where: \.isForAddress) }.keys
-        return concerned.flatMap { site in
-            let gone = self.take(at: site) {
-                $0.isForAddress && failures.failure(among: $0.targets, at: now)?.0 == address
-            }
-            // The first has left the line before it is told, and its destination's others stand there still.
-            return gone.map { waiter in
-                self.left(waiter)
-                let answer = self.tell(
-                    waiter.customer, of: address, failure.toldToOthers, isPatient: waiter.isPatient, at: now)
-                return (waiter, answer)
-            }
+        let gone = self.waiters.all(at: grant.address).filter {
+            self.failures.failure(among: $0.targets, at: now)?.0 == grant.address
         }
-    }
-
-    private mutating func take(at site: ReceivingSite, where isWanted: (Waiter) -> Bool) -> [Waiter] {
-        let line = self.waiting[site, default: []]
-        let rest = line.filter { !isWanted($0) }
-        self.waiting[site] = rest.isEmpty ? nil : rest
-        return line.filter(isWanted)
+        // All have left the line before one is told.
+        self.remove(gone, at: now)
+        return gone.map { waiter in
+            (
+                waiter,
+                self.tell(
+                    waiter.customer, of: grant.address, failure.toldToOthers, isPatient: waiter.isPatient, at: now)
+            )
+        }
     }
 
     /// A connection has succeeded.
     mutating func succeeded(_ grant: ConnectionGrant, at now: MonotonicInstant) -> [(Waiter, Answer)] {
         self.failures.succeeded(grant)
         self.ledger.succeeded(grant, at: now)
-        return self.admit(after: grant)
+        return self.admit(after: grant, at: now)
     }
 
-    /// Takes those out of the line who have waited too long.
-    mutating func expire(at now: MonotonicInstant) -> [Waiter] {
-        self.removeAll { $0.since + Self.longestWait <= now }
+    // MARK: Turns
+
+    /// Takes those out of the line who may go on after a connection was opened, proven or closed.
+    ///
+    /// - Parameter isProven: its host has just taken mail.
+    mutating func admit(
+        after grant: ConnectionGrant, isProven: Bool = false, at now: MonotonicInstant
+    ) -> [(Waiter, Answer)] {
+        guard !self.waiters.isEmpty else { return [] }
+        var told: [(Waiter, Answer)] = []
+        var looks = Self.looksAtOnce
+        let own = self.positions[grant.site]?.obstacles ?? []
+        if isProven || own.contains(.site) || own.contains(.address(grant.address)) {
+            told += self.admit(at: grant.site, at: now)
+        } else {
+            // It may have another rank.
+            self.settle(grant.site, at: now)
+        }
+        let obstacles: [Obstacle] = [
+            .address(grant.address), .node, .pool(.proven), .network(HostNetwork(of: grant.address)), .pool(.fresh),
+            .pool(.silent),
+        ]
+        for obstacle in obstacles { told += self.admit(waitingFor: obstacle, &looks, at: now) }
+        self.settle(grant.site, at: now)
+        return told
     }
 
-    /// Takes those out of the line who may go on after a connection was opened or closed.
-    mutating func admit(after grant: ConnectionGrant) -> [(Waiter, Answer)] {
-        var told = self.admit(at: grant.site)
-        guard self.waitingElsewhere > 0 else { return told }
-        for turn in self.turns() where self.ledger.allows(turn.standing) {
-            told += self.admit(at: turn.site, atMost: 1)
+    /// Takes those out of the line who may go on since time has passed.
+    mutating func look(at now: MonotonicInstant) -> [(Waiter, Answer)] {
+        var told: [(Waiter, Answer)] = []
+        var looks = Self.looksAtOnce
+        for site in exchange(&self.unsettled, with: []) { told += self.admit(at: site, at: now) }
+        // Pools of strangers take more as time passes.
+        for obstacle in exchange(&self.unfinished, with: []).union([.pool(.fresh), .pool(.silent)]) {
+            told += self.admit(waitingFor: obstacle, &looks, at: now)
+        }
+        guard now >= self.lastWidening + Self.wideningInterval else { return told }
+        self.lastWidening = now
+        for address in self.narrowed {
+            if self.turns[.address(address)] == nil { self.narrowed.remove(address) }
+            var looks = 1
+            told += self.admit(waitingFor: .address(address), &looks, at: now)
         }
         return told
     }
 
-    private struct Turn {
-        let site: ReceivingSite
-        let standing: HostStanding
-        /// The lowest is next.
-        let order: (Int, Int, Int)
-    }
-
-    /// Whose turn it is, of those who wait for more than their site. Hosts that have taken mail lately come first, and those that
-    /// said nothing last; of equals, who has the fewest connections, and then who has waited longest.
-    private mutating func turns() -> [Turn] {
-        self.isNewestNext.toggle()
-        let now = MonotonicInstant.now
-        let turns = self.waiting.compactMap { site, line -> Turn? in
-            guard let first = line.first(where: { $0.limit != .site }),
-                let standing = self.standing(of: site, at: first.targets, now: now)
-            else { return nil }
-            let (count, number) = (self.ledger.count(of: site), Int(first.number))
-            switch standing {
-            case .proven: return Turn(site: site, standing: standing, order: (0, count, number))
-            case .fresh:
-                return Turn(site: site, standing: standing, order: (1, count, self.isNewestNext ? -number : number))
-            case .silent: return Turn(site: site, standing: standing, order: (2, count, number))
+    private mutating func admit(
+        waitingFor obstacle: Obstacle, _ looks: inout Int, at now: MonotonicInstant
+    ) -> [(Waiter, Answer)] {
+        var told: [(Waiter, Answer)] = []
+        var passedOver: [SiteRank] = []
+        while self.turns[obstacle] != nil, self.ledger.mayBeGone(obstacle, at: now) {
+            let next = self.turns[obstacle]?.next(newest: self.isNewestNext) { rank in
+                // Who has as many connections of the node or more may have no other, either.
+                passedOver.contains { $0 == rank || obstacle == .node && $0.count <= rank.count }
+            }
+            guard let (rank, site) = next else { break }
+            guard looks > 0 else {
+                self.unfinished.insert(obstacle)
+                break
+            }
+            let admitted = self.admit(at: site, atMost: 1, at: now)
+            told += admitted
+            if !admitted.isEmpty {
+                if rank.standing == .fresh { self.isNewestNext.toggle() }
+                continue
+            }
+            looks -= 1
+            if let position = self.positions[site], position.rank == rank, position.obstacles.contains(obstacle) {
+                passedOver.append(rank)
             }
         }
-        return turns.sorted { $0.order < $1.order }
-    }
-
-    /// The best standing of a host at these addresses for which there is room.
-    private func standing(
-        of site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
-    ) -> HostStanding? {
-        let standings = Set(targets.map { self.ledger.standing(of: site, at: $0.address, now: now) })
-        return [.proven, .fresh, .silent].first { standings.contains($0) && self.ledger.allows($0) }
+        return told
     }
 
     /// Takes those out of one site's line who may go on, and those who would not stand there if they came now.
     private mutating func admit(
-        at site: ReceivingSite, atMost count: Int = .max
+        at site: ReceivingSite, atMost count: Int = .max, at now: MonotonicInstant
     ) -> [(Waiter, Answer)] {
-        guard let line = self.waiting[site] else { return [] }
         var told: [(Waiter, Answer)] = []
-        var rest: [Waiter] = []
-        for (index, waiter) in line.enumerated() {
-            guard told.count < count, rest.count < Self.looks else {
-                rest += line[index...]
-                break
-            }
-            switch self.ledger.open(site, at: waiter.targets, now: .now) {
+        var rest: [UInt64] = []
+        self.looks += 1
+        while told.count < count, rest.count < Self.looksAtSite,
+            let waiter = self.waiters.first(rest.count + 1, at: site).dropFirst(rest.count).first
+        {
+            switch self.ledger.open(site, at: waiter.targets, now: now) {
             case .granted(let grant):
                 waiter.customer.add(1)
-                self.left(waiter)
+                self.waiters.remove(waiter)
                 told.append((waiter, .granted(grant)))
             case .resting(let time):
-                self.left(waiter)
+                self.waiters.remove(waiter)
                 told.append((waiter, .resting(time)))
             case .full(let limit):
-                guard let (address, failure) = self.failures.failure(among: waiter.targets, at: .now) else {
-                    rest.append(self.waits(waiter, for: limit))
+                guard let (address, failure) = self.failures.failure(among: waiter.targets, at: now) else {
+                    self.waiters.change(waiter, to: limit)
+                    rest.append(waiter.number)
                     continue
                 }
-                self.left(waiter)
-                let answer = self.tell(
-                    waiter.customer, of: address, failure, isPatient: waiter.isPatient, at: .now)
-                told.append((waiter, answer))
+                self.waiters.remove(waiter)
+                told.append(
+                    (waiter, self.tell(waiter.customer, of: address, failure, isPatient: waiter.isPatient, at: now)))
             }
         }
-        self.waiting[site] = rest.isEmpty ? nil : rest
-        let isGrowing = rest.first?.limit == .address(isGrowing: true)
-        let surplus = isGrowing ? [] : self.removeSurplus(at: site) { $0.limit == .address(isGrowing: true) }
+        let isGrowing = self.waiters.first(1, at: site).first?.limit == .address(isGrowing: true)
+        let surplus = isGrowing ? [] : self.removeSurplus(at: site, now: now)
+        self.settle(site, at: now)
         return told + surplus.map { ($0, .full) }
     }
 
-    /// So many of a site's line are looked at who may not go on: most of them wait for the same.
-    private static let looks = 4
+    /// Puts a site into the lines where it belongs by now.
+    private mutating func settle(_ site: ReceivingSite, at now: MonotonicInstant) {
+        let first = self.waiters.first(Self.looksAtSite, at: site)
+        let before = self.positions[site]
+        if first.isEmpty, before == nil { return }
+        var after: Position?
+        if let waiter = first.first {
+            var obstacles = first.reduce(into: Set<Obstacle>()) {
+                $0.formUnion(self.ledger.obstacles(to: site, at: $1.targets, now: now))
+            }
+            // Its turn is about to come, or it is looked at soon.
+            if obstacles.isEmpty {
+                self.unsettled.insert(site)
+                obstacles = before?.obstacles ?? []
+            } else {
+                self.unsettled.remove(site)
+            }
+            after = Position(
+                obstacles: obstacles,
+                rank: SiteRank(
+                    standing: self.standing(of: site, at: waiter.targets, now: now), count: self.ledger.count(of: site))
+            )
+        }
+        self.move(site, from: before, to: after)
+        if first.contains(where: { $0.limit == .address(isGrowing: false) }), let after {
+            for case .address(let address) in after.obstacles { self.narrowed.insert(address) }
+        }
+    }
 
-    private mutating func waits(_ waiter: Waiter, for limit: ConnectionLedger.Limit) -> Waiter {
-        self.count(waiter, -1)
-        var waiter = waiter
-        waiter.limit = limit
-        self.count(waiter, 1)
-        return waiter
+    private mutating func move(_ site: ReceivingSite, from before: Position?, to after: Position?) {
+        self.positions[site] = after
+        if let before {
+            for obstacle in before.obstacles
+            where after?.rank != before.rank || after?.obstacles.contains(obstacle) != true {
+                self.turns[obstacle]?.remove(site, before.rank)
+                if self.turns[obstacle]?.isEmpty == true { self.turns[obstacle] = nil }
+            }
+        }
+        guard let after else {
+            self.unsettled.remove(site)
+            return
+        }
+        for obstacle in after.obstacles { self.turns[obstacle, default: SiteTurns()].append(site, after.rank) }
+    }
+
+    /// The best standing of a host at these addresses.
+    private func standing(
+        of site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
+    ) -> HostStanding {
+        let standings = Set(targets.map { self.ledger.standing(of: site, at: $0.address, now: now) })
+        return [.proven, .fresh].first { standings.contains($0) } ?? .silent
     }
 }

@@ -58,9 +58,9 @@ final class SitePlace: Sendable {
         self.table.delivered(self.grant)
     }
 
-    /// What is to become of the connection while it is being opened.
-    func patience(hasGreeted: Bool) -> ConnectionLedger.Patience {
-        self.table.patience(with: self.grant, hasGreeted: hasGreeted)
+    /// What is to become of the connection while it waits for its host.
+    func patience(in phase: ConnectionPhase) -> ConnectionLedger.Patience {
+        self.table.patience(with: self.grant, in: phase)
     }
 }
 

@@ -26,7 +26,8 @@ final class SiteTable: Sendable {
     }
 
     private let limits: SiteLimits
-    private let shortages: ConnectionShortages?
+    /// Told when connections, or places for destinations, run out.
+    let shortages: ConnectionShortages?
     private let state: Mutex<SiteLine>
 
     /// - Parameter connections: those of the whole node.
@@ -75,15 +76,16 @@ final class SiteTable: Sendable {
         whenFull: (ReceivingSite) -> Void
     ) async -> SiteLine.Answer {
         await withCheckedContinuation { continuation in
-            let (answer, shortage) = self.state.withLock { state -> (SiteLine.Answer?, Int) in
+            let (answer, shortage) = self.state.withLock { state -> (SiteLine.Answer?, ConnectionShortage) in
+                let now = MonotonicInstant.now
                 guard !customer.isWithdrawn.load(ordering: .relaxed) else { return (.withdrawn, state.shortage) }
-                let (answer, limit) = state.ask(site, at: targets, for: customer, isPatient: isPatient, now: .now)
+                let (answer, limit) = state.ask(site, at: targets, for: customer, isPatient: isPatient, now: now)
                 if answer == nil {
                     customer.add(1)
                     state.append(
                         SiteLine.Waiter(
-                            customer: customer, targets: targets, isPatient: isPatient, limit: limit, since: .now,
-                            resume: { continuation.resume(returning: $0) }), at: site)
+                            customer: customer, targets: targets, isPatient: isPatient, limit: limit, since: now,
+                            resume: { continuation.resume(returning: $0) }), at: site, now: now)
                 }
                 return (answer, state.shortage)
             }
@@ -102,7 +104,7 @@ final class SiteTable: Sendable {
     /// nobody waits there.
     func offer(_ site: ReceivingSite, on eventLoop: ObjectIdentifier) -> Bool {
         let told = self.state.withLock { state in
-            state.remove(at: site) { $0.customer.eventLoop == eventLoop }
+            state.removeFirst(at: site, on: eventLoop, now: .now)
         }
         told?.resume(.link)
         return told != nil
@@ -117,20 +119,32 @@ final class SiteTable: Sendable {
     func withdraw(_ customer: SiteCustomer) {
         let told = self.state.withLock { state in
             customer.isWithdrawn.store(true, ordering: .relaxed)
-            return state.removeAll { $0.customer === customer }
+            return state.removeAll(of: customer, at: .now)
         }
         for waiter in told { waiter.resume(.withdrawn) }
     }
 
-    /// Lets nobody wait for too long. It runs until it is cancelled.
+    /// How often it is asked what time alone has changed, while somebody waits and while nobody does.
+    private static let (busyInterval, idleInterval) = (Duration.milliseconds(100), Duration.seconds(1))
+
+    /// Lets those go on who wait for time to pass, and nobody wait for too long. It runs until it is cancelled.
     func watch() async {
-        while (try? await Task.sleep(for: .seconds(5))) != nil { self.expire(at: .now) }
+        var pause = Self.idleInterval
+        while (try? await Task.sleep(for: pause)) != nil {
+            pause = self.look(at: .now) ? Self.busyInterval : Self.idleInterval
+        }
     }
 
-    /// Those who have waited too long need not wait any more.
-    func expire(at now: MonotonicInstant) {
-        let told = self.state.withLock { $0.expire(at: now) }
-        for waiter in told { waiter.resume(.expired) }
+    /// Those who have waited too long need not wait any more, and some may have their turn. Whether anybody still waits.
+    @discardableResult
+    func look(at now: MonotonicInstant) -> Bool {
+        let (told, shortage, isBusy) = self.state.withLock { state in
+            let expired = state.expire(at: now).map { ($0, SiteLine.Answer.expired) }
+            return (expired + state.look(at: now), state.shortage, !state.isEmpty)
+        }
+        self.shortages?.observed(shortage)
+        for (waiter, answer) in told { waiter.resume(answer) }
+        return isBusy
     }
 
     // MARK: What becomes of a place
@@ -150,9 +164,10 @@ final class SiteTable: Sendable {
     /// destination that has just found out.
     func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
         let (size, told) = self.state.withLock { state in
-            let size = state.ledger.turnedAway(grant, inSilence: inSilence, at: .now)
-            let told = state.removeSurplus(at: grant.site) { size != nil || $0.customer === customer }
-            return (size, told)
+            let now = MonotonicInstant.now
+            let size = state.ledger.turnedAway(grant, inSilence: inSilence, at: now)
+            guard size == nil else { return (size, state.removeSurplus(at: grant.site, now: now)) }
+            return (size, customer.map { state.removeSurplus(at: grant.site, of: $0, now: now) } ?? [])
         }
         for waiter in told { waiter.resume(.full) }
         return size
@@ -167,22 +182,24 @@ final class SiteTable: Sendable {
     /// Mail was delivered over its connection.
     func delivered(_ grant: ConnectionGrant) {
         let told = self.state.withLock { state in
-            state.ledger.delivered(grant, at: .now)
-            return state.admit(after: grant)
+            let now = MonotonicInstant.now
+            state.ledger.delivered(grant, at: now)
+            return state.admit(after: grant, isProven: true, at: now)
         }
         for (waiter, answer) in told { waiter.resume(answer) }
     }
 
-    /// What is to become of its connection, which is still being opened.
-    func patience(with grant: ConnectionGrant, hasGreeted: Bool) -> ConnectionLedger.Patience {
-        self.state.withLock { $0.patience(with: grant, hasGreeted: hasGreeted, at: .now) }
+    /// What is to become of its connection, which waits for its host.
+    func patience(with grant: ConnectionGrant, in phase: ConnectionPhase) -> ConnectionLedger.Patience {
+        self.state.withLock { $0.patience(with: grant, in: phase, at: .now) }
     }
 
     /// Gives a place back, to the one whose turn it is.
     func close(_ grant: ConnectionGrant, wasEstablished: Bool) {
         let (told, shortage) = self.state.withLock { state in
-            state.ledger.close(grant, wasEstablished: wasEstablished, at: .now)
-            return (state.admit(after: grant), state.shortage)
+            let now = MonotonicInstant.now
+            state.ledger.close(grant, wasEstablished: wasEstablished, at: now)
+            return (state.admit(after: grant, at: now), state.shortage)
         }
         self.shortages?.observed(shortage)
         for (waiter, answer) in told { waiter.resume(answer) }

@@ -77,6 +77,7 @@ struct WorkFinder: Sendable {
         let took = MonotonicInstant.now - started
         var areTaken = true
         for entry in page.due where areTaken && self.mayBegin(entry) { areTaken = await self.shards.due(entry) }
+        self.environment.sites.shortages?.observed(destinationsLeft: areTaken ? 0 : 1)
         // Those behind wait where they are, and the walk with them.
         plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: .now)
     }

@@ -14,8 +14,7 @@ struct AttemptProgress: Sendable {
     let recipients: Int
     /// In the order in which they were made.
     private(set) var tries: [HostTry] = []
-    private(set) var addressesLeft = DeliveryEnvironment.addressesPerAttempt
-    private(set) var lookUpsLeft = DeliveryEnvironment.failedLookUpsPerAttempt
+    private var allowance = AttemptAllowance()
     private var undecided: [Int]
 
     /// Nobody has been asked yet.
@@ -33,7 +32,7 @@ struct AttemptProgress: Sendable {
 
     /// A host was not tried, since it could not be looked up.
     mutating func skipped(_ attempt: HostTry) {
-        self.lookUpsLeft -= 1
+        self.allowance.skipped()
         self.tried(attempt)
     }
 
@@ -44,11 +43,7 @@ struct AttemptProgress: Sendable {
     }
 
     /// Takes one of the addresses that the attempt may try; `false` when there is none left.
-    mutating func takeAddress() -> Bool {
-        guard self.addressesLeft > 0 else { return false }
-        self.addressesLeft -= 1
-        return true
-    }
+    mutating func takeAddress() -> Bool { self.allowance.takeAddress() }
 
     // MARK: - Questions
 
@@ -70,11 +65,11 @@ struct AttemptProgress: Sendable {
 
     /// Whether a host that provably does not exist may count as such. Where hosts are left that this attempt does not look up,
     /// that none exists is not shown.
-    func showsAbsence(isLastHost: Bool) -> Bool { isLastHost || self.lookUpsLeft > 1 }
+    func showsAbsence(isLastHost: Bool) -> Bool { isLastHost || self.allowance.failedLookUps > 1 }
 
     /// No further host is asked: nobody is left, the message may have been taken, it may not be sent, or a limit is reached.
     var isOver: Bool {
-        guard !self.undecided.isEmpty, self.lookUpsLeft > 0 else { return true }
+        guard !self.undecided.isEmpty, !self.allowance.isSpent else { return true }
         if let last = self.tries.last {
             if last.failure?.isAmbiguous == true || last.isUnrecorded || last.isWithdrawn { return true }
         }

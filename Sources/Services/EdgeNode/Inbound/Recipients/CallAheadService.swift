@@ -1,3 +1,4 @@
+import Logging
 import MailModel
 import NIOCore
 import SMTPProtocol
@@ -31,6 +32,9 @@ final class CallAheadService: Service {
     private let unanswered: FairBudget<DomainName>
     private let budgets: [DomainName: FairBudget<DomainName>]
     private let supervisor = TaskSupervisor(backlog: 65_536)
+    private let lastSaid = Mutex<ContinuousClock.Instant?>(nil)
+    /// How often it is said that there are too many questions.
+    private static let sayingPause = Duration.seconds(60)
 
     init(_ limits: Limits, environment: DeliveryEnvironment, eventLoops: any EventLoopGroup) {
         var environment = environment
@@ -85,11 +89,20 @@ final class CallAheadService: Service {
             switch self.table.withLock({ $0.asked(address, by: continuation, at: now) }) {
             case .answer(let verdict): continuation.resume(returning: verdict)
             case .joined: ()
+            case .refused(let refusal):
+                self.refused(refusal)
+                continuation.resume(returning: .unsure)
             case .ask(let flight):
                 let isAccepted = self.supervisor.submit { await self.fly(address, flight) }
-                if !isAccepted { self.landed(address, flight, .unsure) }
+                if !isAccepted { self.landed(address, flight, .unsure, .nothing) }
             }
         }
+    }
+
+    /// How far a question has come.
+    private final class Progress: Sendable {
+        /// The next hop is being asked: our own limits have let the question pass.
+        let hasBegun = Atomic(false)
     }
 
     /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
@@ -97,11 +110,16 @@ final class CallAheadService: Service {
         var environment = self.environment
         environment.channels = ChannelRegistry()
         let question = environment
+        let progress = Progress()
         await withTaskGroup { group in
-            group.addTask { self.landed(address, flight, await self.probe(address, question)) }
+            group.addTask {
+                let (verdict, hearing) = await self.probe(address, question, progress)
+                self.landed(address, flight, verdict, hearing)
+            }
             group.addTask {
                 try? await Task.sleep(for: self.limits.deadline)
-                self.landed(address, flight, .unsure)
+                // Who stood in our own line has not been asked.
+                self.landed(address, flight, .unsure, progress.hasBegun.load(ordering: .relaxed) ? .silence : .nothing)
             }
             await group.next()
             group.cancelAll()
@@ -109,26 +127,55 @@ final class CallAheadService: Service {
         }
     }
 
-    private func probe(_ address: CallAheadAddress, _ question: DeliveryEnvironment) async -> CallAheadVerdict {
-        guard let ofDomain = self.budgets[address.domain] else { return .unsure }
-        guard await ofDomain.acquire(for: address.domain) else { return .unsure }
+    private func probe(
+        _ address: CallAheadAddress, _ question: DeliveryEnvironment, _ progress: Progress
+    ) async -> (CallAheadVerdict, Table.Hearing) {
+        guard let ofDomain = self.budgets[address.domain] else { return (.unsure, .nothing) }
+        guard await ofDomain.acquire(for: address.domain) else { return (.unsure, .nothing) }
         defer { ofDomain.release(address.domain) }
         // Next hops that say nothing leave half of all to those that answer.
         let isAnswering = self.table.withLock { $0.isAnswering(address.domain) }
         if !isAnswering {
-            guard await self.unanswered.acquire(for: address.domain) else { return .unsure }
+            guard await self.unanswered.acquire(for: address.domain) else { return (.unsure, .nothing) }
         }
         defer { if !isAnswering { self.unanswered.release(address.domain) } }
-        guard await self.budget.acquire(for: address.domain) else { return .unsure }
+        guard await self.budget.acquire(for: address.domain) else { return (.unsure, .nothing) }
         defer { self.budget.release(address.domain) }
         // The turn may have come after the deadline.
-        guard !Task.isCancelled else { return .unsure }
-        return await RecipientProbe(question, on: self.eventLoops.next()).ask(address)
+        guard !Task.isCancelled else { return (.unsure, .nothing) }
+        progress.hasBegun.store(true, ordering: .relaxed)
+        let probe = RecipientProbe(question, on: self.eventLoops.next())
+        let verdict = await probe.ask(address)
+        return (verdict, await probe.hasHeard ? .answer : .silence)
     }
 
-    private func landed(_ address: CallAheadAddress, _ flight: UInt64, _ verdict: CallAheadVerdict) {
+    /// A question is not asked, since too many are under way: counted, and said once a minute.
+    private func refused(_ refusal: Table.Refusal) {
+        let limit = VerificationLimitLabel(refusal)
+        self.environment.metrics.smtpdVerificationsRefused.increment(limit)
+        let isNews = self.lastSaid.withLock { last in
+            if let last, ContinuousClock.now - last < Self.sayingPause { return false }
+            last = .now
+            return true
+        }
+        guard isNews else { return }
+        let limits = self.limits.table
+        let size =
+            switch refusal {
+            case .all: limits.flights
+            case .domain: limits.flightsPerDomain
+            case .unanswered: limits.unansweredFlights
+            }
+        self.environment.logger.warning(
+            "too many questions about recipients are under way: they count as not answered",
+            metadata: [LogKey.limit: "\(limit.rawValue)", LogKey.size: "\(size)", LogKey.setting: "none"])
+    }
+
+    private func landed(
+        _ address: CallAheadAddress, _ flight: UInt64, _ verdict: CallAheadVerdict, _ hearing: Table.Hearing
+    ) {
         let now = ContinuousClock.now
-        let waiters = self.table.withLock { $0.landed(address, flight: flight, verdict, at: now) }
+        let waiters = self.table.withLock { $0.landed(address, flight: flight, verdict, hearing: hearing, at: now) }
         for waiter in waiters { waiter.resume(returning: verdict) }
     }
 }
@@ -142,5 +189,15 @@ extension SMTPTimeouts {
         timeouts.envelope = min(timeouts.envelope, limit)
         timeouts.handshake = min(timeouts.handshake, limit)
         return timeouts
+    }
+}
+
+extension VerificationLimitLabel {
+    fileprivate init(_ refusal: CallAheadTable<CheckedContinuation<CallAheadVerdict, Never>>.Refusal) {
+        switch refusal {
+        case .all: self = .all
+        case .domain: self = .domain
+        case .unanswered: self = .unanswered
+        }
     }
 }

@@ -44,6 +44,23 @@ struct CallAheadTable<Waiter> {
         var flightsPerDomain = 64
         /// Of those, the most about domains whose next hop has not answered lately, so that hops which say nothing leave room.
         var unansweredFlights: Int { max(1, self.flights / 2) }
+        /// Of these, the most about one domain.
+        var unansweredFlightsPerDomain: Int { max(1, self.flightsPerDomain / 4) }
+        /// The most for domains about which a question is under way already: the rest is for each domain's first.
+        var laterFlights: Int { max(1, self.flights - self.flights / 4) }
+    }
+
+    /// Why a question is not asked.
+    enum Refusal: Hashable { case all, domain, unanswered }
+
+    /// What was heard of the next hop.
+    enum Hearing: Hashable {
+        /// It answered, whatever it said.
+        case answer
+        /// It was asked, and said nothing.
+        case silence
+        /// It was not asked.
+        case nothing
     }
 
     /// What becomes of a question.
@@ -54,6 +71,8 @@ struct CallAheadTable<Waiter> {
         case ask(flight: UInt64)
         /// Somebody has asked already.
         case joined
+        /// There are too many questions under way: nobody knows.
+        case refused(Refusal)
     }
 
     private struct Flight {
@@ -85,10 +104,7 @@ struct CallAheadTable<Waiter> {
             return .joined
         }
         let isAnswering = self.isAnswering(address.domain)
-        guard self.flights.count < self.limits.flights,
-            self.flightsOfDomain[address.domain, default: 0] < self.limits.flightsPerDomain,
-            isAnswering || self.unansweredFlights < self.limits.unansweredFlights
-        else { return .answer(.unsure) }
+        if let refusal = self.refusal(of: address.domain, isAnswering) { return .refused(refusal) }
         self.nextNumber += 1
         self.flights[address] = Flight(number: self.nextNumber, isAnswering: isAnswering, waiters: [waiter])
         self.flightsOfDomain[address.domain, default: 0] += 1
@@ -96,17 +112,29 @@ struct CallAheadTable<Waiter> {
         return .ask(flight: self.nextNumber)
     }
 
+    private func refusal(of domain: DomainName, _ isAnswering: Bool) -> Refusal? {
+        let ofDomain = self.flightsOfDomain[domain, default: 0]
+        guard self.flights.count < (ofDomain == 0 ? self.limits.flights : self.limits.laterFlights) else { return .all }
+        guard ofDomain < self.limits.flightsPerDomain else { return .domain }
+        // The first question of a domain is how it is found out whether its next hop answers.
+        guard !isAnswering, ofDomain > 0 else { return nil }
+        guard ofDomain < self.limits.unansweredFlightsPerDomain else { return .domain }
+        return self.unansweredFlights < self.limits.unansweredFlights ? nil : .unanswered
+    }
+
     /// A question has an answer; gives back who waits for it. An answer that comes after its deadline is kept all the same,
     /// and answers whoever has asked again.
     mutating func landed(
-        _ address: CallAheadAddress, flight number: UInt64, _ verdict: CallAheadVerdict, at now: ContinuousClock.Instant
+        _ address: CallAheadAddress, flight number: UInt64, _ verdict: CallAheadVerdict, hearing: Hearing,
+        at now: ContinuousClock.Instant
     ) -> [Waiter] {
-        if verdict != .unsure { self.answering.insert(address.domain) }
+        if hearing == .answer { self.answering.insert(address.domain) }
         switch verdict {
         case .exists: self.answers.store(verdict, of: address, until: now + self.limits.positiveTime)
         case .unknown: self.answers.store(verdict, of: address, until: now + self.limits.negativeTime)
         case .unsure where self.flights[address]?.number != number: return []
-        case .unsure: self.answering.remove(address.domain)
+        case .unsure where hearing == .silence: self.answering.remove(address.domain)
+        case .unsure: ()
         }
         guard let flight = self.flights.removeValue(forKey: address) else { return [] }
         let left = (self.flightsOfDomain[address.domain] ?? 1) - 1

@@ -15,6 +15,8 @@ actor RecipientProbe {
 
     private let environment: DeliveryEnvironment
     private let eventLoop: any EventLoop
+    /// A host has answered about the recipient, whatever it said.
+    private(set) var hasHeard = false
 
     /// - Parameter environment: its deadlines and channels are those of this one question.
     init(_ environment: DeliveryEnvironment, on eventLoop: any EventLoop) {
@@ -38,17 +40,14 @@ actor RecipientProbe {
         let nextHop = self.environment.nextHop(for: address.domain)
         guard case .success(var route) = await self.environment.routes.route(to: nextHop) else { return .unsure }
         let site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
-        var (addressesLeft, lookUpsLeft) = (
-            DeliveryEnvironment.addressesPerAttempt, DeliveryEnvironment.failedLookUpsPerAttempt
-        )
-        while lookUpsLeft > 0, !Task.isCancelled, let next = await route.next() {
+        var allowance = AttemptAllowance()
+        while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
             guard case .success(let host) = next, case .success(let requirement) = AttemptRequirement.of(host) else {
-                lookUpsLeft -= 1
+                allowance.skipped()
                 continue
             }
             for target in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
-                guard addressesLeft > 0, !Task.isCancelled else { return .unsure }
-                addressesLeft -= 1
+                guard !Task.isCancelled, allowance.takeAddress() else { return .unsure }
                 let question = Question(address: address, host: host, requirement: requirement, target: target)
                 if let verdict = await self.ask(question, at: site, customer) { return verdict }
             }
@@ -101,6 +100,7 @@ actor RecipientProbe {
         let answer = await link.connection.verify(path, on: self.eventLoop).value
         link.connection.quit()
         guard case .done(let outcomes)? = answer, let outcome = outcomes.first else { return nil }
+        self.hasHeard = true
         switch outcome {
         case .accepted: return .exists
         case .refused(let reply) where reply.isOfRecipient: return .unknown(Self.refusal(reply))

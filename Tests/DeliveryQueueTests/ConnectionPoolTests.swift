@@ -9,7 +9,7 @@ struct ConnectionPoolTests {
 
     /// A node of 200 connections: 50 being opened, 12 of them in one network and 25 to silent hosts; 100 to strangers in all.
     private struct World {
-        var ledger = ConnectionLedger(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
+        var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
         var now = ConnectionPoolTests.start
         private let ways: [Egress]
 
@@ -20,7 +20,7 @@ struct ConnectionPoolTests {
 
         mutating func open(_ number: Int, at address: IPAddress) -> ConnectionGrant? {
             let target = ConnectionTarget(address, 25, by: self.ways)
-            let answer = self.ledger.open(.address(.v4(UInt32(number))), at: [target], now: self.now)
+            let answer = self.admission.open(.address(.v4(UInt32(number))), at: [target], now: self.now)
             if case .granted(let grant) = answer { return grant }
             return nil
         }
@@ -33,26 +33,26 @@ struct ConnectionPoolTests {
         /// The nth host has taken mail.
         mutating func prove(_ number: Int) throws {
             let grant = try self.opened(number)
-            self.ledger.succeeded(grant, at: self.now)
-            self.ledger.delivered(grant, at: self.now)
-            self.ledger.close(grant, wasEstablished: true, at: self.now)
+            self.admission.succeeded(grant, at: self.now)
+            self.admission.delivered(grant, at: self.now)
+            self.admission.close(grant, wasEstablished: true, at: self.now)
         }
 
         mutating func fail(_ grant: ConnectionGrant) {
-            _ = self.ledger.turnedAway(grant, inSilence: true, at: self.now)
-            self.ledger.close(grant, wasEstablished: false, at: self.now)
+            _ = self.admission.turnedAway(grant, inSilence: true, at: self.now)
+            self.admission.close(grant, wasEstablished: false, at: self.now)
         }
 
         mutating func patience(
             _ grant: ConnectionGrant, strangers: Int, others: Int = 0, hasGreeted: Bool = false
-        ) -> ConnectionLedger.Patience {
+        ) -> ConnectionAdmission.Patience {
             self.patience(grant, .opening(hasGreeted: hasGreeted), strangers: strangers, others: others)
         }
 
         mutating func patience(
             _ grant: ConnectionGrant, _ phase: ConnectionPhase, strangers: Int, others: Int = 0
-        ) -> ConnectionLedger.Patience {
-            self.ledger.patience(
+        ) -> ConnectionAdmission.Patience {
+            self.admission.patience(
                 with: grant, in: phase, strangers: strangers, others: { _ in others }, at: self.now)
         }
 
@@ -89,14 +89,14 @@ struct ConnectionPoolTests {
         for number in 0..<2000 {
             world.now = world.now + .milliseconds(100)
             guard let grant = world.open(number) else { continue }
-            world.ledger.succeeded(grant, at: world.now)
+            world.admission.succeeded(grant, at: world.now)
             taken += 1
             #expect(taken <= 51 || world.now >= Self.start + .seconds(5), "half of them at once")
         }
         #expect(taken == 100)
         for number in 5000..<5020 {
             let grant = try world.opened(number)
-            world.ledger.succeeded(grant, at: world.now)
+            world.admission.succeeded(grant, at: world.now)
         }
     }
 
@@ -139,7 +139,7 @@ struct ConnectionPoolTests {
         let atLast = world.patience(grant, strangers: 100, others: 100, hasGreeted: true)
         #expect(atLast == .timeIsUp)
         world.fail(grant)
-        let standing = world.ledger.standing(of: grant.site, at: grant.address, now: world.now)
+        let standing = world.admission.standing(of: grant.site, at: grant.address, now: world.now)
         #expect(standing == .fresh)
     }
 
@@ -149,7 +149,7 @@ struct ConnectionPoolTests {
         var grants: [ConnectionGrant] = []
         for number in 0..<100 {
             guard let grant = world.open(number, at: .v4(0xC000_0201)) else { continue }
-            world.ledger.succeeded(grant, at: world.now)
+            world.admission.succeeded(grant, at: world.now)
             grants.append(grant)
         }
         #expect(grants.count == 25)
@@ -159,15 +159,15 @@ struct ConnectionPoolTests {
         let elsewhere = (300..<375).count { number in
             world.now = world.now + .milliseconds(600)
             guard let grant = world.open(number) else { return false }
-            world.ledger.succeeded(grant, at: world.now)
+            world.admission.succeeded(grant, at: world.now)
             return true
         }
         #expect(elsewhere == 75)
         // What takes mail is nobody's burden.
-        world.ledger.delivered(grants[0], at: world.now)
+        world.admission.delivered(grants[0], at: world.now)
         let proven = world.open(0, at: .v4(0xC000_0201))
         #expect(proven != nil)
-        world.ledger.close(grants[1], wasEstablished: true, at: world.now)
+        world.admission.close(grants[1], wasEstablished: true, at: world.now)
         world.now = world.now + .seconds(1)
         let freed = world.open(201, at: .v4(0xC000_0202))
         #expect(freed != nil)
@@ -181,16 +181,16 @@ struct ConnectionPoolTests {
         let way = Egress(nil, helloName: try #require(DomainName("out.relay.test")))
         let targets = [0xC000_02FF, 0xC633_6401].map { ConnectionTarget(.v4($0), 25, by: [way]) }
         let site = ReceivingSite.address(.v4(100))
-        let inFullNetwork = world.ledger.open(site, at: Array(targets.prefix(1)), now: world.now)
+        let inFullNetwork = world.admission.open(site, at: Array(targets.prefix(1)), now: world.now)
         #expect(inFullNetwork == .full(.network))
-        guard case .granted(let grant) = world.ledger.open(site, at: targets, now: world.now) else {
+        guard case .granted(let grant) = world.admission.open(site, at: targets, now: world.now) else {
             Issue.record("the second address is not tried")
             return
         }
         #expect(grant.address == targets[1].address)
         // The second has room for one more; then it is what is waited for, unless the first is nearer.
-        _ = world.ledger.open(site, at: targets, now: world.now)
-        let full = world.ledger.open(site, at: targets, now: world.now)
+        _ = world.admission.open(site, at: targets, now: world.now)
+        let full = world.admission.open(site, at: targets, now: world.now)
         #expect(full == .full(.network))
     }
 
@@ -201,11 +201,11 @@ struct ConnectionPoolTests {
             let grants = world.openAll(round * 100..<round * 100 + 50)
             #expect(grants.count == 50)
             for grant in grants.prefix(25) {
-                world.ledger.succeeded(grant, at: world.now)
-                world.ledger.delivered(grant, at: world.now)
-                world.ledger.close(grant, wasEstablished: true, at: world.now)
+                world.admission.succeeded(grant, at: world.now)
+                world.admission.delivered(grant, at: world.now)
+                world.admission.close(grant, wasEstablished: true, at: world.now)
             }
-            for grant in grants.dropFirst(25) { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+            for grant in grants.dropFirst(25) { world.admission.close(grant, wasEstablished: false, at: world.now) }
         }
     }
 
@@ -223,7 +223,7 @@ struct ConnectionPoolTests {
         #expect(nobodyWaits)
         let gaveWay = grants.count { world.patience($0, strangers: 10) == .giveWay }
         #expect(gaveWay == 10)
-        for grant in grants { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+        for grant in grants { world.admission.close(grant, wasEstablished: false, at: world.now) }
         // The next time it has longer.
         let again = try world.opened(0)
         world.now = world.now + .seconds(29)
@@ -242,7 +242,7 @@ struct ConnectionPoolTests {
         var world = try World()
         try world.prove(1)
         let (slow, open) = (try world.opened(1), try world.opened(2))
-        world.ledger.succeeded(open, at: world.now)
+        world.admission.succeeded(open, at: world.now)
         world.now = world.now + .seconds(10)
         let before = world.patience(slow, strangers: 10, others: 10)
         #expect(before == .stay)
@@ -259,7 +259,7 @@ struct ConnectionPoolTests {
         try world.prove(1)
         world.fail(try world.opened(2))
         func standing(_ number: Int) -> HostStanding {
-            world.ledger.standing(
+            world.admission.standing(
                 of: .address(.v4(UInt32(number))), at: .v4(UInt32(number) << 8 | 1), now: world.now)
         }
         #expect([1, 2, 3].map(standing) == [.proven, .silent, .fresh])
@@ -279,7 +279,7 @@ struct ConnectionPoolTests {
         while world.now < Self.start + .seconds(120) {
             world.now = world.now + .milliseconds(20)
             let waited = opened.filter { world.patience($0, strangers: 100) == .giveWay }
-            for grant in waited { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+            for grant in waited { world.admission.close(grant, wasEstablished: false, at: world.now) }
             opened.removeAll(where: waited.contains)
             while let grant = world.open(next) {
                 opened.append(grant)
@@ -295,18 +295,18 @@ struct ConnectionPoolTests {
         var world = try World()
         try world.prove(9999)
         let (stranger, proven) = (try world.opened(1), try world.opened(9999))
-        for grant in [stranger, proven] { world.ledger.succeeded(grant, at: world.now) }
-        func patience(_ grant: ConnectionGrant, _ stalled: Int, strangers: Int) -> ConnectionLedger.Patience {
+        for grant in [stranger, proven] { world.admission.succeeded(grant, at: world.now) }
+        func patience(_ grant: ConnectionGrant, _ stalled: Int, strangers: Int) -> ConnectionAdmission.Patience {
             world.patience(grant, .talking(stalled: .seconds(stalled), isEnding: false), strangers: strangers)
         }
         #expect(patience(stranger, 29, strangers: 10) == .stay)
         #expect(patience(stranger, 200, strangers: 0) == .stay, "nobody waits")
         #expect(patience(proven, 200, strangers: 10) == .stay, "it has taken mail")
         #expect(patience(stranger, 30, strangers: 10) == .timeIsUp)
-        #expect(world.ledger.standing(of: stranger.site, at: stranger.address, now: world.now) == .silent)
+        #expect(world.admission.standing(of: stranger.site, at: stranger.address, now: world.now) == .silent)
         // One that answers each command just in time does not stay for ever, either.
         let drip = try world.opened(2)
-        world.ledger.succeeded(drip, at: world.now)
+        world.admission.succeeded(drip, at: world.now)
         world.now = world.now + .seconds(299)
         #expect(patience(drip, 1, strangers: 10) == .stay)
         world.now = world.now + .seconds(1)
@@ -319,17 +319,17 @@ struct ConnectionPoolTests {
         var world = try World()
         let grants = world.openAll(0..<40)
         #expect(grants.count == 40)
-        for grant in grants { world.ledger.succeeded(grant, at: world.now) }
+        for grant in grants { world.admission.succeeded(grant, at: world.now) }
         let phase = ConnectionPhase.talking(stalled: .seconds(30), isEnding: true)
         // Each is asked, and then, when all are known, again.
         let first = grants.map { world.patience($0, phase, strangers: 100) }
         #expect(first.count { $0 == .timeIsUp } == 15 && first.prefix(25).allSatisfy { $0 == .stay })
         for (grant, answer) in zip(grants, first) where answer == .timeIsUp {
-            world.ledger.close(grant, wasEstablished: true, at: world.now)
+            world.admission.close(grant, wasEstablished: true, at: world.now)
         }
         let second = grants.prefix(25).map { world.patience($0, phase, strangers: 100) }
         #expect(second.allSatisfy { $0 == .stay })
-        world.ledger.delivered(grants[0], at: world.now)
+        world.admission.delivered(grants[0], at: world.now)
         let proven = world.patience(grants[0], phase, strangers: 100)
         #expect(proven == .stay)
     }
@@ -344,9 +344,9 @@ struct ConnectionPoolTests {
         let others = world.openAll(100..<200)
         #expect(others.count == 50, "half of all are for strangers, in whatever state")
         // Each is counted once, whatever becomes of it.
-        for grant in greeted.prefix(25) { world.ledger.succeeded(grant, at: world.now) }
-        for grant in greeted { world.ledger.close(grant, wasEstablished: false, at: world.now) }
-        for grant in others { world.ledger.close(grant, wasEstablished: false, at: world.now) }
+        for grant in greeted.prefix(25) { world.admission.succeeded(grant, at: world.now) }
+        for grant in greeted { world.admission.close(grant, wasEstablished: false, at: world.now) }
+        for grant in others { world.admission.close(grant, wasEstablished: false, at: world.now) }
         #expect(world.openAll(300..<500).count == 50)
     }
 }

@@ -44,17 +44,17 @@ struct RecipientVerificationTests {
     private let bob = CallAheadAddress("bob@bravo.test", of: "bravo.test")
     private let refusal = CallAheadVerdict.unknown(SMTPReply(550, nil, "no"))
 
-    private func table(entries: Int = 10, flights: Int = 10) -> Table {
-        Table(.init(positiveTime: .seconds(100), negativeTime: .seconds(10), entries: entries, flights: flights))
+    private func table(entries: Int = 10, questions: Int = 10) -> Table {
+        Table(.init(positiveTime: .seconds(100), negativeTime: .seconds(10), entries: entries, questions: questions))
     }
 
     @Test("An address is asked about once, however many want to know, and whatever its case")
     func singleFlight() {
         var table = self.table()
         let sameBob = CallAheadAddress("BOB@bravo.test", of: "bravo.test")
-        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(flight: 1))
+        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(question: 1))
         self.expect(table.asked(sameBob, by: "two", at: self.start), .joined)
-        self.expect(table.landed(self.bob, flight: 1, .exists, hearing: .answer, at: self.start), ["one", "two"])
+        self.expect(table.landed(self.bob, question: 1, .exists, hearing: .answer, at: self.start), ["one", "two"])
         self.expect(table.asked(self.bob, by: "three", at: self.start), .answer(.exists))
     }
 
@@ -63,32 +63,32 @@ struct RecipientVerificationTests {
         for (verdict, seconds) in [(CallAheadVerdict.exists, 100), (self.refusal, 10)] {
             var table = self.table()
             _ = table.asked(self.bob, by: "one", at: self.start)
-            _ = table.landed(self.bob, flight: 1, verdict, hearing: .answer, at: self.start)
+            _ = table.landed(self.bob, question: 1, verdict, hearing: .answer, at: self.start)
             let last = self.start + .seconds(seconds)
             self.expect(table.asked(self.bob, by: "two", at: last - .milliseconds(1)), .answer(verdict))
-            self.expect(table.asked(self.bob, by: "two", at: last), .ask(flight: 2))
+            self.expect(table.asked(self.bob, by: "two", at: last), .ask(question: 2))
         }
         var table = self.table()
         _ = table.asked(self.bob, by: "one", at: self.start)
-        self.expect(table.landed(self.bob, flight: 1, .unsure, hearing: .silence, at: self.start), ["one"])
-        self.expect(table.asked(self.bob, by: "two", at: self.start), .ask(flight: 2))
+        self.expect(table.landed(self.bob, question: 1, .unsure, hearing: .silence, at: self.start), ["one"])
+        self.expect(table.asked(self.bob, by: "two", at: self.start), .ask(question: 2))
     }
 
     @Test("An answer after the deadline is kept, and tells whoever asked again; no answer then tells nobody")
     func lateAnswer() {
         var table = self.table()
         _ = table.asked(self.bob, by: "one", at: self.start)
-        self.expect(table.landed(self.bob, flight: 1, .unsure, hearing: .silence, at: self.start), ["one"])
-        self.expect(table.asked(self.bob, by: "two", at: self.start), .ask(flight: 2))
-        self.expect(table.landed(self.bob, flight: 1, .unsure, hearing: .silence, at: self.start), [])
-        self.expect(table.landed(self.bob, flight: 1, .exists, hearing: .answer, at: self.start), ["two"])
-        self.expect(table.landed(self.bob, flight: 2, .unsure, hearing: .silence, at: self.start), [])
+        self.expect(table.landed(self.bob, question: 1, .unsure, hearing: .silence, at: self.start), ["one"])
+        self.expect(table.asked(self.bob, by: "two", at: self.start), .ask(question: 2))
+        self.expect(table.landed(self.bob, question: 1, .unsure, hearing: .silence, at: self.start), [])
+        self.expect(table.landed(self.bob, question: 1, .exists, hearing: .answer, at: self.start), ["two"])
+        self.expect(table.landed(self.bob, question: 2, .unsure, hearing: .silence, at: self.start), [])
         self.expect(table.asked(self.bob, by: "three", at: self.start), .answer(.exists))
     }
 
     @Test("More questions at once than there may be are not asked")
     func tooMany() {
-        var table = self.table(flights: 1)
+        var table = self.table(questions: 1)
         _ = table.asked(self.bob, by: "one", at: self.start)
         let eve = CallAheadAddress("eve@bravo.test", of: "bravo.test")
         self.expect(table.asked(eve, by: "two", at: self.start), .refused(.all))
@@ -102,7 +102,7 @@ struct RecipientVerificationTests {
     /// 20 questions at once, 8 of one domain, and 10 for next hops that do not answer, 2 of one domain.
     private func smallTable() -> Table {
         var limits = Table.Limits(positiveTime: .seconds(100), negativeTime: .seconds(10), entries: 1000)
-        (limits.flights, limits.flightsPerDomain) = (20, 8)
+        (limits.questions, limits.questionsPerDomain) = (20, 8)
         return Table(limits)
     }
 
@@ -118,8 +118,8 @@ struct RecipientVerificationTests {
     )
     func silentNextHops() throws {
         var table = self.smallTable()
-        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(flight: 1))
-        _ = table.landed(self.bob, flight: 1, .exists, hearing: .answer, at: self.start)
+        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(question: 1))
+        _ = table.landed(self.bob, question: 1, .exists, hearing: .answer, at: self.start)
         for number in 0..<5 {
             let steps = try self.asked(&table, 4, "silent\(number).test")
             #expect(self.count(steps) == 2 && steps.last == .refused(.domain))
@@ -140,7 +140,7 @@ struct RecipientVerificationTests {
         for (number, (hearing, isAnswering)) in hearings.enumerated() {
             let address = try self.address("v\(number)", "bravo.test")
             _ = table.asked(address, by: "v", at: self.start)
-            _ = table.landed(address, flight: UInt64(number + 1), .unsure, hearing: hearing, at: self.start)
+            _ = table.landed(address, question: UInt64(number + 1), .unsure, hearing: hearing, at: self.start)
             #expect(table.isAnswering("bravo.test") == isAnswering, "\(number)")
         }
     }

@@ -14,7 +14,7 @@ struct SiteLineTests {
 
     /// A line, and what was said to those who stood in it.
     private struct World {
-        var line = SiteLine(ConnectionLedger(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200))
+        var line = SiteLine(ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200))
         var now = SiteLineTests.start
         var grants: [ConnectionGrant] = []
         let way = Egress(nil, helloName: "out.relay.test")
@@ -40,9 +40,9 @@ struct SiteLineTests {
 
         /// A connection is given up without an answer. What is said to whom.
         mutating func silent(_ grant: ConnectionGrant) -> [(SiteWaiter, SiteLine.Answer)] {
-            _ = self.line.ledger.turnedAway(grant, inSilence: true, at: self.now)
+            _ = self.line.admission.turnedAway(grant, inSilence: true, at: self.now)
             let told = self.line.failed(grant, SiteLineTests.silence, at: self.now)
-            self.line.ledger.close(grant, wasEstablished: false, at: self.now)
+            self.line.admission.close(grant, wasEstablished: false, at: self.now)
             return told
         }
     }
@@ -130,7 +130,7 @@ struct SiteLineTests {
                 return
             }
             failures.failed(grant, Self.silence, at: world.now)
-            world.line.ledger.close(grant, wasEstablished: false, at: world.now)
+            world.line.admission.close(grant, wasEstablished: false, at: world.now)
         }
         #expect(failures.count <= RecentFailures.limit)
     }
@@ -182,7 +182,7 @@ struct SiteLineTests {
         for _ in 0..<50 {
             world.now = world.now + .seconds(2)
             let grant = world.grants.removeFirst()
-            world.line.ledger.close(grant, wasEstablished: false, at: world.now)
+            world.line.admission.close(grant, wasEstablished: false, at: world.now)
             let told = world.line.admit(after: grant, at: world.now) + world.line.look(at: world.now)
             for case .granted(let grant) in told.map(\.1) { world.grants.append(grant) }
         }
@@ -199,7 +199,7 @@ struct SiteLineTests {
         for _ in 0..<4 {
             world.now = world.now + .seconds(1)
             let grant = world.grants.removeFirst()
-            world.line.ledger.close(grant, wasEstablished: false, at: world.now)
+            world.line.admission.close(grant, wasEstablished: false, at: world.now)
             let told = world.line.admit(after: grant, at: world.now)
             for case .granted(let grant) in told.map(\.1) {
                 if case .address(.v4(let number)) = grant.site { admitted.append(number) }
@@ -209,7 +209,7 @@ struct SiteLineTests {
         // One of those who wait has taken mail by another connection.
         let proven = waiting[waiting.count / 2]
         let grant = ConnectionGrant.proof(of: proven, at: Self.address(proven))
-        world.line.ledger.delivered(grant, at: world.now)
+        world.line.admission.delivered(grant, at: world.now)
         let told = world.line.admit(after: grant, isProven: true, at: world.now)
         #expect(told.count == 1)
     }
@@ -221,9 +221,9 @@ struct SiteLineTests {
         let open = world.grants[0]
         _ = world.line.succeeded(open, at: world.now)
         let refused = world.grants[1]
-        let size = world.line.ledger.turnedAway(refused, inSilence: false, at: world.now)
+        let size = world.line.admission.turnedAway(refused, inSilence: false, at: world.now)
         #expect(size == 1)
-        world.line.ledger.close(refused, wasEstablished: false, at: world.now)
+        world.line.admission.close(refused, wasEstablished: false, at: world.now)
         #expect(world.line.admit(after: refused, at: world.now).isEmpty)
         let waits = world.ask(10)
         #expect(waits == nil)
@@ -250,13 +250,13 @@ struct SiteLineTests {
 extension ConnectionGrant {
     /// As if a connection to the nth domain's host had been.
     fileprivate static func proof(of number: Int, at address: IPAddress) -> ConnectionGrant {
-        var ledger = ConnectionLedger(limits: SiteLimits(SiteLimit(connections: 1)), connections: 10)
+        var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 1)), connections: 10)
         let way = Egress(nil, helloName: "out.relay.test")
         let target = ConnectionTarget(address, 25, by: [way])
         guard
-            case .granted(let grant) = ledger.open(
+            case .granted(let grant) = admission.open(
                 .address(.v4(UInt32(number))), at: [target], now: MonotonicInstant(nanoseconds: 0))
-        else { preconditionFailure("an empty ledger has room") }
+        else { preconditionFailure("an empty admission has room") }
         return grant
     }
 }

@@ -103,7 +103,7 @@ public struct HostNetwork: Hashable, Sendable {
 }
 
 /// What sites and addresses have shown of themselves, for a while.
-struct StandingBook<Key: Hashable & Sendable>: Sendable {
+struct HostHistory<Key: Hashable & Sendable>: Sendable {
     /// For so long it counts that mail was delivered, and that nothing was said.
     static var provenTime: Duration { .seconds(86_400) }
     static var silentTime: Duration { .seconds(3600) }

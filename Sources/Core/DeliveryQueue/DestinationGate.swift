@@ -68,8 +68,8 @@ struct DestinationGate: Hashable {
         self.closings = closings
     }
 
-    /// What has become of the gate; `leftBlocked` is as its row says already.
-    enum Change: Hashable { case none, opened, blocked, leftBlocked }
+    /// What has become of the gate; `stillBlocked` is as its row says already.
+    enum Change: Hashable { case none, opened, blocked, stillBlocked }
 
     /// The destination's row was read. Once known, the state is this owner's to change: a row that is read later may be
     /// older.
@@ -108,7 +108,7 @@ struct DestinationGate: Hashable {
     mutating func testEnded() -> Change {
         guard case .probing(let backoff, isEarly: true) = self.state else { return .none }
         self.state = .blocked(backoff)
-        return .leftBlocked
+        return .stillBlocked
     }
 
     /// What was under way when there was an answer says nothing new; with what was when it was blocked, that has counted

@@ -195,7 +195,7 @@ where Entry.ID: Sendable {
             self.settling = .finished
             // What was dropped for the block is read again.
             if wasBlocked { self.reading = .due(after: nil) }
-        case .leftBlocked: self.entries.dropPending()
+        case .stillBlocked: self.entries.dropPending()
         case .blocked:
             self.isRecorded = false
             self.entries.dropPending()
@@ -207,7 +207,7 @@ where Entry.ID: Sendable {
     public mutating func concluded(_ id: Entry.ID) {
         let wasVoid = self.attempts.removeValue(forKey: id) != nil
         self.entries.concluded(id)
-        if wasVoid, self.gate.testEnded() == .leftBlocked { self.entries.dropPending() }
+        if wasVoid, self.gate.testEnded() == .stillBlocked { self.entries.dropPending() }
     }
 
     /// No host was asked, through no fault of the domain's: rest, with the entry in hand.

@@ -24,7 +24,7 @@ struct ConnectionBudgets: Sendable {
 
     /// - Parameter connections: those of the whole node.
     init(connections: Int, destinations: Int) {
-        let sizes = ConnectionLedger.poolSizes(connections: connections)
+        let sizes = ConnectionAdmission.poolSizes(connections: connections)
         self.pool = "\(sizes.opening) being opened, \(sizes.unproven) in all"
         self.network = "\(sizes.openingPerNetwork) being opened, \(sizes.unprovenPerNetwork) in all"
         self.node = "\(connections)"

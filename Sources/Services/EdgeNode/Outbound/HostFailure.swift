@@ -145,7 +145,7 @@ struct HostFailure: Hashable, Sendable {
 
     /// The host has had all the time that there is while others wait.
     static func outOfTime(in phase: ConnectionPhase, at stage: SMTPClientStage) -> HostFailure {
-        let time = "\(ConnectionLedger.longestLook.components.seconds) s, and other hosts wait"
+        let time = "\(ConnectionAdmission.longestLook.components.seconds) s, and other hosts wait"
         return switch phase {
         case .opening(let hasGreeted):
             HostFailure(.connectionTimeout, "\(hasGreeted ? "not ready for mail after" : "no greeting in") \(time)")

@@ -72,7 +72,7 @@ final class OutboundConnection: ChannelInboundHandler {
     /// The handshake is complete, and no reply has come over TLS: until then the host may still be refusing us.
     var awaitsFirstReplyOverTLS = false
     /// Whether others need the connection more, by what is waited for.
-    private let patience: (ConnectionPhase) -> ConnectionLedger.Patience
+    private let patience: (ConnectionPhase) -> ConnectionAdmission.Patience
     /// When the host last answered, or took content.
     private var lastProgress = NIODeadline.now()
 
@@ -80,7 +80,7 @@ final class OutboundConnection: ChannelInboundHandler {
     init(
         requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, usesChunking: Bool,
         timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>,
-        patience: @escaping (ConnectionPhase) -> ConnectionLedger.Patience = { _ in .stay }
+        patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) {
         self.patience = patience
         self.requirement = requirement

@@ -4,7 +4,7 @@ import QueueStore
 
 /// Who waits for a place at which site, and what becomes of them when a connection is opened or closed.
 ///
-/// A site stands in a line for each obstacle that keeps its first waiters from a connection (`ConnectionLedger.Obstacle`). What
+/// A site stands in a line for each obstacle that keeps its first waiters from a connection (`ConnectionAdmission.Obstacle`). What
 /// happens to a connection takes obstacles away, and only those are looked at who wait for these: however many wait, the work is
 /// in proportion to what is given out.
 struct SiteLine {
@@ -22,7 +22,7 @@ struct SiteLine {
     }
 
     typealias Waiter = SiteWaiter
-    private typealias Obstacle = ConnectionLedger.Obstacle
+    private typealias Obstacle = ConnectionAdmission.Obstacle
 
     /// The longest that anybody waits for a place. Then its destination makes room for others, and is found again.
     static let longestWait = Duration.seconds(300)
@@ -39,7 +39,7 @@ struct SiteLine {
         var rank: SiteRank
     }
 
-    var ledger: ConnectionLedger
+    var admission: ConnectionAdmission
     /// Sites looked at so far, whether or not their waiters may go on.
     private(set) var looks = 0
     private var waiters = SiteWaiters()
@@ -57,7 +57,7 @@ struct SiteLine {
     private var isNewestNext = false
 
     /// Nobody waits.
-    init(_ ledger: ConnectionLedger) { self.ledger = ledger }
+    init(_ admission: ConnectionAdmission) { self.admission = admission }
 
     // MARK: Questions
 
@@ -81,11 +81,11 @@ struct SiteLine {
     /// What is to become of a connection that waits for its host.
     mutating func patience(
         with grant: ConnectionGrant, in phase: ConnectionPhase, at now: MonotonicInstant
-    ) -> ConnectionLedger.Patience {
+    ) -> ConnectionAdmission.Patience {
         let (waiters, network) = (self.waiters, HostNetwork(of: grant.address))
         let strangers = waiters.count(.pool(.fresh)) + waiters.count(in: network)
         let (node, here) = (waiters.count(.node), waiters.count(at: grant.address))
-        return self.ledger.patience(
+        return self.admission.patience(
             with: grant, in: phase, strangers: strangers,
             others: { standing in
                 let peers =
@@ -100,8 +100,8 @@ struct SiteLine {
     mutating func ask(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
         now: MonotonicInstant
-    ) -> (Answer?, ConnectionLedger.Limit) {
-        switch self.ledger.open(site, at: targets, now: now) {
+    ) -> (Answer?, ConnectionAdmission.Limit) {
+        switch self.admission.open(site, at: targets, now: now) {
         case .granted(let grant):
             customer.add(1)
             self.settle(site, at: now)
@@ -189,7 +189,7 @@ struct SiteLine {
     mutating func failed(
         _ grant: ConnectionGrant, _ failure: HostFailure, at now: MonotonicInstant
     ) -> [(Waiter, Answer)] {
-        guard self.ledger.isAlone(grant) else { return [] }
+        guard self.admission.isAlone(grant) else { return [] }
         self.failures.failed(grant, failure, at: now)
         let gone = self.waiters.all(at: grant.address).filter {
             self.failures.failure(among: $0.targets, at: now)?.0 == grant.address
@@ -208,7 +208,7 @@ struct SiteLine {
     /// A connection has succeeded.
     mutating func succeeded(_ grant: ConnectionGrant, at now: MonotonicInstant) -> [(Waiter, Answer)] {
         self.failures.succeeded(grant)
-        self.ledger.succeeded(grant, at: now)
+        self.admission.succeeded(grant, at: now)
         return self.admit(after: grant, at: now)
     }
 
@@ -263,7 +263,7 @@ struct SiteLine {
     ) -> [(Waiter, Answer)] {
         var told: [(Waiter, Answer)] = []
         var passedOver: [SiteRank] = []
-        while self.turns[obstacle] != nil, self.ledger.mayBeGone(obstacle, at: now) {
+        while self.turns[obstacle] != nil, self.admission.mayBeGone(obstacle, at: now) {
             let next = self.turns[obstacle]?.next(newest: self.isNewestNext) { rank in
                 // Who has as many connections of the node or more may have no other, either.
                 passedOver.contains { $0 == rank || obstacle == .node && $0.count <= rank.count }
@@ -297,7 +297,7 @@ struct SiteLine {
         while told.count < count, rest.count < Self.looksAtSite,
             let waiter = self.waiters.first(rest.count + 1, at: site).dropFirst(rest.count).first
         {
-            switch self.ledger.open(site, at: waiter.targets, now: now) {
+            switch self.admission.open(site, at: waiter.targets, now: now) {
             case .granted(let grant):
                 waiter.customer.add(1)
                 self.waiters.remove(waiter)
@@ -330,7 +330,7 @@ struct SiteLine {
         var after: Position?
         if let waiter = first.first {
             var obstacles = first.reduce(into: Set<Obstacle>()) {
-                $0.formUnion(self.ledger.obstacles(to: site, at: $1.targets, now: now))
+                $0.formUnion(self.admission.obstacles(to: site, at: $1.targets, now: now))
             }
             // Its turn is about to come, or it is looked at soon.
             if obstacles.isEmpty {
@@ -342,7 +342,8 @@ struct SiteLine {
             after = Position(
                 obstacles: obstacles,
                 rank: SiteRank(
-                    standing: self.standing(of: site, at: waiter.targets, now: now), count: self.ledger.count(of: site))
+                    standing: self.standing(of: site, at: waiter.targets, now: now),
+                    count: self.admission.count(of: site))
             )
         }
         self.move(site, from: before, to: after)
@@ -371,7 +372,7 @@ struct SiteLine {
     private func standing(
         of site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
     ) -> HostStanding {
-        let standings = Set(targets.map { self.ledger.standing(of: site, at: $0.address, now: now) })
+        let standings = Set(targets.map { self.admission.standing(of: site, at: $0.address, now: now) })
         return [.proven, .fresh].first { standings.contains($0) } ?? .silent
     }
 }

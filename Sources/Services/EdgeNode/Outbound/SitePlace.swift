@@ -59,7 +59,7 @@ final class SitePlace: Sendable {
     }
 
     /// What is to become of the connection while it waits for its host.
-    func patience(in phase: ConnectionPhase) -> ConnectionLedger.Patience {
+    func patience(in phase: ConnectionPhase) -> ConnectionAdmission.Patience {
         self.table.patience(with: self.grant, in: phase)
     }
 }

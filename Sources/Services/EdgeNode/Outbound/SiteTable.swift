@@ -3,7 +3,7 @@ import MailModel
 import QueueStore
 import Synchronization
 
-/// The places for connections to receiving sites, shared out among all destinations of the node, as `ConnectionLedger` says.
+/// The places for connections to receiving sites, shared out among all destinations of the node, as `ConnectionAdmission` says.
 ///
 /// Who finds no room waits in line, and holds nothing meanwhile. A destination waits once: its other workers have nothing to wait
 /// for that the first would not get. Only while it is being found out how many connections an address takes do all of them wait.
@@ -35,7 +35,7 @@ final class SiteTable: Sendable {
     init(limits: SiteLimits, connections: Int, shortages: ConnectionShortages? = nil) {
         self.limits = limits
         self.shortages = shortages
-        self.state = Mutex(SiteLine(ConnectionLedger(limits: limits, connections: connections)))
+        self.state = Mutex(SiteLine(ConnectionAdmission(limits: limits, connections: connections)))
     }
 
     /// The site at the end of a route.
@@ -112,7 +112,7 @@ final class SiteTable: Sendable {
 
     /// Takes the right to send one message; or says how long it is until there is one.
     func send(by place: SitePlace) -> Duration? {
-        self.state.withLock { $0.ledger.send(over: place.grant, at: .now) }
+        self.state.withLock { $0.admission.send(over: place.grant, at: .now) }
     }
 
     /// The destination takes no place any more; its worker that waits is told so.
@@ -165,7 +165,7 @@ final class SiteTable: Sendable {
     func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
         let (size, told) = self.state.withLock { state in
             let now = MonotonicInstant.now
-            let size = state.ledger.turnedAway(grant, inSilence: inSilence, at: now)
+            let size = state.admission.turnedAway(grant, inSilence: inSilence, at: now)
             guard size == nil else { return (size, state.removeSurplus(at: grant.site, now: now)) }
             return (size, customer.map { state.removeSurplus(at: grant.site, of: $0, now: now) } ?? [])
         }
@@ -183,14 +183,14 @@ final class SiteTable: Sendable {
     func delivered(_ grant: ConnectionGrant) {
         let told = self.state.withLock { state in
             let now = MonotonicInstant.now
-            state.ledger.delivered(grant, at: now)
+            state.admission.delivered(grant, at: now)
             return state.admit(after: grant, isProven: true, at: now)
         }
         for (waiter, answer) in told { waiter.resume(answer) }
     }
 
     /// What is to become of its connection, which waits for its host.
-    func patience(with grant: ConnectionGrant, in phase: ConnectionPhase) -> ConnectionLedger.Patience {
+    func patience(with grant: ConnectionGrant, in phase: ConnectionPhase) -> ConnectionAdmission.Patience {
         self.state.withLock { $0.patience(with: grant, in: phase, at: .now) }
     }
 
@@ -198,7 +198,7 @@ final class SiteTable: Sendable {
     func close(_ grant: ConnectionGrant, wasEstablished: Bool) {
         let (told, shortage) = self.state.withLock { state in
             let now = MonotonicInstant.now
-            state.ledger.close(grant, wasEstablished: wasEstablished, at: now)
+            state.admission.close(grant, wasEstablished: wasEstablished, at: now)
             return (state.admit(after: grant, at: now), state.shortage)
         }
         self.shortages?.observed(shortage)

@@ -10,12 +10,12 @@ struct SiteWaiter {
     /// It waits even if its destination has a place.
     let isPatient: Bool
     /// What it waits for.
-    fileprivate(set) var limit: ConnectionLedger.Limit
+    fileprivate(set) var limit: ConnectionAdmission.Limit
     let since: MonotonicInstant
     let resume: @Sendable (SiteLine.Answer) -> Void
 
     init(
-        customer: SiteCustomer, targets: [ConnectionTarget], isPatient: Bool, limit: ConnectionLedger.Limit,
+        customer: SiteCustomer, targets: [ConnectionTarget], isPatient: Bool, limit: ConnectionAdmission.Limit,
         since: MonotonicInstant, resume: @escaping @Sendable (SiteLine.Answer) -> Void
     ) {
         self.customer = customer
@@ -48,7 +48,7 @@ struct SiteWaiters {
     /// Those who wait until one of their addresses takes more, by address.
     private var atAddress: [IPAddress: WaitingLine<UInt64>] = [:]
     private var atNetwork: [HostNetwork: Int] = [:]
-    private var counts: [ConnectionLedger.Limit: Int] = [:]
+    private var counts: [ConnectionAdmission.Limit: Int] = [:]
     private var nextNumber: UInt64 = 0
 
     // MARK: Questions
@@ -60,7 +60,7 @@ struct SiteWaiters {
     func isAwaited(_ site: ReceivingSite) -> Bool { self.sites[site] != nil }
 
     /// How many wait for what.
-    func count(_ limit: ConnectionLedger.Limit) -> Int { self.counts[limit, default: 0] }
+    func count(_ limit: ConnectionAdmission.Limit) -> Int { self.counts[limit, default: 0] }
 
     func count(at address: IPAddress) -> Int { self.atAddress[address]?.count ?? 0 }
 
@@ -131,7 +131,7 @@ struct SiteWaiters {
     }
 
     /// It waits for something else now.
-    mutating func change(_ waiter: SiteWaiter, to limit: ConnectionLedger.Limit) {
+    mutating func change(_ waiter: SiteWaiter, to limit: ConnectionAdmission.Limit) {
         guard let (site, before) = self.waiters[waiter.number], before.limit != limit else { return }
         self.count(before, at: site, -1)
         var after = before

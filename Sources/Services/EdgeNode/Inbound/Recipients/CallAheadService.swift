@@ -92,9 +92,9 @@ final class CallAheadService: Service {
             case .refused(let refusal):
                 self.refused(refusal)
                 continuation.resume(returning: .unsure)
-            case .ask(let flight):
-                let isAccepted = self.supervisor.submit { await self.fly(address, flight) }
-                if !isAccepted { self.landed(address, flight, .unsure, .nothing) }
+            case .ask(let number):
+                let isAccepted = self.supervisor.submit { await self.askWithinDeadline(address, number) }
+                if !isAccepted { self.landed(address, number, .unsure, .nothing) }
             }
         }
     }
@@ -106,7 +106,7 @@ final class CallAheadService: Service {
     }
 
     /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
-    private func fly(_ address: CallAheadAddress, _ flight: UInt64) async {
+    private func askWithinDeadline(_ address: CallAheadAddress, _ number: UInt64) async {
         var environment = self.environment
         environment.channels = ChannelRegistry()
         let question = environment
@@ -114,12 +114,12 @@ final class CallAheadService: Service {
         await withTaskGroup { group in
             group.addTask {
                 let (verdict, hearing) = await self.probe(address, question, progress)
-                self.landed(address, flight, verdict, hearing)
+                self.landed(address, number, verdict, hearing)
             }
             group.addTask {
                 try? await Task.sleep(for: self.limits.deadline)
                 // Who stood in our own line has not been asked.
-                self.landed(address, flight, .unsure, progress.hasBegun.load(ordering: .relaxed) ? .silence : .nothing)
+                self.landed(address, number, .unsure, progress.hasBegun.load(ordering: .relaxed) ? .silence : .nothing)
             }
             await group.next()
             group.cancelAll()
@@ -162,9 +162,9 @@ final class CallAheadService: Service {
         let limits = self.limits.table
         let size =
             switch refusal {
-            case .all: limits.flights
-            case .domain: limits.flightsPerDomain
-            case .unanswered: limits.unansweredFlights
+            case .all: limits.questions
+            case .domain: limits.questionsPerDomain
+            case .unanswered: limits.unansweredQuestions
             }
         self.environment.logger.warning(
             "too many questions about recipients are under way: they count as not answered",
@@ -172,10 +172,10 @@ final class CallAheadService: Service {
     }
 
     private func landed(
-        _ address: CallAheadAddress, _ flight: UInt64, _ verdict: CallAheadVerdict, _ hearing: Table.Hearing
+        _ address: CallAheadAddress, _ number: UInt64, _ verdict: CallAheadVerdict, _ hearing: Table.Hearing
     ) {
         let now = ContinuousClock.now
-        let waiters = self.table.withLock { $0.landed(address, flight: flight, verdict, hearing: hearing, at: now) }
+        let waiters = self.table.withLock { $0.landed(address, question: number, verdict, hearing: hearing, at: now) }
         for waiter in waiters { waiter.resume(returning: verdict) }
     }
 }

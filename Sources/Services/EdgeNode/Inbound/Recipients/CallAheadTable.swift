@@ -39,15 +39,15 @@ struct CallAheadTable<Waiter> {
         var negativeTime: Duration
         var entries: Int
         /// Questions under way; one more is not asked, and its answer is "unsure".
-        var flights = 1024
+        var questions = 1024
         /// Of those, the most about one domain.
-        var flightsPerDomain = 64
+        var questionsPerDomain = 64
         /// Of those, the most about domains whose next hop has not answered lately, so that hops which say nothing leave room.
-        var unansweredFlights: Int { max(1, self.flights / 2) }
+        var unansweredQuestions: Int { max(1, self.questions / 2) }
         /// Of these, the most about one domain.
-        var unansweredFlightsPerDomain: Int { max(1, self.flightsPerDomain / 4) }
+        var unansweredQuestionsPerDomain: Int { max(1, self.questionsPerDomain / 4) }
         /// The most for domains about which a question is under way already: the rest is for each domain's first.
-        var laterFlights: Int { max(1, self.flights - self.flights / 4) }
+        var laterQuestions: Int { max(1, self.questions - self.questions / 4) }
     }
 
     /// Why a question is not asked.
@@ -68,14 +68,14 @@ struct CallAheadTable<Waiter> {
         /// This is the answer; nobody waits.
         case answer(CallAheadVerdict)
         /// Ask the next hop, and say `landed` under this number.
-        case ask(flight: UInt64)
+        case ask(question: UInt64)
         /// Somebody has asked already.
         case joined
         /// There are too many questions under way: nobody knows.
         case refused(Refusal)
     }
 
-    private struct Flight {
+    private struct Question {
         let number: UInt64
         /// The next hop answered the last question.
         let isAnswering: Bool
@@ -84,9 +84,9 @@ struct CallAheadTable<Waiter> {
 
     private let limits: Limits
     private var answers: ExpiringCache<CallAheadAddress, CallAheadVerdict>
-    private var flights: [CallAheadAddress: Flight] = [:]
-    private var flightsOfDomain: [DomainName: Int] = [:]
-    private var unansweredFlights = 0
+    private var questions: [CallAheadAddress: Question] = [:]
+    private var questionsOfDomain: [DomainName: Int] = [:]
+    private var unansweredQuestions = 0
     /// Domains whose next hop answered the last question that came to an end; no more than are configured.
     private var answering: Set<DomainName> = []
     private var nextNumber: UInt64 = 0
@@ -99,48 +99,50 @@ struct CallAheadTable<Waiter> {
     /// Somebody wants to know about an address.
     mutating func asked(_ address: CallAheadAddress, by waiter: Waiter, at now: ContinuousClock.Instant) -> Step {
         if let known = self.answers.value(of: address, at: now) { return .answer(known) }
-        if self.flights[address] != nil {
-            self.flights[address]?.waiters.append(waiter)
+        if self.questions[address] != nil {
+            self.questions[address]?.waiters.append(waiter)
             return .joined
         }
         let isAnswering = self.isAnswering(address.domain)
         if let refusal = self.refusal(of: address.domain, isAnswering) { return .refused(refusal) }
         self.nextNumber += 1
-        self.flights[address] = Flight(number: self.nextNumber, isAnswering: isAnswering, waiters: [waiter])
-        self.flightsOfDomain[address.domain, default: 0] += 1
-        if !isAnswering { self.unansweredFlights += 1 }
-        return .ask(flight: self.nextNumber)
+        self.questions[address] = Question(number: self.nextNumber, isAnswering: isAnswering, waiters: [waiter])
+        self.questionsOfDomain[address.domain, default: 0] += 1
+        if !isAnswering { self.unansweredQuestions += 1 }
+        return .ask(question: self.nextNumber)
     }
 
     private func refusal(of domain: DomainName, _ isAnswering: Bool) -> Refusal? {
-        let ofDomain = self.flightsOfDomain[domain, default: 0]
-        guard self.flights.count < (ofDomain == 0 ? self.limits.flights : self.limits.laterFlights) else { return .all }
-        guard ofDomain < self.limits.flightsPerDomain else { return .domain }
+        let ofDomain = self.questionsOfDomain[domain, default: 0]
+        guard self.questions.count < (ofDomain == 0 ? self.limits.questions : self.limits.laterQuestions) else {
+            return .all
+        }
+        guard ofDomain < self.limits.questionsPerDomain else { return .domain }
         // The first question of a domain is how it is found out whether its next hop answers.
         guard !isAnswering, ofDomain > 0 else { return nil }
-        guard ofDomain < self.limits.unansweredFlightsPerDomain else { return .domain }
-        return self.unansweredFlights < self.limits.unansweredFlights ? nil : .unanswered
+        guard ofDomain < self.limits.unansweredQuestionsPerDomain else { return .domain }
+        return self.unansweredQuestions < self.limits.unansweredQuestions ? nil : .unanswered
     }
 
     /// A question has an answer; gives back who waits for it. An answer that comes after its deadline is kept all the same,
     /// and answers whoever has asked again.
     mutating func landed(
-        _ address: CallAheadAddress, flight number: UInt64, _ verdict: CallAheadVerdict, hearing: Hearing,
+        _ address: CallAheadAddress, question number: UInt64, _ verdict: CallAheadVerdict, hearing: Hearing,
         at now: ContinuousClock.Instant
     ) -> [Waiter] {
         if hearing == .answer { self.answering.insert(address.domain) }
         switch verdict {
         case .exists: self.answers.store(verdict, of: address, until: now + self.limits.positiveTime)
         case .unknown: self.answers.store(verdict, of: address, until: now + self.limits.negativeTime)
-        case .unsure where self.flights[address]?.number != number: return []
+        case .unsure where self.questions[address]?.number != number: return []
         case .unsure where hearing == .silence: self.answering.remove(address.domain)
         case .unsure: ()
         }
-        guard let flight = self.flights.removeValue(forKey: address) else { return [] }
-        let left = (self.flightsOfDomain[address.domain] ?? 1) - 1
-        self.flightsOfDomain[address.domain] = left > 0 ? left : nil
-        if !flight.isAnswering { self.unansweredFlights -= 1 }
-        return flight.waiters
+        guard let question = self.questions.removeValue(forKey: address) else { return [] }
+        let left = (self.questionsOfDomain[address.domain] ?? 1) - 1
+        self.questionsOfDomain[address.domain] = left > 0 ? left : nil
+        if !question.isAnswering { self.unansweredQuestions -= 1 }
+        return question.waiters
     }
 
     /// Whether the next hop of a domain answered the last question that came to an end.

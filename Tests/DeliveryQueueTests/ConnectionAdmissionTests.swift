@@ -4,7 +4,7 @@ import Testing
 
 /// Who may open a connection to a receiving host, on a clock that the tests move.
 @Suite("Connections of the node")
-struct ConnectionLedgerTests {
+struct ConnectionAdmissionTests {
     private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
     private static let one = Egress(nil, helloName: name("out.relay.test"))
     private static let other = Egress(.loopback, helloName: name("out2.relay.test"))
@@ -18,8 +18,8 @@ struct ConnectionLedgerTests {
 
     private static func site(_ number: Int) -> ReceivingSite { .address(.v4(UInt32(number))) }
 
-    private func ledger(perSite: Int = 20, connections: Int = 200) -> ConnectionLedger {
-        ConnectionLedger(limits: SiteLimits(SiteLimit(connections: perSite)), connections: connections)
+    private func admission(perSite: Int = 20, connections: Int = 200) -> ConnectionAdmission {
+        ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: perSite)), connections: connections)
     }
 
     private func target(
@@ -30,27 +30,28 @@ struct ConnectionLedgerTests {
 
     @Test("Sites at the same address share its window, and wait for each other's connections (field A4, B1)")
     func sharedAddress() throws {
-        var ledger = self.ledger()
+        var admission = self.admission()
         let grants = (0..<260).compactMap { number -> ConnectionGrant? in
-            guard case .granted(let grant) = ledger.open(Self.site(number), at: [target(Self.first)], now: Self.start)
+            guard
+                case .granted(let grant) = admission.open(Self.site(number), at: [target(Self.first)], now: Self.start)
             else { return nil }
             return grant
         }
         #expect(grants.count == ConnectionWindow.first)
-        let answer = ledger.open(Self.site(300), at: [target(Self.first)], now: Self.start)
+        let answer = admission.open(Self.site(300), at: [target(Self.first)], now: Self.start)
         #expect(answer == .full(.address(isGrowing: true)))
         // Another port of it is another server.
-        guard case .granted = ledger.open(Self.site(300), at: [target(Self.first, port: 26)], now: Self.start) else {
+        guard case .granted = admission.open(Self.site(300), at: [target(Self.first, port: 26)], now: Self.start) else {
             Issue.record("no room at another port")
             return
         }
         // An address next to it has room.
-        guard case .granted = ledger.open(Self.site(300), at: [target(Self.second)], now: Self.start) else {
+        guard case .granted = admission.open(Self.site(300), at: [target(Self.second)], now: Self.start) else {
             Issue.record("no room at another address")
             return
         }
-        ledger.succeeded(try #require(grants.first), at: Self.start)
-        guard case .granted = ledger.open(Self.site(300), at: [target(Self.first)], now: Self.start) else {
+        admission.succeeded(try #require(grants.first), at: Self.start)
+        guard case .granted = admission.open(Self.site(300), at: [target(Self.first)], now: Self.start) else {
             Issue.record("no room although one was opened")
             return
         }
@@ -60,27 +61,29 @@ struct ConnectionLedgerTests {
         "Of a host's addresses the first that has room is taken, and each of our addresses has its own window (field B1)"
     )
     func severalAddresses() {
-        var ledger = self.ledger()
+        var admission = self.admission()
         let targets = [target(Self.first, [Self.one, Self.other]), target(Self.second)]
         var taken: [ConnectionGrant] = []
-        while case .granted(let grant) = ledger.open(Self.site(1), at: targets, now: Self.start) { taken.append(grant) }
+        while case .granted(let grant) = admission.open(Self.site(1), at: targets, now: Self.start) {
+            taken.append(grant)
+        }
         #expect(taken.map(\.address) == Array(repeating: Self.first, count: 4) + [Self.second, Self.second])
         #expect(taken.count { $0.egress == Self.other } == 2)
     }
 
     @Test("The operator's limit for a site holds, whatever its addresses take (field B1)")
     func perSite() throws {
-        var ledger = self.ledger(perSite: 3)
+        var admission = self.admission(perSite: 3)
         var taken: [ConnectionGrant] = []
-        while case .granted(let grant) = ledger.open(Self.site(1), at: [target(Self.first)], now: Self.start) {
-            ledger.succeeded(grant, at: Self.start)
+        while case .granted(let grant) = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start) {
+            admission.succeeded(grant, at: Self.start)
             taken.append(grant)
         }
         #expect(taken.count == 3)
-        let full = ledger.open(Self.site(1), at: [target(Self.first)], now: Self.start)
+        let full = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start)
         #expect(full == .full(.site))
-        ledger.close(try #require(taken.first), wasEstablished: true, at: Self.start)
-        guard case .granted = ledger.open(Self.site(1), at: [target(Self.first)], now: Self.start) else {
+        admission.close(try #require(taken.first), wasEstablished: true, at: Self.start)
+        guard case .granted = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start) else {
             Issue.record("what was given back cannot be taken")
             return
         }
@@ -89,40 +92,41 @@ struct ConnectionLedgerTests {
     @Test(
         "An address that turned one away gets no more, and is asked again after a second where none is open (field B1)")
     func narrowed() throws {
-        var ledger = self.ledger()
+        var admission = self.admission()
         func open() -> ConnectionGrant? {
-            guard case .granted(let grant) = ledger.open(Self.site(1), at: [target(Self.first)], now: Self.start) else {
+            guard case .granted(let grant) = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start)
+            else {
                 return nil
             }
             return grant
         }
         let (works, tooMany) = (try #require(open()), try #require(open()))
-        ledger.succeeded(works, at: Self.start)
-        let size = ledger.turnedAway(tooMany, inSilence: false, at: Self.start)
+        admission.succeeded(works, at: Self.start)
+        let size = admission.turnedAway(tooMany, inSilence: false, at: Self.start)
         #expect(size == 1)
-        ledger.close(tooMany, wasEstablished: false, at: Self.start)
-        let answer = ledger.open(Self.site(1), at: [target(Self.first)], now: Self.start)
+        admission.close(tooMany, wasEstablished: false, at: Self.start)
+        let answer = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start)
         #expect(answer == .full(.address(isGrowing: false)))
-        ledger.close(works, wasEstablished: true, at: Self.start)
+        admission.close(works, wasEstablished: true, at: Self.start)
         let again = try #require(open())
-        let sizeAgain = ledger.turnedAway(again, inSilence: false, at: Self.start)
+        let sizeAgain = admission.turnedAway(again, inSilence: false, at: Self.start)
         #expect(sizeAgain == 1)
-        ledger.close(again, wasEstablished: false, at: Self.start)
-        let resting = ledger.open(Self.site(1), at: [target(Self.first)], now: Self.start)
+        admission.close(again, wasEstablished: false, at: Self.start)
+        let resting = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start)
         #expect(resting == .resting(.seconds(1)))
     }
 
     @Test("However many addresses there are, few of those without a connection are remembered")
     func bounded() {
-        var ledger = self.ledger()
+        var admission = self.admission()
         for number in 0..<60_000 {
             let address = IPAddress.v4(UInt32(number))
-            guard case .granted(let grant) = ledger.open(Self.site(1), at: [target(address)], now: Self.start) else {
+            guard case .granted(let grant) = admission.open(Self.site(1), at: [target(address)], now: Self.start) else {
                 Issue.record("no room")
                 return
             }
-            ledger.close(grant, wasEstablished: false, at: Self.start)
+            admission.close(grant, wasEstablished: false, at: Self.start)
         }
-        #expect(ledger.addressCount <= 2 * ConnectionLedger.mostRemembered)
+        #expect(admission.addressCount <= 2 * ConnectionAdmission.mostRemembered)
     }
 }

@@ -4,7 +4,7 @@ public import MailModel
 ///
 /// There are limits for each site, for each address, as far as that takes more (`ConnectionWindow`), for hosts that have not taken
 /// mail yet (`ConnectionPools`), and for the node, whose connections are shared by `FairShares`.
-public struct ConnectionLedger: Sendable {
+public struct ConnectionAdmission: Sendable {
     /// What came of asking for a connection.
     public enum Answer: Hashable, Sendable {
         /// It may be opened, and is counted.
@@ -134,8 +134,8 @@ public struct ConnectionLedger: Sendable {
     private var doors: [Door: Entry] = [:]
     private var shares: FairShares<ReceivingSite>
     private var pools: ConnectionPools
-    private var siteStandings = StandingBook<ReceivingSite>()
-    private var addressStandings = StandingBook<IPAddress>()
+    private var siteStandings = HostHistory<ReceivingSite>()
+    private var addressStandings = HostHistory<IPAddress>()
     private var records: [UInt64: Record] = [:]
     /// Connections that were told to give way.
     private var leaving = 0

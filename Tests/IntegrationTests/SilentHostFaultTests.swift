@@ -108,7 +108,7 @@ struct SilentHostFaultTests {
     }
 
     @Test(
-        "Domains of silent name servers beside silent hosts delay no mail, and none is charged for what is ours (field A4)"
+        "Domains of silent name servers beside silent hosts delay no mail, and the node stays ready (field A4)"
     )
     func nameServers() async throws {
         let silent = try await self.silentHost()

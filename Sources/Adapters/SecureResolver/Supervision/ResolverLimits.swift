@@ -45,6 +45,11 @@ struct ResolverLimits: Equatable, Sendable {
     var quarantined = 1_024
     /// So many of them below one name, and all questions below it are asked in a child of their own.
     var suspicious = 3
+    /// So many children that died with questions for one name within the time of a first quarantine, and all questions for it, and
+    /// below it, are asked in a child of their own: two of them may end a child together, and be answered alone.
+    var sharedDeaths = 3
+    /// How many names are remembered for that; those that one child died with give way.
+    var suspectedNames = 16_384
 
     /// What this program's children may take.
     static var ofThisProgram: ResolverLimits {

@@ -3,7 +3,8 @@ import DANE
 /// Which child answers which question, and what becomes of both when a child dies, hangs, grows or computes without end.
 ///
 /// A pure value: instants come as arguments, and what is to be done goes out as actions. One child has all questions but
-/// those that are suspected of having ended one: these are asked one at a time, each in a child of its own.
+/// those that are suspected of having ended one, alone or together with others: these are asked one at a time, each in a child
+/// of its own.
 ///
 /// ```
 ///            asked                       death, or late
@@ -31,6 +32,8 @@ struct ResolverSupervision {
         case replaced(ResolverDeath, questions: Int)
         case cannotStart(String)
         case quarantined(LookupQuestion, Duration, ResolverDeath)
+        /// Several children died with questions for this name, or for names below it, which are asked alone for so long.
+        case suspected(String, Duration)
     }
 
     /// What a child has used so far.
@@ -89,6 +92,7 @@ struct ResolverSupervision {
     /// Questions for a child of their own; the last is the next.
     private var suspects: [UInt64] = []
     private var quarantine: Quarantine
+    private var sharedDeaths: SharedDeaths
     private var nextChild = 1
     private var nextPing: UInt64 = 1
     private var lastTick: Instant
@@ -102,6 +106,7 @@ struct ResolverSupervision {
     init(_ limits: ResolverLimits = ResolverLimits(), at now: Instant) {
         self.limits = limits
         self.quarantine = Quarantine(limits)
+        self.sharedDeaths = SharedDeaths(limits)
         self.lastTick = now
         self.nextStart = now
     }
@@ -138,7 +143,7 @@ struct ResolverSupervision {
             return [.finish(number, .excessive(Self.quarantineText(end - now)))]
         }
         self.queries[number] = Query(question: question, deadline: deadline, asked: now)
-        if self.quarantine.suspects(question) {
+        if self.quarantine.suspects(question) || self.sharedDeaths.suspects(question, at: now) {
             // Those that may be innocent go first.
             self.suspects.insert(number, at: 0)
             return self.clearSuspects(now)
@@ -182,6 +187,7 @@ struct ResolverSupervision {
             self.backOff(death, now)
             actions.append(.log(.cannotStart("\(death)")))
         }
+        if gone.role != .isolated, death.isCausedByAnswers { actions += self.remember(gone.questions, now) }
         actions += self.abandon(gone.questions, in: child, death, now)
         if gone.role == .main { actions += self.startMain(now) }
         return actions + self.clearSuspects(now)
@@ -314,6 +320,12 @@ struct ResolverSupervision {
         }
         self.suspect(suspects)
         return actions
+    }
+
+    /// A child died with these questions, any two of which may have ended it together.
+    private mutating func remember(_ numbers: Set<UInt64>, _ now: Instant) -> [Action] {
+        self.sharedDeaths.died(with: numbers.compactMap { self.queries[$0]?.question }, at: now)
+            .map { .log(.suspected($0, self.limits.firstQuarantine)) }
     }
 
     /// What was asked last is the most likely to be answered at once, so it comes first: the end of the line is its head.

@@ -15,6 +15,11 @@ public final class LogWriter: Sendable {
         var bytes = 4 << 20
     }
 
+    /// What goes out in one call, in bytes, unless one line is longer.
+    private static let writeSize = 64 << 10
+    /// How long lines are gathered after the first has woken the thread, in seconds.
+    private static let gathering = 0.002
+
     private struct State {
         /// Those that the thread has not taken yet.
         var waiting: [String] = []
@@ -110,9 +115,12 @@ public final class LogWriter: Sendable {
     private func run() {
         while true {
             switch self.nextWork() {
-            case .lines(let lines): for line in lines { self.put(line) }
-            case .dropped(let count): _ = self.writeOut(self.line(dropped: count))
-            case .wait: self.wakeup.wait()
+            case .lines(let lines): self.put(lines)
+            case .dropped(let count): _ = self.writeOut(Array((self.line(dropped: count) + "\n").utf8))
+            case .wait:
+                self.wakeup.wait()
+                // Others log soon after: their lines go out together, and wake nobody.
+                Thread.sleep(forTimeInterval: Self.gathering)
             case .end: return
             }
         }
@@ -137,12 +145,22 @@ public final class LogWriter: Sendable {
         }
     }
 
-    private func put(_ line: String) {
-        let isWritten = self.writeOut(line)
-        if !isWritten { self.droppedLines?.increment() }
-        self.state.withLock { state in
-            state.lines -= 1
-            state.bytes -= line.utf8.count + 1
+    private func put(_ lines: [String]) {
+        var rest = lines[...]
+        while !rest.isEmpty {
+            var bytes: [UInt8] = []
+            var count = 0
+            while let line = rest.first, bytes.isEmpty || bytes.count + line.utf8.count < Self.writeSize {
+                bytes += line.utf8
+                bytes.append(UInt8(ascii: "\n"))
+                count += 1
+                rest.removeFirst()
+            }
+            if !self.writeOut(bytes) { self.droppedLines?.increment(by: count) }
+            self.state.withLock { state in
+                state.lines -= count
+                state.bytes -= bytes.count
+            }
         }
     }
 
@@ -156,9 +174,8 @@ public final class LogWriter: Sendable {
         return line.finished()
     }
 
-    /// Writes the line with its end, however many calls that takes. There is nowhere left to say why it fails.
-    private func writeOut(_ line: String) -> Bool {
-        let bytes = Array(line.utf8) + [UInt8(ascii: "\n")]
+    /// Writes all of it, however many calls that takes. There is nowhere left to say why it fails.
+    private func writeOut(_ bytes: [UInt8]) -> Bool {
         // The pointer is valid during the call, and the sum of what was written never passes the array's count.
         return unsafe bytes.withUnsafeBytes { buffer in
             var offset = 0

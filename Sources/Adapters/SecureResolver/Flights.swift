@@ -54,6 +54,19 @@ struct Flights<Waiter> {
         return .begin(self.knowledge)
     }
 
+    /// The answers to these questions if there is one to each, none of them a failure.
+    mutating func known(_ questions: Set<DNSQuestion>, at now: Timestamp) -> [DNSQuestion: DNSAnswer]? {
+        guard !self.isClosed else { return nil }
+        var answers: [DNSQuestion: DNSAnswer] = [:]
+        for question in questions {
+            guard let answer = self.cache.peek(question, at: now) else { return nil }
+            if case .failed = answer { return nil }
+            answers[question] = answer
+        }
+        self.statistics.cacheHits += UInt64(answers.count)
+        return answers
+    }
+
     /// Somebody no longer waits. The query goes on and fills the cache, and ends by its deadline at the latest.
     mutating func cancelled(_ identifier: UInt64, _ question: DNSQuestion) -> Waiter? {
         self.waiters[question]?.removeValue(forKey: identifier)

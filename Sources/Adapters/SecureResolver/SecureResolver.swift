@@ -127,6 +127,12 @@ public final class SecureResolver: Sendable {
         return self.flights.withLock { $0.cache.peek(question, at: now) }
     }
 
+    /// The cache's answers to all of these questions at once, which count as asked; `nil` where one is missing or a failure.
+    public func known(_ questions: Set<DNSQuestion>) -> [DNSQuestion: DNSAnswer]? {
+        let now = self.now()
+        return self.flights.withLock { $0.known(questions, at: now) }
+    }
+
     /// Has these answers looked up anew: removes them from the cache, and replaces the child at work, since libunbound keeps
     /// answers of its own, and no call of it forgets them. What is under way is asked again in the new child. Whoever calls
     /// this bounds how often.

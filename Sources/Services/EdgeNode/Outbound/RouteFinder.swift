@@ -123,6 +123,11 @@ struct RouteFinder: Sendable {
     }
 
     private func answers(to questions: Set<DNSQuestion>, for nextHop: NextHop) async -> [DNSQuestion: DNSAnswer] {
+        // What the cache knows takes no place, and needs no timer.
+        if let known = self.resolver.known(questions) {
+            await self.watch.succeeded(nextHop)
+            return known
+        }
         guard await self.rounds.acquire(for: nextHop) else {
             // Nobody waits for the answers any more.
             return Dictionary(uniqueKeysWithValues: questions.map { ($0, .failed(.resolverUnavailable("cancelled"))) })

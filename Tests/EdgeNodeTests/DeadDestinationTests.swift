@@ -39,7 +39,7 @@ struct DeadDestinationTests {
             ) { queue in
                 let supervisor = TaskSupervisor(backlog: 10)
                 async let running: Void = supervisor.run()
-                let interval = Duration.seconds(3)
+                let interval = Duration.seconds(10)
                 let shard = try queue.shard(
                     of: "bravo.test", supervisor, blocked: BlockedDomains(testInterval: interval))
                 for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }

@@ -28,7 +28,8 @@ struct DeliveryFixture {
     /// Runs a test with it, and removes the database afterwards.
     static func run(
         _ hops: [(DomainName, ScriptedPeer)] = [], _ settings: (inout RelaydConfiguration.Delivery) -> Void = { _ in },
-        retry: RelaydConfiguration.Retry = .init(), _ body: (DeliveryFixture) async throws -> Void
+        retry: RelaydConfiguration.Retry = .init(), idleTime: Duration = DeliveryEnvironment.connectionIdleTime,
+        _ body: (DeliveryFixture) async throws -> Void
     ) async throws {
         let server = try await PrivatePostgres.shared()
         let name = "delivery_\(UInt64.random(in: .min ... .max))"
@@ -37,7 +38,7 @@ struct DeliveryFixture {
         let root = PostgresPool(rootSettings, logger: Self.quiet)
         defer { root.shutDown() }
         try await root.script("CREATE DATABASE \(name)")
-        let fixture = try await Self(server.connectionString(database: name), hops, settings, retry)
+        let fixture = try await Self(server.connectionString(database: name), hops, settings, retry, idleTime)
         // As in a node; it ends with this function.
         async let _: Void = fixture.environment.sites.watch()
         let outcome: Result<Void, any Error>
@@ -55,7 +56,8 @@ struct DeliveryFixture {
 
     private init(
         _ connection: String, _ hops: [(DomainName, ScriptedPeer)],
-        _ change: (inout RelaydConfiguration.Delivery) -> Void, _ retry: RelaydConfiguration.Retry
+        _ change: (inout RelaydConfiguration.Delivery) -> Void, _ retry: RelaydConfiguration.Retry,
+        _ idleTime: Duration
     ) async throws {
         try await QueueMigrations.migrate(adminConnectionString: connection, logger: Self.quiet)
         var settings = QueueStore.poolSettings(connectionString: connection)
@@ -95,7 +97,7 @@ struct DeliveryFixture {
             network: NetworkMonitor(
                 ways: configuration.egress.all, nextHops: configuration.nextHopAddresses, port: 25, health: self.health,
                 logger: Self.quiet),
-            sites: sites, links: SiteLinks(sites: sites), reports: configuration.reportLimiter,
+            sites: sites, links: SiteLinks(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: metrics,
             logger: Self.quiet,
@@ -147,6 +149,17 @@ struct DeliveryFixture {
             eventLoops: [MultiThreadedEventLoopGroup.singleton.next()], blocked: blocked)
     }
 
+    /// Waits until a delivery waits for a connection to this host; `false` when time is up.
+    func waitUntilAwaited(_ peer: ScriptedPeer) async throws -> Bool {
+        let address = try #require(IPAddress(peer.address))
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !self.environment.sites.isAwaited(.address(address)) {
+            guard ContinuousClock.now < deadline else { return false }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return true
+    }
+
     /// How many entries wait, for one domain or all.
     func waiting(for domain: DomainName? = nil) async throws -> Int {
         try await self.listing().filter { domain == nil || $0.key.domain == domain }.count
@@ -177,9 +190,9 @@ struct DeliveryFixture {
         try await self.pool.script("UPDATE relay.ready SET next_attempt_at = now() WHERE destination = '\(domain)'")
     }
 
-    /// All leases end in so long, as this node sees it.
-    func leaseEnds(in time: Duration) {
-        let terms = LeaseTerms(timeToLive: time)
+    /// All leases are held, and too short for a final dot or long enough for it, as this node sees it.
+    func leasesPermitFinalDots(_ isPermitted: Bool) {
+        let terms = LeaseTerms(timeToLive: .seconds(600), finalDotMargin: .seconds(isPermitted ? 2 : 1200))
         self.environment.leases.replace(
             self.leases.map { Lease(shard: $0.shard, epoch: $0.epoch, sentAt: .now, terms: terms) })
     }

@@ -16,12 +16,14 @@ struct DestinationTests {
     @Test("Everything due is delivered once, over no more connections than there may be; then it has ended")
     func worksOff() async throws {
         try await ScriptedPeer.with([Self.slow]) { peer in
-            try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 3 }) { queue in
+            try await DeliveryFixture.run(
+                [("bravo.test", peer)], { $0.maxConnectionsPerDestination = 3 }, idleTime: .seconds(600)
+            ) { queue in
                 for _ in 0..<20 { try await queue.enqueue(to: "bravo.test") }
                 let destination = try queue.destination("bravo.test")
                 await destination.run()
                 #expect(peer.messageIDs.values.allSatisfy { $0 == 1 } && peer.messageIDs.count == 20)
-                #expect(peer.mostConnections <= 3)
+                #expect(peer.connectionCount <= 3)
                 #expect(try await queue.waiting() == 0)
                 #expect(await !destination.wake())
             }
@@ -33,7 +35,7 @@ struct DestinationTests {
         try await ScriptedPeer.with { peer in
             try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
                 let id = try await queue.enqueue(to: "bravo.test")
-                queue.leaseEnds(in: .seconds(1))
+                queue.leasesPermitFinalDots(false)
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.messageCount == 0)
                 let event = try #require(try await queue.environment.store.trace(of: id).last)
@@ -43,7 +45,7 @@ struct DestinationTests {
                 let entry = try #require(try await queue.listing().first)
                 #expect(entry.attempts == 1 && entry.nextAttempt == event.nextAttempt)
 
-                queue.leaseEnds(in: .seconds(600))
+                queue.leasesPermitFinalDots(true)
                 try await queue.makeDue("bravo.test")
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.messageCount == 1)
@@ -97,16 +99,20 @@ struct DestinationTests {
     func chunkingRefusedAtOnce() async throws {
         // Each answer comes when all three have sent their BDAT, from three senders' point of view a closing one.
         let rules: [ScriptedRule] =
-            [.alsoOffer("CHUNKING"), .on(.mail, .wait(.milliseconds(500)), .proceed)]
-            + (1...3).map { .on(.endOfData, connection: $0, .wait(.milliseconds(500)), .reply("502 5.5.1 unknown")) }
+            [.alsoOffer("CHUNKING")]
+            + (1...3).map { .on(.endOfData, connection: $0, .stall(.seconds(120)), .reply("502 5.5.1 unknown")) }
         try await ScriptedPeer.with(rules) { peer in
             try await DeliveryFixture.run([("bravo.test", peer)], { $0.messagesPerConnection = 1 }) { queue in
                 for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
-                await (try queue.destination("bravo.test")).run()
+                let destination = try queue.destination("bravo.test")
+                async let running: Void = destination.run()
+                #expect(await peer.wait { $0.commands.count { $0.hasPrefix("BDAT") } == 3 })
+                peer.endStalls()
+                await running
                 #expect(try await queue.waiting() == 0)
                 #expect(try await queue.backoff(of: "bravo.test") == nil)
                 #expect(peer.received.count { $0.replyCode == 250 } == 3)
-                #expect(peer.received.count { $0.replyCode == 502 } >= 2, "at least two were refused")
+                #expect(peer.received.count { $0.replyCode == 502 } == 3)
             }
         }
     }
@@ -153,7 +159,7 @@ struct DestinationTests {
 
     @Test("Mail that comes while it works is not forgotten, and goes over the connection that is there")
     func woken() async throws {
-        try await ScriptedPeer.with([.on(.endOfData, .wait(.seconds(1)), .proceed)]) { peer in
+        try await ScriptedPeer.with([.on(.endOfData, .stall(.seconds(120)), .proceed)]) { peer in
             try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
                 try await queue.enqueue(to: "bravo.test")
                 let destination = try queue.destination("bravo.test")
@@ -161,6 +167,7 @@ struct DestinationTests {
                 #expect(await peer.wait { !$0.commands.isEmpty })
                 for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
                 #expect(await destination.wake())
+                peer.endStalls()
                 await running
                 #expect(peer.messageCount == 4)
                 #expect(peer.connectionCount == 1)
@@ -171,22 +178,22 @@ struct DestinationTests {
     @Test("An idle connection serves the next destination of the same host and event loop")
     func sharedConnection() async throws {
         try await ScriptedPeer.with { peer in
-            try await DeliveryFixture.run([("bravo.test", peer), ("charlie.test", peer)]) { queue in
+            let hops: [(DomainName, ScriptedPeer)] = [("bravo.test", peer), ("charlie.test", peer)]
+            try await DeliveryFixture.run(hops, idleTime: .seconds(600)) { queue in
                 let loop = MultiThreadedEventLoopGroup.singleton.next()
                 for domain: DomainName in ["bravo.test", "charlie.test", "bravo.test"] {
                     try await queue.enqueue(to: domain)
                     await (try queue.destination(domain, on: loop)).run()
                 }
                 #expect(peer.messageCount == 3)
-                // A moment of idleness, which a busy machine may stretch, ends a connection.
-                #expect(peer.connectionCount < 3)
+                #expect(peer.connectionCount == 1)
             }
         }
     }
 
     @Test("Who waits for a place at a site holds up no stop, and its mail stays")
     func stoppedInLine() async throws {
-        try await ScriptedPeer.with([.on(.endOfData, .wait(.seconds(2)), .proceed)]) { peer in
+        try await ScriptedPeer.with([.on(.endOfData, .stall(.seconds(120)), .proceed)]) { peer in
             try await DeliveryFixture.run(
                 [("bravo.test", peer), ("charlie.test", peer)], { $0.maxConnectionsPerSite = 1 }
             ) { queue in
@@ -196,10 +203,11 @@ struct DestinationTests {
                 async let firstRuns: Void = first.run()
                 #expect(await peer.wait { $0.commands.contains { $0.hasPrefix("MAIL") } })
                 async let secondRuns: Void = second.run()
-                try await Task.sleep(for: .milliseconds(300))
+                #expect(try await queue.waitUntilAwaited(peer))
                 await second.stop()
                 await secondRuns
-                #expect(peer.messageCount == 0 || peer.connectionCount == 1)
+                #expect(peer.connectionCount == 1)
+                peer.endStalls()
                 await firstRuns
                 #expect(peer.received.map(\.recipients) == [["bob@bravo.test"]])
                 #expect(try await queue.waiting() == 1)
@@ -289,7 +297,7 @@ struct DestinationTests {
         try await ScriptedPeer.with([.on(.greeting, .wait(.seconds(3600)))]) { silent in
             try await ScriptedPeer.with { peer in
                 try await DeliveryFixture.run(
-                    domains.map { ($0, silent) } + [("bravo.test", peer)], { $0.greetingTimeout = .seconds(2) }
+                    domains.map { ($0, silent) } + [("bravo.test", peer)], { $0.greetingTimeout = .seconds(5) }
                 ) { queue in
                     let supervisor = TaskSupervisor(backlog: 100, atOnce: 3)
                     async let running: Void = supervisor.run()
@@ -303,10 +311,16 @@ struct DestinationTests {
                     supervisor.close()
                     await running
                     #expect(peer.messageCount == 1)
-                    #expect(silent.connectionCount <= 6, "\(silent.connectionCount) of 12 were tried")
                     let waiting = try await queue.listing()
                     #expect(waiting.count == 12)
                     #expect(waiting.allSatisfy { $0.attempts == 1 && $0.lastReason == "connection-timeout" })
+                    // Two may be tried at once, beside which all others are told. How many come while those wait is a matter of time.
+                    var told = 0
+                    for entry in waiting {
+                        let last = try await queue.environment.store.trace(of: entry.key.message).last
+                        if last?.reply?.contains("as another connection") == true { told += 1 }
+                    }
+                    #expect(told > 0 && silent.connectionCount == 12 - told, "\(silent.connectionCount), \(told)")
                 }
             }
         }
@@ -323,7 +337,7 @@ struct DestinationTests {
                 let firstRuns = Task { await first.run() }
                 #expect(await silent.wait { $0.connectionCount == 1 })
                 let secondRuns = Task { await second.run() }
-                try await Task.sleep(for: .milliseconds(500))
+                #expect(try await queue.waitUntilAwaited(silent))
                 queue.environment.sites.look(at: .now)
                 #expect(await second.wake(), "it waits")
                 queue.environment.sites.look(at: .now + SiteLine.longestWait)

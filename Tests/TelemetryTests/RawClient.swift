@@ -35,6 +35,9 @@ struct RawClient {
 
     func endSending() { self.channel.close(mode: .output, promise: nil) }
 
+    /// Goes away at once, whatever is under way.
+    func leave() { self.channel.close(promise: nil) }
+
     /// All that comes until the server ends its side or the connection; that must happen in time.
     func received(within time: Duration) async throws -> String {
         try? await self.channel.setOption(.autoRead, value: true).get()

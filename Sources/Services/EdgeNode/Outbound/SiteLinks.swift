@@ -43,9 +43,14 @@ final class SiteLinks: Sendable {
     }
 
     private let sites: SiteTable
+    private let idleTime: Duration
     private let state = Mutex(State())
 
-    init(sites: SiteTable) { self.sites = sites }
+    /// - Parameter idleTime: for so long a connection is kept.
+    init(sites: SiteTable, idleTime: Duration = DeliveryEnvironment.connectionIdleTime) {
+        self.sites = sites
+        self.idleTime = idleTime
+    }
 
     /// Keeps a connection for a moment, unless somebody waits for its place who cannot use it. Call it on the connection's
     /// event loop.
@@ -66,7 +71,7 @@ final class SiteLinks: Sendable {
             guard !state.isClosed else { return false }
             let id = state.nextID
             state.nextID += 1
-            let expiry = eventLoop.scheduleTask(in: TimeAmount(DeliveryEnvironment.connectionIdleTime)) {
+            let expiry = eventLoop.scheduleTask(in: TimeAmount(self.idleTime)) {
                 self.expire(key, id)
             }
             state.idle[key, default: []].append(Idle(id: id, site: link.place.site, link: bound, expiry: expiry))

@@ -88,7 +88,7 @@ public final class ScriptedPeer: Sendable {
     public func follow(_ rules: [ScriptedRule]) { self.ledger.replaceRules(rules) }
 
     /// Waits until `condition` holds; `false` when time is up.
-    public func wait(within limit: Duration = .seconds(15), until condition: (ScriptedPeer) -> Bool) async -> Bool {
+    public func wait(within limit: Duration = .seconds(60), until condition: (ScriptedPeer) -> Bool) async -> Bool {
         let deadline = ContinuousClock.now + limit
         while !condition(self) {
             guard ContinuousClock.now < deadline else { return false }

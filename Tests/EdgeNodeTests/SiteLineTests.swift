@@ -23,17 +23,20 @@ struct SiteLineTests {
 
         /// The nth domain asks for a connection to an address; `nil` where it waits now.
         mutating func ask(
-            _ number: Int, at address: IPAddress = .v4(0xC000_0201), for customer: SiteCustomer = customer()
+            _ number: Int, at address: IPAddress = .v4(0xC000_0201), for customer: SiteCustomer = customer(),
+            share: PoolShare = .all
         ) -> SiteLine.Answer? {
             let (site, targets) = (
                 ReceivingSite.address(.v4(UInt32(number))), [ConnectionTarget(address, 25, by: [self.way])]
             )
-            let (answer, limit) = self.line.ask(site, at: targets, for: customer, isPatient: false, now: self.now)
+            let (answer, limit) = self.line.ask(
+                site, at: targets, for: customer, isPatient: false, share: share, now: self.now)
             if case .granted(let grant)? = answer { self.grants.append(grant) }
             guard answer == nil else { return answer }
             customer.add(1)
             let waiter = SiteWaiter(
-                customer: customer, targets: targets, isPatient: false, limit: limit, since: self.now, resume: { _ in })
+                customer: customer, targets: targets, isPatient: false, share: share, limit: limit, since: self.now,
+                resume: { _ in })
             self.line.append(waiter, at: site, now: self.now)
             return nil
         }
@@ -212,6 +215,81 @@ struct SiteLineTests {
         world.line.admission.delivered(grant, at: world.now)
         let told = world.line.admit(after: grant, isProven: true, at: world.now)
         #expect(told.count == 1)
+    }
+
+    // MARK: Mail without a sender
+
+    /// A connection ends. The shares of those who have their turn then.
+    private func end(_ world: inout World, _ grant: ConnectionGrant) -> [PoolShare] {
+        world.now = world.now + .seconds(1)
+        world.line.admission.close(grant, wasEstablished: false, at: world.now)
+        let told = world.line.admit(after: grant, at: world.now) + world.line.look(at: world.now)
+        let grants = told.compactMap { if case .granted(let grant) = $0.1 { grant } else { nil } }
+        world.grants += grants
+        return grants.map(\.share)
+    }
+
+    @Test(
+        "Mail that came later has its turn before mail without a sender, which has its own after all of that (field A3)"
+    )
+    func nullSendersLast() {
+        var world = World()
+        let full = (0..<100).filter { world.ask($0, at: Self.address($0)) == nil }
+        #expect(full.count > 50)
+        for number in 100..<110 { #expect(world.ask(number, at: Self.address(number), share: .nullSender) == nil) }
+        var turns: [PoolShare] = []
+        while turns.count < full.count + 10, !world.grants.isEmpty {
+            turns += self.end(&world, world.grants.removeFirst())
+        }
+        #expect(turns == full.map { _ in .all } + [PoolShare](repeating: .nullSender, count: 10))
+    }
+
+    @Test("At one site, and on one event loop, other mail is first (field A3)")
+    func firstAtSite() throws {
+        var world = World()
+        for _ in 0..<2 { _ = world.ask(1) }
+        let reports = (0..<8).map { _ in world.ask(1, share: .nullSender) }
+        #expect(reports.allSatisfy { $0 == nil })
+        let customer = World.customer()
+        #expect(world.ask(1, for: customer) == nil)
+        #expect(self.end(&world, world.grants[0]) == [.all])
+        #expect(customer.places == 1)
+    }
+
+    @Test("A destination that waits with mail without a sender waits with other mail as well (field A3)")
+    func sameDestination() {
+        var world = World()
+        for _ in 0..<2 { _ = world.ask(1) }
+        _ = world.line.succeeded(world.grants[0], at: world.now)
+        _ = world.line.admission.turnedAway(world.grants[1], inSilence: false, at: world.now)
+        let customer = World.customer()
+        #expect(world.ask(1, for: customer, share: .nullSender) == nil)
+        guard case .full? = world.ask(1, for: customer, share: .nullSender) else {
+            Issue.record("one report waits for the others")
+            return
+        }
+        #expect(world.ask(1, for: customer) == nil)
+        guard case .full? = world.ask(1, for: customer) else {
+            Issue.record("one message waits for the others")
+            return
+        }
+        #expect(customer.places == 2)
+    }
+
+    @Test("Reports that wait for their half let connections for reports give way, and no others (field A3)")
+    func givesWay() {
+        var world = World()
+        for number in 0..<200 {
+            world.now = world.now + .milliseconds(100)
+            _ = world.ask(number, at: Self.address(number), share: .nullSender)
+        }
+        #expect(world.grants.count == 25 && world.line.shortage.nullSenders == 175)
+        _ = world.ask(300, at: Self.address(300))
+        world.now = world.now + .seconds(8)
+        let patience = [world.grants[0], world.grants[25]].map {
+            world.line.patience(with: $0, in: .opening(hasGreeted: false), at: world.now)
+        }
+        #expect(patience == [.giveWay, .stay])
     }
 
     @Test("Who waits for a narrowed address has its turn when time has widened the window (field B1)")

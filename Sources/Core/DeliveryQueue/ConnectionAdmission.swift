@@ -25,6 +25,10 @@ public struct ConnectionAdmission: Sendable {
         case network
         /// As many are being opened as may be to hosts of this standing, or hosts that have not taken mail yet have all that they may.
         case pool(HostStanding)
+        /// Mail without a sender has its half of what hosts that have not taken mail yet may have in the network.
+        case nullSenderNetwork
+        /// Mail without a sender has its half of a pool.
+        case nullSenderPool(HostStanding)
         /// The node has as many as it may.
         case node
 
@@ -37,12 +41,12 @@ public struct ConnectionAdmission: Sendable {
         private var distance: Int {
             switch self {
             case .node: 0
-            case .pool(.proven): 1
-            case .pool(.fresh): 2
-            case .network: 3
+            case .pool(.proven), .nullSenderPool(.proven): 1
+            case .pool(.fresh), .nullSenderPool(.fresh): 2
+            case .network, .nullSenderNetwork: 3
             case .address(isGrowing: true): 4
             case .address(isGrowing: false): 5
-            case .pool(.silent): 6
+            case .pool(.silent), .nullSenderPool(.silent): 6
             case .site: 7
             }
         }
@@ -58,6 +62,10 @@ public struct ConnectionAdmission: Sendable {
         case network(HostNetwork)
         /// One to a host of this standing must end, be open or be proven.
         case pool(HostStanding)
+        /// One for mail without a sender, to a stranger's host in this network, must end or be proven.
+        case nullSenderNetwork(HostNetwork)
+        /// One for mail without a sender, to a host of this standing, must end, be open or be proven.
+        case nullSenderPool(HostStanding)
         /// Any connection must end.
         case node
     }
@@ -133,7 +141,7 @@ public struct ConnectionAdmission: Sendable {
     private var sites: SiteLedger
     private var doors: [Door: Entry] = [:]
     private var shares: FairShares<ReceivingSite>
-    private var pools: ConnectionPools
+    private var pools: DividedPools
     private var siteStandings = HostHistory<ReceivingSite>()
     private var addressStandings = HostHistory<IPAddress>()
     private var records: [UInt64: Record] = [:]
@@ -148,7 +156,7 @@ public struct ConnectionAdmission: Sendable {
     public init(limits: SiteLimits, connections: Int) {
         self.sites = SiteLedger(limits: limits)
         self.shares = FairShares(connections)
-        self.pools = ConnectionPools(
+        self.pools = DividedPools(
             connections: connections, firstLook: Self.hurriedLook, longestLook: Self.longestLook)
     }
 
@@ -156,12 +164,12 @@ public struct ConnectionAdmission: Sendable {
 
     /// A connection to the first of these addresses that has room.
     public mutating func open(
-        _ site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
+        _ site: ReceivingSite, at targets: [ConnectionTarget], for share: PoolShare = .all, now: MonotonicInstant
     ) -> Answer {
-        switch self.search(site, targets, now) {
+        switch self.search(site, targets, share, now) {
         case .found(let target, let egress, let standing):
             guard self.shares.take(site) else { return .full(.node) }
-            return .granted(self.open(site, target, egress, standing, now: now))
+            return .granted(self.open(site, target, egress, standing, share, now: now))
         case .full(let limit, _): return .full(limit)
         case .resting(let time): return .resting(time)
         }
@@ -170,13 +178,15 @@ public struct ConnectionAdmission: Sendable {
     /// What keeps a connection to any of these addresses from being opened, for each address the first obstacle; empty where one
     /// may be opened, or where only time helps.
     public func obstacles(
-        to site: ReceivingSite, at targets: [ConnectionTarget], now: MonotonicInstant
+        to site: ReceivingSite, at targets: [ConnectionTarget], for share: PoolShare = .all, now: MonotonicInstant
     ) -> Set<Obstacle> {
-        if case .full(_, let obstacles) = self.search(site, targets, now) { return obstacles }
+        if case .full(_, let obstacles) = self.search(site, targets, share, now) { return obstacles }
         return []
     }
 
-    private func search(_ site: ReceivingSite, _ targets: [ConnectionTarget], _ now: MonotonicInstant) -> Search {
+    private func search(
+        _ site: ReceivingSite, _ targets: [ConnectionTarget], _ share: PoolShare, _ now: MonotonicInstant
+    ) -> Search {
         var (limit, rest, obstacles): (Limit?, Duration?, Set<Obstacle>) = (nil, nil, [])
         for target in targets {
             var ways = target.ways
@@ -186,15 +196,10 @@ public struct ConnectionAdmission: Sendable {
                 case .free:
                     let standing = self.standing(of: site, at: target.address, now: now)
                     let network = HostNetwork(of: target.address)
-                    if !self.pools.allows(standing, in: network) {
-                        limit = Limit.nearer(.network, limit)
-                        obstacles.insert(.network(network))
-                    } else if !self.pools.allows(standing, at: now) {
-                        limit = Limit.nearer(.pool(standing), limit)
-                        obstacles.insert(.pool(standing))
-                    } else {
-                        return self.shares.allows(site) ? .found(target, egress, standing) : .full(.node, [.node])
-                    }
+                    guard let (full, obstacle) = self.pools.obstacle(to: standing, in: network, for: share, at: now)
+                    else { return self.shares.allows(site) ? .found(target, egress, standing) : .full(.node, [.node]) }
+                    limit = Limit.nearer(full, limit)
+                    obstacles.insert(obstacle)
                 case .full(let isGrowing):
                     limit = Limit.nearer(.address(isGrowing: isGrowing), limit)
                     obstacles.insert(.address(target.address))
@@ -209,26 +214,26 @@ public struct ConnectionAdmission: Sendable {
 
     private mutating func open(
         _ site: ReceivingSite, _ target: ConnectionTarget, _ egress: Egress, _ standing: HostStanding,
-        now: MonotonicInstant
+        _ share: PoolShare, now: MonotonicInstant
     ) -> ConnectionGrant {
         self.sweep(at: now)
         self.sites.open(site, by: egress, at: now)
         self.doors[Door(target, egress), default: Entry(lastUsed: now)].window.began()
         let network = HostNetwork(of: target.address)
-        self.pools.began(standing, in: network, at: now)
+        self.pools.began(standing, in: network, for: share, at: now)
         self.nextID += 1
         self.records[self.nextID] = Record(
             standing: standing, network: network, since: now, isUnproven: standing != .proven)
         return ConnectionGrant(
-            id: self.nextID, site: site, address: target.address, port: target.port, egress: egress)
+            id: self.nextID, site: site, address: target.address, port: target.port, egress: egress, share: share)
     }
 
     /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all, each with the most
     /// in one network.
     public static func poolSizes(
-        connections: Int
+        connections: Int, share: PoolShare = .all
     ) -> (opening: Int, openingPerNetwork: Int, unproven: Int, unprovenPerNetwork: Int) {
-        let pools = ConnectionPools(connections: connections, firstLook: hurriedLook, longestLook: longestLook)
+        let pools = DividedPools(connections: connections, firstLook: hurriedLook, longestLook: longestLook)[share]
         return (pools.opening.limit, pools.openingPerNetwork, pools.unproven.limit, pools.unprovenPerNetwork)
     }
 
@@ -248,8 +253,10 @@ public struct ConnectionAdmission: Sendable {
     public func mayBeGone(_ obstacle: Obstacle, at now: MonotonicInstant) -> Bool {
         switch obstacle {
         case .site, .address: true
-        case .network(let network): self.pools.allows(.fresh, in: network)
-        case .pool(let standing): self.pools.allows(standing, at: now)
+        case .network(let network): self.pools.all.allows(.fresh, in: network)
+        case .pool(let standing): self.pools.all.allows(standing, at: now)
+        case .nullSenderNetwork(let network): self.pools.nullSender.allows(.fresh, in: network)
+        case .nullSenderPool(let standing): self.pools.nullSender.allows(standing, at: now)
         case .node: self.shares.hasFree
         }
     }
@@ -294,7 +301,7 @@ public struct ConnectionAdmission: Sendable {
     /// - Parameters:
     ///   - phase: what the host is waited for.
     ///   - strangers: those that wait for the pools of hosts that are not proven and of which nothing is known, or for the
-    ///     connection's network.
+    ///     connection's network; behind a connection for mail without a sender also those that wait for its half of these.
     ///   - others: all that wait for the same as this one, or for any connection at all.
     public mutating func patience(
         with grant: ConnectionGrant, in phase: ConnectionPhase, strangers: Int, others: (HostStanding) -> Int,
@@ -311,7 +318,7 @@ public struct ConnectionAdmission: Sendable {
                 self.leaves(grant)
                 return .timeIsUp
             }
-            let look = strangers > self.pools.opening.limit ? Self.hurriedLook : Self.firstLook
+            let look = strangers > self.pools[grant.share].opening.limit ? Self.hurriedLook : Self.firstLook
             guard record.standing == .fresh, !hasGreeted, !record.hasGreeted, waited >= look,
                 strangers > self.leaving
             else { return .stay }
@@ -322,7 +329,7 @@ public struct ConnectionAdmission: Sendable {
             guard record.isUnproven else { return .stay }
             self.noteEnding(grant, isEnding && stalled >= Self.longestLook)
             let isOverdue = stalled >= Self.longestLook || now - record.since >= Self.longestTalk
-            guard isOverdue, strangers > self.leaving, !isEnding || self.ending > self.pools.mostEnding else {
+            guard isOverdue, strangers > self.leaving, !isEnding || self.ending > self.pools.all.mostEnding else {
                 return .stay
             }
             self.leaves(grant)
@@ -355,7 +362,7 @@ public struct ConnectionAdmission: Sendable {
     private mutating func greeted(_ grant: ConnectionGrant) {
         guard let record = self.records[grant.id], record.isBeingOpened, !record.hasGreeted else { return }
         self.records[grant.id]?.hasGreeted = true
-        self.pools.openingEnded(record.standing, in: record.network)
+        self.pools.openingEnded(record.standing, in: record.network, for: grant.share)
     }
 
     private mutating func openingEnded(_ grant: ConnectionGrant) {
@@ -366,7 +373,7 @@ public struct ConnectionAdmission: Sendable {
     private mutating func unprovenEnded(_ grant: ConnectionGrant) {
         guard let record = self.records[grant.id], record.isUnproven else { return }
         self.records[grant.id]?.isUnproven = false
-        self.pools.unprovenEnded(in: record.network)
+        self.pools.unprovenEnded(in: record.network, for: grant.share)
     }
 
     /// It is closed.

@@ -41,4 +41,6 @@ public struct ConnectionGrant: Hashable, Sendable {
     public let port: UInt16
     /// Where it comes from.
     public let egress: Egress
+    /// For whose mail it was opened.
+    public let share: PoolShare
 }

@@ -132,11 +132,13 @@ public enum VerificationLimitLabel: String, MetricLabel {
     case all, domain, unanswered
 }
 
-/// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, the node's connections, the
-/// number that an address takes, or the number of domains under way.
+/// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, the half of these that mail
+/// without a sender may have, the node's connections, the number that an address takes, or the number of domains under way.
 public enum DeliveryLimitLabel: String, MetricLabel {
     public static let labelName = "limit"
-    case pool, network, node, address, destinations
+    case pool, network
+    case nullSenders = "null_senders"
+    case node, address, destinations
 }
 
 /// The requirement of one MX host, as in `DANERequirement`.

@@ -9,6 +9,8 @@ struct ConnectionShortage: Hashable, Sendable {
     var pool = 0
     /// Strangers' hosts in one network have.
     var network = 0
+    /// Mail without a sender has its half of what these have.
+    var nullSenders = 0
     /// The node has.
     var node = 0
     /// The address takes no more.
@@ -19,6 +21,7 @@ struct ConnectionShortage: Hashable, Sendable {
 struct ConnectionBudgets: Sendable {
     var pool: String
     var network: String
+    var nullSenders: String
     var node: String
     var destinations: String
 
@@ -27,6 +30,8 @@ struct ConnectionBudgets: Sendable {
         let sizes = ConnectionAdmission.poolSizes(connections: connections)
         self.pool = "\(sizes.opening) being opened, \(sizes.unproven) in all"
         self.network = "\(sizes.openingPerNetwork) being opened, \(sizes.unprovenPerNetwork) in all"
+        let half = ConnectionAdmission.poolSizes(connections: connections, share: .nullSender)
+        self.nullSenders = "\(half.opening) being opened, \(half.unproven) in all"
         self.node = "\(connections)"
         self.destinations = "\(destinations)"
     }
@@ -63,6 +68,7 @@ final class ConnectionShortages: Sendable {
         let gauge = self.metrics.deliveriesAwaiting
         gauge[.pool].set(waiting.pool)
         gauge[.network].set(waiting.network)
+        gauge[.nullSenders].set(waiting.nullSenders)
         gauge[.node].set(waiting.node)
         gauge[.address].set(waiting.address)
         self.state.withLock { $0.waiting = waiting }
@@ -81,7 +87,8 @@ final class ConnectionShortages: Sendable {
         let changes = self.state.withLock { state in
             // Who waits for an address waits for its host, which is no limit of ours.
             let counts: [(DeliveryLimitLabel, Int)] = [
-                (.pool, state.waiting.pool), (.network, state.waiting.network), (.node, state.waiting.node),
+                (.pool, state.waiting.pool), (.network, state.waiting.network),
+                (.nullSenders, state.waiting.nullSenders), (.node, state.waiting.node),
                 (.destinations, state.destinations),
             ]
             return counts.compactMap { limit, count -> (DeliveryLimitLabel, Change)? in
@@ -111,6 +118,7 @@ final class ConnectionShortages: Sendable {
         case .pool: ("connections to receiving hosts that have not taken mail lately", self.budgets.pool, setting)
         case .network:
             ("connections to such hosts of one network", self.budgets.network, setting)
+        case .nullSenders: ("connections for mail without a sender", self.budgets.nullSenders, setting)
         case .node: ("connections to receiving hosts", self.budgets.node, setting)
         case .address: ("connections to an address", "as found out", "none")
         case .destinations: ("places for domains under way", self.budgets.destinations, "none")

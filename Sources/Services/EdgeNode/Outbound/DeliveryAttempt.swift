@@ -181,7 +181,7 @@ struct DeliveryAttempt {
         let targets = addresses.map { self.environment.target($0, host.port) }
         let opened = await self.environment.sites.open(
             self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,
-            whenFull: self.environment.links.close(idleAt:))
+            share: self.entry.sender.isEmpty ? .nullSender : .all, whenFull: self.environment.links.close(idleAt:))
         switch opened {
         case .place(let place):
             guard await self.isCurrent(host, at: place.address) else { return self.endForNewRoute }

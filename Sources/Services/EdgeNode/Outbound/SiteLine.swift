@@ -30,6 +30,11 @@ struct SiteLine {
     private static let looksAtSite = 4
     /// So many sites are looked at in one event that may not go on; what is left is looked at by the next `look`.
     private static let looksAtOnce = 16
+    private static let standings: [HostStanding] = [.proven, .fresh, .silent]
+    /// What takes more as time passes: the pools of strangers.
+    private static let paced: [Obstacle] = [
+        .pool(.fresh), .pool(.silent), .nullSenderPool(.fresh), .nullSenderPool(.silent),
+    ]
     /// How often addresses that turned us away are looked at: their windows widen by time.
     private static let wideningInterval = Duration.seconds(1)
 
@@ -70,8 +75,12 @@ struct SiteLine {
     /// How many wait for each limit that all share.
     var shortage: ConnectionShortage {
         ConnectionShortage(
-            pool: [.proven, .fresh, .silent].reduce(0) { $0 + self.waiters.count(.pool($1)) },
-            network: self.waiters.count(.network), node: self.waiters.count(.node),
+            pool: Self.standings.reduce(0) { $0 + self.waiters.count(.pool($1)) },
+            network: self.waiters.count(.network),
+            nullSenders: Self.standings.reduce(self.waiters.count(.nullSenderNetwork)) {
+                $0 + self.waiters.count(.nullSenderPool($1))
+            },
+            node: self.waiters.count(.node),
             address: self.waiters.count(.address(isGrowing: true)) + self.waiters.count(.address(isGrowing: false)))
     }
 
@@ -83,13 +92,18 @@ struct SiteLine {
         with grant: ConnectionGrant, in phase: ConnectionPhase, at now: MonotonicInstant
     ) -> ConnectionAdmission.Patience {
         let (waiters, network) = (self.waiters, HostNetwork(of: grant.address))
-        let strangers = waiters.count(.pool(.fresh)) + waiters.count(in: network)
+        // Its place is of use to all who wait for its pool, and in the half for mail without a sender to those who wait for that.
+        func inPool(_ standing: HostStanding) -> Int {
+            waiters.count(.pool(standing)) + (grant.share == .all ? 0 : waiters.count(.nullSenderPool(standing)))
+        }
+        let inNetwork =
+            waiters.count(in: network) + (grant.share == .all ? 0 : waiters.count(in: network, for: .nullSender))
+        let strangers = inPool(.fresh) + inNetwork
         let (node, here) = (waiters.count(.node), waiters.count(at: grant.address))
         return self.admission.patience(
             with: grant, in: phase, strangers: strangers,
             others: { standing in
-                let peers =
-                    standing == .proven ? waiters.count(.pool(.proven)) : strangers + waiters.count(.pool(.silent))
+                let peers = standing == .proven ? inPool(.proven) : strangers + inPool(.silent)
                 return node + here + peers
             }, at: now)
     }
@@ -99,19 +113,28 @@ struct SiteLine {
     /// What is said to who asks for a place now; `nil` when it may wait, for the limit that is given.
     mutating func ask(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
-        now: MonotonicInstant
+        share: PoolShare = .all, now: MonotonicInstant
     ) -> (Answer?, ConnectionAdmission.Limit) {
-        switch self.admission.open(site, at: targets, now: now) {
+        switch self.admission.open(site, at: targets, for: share, now: now) {
         case .granted(let grant):
             customer.add(1)
             self.settle(site, at: now)
             return (.granted(grant), .node)
         case .resting(let time): return (.resting(time), .node)
         case .full(let limit):
-            guard isPatient || limit == .address(isGrowing: true) || !customer.isPresent else { return (.full, limit) }
+            guard isPatient || limit == .address(isGrowing: true) || !self.isServed(customer, share) else {
+                return (.full, limit)
+            }
             guard let (address, failure) = self.failures.failure(among: targets, at: now) else { return (nil, limit) }
             return (self.tell(customer, of: address, failure, isPatient: isPatient, at: now), limit)
         }
+    }
+
+    /// A destination has a place, or waits for one. Where it waits only for mail without a sender, it is not served for other mail,
+    /// which would have its turn much sooner.
+    private func isServed(_ customer: SiteCustomer, _ share: PoolShare) -> Bool {
+        guard share == .all else { return customer.isPresent }
+        return customer.places > self.waiters.all(of: customer).count { $0.share == .nullSender }
     }
 
     mutating func append(_ waiter: Waiter, at site: ReceivingSite, now: MonotonicInstant) {
@@ -144,7 +167,8 @@ struct SiteLine {
         let candidates =
             customer.map { self.waiters.all(of: $0).reversed() } ?? self.waiters.findingOut(at: site)
         var removed: [Waiter] = []
-        for waiter in candidates where !waiter.isPatient && self.waiters.site(of: waiter) == site {
+        let (last, first) = (candidates.filter { $0.share == .all }, candidates.filter { $0.share == .nullSender })
+        for waiter in first + last where !waiter.isPatient && self.waiters.site(of: waiter) == site {
             // While it waits it is one of those that it has.
             if waiter.customer.places > 1 {
                 self.waiters.remove(waiter)
@@ -230,10 +254,13 @@ struct SiteLine {
             // It may have another rank.
             self.settle(grant.site, at: now)
         }
-        let obstacles: [Obstacle] = [
-            .address(grant.address), .node, .pool(.proven), .network(HostNetwork(of: grant.address)), .pool(.fresh),
-            .pool(.silent),
+        let network = HostNetwork(of: grant.address)
+        var obstacles: [Obstacle] = [
+            .address(grant.address), .node, .pool(.proven), .network(network), .pool(.fresh), .pool(.silent),
         ]
+        if grant.share == .nullSender {
+            obstacles += [.nullSenderNetwork(network)] + Self.standings.map { .nullSenderPool($0) }
+        }
         for obstacle in obstacles { told += self.admit(waitingFor: obstacle, &looks, at: now) }
         self.settle(grant.site, at: now)
         return told
@@ -244,8 +271,7 @@ struct SiteLine {
         var told: [(Waiter, Answer)] = []
         var looks = Self.looksAtOnce
         for site in exchange(&self.unsettled, with: []) { told += self.admit(at: site, at: now) }
-        // Pools of strangers take more as time passes.
-        for obstacle in exchange(&self.unfinished, with: []).union([.pool(.fresh), .pool(.silent)]) {
+        for obstacle in exchange(&self.unfinished, with: []).union(Self.paced) {
             told += self.admit(waitingFor: obstacle, &looks, at: now)
         }
         guard now >= self.lastWidening + Self.wideningInterval else { return told }
@@ -297,7 +323,7 @@ struct SiteLine {
         while told.count < count, rest.count < Self.looksAtSite,
             let waiter = self.waiters.first(rest.count + 1, at: site).dropFirst(rest.count).first
         {
-            switch self.admission.open(site, at: waiter.targets, now: now) {
+            switch self.admission.open(site, at: waiter.targets, for: waiter.share, now: now) {
             case .granted(let grant):
                 waiter.customer.add(1)
                 self.waiters.remove(waiter)
@@ -330,7 +356,7 @@ struct SiteLine {
         var after: Position?
         if let waiter = first.first {
             var obstacles = first.reduce(into: Set<Obstacle>()) {
-                $0.formUnion(self.admission.obstacles(to: site, at: $1.targets, now: now))
+                $0.formUnion(self.admission.obstacles(to: site, at: $1.targets, for: $1.share, now: now))
             }
             // Its turn is about to come, or it is looked at soon.
             if obstacles.isEmpty {
@@ -342,7 +368,7 @@ struct SiteLine {
             after = Position(
                 obstacles: obstacles,
                 rank: SiteRank(
-                    standing: self.standing(of: site, at: waiter.targets, now: now),
+                    share: waiter.share, standing: self.standing(of: site, at: waiter.targets, now: now),
                     count: self.admission.count(of: site))
             )
         }

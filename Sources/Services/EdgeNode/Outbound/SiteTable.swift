@@ -51,12 +51,14 @@ final class SiteTable: Sendable {
     ///
     /// - Parameters:
     ///   - isPatient: wait for it even if the destination has another.
+    ///   - share: for whose mail it is.
     ///   - whenFull: called before waiting; places that are kept for nobody may be given back now.
     func open(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
-        whenFull: (ReceivingSite) -> Void
+        share: PoolShare = .all, whenFull: (ReceivingSite) -> Void
     ) async -> Opened {
-        switch await self.ask(site, at: targets, for: customer, isPatient: isPatient, whenFull: whenFull) {
+        switch await self.ask(site, at: targets, for: customer, isPatient: isPatient, share: share, whenFull: whenFull)
+        {
         case .full: return .full
         case .resting(let time): return .resting(time)
         case .link: return .link
@@ -73,18 +75,20 @@ final class SiteTable: Sendable {
 
     private func ask(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
-        whenFull: (ReceivingSite) -> Void
+        share: PoolShare, whenFull: (ReceivingSite) -> Void
     ) async -> SiteLine.Answer {
         await withCheckedContinuation { continuation in
             let (answer, shortage) = self.state.withLock { state -> (SiteLine.Answer?, ConnectionShortage) in
                 let now = MonotonicInstant.now
                 guard !customer.isWithdrawn.load(ordering: .relaxed) else { return (.withdrawn, state.shortage) }
-                let (answer, limit) = state.ask(site, at: targets, for: customer, isPatient: isPatient, now: now)
+                let (answer, limit) = state.ask(
+                    site, at: targets, for: customer, isPatient: isPatient, share: share, now: now)
                 if answer == nil {
                     customer.add(1)
                     state.append(
                         SiteLine.Waiter(
-                            customer: customer, targets: targets, isPatient: isPatient, limit: limit, since: now,
+                            customer: customer, targets: targets, isPatient: isPatient, share: share, limit: limit,
+                            since: now,
                             resume: { continuation.resume(returning: $0) }), at: site, now: now)
                 }
                 return (answer, state.shortage)

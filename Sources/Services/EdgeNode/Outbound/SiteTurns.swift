@@ -1,19 +1,22 @@
 import DeliveryQueue
 
-/// How soon a site has its turn. Hosts that have taken mail lately come first, and those that said nothing last; of equals, who has
-/// the fewest connections.
+/// How soon a site has its turn. Mail without a sender comes last. Before that, hosts that have taken mail lately come first, and
+/// those that said nothing last; of equals, who has the fewest connections.
 struct SiteRank: Hashable, Comparable {
+    /// `nullSender` where nothing else waits there.
+    let share: PoolShare
     let standing: HostStanding
     /// Connections that the site has.
     let count: Int
 
     static func < (left: Self, right: Self) -> Bool { left.order < right.order }
 
-    private var order: (Int, Int) {
-        switch self.standing {
-        case .proven: (0, self.count)
-        case .fresh: (1, self.count)
-        case .silent: (2, self.count)
+    private var order: (Int, Int, Int) {
+        let share = self.share == .all ? 0 : 1
+        return switch self.standing {
+        case .proven: (share, 0, self.count)
+        case .fresh: (share, 1, self.count)
+        case .silent: (share, 2, self.count)
         }
     }
 }

@@ -9,18 +9,21 @@ struct SiteWaiter {
     let targets: [ConnectionTarget]
     /// It waits even if its destination has a place.
     let isPatient: Bool
+    /// For whose mail it waits.
+    let share: PoolShare
     /// What it waits for.
     fileprivate(set) var limit: ConnectionAdmission.Limit
     let since: MonotonicInstant
     let resume: @Sendable (SiteLine.Answer) -> Void
 
     init(
-        customer: SiteCustomer, targets: [ConnectionTarget], isPatient: Bool, limit: ConnectionAdmission.Limit,
-        since: MonotonicInstant, resume: @escaping @Sendable (SiteLine.Answer) -> Void
+        customer: SiteCustomer, targets: [ConnectionTarget], isPatient: Bool, share: PoolShare = .all,
+        limit: ConnectionAdmission.Limit, since: MonotonicInstant, resume: @escaping @Sendable (SiteLine.Answer) -> Void
     ) {
         self.customer = customer
         self.targets = targets
         self.isPatient = isPatient
+        self.share = share
         self.limit = limit
         self.since = since
         self.resume = resume
@@ -33,11 +36,39 @@ struct SiteWaiter {
 }
 
 /// Who waits for a connection to which site, found by all that may end the wait. Bounded by the workers under way.
+///
+/// At a site those come last, however long they have waited, who wait for mail without a sender.
 struct SiteWaiters {
+    /// Those who wait at one site.
+    private struct Line {
+        private var numbers = WaitingLine<UInt64>()
+        private var nullSenders = WaitingLine<UInt64>()
+
+        var isEmpty: Bool { self.numbers.isEmpty && self.nullSenders.isEmpty }
+
+        var first: UInt64? { self.numbers.first ?? self.nullSenders.first }
+
+        func prefix(_ count: Int) -> [UInt64] {
+            let first = self.numbers.prefix(count)
+            return first.count < count ? first + self.nullSenders.prefix(count - first.count) : first
+        }
+
+        mutating func append(_ waiter: SiteWaiter) {
+            switch waiter.share {
+            case .all: self.numbers.append(waiter.number)
+            case .nullSender: self.nullSenders.append(waiter.number)
+            }
+        }
+
+        mutating func remove(_ number: UInt64) {
+            if !self.numbers.remove(number) { self.nullSenders.remove(number) }
+        }
+    }
+
     private struct Site {
-        var line = WaitingLine<UInt64>()
+        var line = Line()
         /// The same, by the event loop of their customers.
-        var ofEventLoop: [ObjectIdentifier: WaitingLine<UInt64>] = [:]
+        var ofEventLoop: [ObjectIdentifier: Line] = [:]
         var findingOut: Set<UInt64> = []
     }
 
@@ -47,7 +78,8 @@ struct SiteWaiters {
     private var ofCustomer: [ObjectIdentifier: WaitingLine<UInt64>] = [:]
     /// Those who wait until one of their addresses takes more, by address.
     private var atAddress: [IPAddress: WaitingLine<UInt64>] = [:]
-    private var atNetwork: [HostNetwork: Int] = [:]
+    /// Those who wait until one of their networks takes more, by that.
+    private var atNetwork: [ConnectionAdmission.Obstacle: Int] = [:]
     private var counts: [ConnectionAdmission.Limit: Int] = [:]
     private var nextNumber: UInt64 = 0
 
@@ -64,18 +96,20 @@ struct SiteWaiters {
 
     func count(at address: IPAddress) -> Int { self.atAddress[address]?.count ?? 0 }
 
-    /// How many wait for a connection to a stranger's host in this network.
-    func count(in network: HostNetwork) -> Int { self.atNetwork[network, default: 0] }
+    /// How many wait for a connection to a stranger's host in this network; of mail without a sender, those who wait for its half.
+    func count(in network: HostNetwork, for share: PoolShare = .all) -> Int {
+        self.atNetwork[share == .all ? .network(network) : .nullSenderNetwork(network), default: 0]
+    }
 
     /// Who has waited longest of all.
     var first: SiteWaiter? { self.all.first.flatMap { self[$0] } }
 
-    /// So many of those who have waited longest at a site.
+    /// So many of those who have waited longest at a site, with mail without a sender last.
     func first(_ count: Int, at site: ReceivingSite) -> [SiteWaiter] {
         self.sites[site]?.line.prefix(count).compactMap { self[$0] } ?? []
     }
 
-    /// Who has waited longest at a site, of this event loop's.
+    /// Who has waited longest at a site, of this event loop's, with mail without a sender last.
     func first(at site: ReceivingSite, on eventLoop: ObjectIdentifier) -> SiteWaiter? {
         self.sites[site]?.ofEventLoop[eventLoop]?.first.flatMap { self[$0] }
     }
@@ -107,8 +141,8 @@ struct SiteWaiters {
         self.waiters[number] = (site, waiter)
         self.all.append(number)
         self.ofCustomer[ObjectIdentifier(waiter.customer), default: WaitingLine()].append(number)
-        self.sites[site, default: Site()].line.append(number)
-        self.sites[site]?.ofEventLoop[waiter.customer.eventLoop, default: WaitingLine()].append(number)
+        self.sites[site, default: Site()].line.append(waiter)
+        self.sites[site]?.ofEventLoop[waiter.customer.eventLoop, default: Line()].append(waiter)
         self.count(waiter, at: site, 1)
     }
 
@@ -124,7 +158,8 @@ struct SiteWaiters {
             self.sites[site] = nil
         } else if var loops = self.sites[site]?.ofEventLoop {
             self.sites[site]?.ofEventLoop = [:]
-            Self.remove(number, from: &loops, waiter.customer.eventLoop)
+            loops[waiter.customer.eventLoop]?.remove(number)
+            if loops[waiter.customer.eventLoop]?.isEmpty == true { loops[waiter.customer.eventLoop] = nil }
             self.sites[site]?.ofEventLoop = loops
         }
         waiter.customer.add(-1)
@@ -159,10 +194,12 @@ struct SiteWaiters {
                 }
             }
         }
-        guard waiter.limit == .network else { return }
+        guard waiter.limit == .network || waiter.limit == .nullSenderNetwork else { return }
         for network in Set(waiter.targets.map { HostNetwork(of: $0.address) }) {
-            let count = self.atNetwork[network, default: 0] + change
-            self.atNetwork[network] = count > 0 ? count : nil
+            let key: ConnectionAdmission.Obstacle =
+                waiter.limit == .network ? .network(network) : .nullSenderNetwork(network)
+            let count = self.atNetwork[key, default: 0] + change
+            self.atNetwork[key] = count > 0 ? count : nil
         }
     }
 

@@ -1,0 +1,108 @@
+import DeliveryQueue
+import MailModel
+import Testing
+
+/// Mail without a sender holds half of each pool at most: each half is spent, and what other mail may have beside it.
+@Suite("Connections for mail without a sender")
+struct NullSenderPoolTests {
+    /// A node of 200 connections: 50 being opened to hosts of either kind, 12 of them in one network; 100 to strangers in all.
+    private struct World {
+        var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
+        var now = MonotonicInstant(nanoseconds: 5_000_000_000)
+        private let ways: [Egress]
+
+        init() throws { self.ways = [Egress(nil, helloName: try #require(DomainName("out.relay.test")))] }
+
+        mutating func ask(_ number: Int, _ share: PoolShare, at address: IPAddress? = nil) -> ConnectionAdmission.Answer
+        {
+            // Slow enough for a pool that is taken one by one.
+            self.now = self.now + .milliseconds(700)
+            let target = ConnectionTarget(address ?? .v4(UInt32(number) << 8 | 1), 25, by: self.ways)
+            return self.admission.open(.address(.v4(UInt32(number))), at: [target], for: share, now: self.now)
+        }
+
+        /// Connections to the hosts of these numbers, as many as there may be; each has a network of its own.
+        mutating func open(
+            _ numbers: Range<Int>, _ share: PoolShare, at address: (Int) -> IPAddress? = { _ in nil }
+        ) -> [ConnectionGrant] {
+            numbers.compactMap {
+                if case .granted(let grant) = self.ask($0, share, at: address($0)) { grant } else { nil }
+            }
+        }
+
+        mutating func prove(_ numbers: Range<Int>) {
+            for number in numbers {
+                for grant in self.open(number..<number + 1, .all) {
+                    self.admission.succeeded(grant, at: self.now)
+                    self.admission.delivered(grant, at: self.now)
+                    self.admission.close(grant, wasEstablished: true, at: self.now)
+                }
+            }
+        }
+    }
+
+    @Test("Of those being opened to hosts that say nothing it holds half, and other mail gets the rest (field A3)")
+    func beingOpened() throws {
+        var world = try World()
+        let reports = world.open(0..<300, .nullSender)
+        #expect(reports.count == 25)
+        let full = world.ask(400, .nullSender)
+        #expect(full == .full(.nullSenderPool(.fresh)))
+        let mail = world.open(500..<800, .all)
+        #expect(mail.count == 25)
+        // What all may have is all that there is.
+        world.admission.close(reports[0], wasEstablished: false, at: world.now)
+        #expect(world.open(900..<910, .all).count == 1)
+        let last = world.ask(1000, .nullSender)
+        #expect(last == .full(.pool(.fresh)))
+    }
+
+    @Test("Of those to hosts that greet and then stall it holds half, too (field A3)")
+    func unproven() throws {
+        var world = try World()
+        var held: [ConnectionGrant] = []
+        for number in 0..<300 {
+            for grant in world.open(number..<number + 1, .nullSender) {
+                world.admission.succeeded(grant, at: world.now)
+                held.append(grant)
+            }
+        }
+        #expect(held.count == 50)
+        // One that takes a message gives its place to another, once.
+        world.admission.delivered(held[0], at: world.now)
+        world.admission.close(held[0], wasEstablished: true, at: world.now)
+        #expect(world.open(400..<410, .nullSender).count == 1)
+        #expect(world.open(500..<600, .all).count == 49, "these say nothing, beside the one above")
+    }
+
+    @Test("Of those in one network it holds half (field A3)")
+    func oneNetwork() throws {
+        var world = try World()
+        let address = { (number: Int) -> IPAddress? in .v4(0xC000_0200 + UInt32(number)) }
+        #expect(world.open(0..<50, .nullSender, at: address).count == 6)
+        let full = world.ask(60, .nullSender, at: address(60))
+        #expect(full == .full(.nullSenderNetwork))
+        #expect(world.open(100..<150, .all, at: address).count == 6)
+    }
+
+    @Test("Of those being opened to hosts that take mail it holds half (field A3)")
+    func proven() throws {
+        var world = try World()
+        world.prove(0..<200)
+        let reports = world.open(0..<100, .nullSender)
+        #expect(reports.count == 25)
+        let full = world.ask(100, .nullSender)
+        #expect(full == .full(.nullSenderPool(.proven)))
+        #expect(world.open(100..<200, .all).count == 25)
+        // What was opened makes room for others.
+        for grant in reports { world.admission.succeeded(grant, at: world.now) }
+        #expect(world.open(50..<90, .nullSender).count == 25)
+    }
+
+    @Test("A node of few connections has one for it all the same (field A3)", arguments: [1, 2, 8])
+    func few(_ connections: Int) {
+        let sizes = ConnectionAdmission.poolSizes(connections: connections, share: .nullSender)
+        #expect([sizes.opening, sizes.openingPerNetwork, sizes.unproven, sizes.unprovenPerNetwork].min() == 1)
+        #expect(sizes.unproven <= max(1, connections / 4))
+    }
+}

@@ -50,7 +50,7 @@ struct DeliveryEnvironment: Sendable {
     static let connectionIdleTime = Duration.seconds(1)
 
     var settings: Settings
-    let policy: InboundPolicy
+    var policy: InboundPolicy
     let routes: RouteFinder
     let tls: TLSClientContext
     /// Says in words why a host's certificates were refused.
@@ -71,7 +71,7 @@ struct DeliveryEnvironment: Sendable {
     /// Hosts that get no BDAT, whatever they offer.
     let chunkingRefusals = ChunkingRefusals()
     let metrics: RelayMetrics
-    let logger: Logger
+    var logger: Logger
     let clock: DatabaseClock
     /// Knows whether the database is well.
     var monitor: StoreMonitor?

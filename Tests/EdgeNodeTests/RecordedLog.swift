@@ -1,0 +1,37 @@
+import Logging
+import Synchronization
+
+/// What a test's code logs: level, message, and metadata as text.
+final class RecordedLog: Sendable {
+    struct Line: Hashable {
+        let level: Logger.Level
+        let message: String
+        let metadata: [String: String]
+    }
+
+    private struct Handler: LogHandler {
+        let log: RecordedLog
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.trace
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { self.metadata[key] }
+            set { self.metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let metadata = self.metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
+            self.log.all.withLock {
+                $0.append(Line(level: event.level, message: "\(event.message)", metadata: metadata))
+            }
+        }
+    }
+
+    private let all = Mutex<[Line]>([])
+
+    /// So far, in order.
+    var lines: [Line] { self.all.withLock { $0 } }
+
+    /// Writes here.
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+}

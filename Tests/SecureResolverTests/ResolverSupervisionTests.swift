@@ -89,29 +89,6 @@ struct ResolverSupervisionTests {
         #expect(again.contains(.log(.quarantined(self.question("evil.test"), .seconds(7200), death))), "\(again)")
     }
 
-    @Test("Three of a zone's names in quarantine, and its other names are asked in a child of their own (field 0)")
-    func suspiciousZone() {
-        var machine = self.ready()
-        var number: UInt64 = 0
-        for name in ["a.evil.test", "b.evil.test", "c.evil.test"] {
-            number += 1
-            _ = self.ask(&machine, number, name)
-            for _ in 0..<2 {
-                let holder = machine.holder(of: number)
-                for action in machine.died(holder, .signal(11), self.at(1)) {
-                    if case .start(let child) = action { _ = machine.heard(child, .ready("x"), at: self.at(1)) }
-                }
-            }
-        }
-        #expect(machine.counters.quarantines == 3)
-        let main = machine.mainChild
-        let actions = self.ask(&machine, 100, "d.evil.test", 2)
-        #expect(!actions.contains(.send(main, .question(100, name: "d.evil.test", type: 1))), "\(actions)")
-        #expect(
-            self.ask(&machine, 101, "other.test", 2) == [.send(main, .question(101, name: "other.test", type: 1))],
-            "not the whole of test")
-    }
-
     @Test(
         "A child that others killed puts nobody into quarantine; a question is asked five times at the most (field 0)")
     func killed() {

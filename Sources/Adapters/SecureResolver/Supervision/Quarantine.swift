@@ -2,17 +2,6 @@
 struct LookupQuestion: Hashable, Sendable {
     let name: String
     let type: UInt16
-
-    /// The names above it that have two labels at least: those a stranger may own.
-    var ancestors: [Substring] {
-        var names: [Substring] = []
-        var rest = self.name[...]
-        while let dot = rest.firstIndex(of: ".") {
-            rest = rest[rest.index(after: dot)...]
-            if rest.contains(".") { names.append(rest) }
-        }
-        return names
-    }
 }
 
 /// Questions that ended a resolver twice, and for how long nobody asks them; a pure value that is told the time.
@@ -27,8 +16,6 @@ struct Quarantine {
 
     private let limits: ResolverLimits
     private var entries: [LookupQuestion: Entry] = [:]
-    /// How many of them there are below each name.
-    private var below: [Substring: Int] = [:]
 
     init(_ limits: ResolverLimits) { self.limits = limits }
 
@@ -41,19 +28,13 @@ struct Quarantine {
         return entry.end
     }
 
-    /// Whether a question is to be asked in a child of its own: it was here before, or too many of its neighbours were.
-    func suspects(_ question: LookupQuestion) -> Bool {
-        self.entries[question] != nil
-            || question.ancestors.contains { self.below[$0, default: 0] >= self.limits.suspicious }
-    }
+    /// Whether a question was here before: then it is asked in a child of its own.
+    func remembers(_ question: LookupQuestion) -> Bool { self.entries[question] != nil }
 
     /// Takes a question in, and says for how long.
     mutating func add(_ question: LookupQuestion, at now: Instant) -> Duration {
         let times = self.entries[question].map { $0.times + 1 } ?? 1
-        if self.entries[question] == nil {
-            self.makeRoom()
-            for name in question.ancestors { self.below[name, default: 0] += 1 }
-        }
+        if self.entries[question] == nil { self.makeRoom() }
         // Beyond so many doublings the longest time is passed.
         let time = min(self.limits.firstQuarantine * (1 << min(times - 1, 16)), self.limits.longestQuarantine)
         self.entries[question] = Entry(end: now + time, times: times)
@@ -62,11 +43,7 @@ struct Quarantine {
 
     /// The question was answered after its time, and the child lives.
     mutating func answered(_ question: LookupQuestion) {
-        guard self.entries.removeValue(forKey: question) != nil else { return }
-        for name in question.ancestors {
-            let left = self.below[name, default: 1] - 1
-            self.below[name] = left > 0 ? left : nil
-        }
+        self.entries[question] = nil
     }
 
     private mutating func makeRoom() {

@@ -43,13 +43,15 @@ struct ResolverLimits: Equatable, Sendable {
     var longestQuarantine = Duration.seconds(86_400)
     /// How many such questions are remembered; the one that ends first gives way.
     var quarantined = 1_024
-    /// So many of them below one name, and all questions below it are asked in a child of their own.
-    var suspicious = 3
-    /// So many children that died with questions for one name within the time of a first quarantine, and all questions for it, and
-    /// below it, are asked in a child of their own: two of them may end a child together, and be answered alone.
-    var sharedDeaths = 3
-    /// How many names are remembered for that; those that one child died with give way.
-    var suspectedNames = 16_384
+    /// Deaths of children, shared out among the names that were asked about, from which on all questions for a name and below it are
+    /// asked in a child of their own, until a first quarantine's time has passed without one. Who is alone at a death has all of it.
+    var blame = 1.5
+    /// The same for a name of two labels, such as `example.org` and `co.uk`.
+    var blameOfShortName = 12.0
+    /// What a question that comes into quarantine adds.
+    var blameOfQuarantine = 0.5
+    /// How many names are remembered for that; those that are not suspected give way.
+    var suspectNames = 16_384
 
     /// What this program's children may take.
     static var ofThisProgram: ResolverLimits {

@@ -92,7 +92,7 @@ struct ResolverSupervision {
     /// Questions for a child of their own; the last is the next.
     private var suspects: [UInt64] = []
     private var quarantine: Quarantine
-    private var sharedDeaths: SharedDeaths
+    private var suspectZones: SuspectZones
     private var nextChild = 1
     private var nextPing: UInt64 = 1
     private var lastTick: Instant
@@ -106,7 +106,7 @@ struct ResolverSupervision {
     init(_ limits: ResolverLimits = ResolverLimits(), at now: Instant) {
         self.limits = limits
         self.quarantine = Quarantine(limits)
-        self.sharedDeaths = SharedDeaths(limits)
+        self.suspectZones = SuspectZones(limits)
         self.lastTick = now
         self.nextStart = now
     }
@@ -143,7 +143,7 @@ struct ResolverSupervision {
             return [.finish(number, .excessive(Self.quarantineText(end - now)))]
         }
         self.queries[number] = Query(question: question, deadline: deadline, asked: now)
-        if self.quarantine.suspects(question) || self.sharedDeaths.suspects(question, at: now) {
+        if self.quarantine.remembers(question) || self.suspectZones.suspects(question, at: now) {
             // Those that may be innocent go first.
             self.suspects.insert(number, at: 0)
             return self.clearSuspects(now)
@@ -187,7 +187,9 @@ struct ResolverSupervision {
             self.backOff(death, now)
             actions.append(.log(.cannotStart("\(death)")))
         }
-        if gone.role != .isolated, death.isCausedByAnswers { actions += self.remember(gone.questions, now) }
+        if gone.role != .isolated, death.isCausedByAnswers {
+            actions += self.blame(gone.questions.compactMap { self.queries[$0]?.question }, now)
+        }
         actions += self.abandon(gone.questions, in: child, death, now)
         if gone.role == .main { actions += self.startMain(now) }
         return actions + self.clearSuspects(now)
@@ -322,9 +324,9 @@ struct ResolverSupervision {
         return actions
     }
 
-    /// A child died with these questions, any two of which may have ended it together.
-    private mutating func remember(_ numbers: Set<UInt64>, _ now: Instant) -> [Action] {
-        self.sharedDeaths.died(with: numbers.compactMap { self.queries[$0]?.question }, at: now)
+    /// Blames these questions for a death.
+    private mutating func blame(_ questions: [LookupQuestion], share: Double = 1, _ now: Instant) -> [Action] {
+        self.suspectZones.died(with: questions, share: share, at: now)
             .map { .log(.suspected($0, self.limits.firstQuarantine)) }
     }
 
@@ -340,6 +342,7 @@ struct ResolverSupervision {
         let time = self.quarantine.add(question, at: now)
         self.counters.quarantines += 1
         return [.log(.quarantined(question, time, death))]
+            + self.blame([question], share: self.limits.blameOfQuarantine, now)
             + self.finish(number, .excessive("\(death); \(Self.quarantineText(time))"), now)
     }
 

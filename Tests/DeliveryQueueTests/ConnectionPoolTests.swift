@@ -253,6 +253,29 @@ struct ConnectionPoolTests {
         #expect(atLast == .timeIsUp)
     }
 
+    @Test("A connection in clear after one that stalled in TLS has thirty seconds of its own (field A4, C5)")
+    func retries() throws {
+        var world = try World()
+        let grant = try world.opened(1)
+        world.now = world.now + .seconds(30)
+        let overTLS = world.patience(grant, strangers: 0, others: 1, hasGreeted: true)
+        #expect(overTLS == .timeIsUp)
+        world.admission.retries(grant, at: world.now)
+        world.now = world.now + .seconds(29)
+        let sooner = world.patience(grant, strangers: 0, others: 1)
+        #expect(sooner == .stay)
+        world.now = world.now + .seconds(1)
+        let inClear = world.patience(grant, strangers: 0, others: 1)
+        #expect(inClear == .timeIsUp)
+        // It leaves for one that waits, and counts once.
+        let other = try world.opened(2)
+        world.now = world.now + .seconds(30)
+        let forOne = world.patience(other, strangers: 0, others: 1)
+        #expect(forOne == .stay)
+        let forTwo = world.patience(other, strangers: 0, others: 2)
+        #expect(forTwo == .timeIsUp)
+    }
+
     @Test("What a host has shown counts for a day, or an hour")
     func standings() throws {
         var world = try World()

@@ -1,4 +1,5 @@
 import DANE
+import DeliveryQueue
 import MailModel
 import NIOCore
 import NIOEmbedded
@@ -17,12 +18,15 @@ final class ScriptedServer {
     private(set) var begun: OutboundConnection.Begun?
     private(set) var finished: OutboundConnection.Finished?
 
-    init(_ tls: AttemptRequirement.TLS = .opportunistic, offer: OutboundTLS.Offer = .full) throws {
+    init(
+        _ tls: AttemptRequirement.TLS = .opportunistic, offer: OutboundTLS.Offer = .full,
+        patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
+    ) throws {
         let promise = self.channel.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         self.connection = OutboundConnection(
             requirement: AttemptRequirement(tls: tls, serverName: "mx.bravo.test"),
             tls: OutboundTLS(context: try TLSClientContext(), offer: offer), helloName: "relay.test",
-            usesChunking: true, timeouts: SMTPTimeouts(), opened: promise)
+            usesChunking: true, timeouts: SMTPTimeouts(), opened: promise, patience: patience)
         promise.futureResult.assumeIsolated().whenSuccess { self.opened = $0 }
         try self.channel.pipeline.syncOperations.addHandler(self.connection)
         try self.channel.connect(to: SocketAddress(unixDomainSocketPath: "/server")).wait()

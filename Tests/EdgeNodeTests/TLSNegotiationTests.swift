@@ -38,9 +38,10 @@ struct TLSNegotiationTests {
 
     /// A host that has been asked for TLS.
     private func asked(
-        _ tls: AttemptRequirement.TLS, offer: OutboundTLS.Offer = .full
+        _ tls: AttemptRequirement.TLS, offer: OutboundTLS.Offer = .full,
+        patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws -> ScriptedServer {
-        let server = try ScriptedServer(tls, offer: offer)
+        let server = try ScriptedServer(tls, offer: offer, patience: patience)
         try server.say("220 mx")
         try server.say("250-mx", "250 STARTTLS")
         #expect(try server.heard().last == "STARTTLS")
@@ -76,28 +77,41 @@ struct TLSNegotiationTests {
 
     /// How a connection may end on which TLS has begun.
     enum End: CaseIterable {
-        case alert, closed, reset
+        case alert, closed, reset, silence, endlessReply, garbage
 
-        func play(_ server: ScriptedServer) {
+        /// Whatever it does comes over TLS, where it says anything at all.
+        func play(_ server: ScriptedServer, _ peer: EmbeddedChannel) throws {
             switch self {
             case .alert:
                 server.channel.pipeline.fireUserInboundEventTriggered(TLSEvent.truncated(TLSNegotiationTests.alert))
             case .closed: server.channel.pipeline.fireUserInboundEventTriggered(TLSEvent.closedByPeer)
             case .reset: server.hangUp()
+            case .silence: server.wait(301)
+            case .endlessReply:
+                try TLSNegotiationTests.say("250-mx\r\n", peer, to: server)
+                server.wait(301)
+            case .garbage: try TLSNegotiationTests.say("xyz\r\n", peer, to: server)
             }
         }
     }
 
+    /// The peer says this over TLS.
+    private static func say(_ text: String, _ peer: EmbeddedChannel, to server: ScriptedServer) throws {
+        peer.writeAndFlush(ByteBuffer(string: text), promise: nil)
+        while let bytes = try peer.readOutbound(as: ByteBuffer.self) { try server.channel.writeInbound(bytes) }
+    }
+
     /// A host with which the handshake is complete, on a real connection of TLS.
     private func secured(
-        _ tls: AttemptRequirement.TLS, leaf: TestPKI.Leaf? = nil
+        _ tls: AttemptRequirement.TLS, leaf: TestPKI.Leaf? = nil,
+        patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws -> (ScriptedServer, EmbeddedChannel) {
         let leaf = try leaf ?? TestPKI(now: .systemNow).leaf("mx.bravo.test")
         let store = try ServerCertificateStore([leaf.serverCertificate(now: .systemNow)])
         let peer = EmbeddedChannel()
         try peer.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
         try peer.pipeline.syncOperations.addHandler(TLSHandler.server(store))
-        let server = try self.asked(tls)
+        let server = try self.asked(tls, patience: patience)
         try server.say("220 go")
         var hasMoved = true
         while hasMoved {
@@ -114,15 +128,17 @@ struct TLSNegotiationTests {
     }
 
     @Test(
-        "An end before the first reply over TLS is a failed handshake: in clear where TLS is not owed, else 4.7.323 (field C5, D5)",
+        "No reply over TLS, whatever comes instead, is a failed handshake: in clear where TLS is not owed, else 4.7.323 (field C5, D5)",
         arguments: End.allCases, [true, false])
     func endsBehindHandshake(_ end: End, _ isOwed: Bool) throws {
-        let (server, _) = try self.secured(isOwed ? .mustEncrypt : .opportunistic)
+        let (server, peer) = try self.secured(isOwed ? .mustEncrypt : .opportunistic)
         #expect(server.opened == nil)
-        end.play(server)
+        try end.play(server, peer)
         #expect(!server.channel.isActive)
         if isOwed {
             #expect(server.openingFailure?.failure == .tlsHandshakeFailed)
+            let told = server.openingFailure?.deliveryFailure(host: nil)
+            #expect(told.map { "\($0.status)" } == "4.7.323" && told?.failureClass == .security)
             if end == .alert { #expect(server.openingFailure?.detail == Self.alert.text) }
         } else {
             #expect(server.retry?.offer == .cleartext)
@@ -135,11 +151,34 @@ struct TLSNegotiationTests {
         arguments: End.allCases)
     func endsBehindReply(_ end: End) throws {
         let (server, peer) = try self.secured(.opportunistic)
-        peer.writeAndFlush(ByteBuffer(string: "500 no EHLO\r\n"), promise: nil)
-        while let bytes = try peer.readOutbound(as: ByteBuffer.self) { try server.channel.writeInbound(bytes) }
-        end.play(server)
+        try Self.say("500 no EHLO\r\n", peer, to: server)
+        try end.play(server, peer)
         #expect(server.retry == nil)
-        #expect(server.openingFailure.map { [.connectionLost, .remoteReply].contains($0.failure) } == true)
+        #expect(server.openingFailure?.failure == (end == .garbage ? .protocolViolation : .connectionLost))
+    }
+
+    @Test(
+        "A host that stalls in TLS while others wait has failed the handshake, too (field A4, C5)",
+        arguments: [true, false])
+    func outOfTime(_ isSecured: Bool) throws {
+        for isOwed in [true, false] {
+            let tls = isOwed ? AttemptRequirement.TLS.mustEncrypt : .opportunistic
+            var patience = ConnectionAdmission.Patience.stay
+            let server: ScriptedServer
+            if isSecured {
+                (server, _) = try self.secured(tls, patience: { _ in patience })
+            } else {
+                server = try self.asked(tls, patience: { _ in patience })
+                try server.say("220 go")
+            }
+            server.wait(1)
+            #expect(server.opened == nil)
+            patience = .timeIsUp
+            server.wait(1)
+            #expect(!server.channel.isActive)
+            #expect(server.openingFailure?.failure == (isOwed ? .tlsHandshakeFailed : nil))
+            #expect(server.retry?.offer == (isOwed ? nil : .cleartext))
+        }
     }
 
     // MARK: Records
@@ -155,8 +194,7 @@ struct TLSNegotiationTests {
             records: bad + (isOneGood ? [leaf.tlsaRecord(.daneEE, .spki, .sha256)] : []),
             baseDomain: TLSABaseDomain("mx.bravo.test"), referenceIdentifiers: ["mx.bravo.test"])
         let (server, peer) = try self.secured(.mustAuthenticate(authentication), leaf: leaf)
-        peer.writeAndFlush(ByteBuffer(string: "250 mx\r\n"), promise: nil)
-        while let bytes = try peer.readOutbound(as: ByteBuffer.self) { try server.channel.writeInbound(bytes) }
+        try Self.say("250 mx\r\n", peer, to: server)
         guard case .ready(let established)? = server.opened else {
             Issue.record("\(String(describing: server.opened))")
             return

@@ -102,6 +102,8 @@ public struct ConnectionAdmission: Sendable {
         let standing: HostStanding
         let network: HostNetwork
         let since: MonotonicInstant
+        /// When the connection that has its place now was begun.
+        var triedSince: MonotonicInstant
         var isBeingOpened = true
         /// The host has taken no mail yet.
         var isUnproven: Bool
@@ -223,7 +225,7 @@ public struct ConnectionAdmission: Sendable {
         self.pools.began(standing, in: network, for: share, at: now)
         self.nextID += 1
         self.records[self.nextID] = Record(
-            standing: standing, network: network, since: now, isUnproven: standing != .proven)
+            standing: standing, network: network, since: now, triedSince: now, isUnproven: standing != .proven)
         return ConnectionGrant(
             id: self.nextID, site: site, address: target.address, port: target.port, egress: egress, share: share)
     }
@@ -313,7 +315,7 @@ public struct ConnectionAdmission: Sendable {
             // Once is enough: over a second connection in the same place it is awaited again.
             if hasGreeted { self.greeted(grant) }
             guard record.isBeingOpened else { return .stay }
-            let waited = now - record.since
+            let waited = now - record.triedSince
             if waited >= Self.longestLook, others(record.standing) > self.leaving {
                 self.leaves(grant)
                 return .timeIsUp
@@ -350,6 +352,14 @@ public struct ConnectionAdmission: Sendable {
     private mutating func leaves(_ grant: ConnectionGrant) {
         self.records[grant.id]?.isLeaving = true
         self.leaving += 1
+    }
+
+    /// Another connection follows in its place, which offers less TLS: it may be waited for as long again.
+    public mutating func retries(_ grant: ConnectionGrant, at now: MonotonicInstant) {
+        guard let record = self.records[grant.id] else { return }
+        if record.isLeaving { self.leaving -= 1 }
+        self.records[grant.id]?.isLeaving = false
+        self.records[grant.id]?.triedSince = now
     }
 
     private mutating func fellSilent(_ grant: ConnectionGrant, at now: MonotonicInstant) {

@@ -49,19 +49,35 @@ extension OutboundConnection {
         promise.succeed(.retry(offer, because: reason))
     }
 
-    /// The peer sends no more. Until it has said something over TLS, its end refuses the handshake, with this reason.
-    func connectionEnded(_ failure: TLSFailure) {
-        guard self.awaitsFirstReplyOverTLS else { return self.perform(self.session.connectionClosed()) }
+    /// TLS was asked for, and no reply has come over it.
+    var isNegotiatingTLS: Bool {
+        self.session.stage == .startTLS || self.session.stage == .handshake || self.awaitsFirstReplyOverTLS
+    }
+
+    /// The host has had its time to answer over TLS.
+    func negotiationTimedOut() {
+        let text = self.awaitsFirstReplyOverTLS ? "no reply over TLS in time" : "no answer to the TLS handshake in time"
+        self.negotiationFailed(TLSFailure(.timedOut, text))
+    }
+
+    private func negotiationFailed(_ failure: TLSFailure) {
         self.awaitsFirstReplyOverTLS = false
         self.handshakeEnded(.failed(failure, peerChain: []))
     }
 
-    /// What was asked for was TLS: whatever came instead, or did not come, is a failed handshake.
+    /// The peer sends no more. Until it has said something over TLS, its end refuses the handshake, with this reason.
+    func connectionEnded(_ failure: TLSFailure) {
+        guard self.awaitsFirstReplyOverTLS else { return self.perform(self.session.connectionClosed()) }
+        self.negotiationFailed(failure)
+    }
+
+    /// What was asked for was TLS, and a reply over it: whatever came instead is a failed handshake.
     func sessionFailed(_ failure: SMTPClientFailure) {
         let told = HostFailure(failure, isTLSOwed: self.requirement.tls != .opportunistic)
-        guard failure.endsTLSNegotiation else { return self.fail(told) }
+        guard failure.endsTLSNegotiation || self.awaitsFirstReplyOverTLS else { return self.fail(told) }
         let reason =
             if case .connectionLost = failure { TLSFailure.Reason.truncated } else { TLSFailure.Reason.malformed }
-        self.handshakeEnded(.failed(TLSFailure(reason, told.detail), peerChain: []))
+        let text = self.awaitsFirstReplyOverTLS ? "what came first over TLS is no reply" : told.detail
+        self.negotiationFailed(TLSFailure(reason, text))
     }
 }

@@ -247,6 +247,7 @@ final class OutboundConnection: ChannelInboundHandler {
             switch self.patience(phase) {
             case .stay: return self.askForPatience()
             case .giveWay: self.giveUp(.displaced)
+            case .timeIsUp where self.isNegotiatingTLS: self.negotiationTimedOut()
             case .timeIsUp: self.giveUp(.outOfTime(in: phase, at: self.session.stage))
             }
         }
@@ -288,11 +289,8 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     private func deadlinePassed() {
+        guard !self.isNegotiatingTLS else { return self.negotiationTimedOut() }
         let stage = self.session.stage
-        if stage == .startTLS || stage == .handshake {
-            return self.handshakeEnded(
-                .failed(TLSFailure(.timedOut, "no answer to the TLS handshake in time"), peerChain: []))
-        }
         let now = self.context?.eventLoop.now ?? .distantPast
         let isOverdue = self.session.waitingFor.isWithinTransaction && now >= self.transactionEnd
         _ = self.session.connectionClosed()

@@ -76,6 +76,7 @@ struct Dialer {
                 return .failed(await self.environment.explainer.explain(failure), after: abandoned)
             case .retry(let next, let failure) where next > offer:
                 offer = next
+                place.retries()
                 switch next {
                 case .full: ()
                 case .withoutServerName: rejectedName = AbandonedTLS(failure)

@@ -58,6 +58,9 @@ final class SitePlace: Sendable {
         self.table.delivered(self.grant)
     }
 
+    /// Another connection follows in this place, which offers less TLS.
+    func retries() { self.table.retries(self.grant) }
+
     /// What is to become of the connection while it waits for its host.
     func patience(in phase: ConnectionPhase) -> ConnectionAdmission.Patience {
         self.table.patience(with: self.grant, in: phase)

@@ -198,6 +198,9 @@ final class SiteTable: Sendable {
         self.state.withLock { $0.patience(with: grant, in: phase, at: .now) }
     }
 
+    /// Another connection follows in its place.
+    func retries(_ grant: ConnectionGrant) { self.state.withLock { $0.admission.retries(grant, at: .now) } }
+
     /// Gives a place back, to the one whose turn it is.
     func close(_ grant: ConnectionGrant, wasEstablished: Bool) {
         let (told, shortage) = self.state.withLock { state in

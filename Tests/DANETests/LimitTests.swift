@@ -178,18 +178,15 @@ struct LimitTests {
         #expect(failed.plan().hosts.map(\.failure) == [.dnsQueryFailed(question, .serverFailure)])
     }
 
-    @Test("The last host of the list is known as the last (field C9)")
-    func lastHost() {
-        let planning = RoutePlanning(to: .domain("example.org"))
-        let mx = DNSQuestion("example.org", .mx)
-        guard case .hosts(let hosts) = planning.step([mx: MX("example.org", "a.test", "b.test").answer]) else {
-            Issue.record("no hosts")
-            return
-        }
-        var generator = InOrder()
-        var itinerary = Itinerary(hosts, using: &generator)
-        #expect(itinerary.next() != nil && !itinerary.isAtEnd)
-        #expect(itinerary.next() != nil && itinerary.isAtEnd)
+    @Test("Of what keeps a host from being used only its absence is an answer (field C9)")
+    func absences() {
+        let question = DNSQuestion("a.example.net", .a)
+        let failures: [RouteFailure] = [
+            .noSuchHost("a.example.net"), .noAddress("a.example.net"), .dnssecInvalid(question, .bogus("expired")),
+            .dnsQueryFailed(question, .timeout), .overLimit(question, count: 17), .routingLoop("a.example.net"),
+            .loopback("a.example.net"),
+        ]
+        #expect(failures.map(\.isAbsence) == [true, true, false, false, false, false, false])
     }
 
     @Test("A host without address is skipped, and the next one used")

@@ -204,20 +204,48 @@ struct AttemptReportTests {
         #expect(addresses == DeliveryEnvironment.addressesPerAttempt)
     }
 
-    @Test("As many hosts as one attempt looks up, of which none exists, are all; with one more they are not (field C9)")
-    func lastLookUp() {
-        func told(_ hosts: Int) -> String {
-            var progress = AttemptProgress(recipients: 1)
-            for number in 1...hosts where !progress.isOver {
-                let isShown = progress.showsAbsence(isLastHost: number == hosts)
-                progress.skipped(HostTry(failure: HostFailure(isShown ? .noSuchHost : .noUsableRoute)))
-            }
-            return self.told(progress.tries)
+    /// A host that was not tried, for this.
+    private func skipped(_ failure: RouteFailure) -> HostTry {
+        let host = PlannedHost(
+            name: "mx.bravo.test", addresses: [], requirement: .opportunistic, failure: failure)
+        return HostTry(host: host, failure: HostFailure(TransportFailure(failure)))
+    }
+
+    private static let absent = RouteFailure.noSuchHost("mx.bravo.test")
+
+    @Test(
+        "However many hosts provably do not exist, all are looked up, and then it is 5.4.4 (RFC 5321 §5.1) (field C9)",
+        arguments: [
+            1, DeliveryEnvironment.failedLookUpsPerAttempt, DeliveryEnvironment.failedLookUpsPerAttempt + 1,
+            DNSLimits().mailExchangers,
+        ])
+    func noneExists(_ hosts: Int) {
+        var progress = AttemptProgress(recipients: 1)
+        for _ in 1...hosts where !progress.isOver { progress.skipped(self.skipped(Self.absent)) }
+        #expect(progress.tries.count == hosts && !progress.isOver)
+        #expect(self.told(progress.tries).hasPrefix("5.4.4 no-such-host"))
+    }
+
+    @Test("Look-ups that fail are counted, beside any number of hosts that do not exist, and bounce nothing (field C9)")
+    func someFail() {
+        var progress = AttemptProgress(recipients: 1)
+        let failure = RouteFailure.dnsQueryFailed(DNSQuestion("mx.bravo.test", .a), .timeout)
+        for number in 1...DeliveryEnvironment.failedLookUpsPerAttempt {
+            #expect(!progress.isOver)
+            for _ in 0..<number { progress.skipped(self.skipped(Self.absent)) }
+            #expect(!progress.isOver)
+            progress.skipped(self.skipped(failure))
         }
-        let limit = DeliveryEnvironment.failedLookUpsPerAttempt
-        #expect(told(limit - 1).hasPrefix("5.4.4 "))
-        #expect(told(limit).hasPrefix("5.4.4 "))
-        #expect(!told(limit + 1).hasPrefix("5."))
+        #expect(progress.isOver)
+        #expect(self.told(progress.tries).hasPrefix("4.4.312 dns-query-failed"))
+    }
+
+    @Test("While hosts are left that had no turn, those that do not exist bounce nothing (field C9)")
+    func absentAndCutOff() {
+        #expect(self.told([self.skipped(Self.absent)]).hasPrefix("5.4.4 no-such-host"))
+        #expect(self.told([self.skipped(Self.absent)], isCutOff: true).hasPrefix("4.4.4 no-usable-route"))
+        // Of the domain as a whole nothing is left to be asked.
+        #expect(self.told([HostTry(failure: HostFailure(.nullMX))], isCutOff: true).hasPrefix("5."))
     }
 
     // MARK: - What it shows of the destination

@@ -17,9 +17,6 @@ public struct Itinerary: Hashable, Sendable {
     /// The next host to look up; `nil` at the end.
     public mutating func next() -> HostPlanning? { self.ahead.popFirst() }
 
-    /// No host is left to look up.
-    public var isAtEnd: Bool { self.ahead.isEmpty }
-
     /// How to look up a host that was not tried yet; `nil` where the next hop has no host of this name.
     public func planning(of name: DomainName?) -> HostPlanning? { self.ahead.first { $0.name == name } }
 

@@ -30,6 +30,14 @@ public enum RouteFailure: Hashable, Sendable {
 }
 
 extension RouteFailure {
+    /// The look-ups were answered, and there is no address.
+    public var isAbsence: Bool {
+        switch self {
+        case .noAddress, .noSuchHost: true
+        case .dnssecInvalid, .dnsQueryFailed, .overLimit, .routingLoop, .loopback: false
+        }
+    }
+
     /// Our own resolver could not work: nothing was learnt about the domain, and nothing may be held against it.
     public var isOurResolvers: Bool {
         switch self {

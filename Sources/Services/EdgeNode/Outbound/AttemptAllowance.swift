@@ -1,3 +1,5 @@
+import DANE
+
 /// How much one attempt, or one question about a recipient, may still ask of the hosts of a domain.
 struct AttemptAllowance: Hashable, Sendable {
     /// Addresses that it may still try, over all hosts.
@@ -15,6 +17,10 @@ struct AttemptAllowance: Hashable, Sendable {
         return true
     }
 
-    /// A host could not be looked up.
-    mutating func skipped() { self.failedLookUps -= 1 }
+    /// A host could not be used, for this reason. That it has no address is an answer, and costs nothing: how many hosts there
+    /// are is limited (`DNSLimits.mailExchangers`).
+    mutating func skipped(for failure: RouteFailure?) {
+        guard failure?.isAbsence != true else { return }
+        self.failedLookUps -= 1
+    }
 }

@@ -1,3 +1,4 @@
+import DANE
 import DeliveryQueue
 import MailModel
 import SMTPProtocol
@@ -30,9 +31,9 @@ struct AttemptProgress: Sendable {
         self.undecided.removeAll { attempt.outcomes[$0]?.isLastWord == true }
     }
 
-    /// A host was not tried, since it could not be looked up.
+    /// A host was not tried, since it could not be looked up or has no address.
     mutating func skipped(_ attempt: HostTry) {
-        self.allowance.skipped()
+        self.allowance.skipped(for: attempt.host?.failure)
         self.tried(attempt)
     }
 
@@ -62,10 +63,6 @@ struct AttemptProgress: Sendable {
 
     /// The connection had carried all that it may: over another one to the same address the rest may follow.
     var isCutShort: Bool { self.tries.last?.isCutShort == true }
-
-    /// Whether a host that provably does not exist may count as such. Where hosts are left that this attempt does not look up,
-    /// that none exists is not shown.
-    func showsAbsence(isLastHost: Bool) -> Bool { isLastHost || self.allowance.failedLookUps > 1 }
 
     /// No further host is asked: nobody is left, the message may have been taken, it may not be sent, or a limit is reached.
     var isOver: Bool {

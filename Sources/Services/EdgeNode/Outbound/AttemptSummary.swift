@@ -41,8 +41,10 @@ struct AttemptSummary {
             return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
         }
         let told = failure.deliveryFailure(host: attempt.hostText)
-        // Another host may do better.
-        return self.isCutOff && attempt.address != nil && told.isPermanent ? told.madeTransient : told
+        // Another host may do better, or exist.
+        guard self.isCutOff, attempt.host != nil || attempt.address != nil, told.isPermanent else { return told }
+        guard failure.failure == .noSuchHost else { return told.madeTransient }
+        return HostFailure(.noUsableRoute, failure.detail).deliveryFailure(host: attempt.hostText)
     }
 }
 

@@ -57,7 +57,7 @@ struct DeliveryAttempt {
                 case .failure(let reason):
                     self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
                 case .success(let host):
-                    if let end = await self.tryHost(host, isLast: route.isAtEnd, over: &link) { return end }
+                    if let end = await self.tryHost(host, over: &link) { return end }
                 }
             }
         }
@@ -93,16 +93,12 @@ struct DeliveryAttempt {
 
     // MARK: - One host
 
-    private mutating func tryHost(
-        _ host: PlannedHost, isLast: Bool, over link: inout OutboundLink?
-    ) async -> AttemptEnd? {
+    private mutating func tryHost(_ host: PlannedHost, over link: inout OutboundLink?) async -> AttemptEnd? {
         self.environment.metrics.count(host)
         self.planned = .now
         switch AttemptRequirement.of(host) {
         case .failure(let skipped):
-            let isShown = skipped.reason != .noSuchHost || self.progress.showsAbsence(isLastHost: isLast)
-            let failure = HostFailure(
-                isShown ? skipped.reason : .noUsableRoute, SafeText.escape(host.failure?.explanation ?? ""))
+            let failure = HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))
             self.progress.skipped(
                 HostTry(host: host, failure: failure, isOurResolvers: host.failure?.isOurResolvers ?? false))
             return nil
@@ -118,7 +114,7 @@ struct DeliveryAttempt {
                 if let end = await self.tryAddress(of: addresses, host, requirement, over: &link) { return end }
                 guard self.tries.count > count, let last = self.tries.last else { break }
                 if let host = await self.renewal(of: host, after: last) {
-                    return await self.tryHost(host, isLast: isLast, over: &link)
+                    return await self.tryHost(host, over: &link)
                 }
                 if !last.isCutShort { addresses.removeAll { $0 == last.address } }
             }

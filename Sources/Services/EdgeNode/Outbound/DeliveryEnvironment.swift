@@ -34,7 +34,8 @@ struct DeliveryEnvironment: Sendable {
     static let addressesPerAttempt = 20
     /// Addresses tried of one host, so that those behind it get their turn.
     static let addressesPerHost = 4
-    /// Hosts whose look-up failed, in one attempt: whoever names a hundred that do not exist is not waited for so long.
+    /// Hosts whose look-up failed, in one attempt: whoever names a hundred that nobody answers for is not waited for so long. One
+    /// that provably does not exist has not failed.
     static let failedLookUpsPerAttempt = 10
     /// How long a destination rests whose look-ups our own resolver could not make.
     static let resolverPause = Duration.seconds(10)

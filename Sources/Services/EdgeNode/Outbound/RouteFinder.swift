@@ -224,15 +224,6 @@ struct Route: Sendable {
         }
     }
 
-    /// No host is left.
-    var isAtEnd: Bool {
-        switch self.ahead {
-        case .nothing: true
-        case .host: false
-        case .hosts(let itinerary, _, _): itinerary.isAtEnd
-        }
-    }
-
     /// The host of this name, looked up out of its turn; `nil` where there is none, or none any more.
     fileprivate func host(_ name: DomainName?) async -> PlannedHost? {
         switch self.ahead {

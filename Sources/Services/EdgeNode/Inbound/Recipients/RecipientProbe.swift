@@ -43,7 +43,7 @@ actor RecipientProbe {
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
             guard case .success(let host) = next, case .success(let requirement) = AttemptRequirement.of(host) else {
-                allowance.skipped()
+                allowance.skipped(for: (try? next.get())?.failure)
                 continue
             }
             for target in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {

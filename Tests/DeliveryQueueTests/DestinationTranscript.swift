@@ -41,7 +41,6 @@ final class DestinationTranscript {
     func begin(_ count: Int) { for _ in 0..<count { self.state.workerBegan() } }
     func leave(_ count: Int) { for _ in 0..<count { self.state.workerLeft() } }
     func take() -> Letter? { self.state.take(isHeld: self.isHeld) }
-    func take(last letter: Letter) -> Letter? { self.state.take(isHeld: self.isHeld) { $0 == letter } }
     func wake() -> Bool { self.state.woken() }
     func siteWasFull(_ letter: Letter) -> Bool { self.state.siteWasFull(letter) }
     func postponed(_ letter: Letter) -> Bool { self.state.postponed(letter) }
@@ -87,7 +86,9 @@ final class DestinationTranscript {
     func recorded(_ change: DestinationChange) -> Bool { self.state.recorded(change) }
 }
 
-struct Letter: Hashable, Identifiable, ExpressibleByStringLiteral {
+/// One whose name begins with "null" comes last.
+struct Letter: ClaimableEntry, ExpressibleByStringLiteral {
     let id: String
+    var comesLast: Bool { self.id.hasPrefix("null") }
     init(stringLiteral text: String) { self.id = text }
 }

@@ -44,20 +44,6 @@ struct DestinationWorkTests {
         work.expect(.read(after: 4, count: 4))
     }
 
-    @Test("Mail without a sender is taken when no other waits, and waits for its share where that is taken (field A3)")
-    func lowestPriority() {
-        let work = DestinationTranscript(workers: 2)
-        work.expect(.read(after: nil, count: 4))
-        work.claim("n", "a", "b", cursor: nil)
-        work.expect(.hire, .hire)
-        work.begin(2)
-        #expect(work.take(last: "n") == "a" && work.take(last: "n") == "b" && work.take(last: "n") == "n")
-        _ = work.postponed("n")
-        #expect(work.take(last: "n") == nil, "the destination rests")
-        work.state.rested()
-        #expect(work.take(last: "n") == "n" && work.take(last: "n") == nil)
-    }
-
     @Test("Being woken begins a new sweep, once this one is over; what it shows again is left out")
     func woken() {
         let work = DestinationTranscript(workers: 2)

@@ -4,8 +4,9 @@ import MailModel
 /// A domain and its queue on a manual clock: a store in memory and the product's own `DestinationWork`, driven as its actor
 /// drives it, one attempt at a time. Times are minutes.
 struct DomainLife {
-    struct Entry: Hashable, Identifiable {
+    struct Entry: ClaimableEntry {
         let id: Int
+        let comesLast = false
         let arrival: Timestamp
         var next: Timestamp
         var attempts = 0

@@ -208,3 +208,9 @@ public struct QueueEntry: Hashable, Sendable, Identifiable {
         self.openAttempt.flatMap { $0.attempt > self.attempts ? $0 : nil }
     }
 }
+
+extension QueueEntry: ClaimableEntry {
+    /// Nobody waits for mail without a sender, such as the reports that somebody else's forged messages cause. What is only
+    /// to be concluded needs no connection.
+    public var comesLast: Bool { self.sender.isEmpty && self.verdict == nil && self.interruptedAttempt == nil }
+}

@@ -7,10 +7,11 @@ public import MailModel
 /// one. It ends when a sweep found nothing more and nothing is under way, or when the destination is blocked and nothing
 /// remains to be concluded for that.
 ///
+/// Entries that come last, which are those of mail without a sender, keep no other from being read: where their share is
+/// taken they stay in the database until another sweep, and a probe is another entry if there is one.
+///
 /// - `Entry`: what is delivered; `Cursor`: where a sweep has come to.
-public struct DestinationWork<Entry: Identifiable & Hashable & Sendable, Cursor: Hashable & Sendable>: Hashable,
-    Sendable
-where Entry.ID: Sendable {
+public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable>: Hashable, Sendable {
     /// What is to be done next.
     public enum Step: Hashable, Sendable {
         /// Read so many entries behind the cursor, and say `claimed` or `claimFailed`.
@@ -42,6 +43,8 @@ where Entry.ID: Sendable {
     /// Of overdue entries, while the destination is blocked.
     private var settling = Sweep.finished
     private var isWoken = false
+    /// Entries that come last had no part of their share, since this sweep began.
+    public private(set) var isShareTaken = false
     private var isStopping = false
     private var isRecorded = true
     /// It looks for nothing any more: another one may take its place.
@@ -74,15 +77,18 @@ where Entry.ID: Sendable {
         guard isHeld else { return .waitUntilHeld }
         if case .blocked(let backoff) = self.gate.state { return self.nextWhileBlocked(backoff) }
         // A worker that is busy may be so for long: each entry that waits gets one of its own.
-        if !self.isStaffed {
+        if !self.isStaffed, !self.mayFindProbe {
             self.pace.hired()
             return .hire
         }
-        if self.isWoken, self.reading == .finished { self.reading = .due(after: nil) }
+        if self.isWoken, self.reading == .finished, self.hasRoom { self.reading = .due(after: nil) }
         if case .due(let cursor) = self.reading, self.hasRoom {
-            if cursor == nil { self.isWoken = false }
+            if cursor == nil {
+                self.isWoken = false
+                self.isShareTaken = false
+            }
             self.entries.readingBegan()
-            return .read(after: cursor, count: 2 * self.pace.window)
+            return .read(after: cursor, count: self.page)
         }
         // From here on nobody looks, and nothing is under way: who wakes us may start another.
         return self.isIdle ? self.end() : .wait
@@ -103,14 +109,25 @@ where Entry.ID: Sendable {
     /// There are workers for all that waits, or as many as there may be.
     private var isStaffed: Bool {
         let limit = self.gate.isProbing ? 1 : self.pace.window
-        return self.pace.workers >= limit || self.pace.starting >= self.entries.pending.count
+        return self.pace.workers >= limit || self.pace.starting >= self.entries.count
     }
 
+    /// So many entries are read at once.
+    private var page: Int { 2 * self.pace.window }
+
     /// More is to be read. While there is but one probe, the next one is enough.
-    private var hasRoom: Bool { self.entries.pending.count < (self.gate.isProbing ? 1 : self.pace.window) }
+    private var hasRoom: Bool {
+        self.gate.isProbing ? self.entries.isEmpty || self.mayFindProbe : self.entries.count < self.pace.window
+    }
+
+    /// The next probe would be an entry that comes last, and the sweep may show another.
+    private var mayFindProbe: Bool {
+        guard self.gate.isProbing, self.pace.workers == 0, case .due = self.reading else { return false }
+        return self.entries.pending.isEmpty
+    }
 
     private var isIdle: Bool {
-        self.reading == .finished && self.pace.workers == 0 && self.entries.pending.isEmpty && !self.isWoken
+        self.reading == .finished && self.pace.workers == 0 && self.entries.isEmpty && !self.isWoken
     }
 
     // MARK: - Events
@@ -139,13 +156,16 @@ where Entry.ID: Sendable {
         self.gate.learned(backoff, isInForce: isInForce)
         self.reading = cursor.map { .due(after: $0) } ?? .finished
         // What was read meanwhile is not begun: it stays where it is.
-        self.entries.readingEnded(self.isStopping || self.gate.isBlocked ? nil : entries)
+        let areLeftOut = self.entries.readingEnded(
+            self.isStopping || self.gate.isBlocked ? nil : entries, keepingLast: self.isShareTaken ? 0 : 2 * self.page)
+        // Those that are left out for their share are found by whoever wakes us next.
+        if areLeftOut, !self.isShareTaken { self.isWoken = true }
     }
 
     /// The page could not be read. The poll finds the destination again when the database is back.
     public mutating func claimFailed() {
         self.reading = .finished
-        self.entries.readingEnded(nil)
+        _ = self.entries.readingEnded(nil, keepingLast: 0)
     }
 
     /// A page of overdue entries was concluded.
@@ -164,13 +184,12 @@ where Entry.ID: Sendable {
     /// A worker has concluded all it took.
     public mutating func workerLeft() { self.pace.left() }
 
-    /// The next entry for a worker to attempt; `nil` sends it home.
-    ///
-    /// - Parameter comesLast: which entries are taken when no others wait.
-    public mutating func take(isHeld: Bool, last comesLast: (Entry) -> Bool = { _ in false }) -> Entry? {
-        guard isHeld, !self.isStopping, !self.pace.isResting, let entry = self.entries.take(last: comesLast) else {
-            return nil
-        }
+    /// The next entry for a worker to attempt; `nil` sends it home. Those that come last are taken when no others wait.
+    public mutating func take(isHeld: Bool) -> Entry? {
+        guard isHeld, !self.isStopping, !self.pace.isResting else { return nil }
+        // A worker that has made one probe goes, so that a better one is looked for.
+        if self.gate.isProbing, self.entries.pending.isEmpty, case .due = self.reading { return nil }
+        guard let entry = self.entries.take() else { return nil }
         self.attempts[entry.id] = self.gate.answers
         return entry
     }
@@ -217,6 +236,18 @@ where Entry.ID: Sendable {
         self.putBack(entry)
         return self.pace.rest()
     }
+
+    /// There is no part of the share for an entry that comes last. It and all like it stay in the database: the next sweep
+    /// shows them again. Others go on.
+    public mutating func shareWasTaken(_ entry: Entry) {
+        self.attempts[entry.id] = nil
+        self.isShareTaken = true
+        self.entries.concluded(entry.id)
+        self.entries.dropPendingLast()
+    }
+
+    /// An attempt of ours has given its part of the share back: what had none is looked for again.
+    public mutating func shareWasFreed() { if self.isShareTaken { self.isWoken = true } }
 
     /// The rest is over.
     public mutating func rested() { self.pace.rested() }

@@ -7,6 +7,8 @@ enum AttemptEnd: Sendable {
     /// No host was asked, through no fault of the domain's. It costs the entry no step of its schedule: try again after
     /// so long.
     case postponed(Duration, because: Postponement)
+    /// Other mail without a sender has its half of the node's connections. The entry stays in the database, and is found again.
+    case shareIsTaken
     /// No connection is to be had, since there are as many as there may be, or as the hosts take: others will take the entry.
     case siteIsFull
     /// It waited for a connection as long as anybody may. The destination makes room for others, and is found again.
@@ -25,6 +27,4 @@ enum Postponement: String, Sendable {
     case rate = "the site's rate is used up"
     /// The site has turned us away, and no connection to it is open.
     case site = "the site takes no more connections"
-    /// Other mail without a sender has its half of the node's connections.
-    case nullSender = "mail without a sender has its half of the connections"
 }

@@ -45,8 +45,6 @@ struct DeliveryEnvironment: Sendable {
     static let routePause = Duration.seconds(1)
     /// How long a destination rests for which we could open no connection ourselves.
     static let networkPause = Duration.seconds(5)
-    /// How long a destination rests that has mail without a sender only, while others have that mail's share of connections.
-    static let nullSenderPause = Duration.seconds(1)
     /// How long a connection waits for the next message before it is given back.
     static let connectionIdleTime = Duration.seconds(1)
 

@@ -162,8 +162,7 @@ actor Destination {
 
     private func nextEntry() -> QueueEntry? {
         defer { self.changed() }
-        // Nobody waits for mail without a sender, such as the reports that somebody else's forged messages cause.
-        return self.work.take(isHeld: self.isHeld) { $0.sender.isEmpty }
+        return self.work.take(isHeld: self.isHeld)
     }
 
     private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
@@ -171,10 +170,13 @@ actor Destination {
         // An attempt that an earlier owner began and did not conclude counts as one that failed.
         if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
         let isFromNullSender = entry.sender.isEmpty
-        guard !isFromNullSender || self.environment.nullSenders.take() else {
-            return .postponed(DeliveryEnvironment.nullSenderPause, because: .nullSender)
+        guard !isFromNullSender || self.environment.nullSenders.take() else { return .shareIsTaken }
+        defer {
+            if isFromNullSender {
+                self.environment.nullSenders.release()
+                self.work.shareWasFreed()
+            }
         }
-        defer { if isFromNullSender { self.environment.nullSenders.release() } }
         var attempt = DeliveryAttempt(
             environment: self.environment, entry: entry, term: self.term,
             dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop), customer: self.customer)
@@ -193,6 +195,7 @@ actor Destination {
         case .void: self.work.concluded(entry.id)
         case .postponed(let pause, let reason):
             if self.work.postponed(entry) { self.rest(for: pause, because: reason) }
+        case .shareIsTaken: self.work.shareWasTaken(entry)
         case .siteIsFull:
             if self.work.siteWasFull(entry) { self.widenLater() }
             return false

@@ -54,6 +54,22 @@ struct ConnectionShortageTests {
         #expect(self.metrics.deliveriesAwaiting[.destinations].value == 0)
     }
 
+    @Test("So are deliveries of mail without a sender, until none was refused for a while (field A3)")
+    func nullSenderDeliveries() {
+        for _ in 0..<3 { self.shortages.refusedNullSender(at: self.start) }
+        #expect(
+            self.log.lines.map(\.message) == ["deliveries of mail without a sender have run out: deliveries wait"])
+        #expect(
+            self.log.lines.first?.metadata
+                == ["limit": "null_sender_deliveries", "size": "100", "setting": "delivery.max-connections"])
+        #expect(self.metrics.deliveriesAwaiting[.nullSenderDeliveries].value == 1)
+        self.shortages.look(at: self.start + .seconds(30))
+        #expect(self.metrics.deliveriesAwaiting[.nullSenderDeliveries].value == 0)
+        self.shortages.look(at: self.start + .seconds(40))
+        #expect(self.log.lines.last?.message == "deliveries of mail without a sender suffice again")
+        #expect(self.log.lines.count == 2)
+    }
+
     @Test("Who waits for an address waits for its host: that is counted, and no limit of ours")
     func address() {
         self.shortages.observed(ConnectionShortage(address: 7), at: self.start)

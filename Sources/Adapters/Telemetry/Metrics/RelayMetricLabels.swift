@@ -133,11 +133,12 @@ public enum VerificationLimitLabel: String, MetricLabel {
 }
 
 /// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, the half of these that mail
-/// without a sender may have, the node's connections, the number that an address takes, or the number of domains under way.
+/// without a sender may have, the deliveries of such mail at once, the node's connections, the number that an address takes, or the number of domains under way.
 public enum DeliveryLimitLabel: String, MetricLabel {
     public static let labelName = "limit"
     case pool, network
     case nullSenders = "null_senders"
+    case nullSenderDeliveries = "null_sender_deliveries"
     case node, address, destinations
 }
 

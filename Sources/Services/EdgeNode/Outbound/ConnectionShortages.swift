@@ -22,6 +22,7 @@ struct ConnectionBudgets: Sendable {
     var pool: String
     var network: String
     var nullSenders: String
+    var nullSenderDeliveries: String
     var node: String
     var destinations: String
 
@@ -32,6 +33,7 @@ struct ConnectionBudgets: Sendable {
         self.network = "\(sizes.openingPerNetwork) being opened, \(sizes.unprovenPerNetwork) in all"
         let half = ConnectionAdmission.poolSizes(connections: connections, share: .nullSender)
         self.nullSenders = "\(half.opening) being opened, \(half.unproven) in all"
+        self.nullSenderDeliveries = "\(NullSenderShare.size(ofConnections: connections))"
         self.node = "\(connections)"
         self.destinations = "\(destinations)"
     }
@@ -48,6 +50,8 @@ final class ConnectionShortages: Sendable {
         var lastWait: [DeliveryLimitLabel: ContinuousClock.Instant] = [:]
         var waiting = ConnectionShortage()
         var destinations = 0
+        /// When mail without a sender last found no part of its share.
+        var nullSenderRefusal: ContinuousClock.Instant?
     }
 
     private enum Change { case began, ended }
@@ -82,14 +86,23 @@ final class ConnectionShortages: Sendable {
         self.look(at: now)
     }
 
+    /// Mail without a sender stays in the database, since as much of it is being delivered as may be.
+    func refusedNullSender(at now: ContinuousClock.Instant = .now) {
+        self.state.withLock { $0.nullSenderRefusal = now }
+        self.look(at: now)
+    }
+
     /// Time has passed: what has sufficed for long enough is over.
     func look(at now: ContinuousClock.Instant = .now) {
         let changes = self.state.withLock { state in
+            // It tries again at the next walk, some seconds later.
+            let isRefused = state.nullSenderRefusal.map { now - $0 < Self.relief } ?? false
+            self.metrics.deliveriesAwaiting[.nullSenderDeliveries].set(isRefused ? 1 : 0)
             // Who waits for an address waits for its host, which is no limit of ours.
             let counts: [(DeliveryLimitLabel, Int)] = [
                 (.pool, state.waiting.pool), (.network, state.waiting.network),
                 (.nullSenders, state.waiting.nullSenders), (.node, state.waiting.node),
-                (.destinations, state.destinations),
+                (.nullSenderDeliveries, isRefused ? 1 : 0), (.destinations, state.destinations),
             ]
             return counts.compactMap { limit, count -> (DeliveryLimitLabel, Change)? in
                 if count > 0 { return state.lastWait.updateValue(now, forKey: limit) == nil ? (limit, .began) : nil }
@@ -119,6 +132,8 @@ final class ConnectionShortages: Sendable {
         case .network:
             ("connections to such hosts of one network", self.budgets.network, setting)
         case .nullSenders: ("connections for mail without a sender", self.budgets.nullSenders, setting)
+        case .nullSenderDeliveries:
+            ("deliveries of mail without a sender", self.budgets.nullSenderDeliveries, setting)
         case .node: ("connections to receiving hosts", self.budgets.node, setting)
         case .address: ("connections to an address", "as found out", "none")
         case .destinations: ("places for domains under way", self.budgets.destinations, "none")

@@ -195,7 +195,9 @@ actor Destination {
         case .void: self.work.concluded(entry.id)
         case .postponed(let pause, let reason):
             if self.work.postponed(entry) { self.rest(for: pause, because: reason) }
-        case .shareIsTaken: self.work.shareWasTaken(entry)
+        case .shareIsTaken:
+            self.environment.sites.shortages?.refusedNullSender()
+            self.work.shareWasTaken(entry)
         case .siteIsFull:
             if self.work.siteWasFull(entry) { self.widenLater() }
             return false

@@ -7,7 +7,10 @@ final class NullSenderShare: Sendable {
     private let underWay = Mutex(0)
 
     /// Half of so many connections, and at least one.
-    init(ofConnections connections: Int) { self.limit = max(1, connections / 2) }
+    static func size(ofConnections connections: Int) -> Int { max(1, connections / 2) }
+
+    /// None is taken.
+    init(ofConnections connections: Int) { self.limit = Self.size(ofConnections: connections) }
 
     /// Takes one delivery's part, to be given back by `release`. `false` where all are taken.
     func take() -> Bool {

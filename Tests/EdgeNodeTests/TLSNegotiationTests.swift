@@ -147,7 +147,7 @@ struct TLSNegotiationTests {
     }
 
     @Test(
-        "An end behind the first reply over TLS is a lost connection, and nothing goes in clear",
+        "Once a host has replied over TLS its handshake has not failed, however it goes on, and nothing goes in clear",
         arguments: End.allCases)
     func endsBehindReply(_ end: End) throws {
         let (server, peer) = try self.secured(.opportunistic)

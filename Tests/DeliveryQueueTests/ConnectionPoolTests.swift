@@ -31,8 +31,9 @@ struct ConnectionPoolTests {
         }
 
         /// The nth host has taken mail.
-        mutating func prove(_ number: Int) throws {
-            let grant = try self.opened(number)
+        mutating func prove(_ number: Int, at address: IPAddress? = nil) throws {
+            let opened = self.open(number, at: address ?? .v4(UInt32(number) << 8 | 1))
+            let grant = try #require(opened)
             self.admission.succeeded(grant, at: self.now)
             self.admission.delivered(grant, at: self.now)
             self.admission.close(grant, wasEstablished: true, at: self.now)
@@ -50,10 +51,10 @@ struct ConnectionPoolTests {
         }
 
         mutating func patience(
-            _ grant: ConnectionGrant, _ phase: ConnectionPhase, strangers: Int, others: Int = 0
+            _ grant: ConnectionGrant, _ phase: ConnectionPhase, strangers: Int, others: Int = 0, takers: Int = 0
         ) -> ConnectionAdmission.Patience {
             self.admission.patience(
-                with: grant, in: phase, strangers: strangers, others: { _ in others }, at: self.now)
+                with: grant, in: phase, strangers: strangers, others: { _ in others }, takers: takers, at: self.now)
         }
 
         /// Opens to so many hosts as fast as the pools allow.
@@ -110,6 +111,82 @@ struct ConnectionPoolTests {
         #expect(opened == 12)
         let elsewhere = world.open(3000)
         #expect(elsewhere != nil)
+    }
+
+    /// So many addresses of one network.
+    private static func network(_ isIPv6: Bool, _ count: Int) -> [IPAddress] {
+        (0..<count).map { isIPv6 ? .v6(0x2001_0DB8_0000_0001, UInt64($0)) : .v4(0xC000_0200 + UInt32($0)) }
+    }
+
+    @Test(
+        "Of hosts that took mail, one network of such that then say nothing holds three quarters (field A4)",
+        arguments: [true, false])
+    func provenNetwork(_ isIPv6: Bool) throws {
+        var world = try World()
+        let addresses = Self.network(isIPv6, 200)
+        for (number, address) in addresses.enumerated() { try world.prove(number, at: address) }
+        for number in 3000..<3100 { try world.prove(number) }
+        let opened = addresses.enumerated().compactMap { world.open($0.offset, at: $0.element) }
+        #expect(opened.count == 37)
+        let elsewhere = (3000..<3100).count { world.open($0) != nil }
+        #expect(elsewhere == 13)
+        // What is open makes room for another.
+        world.admission.succeeded(opened[0], at: world.now)
+        #expect(world.open(100, at: addresses[100]) != nil && world.open(101, at: addresses[101]) == nil)
+    }
+
+    @Test(
+        "Hosts of one network that took mail, and stall later, hold three quarters of all connections (field A4)",
+        arguments: [true, false])
+    func provenNetworkStalls(_ isIPv6: Bool) throws {
+        var world = try World()
+        let addresses = Self.network(isIPv6, 250)
+        for (number, address) in addresses.enumerated() { try world.prove(number, at: address) }
+        for number in 3000..<3100 { try world.prove(number) }
+        func stall(_ number: Int, at address: IPAddress) -> ConnectionGrant? {
+            guard let grant = world.open(number, at: address) else { return nil }
+            world.admission.succeeded(grant, at: world.now)
+            return grant
+        }
+        let held = addresses.enumerated().compactMap { stall($0.offset, at: $0.element) }
+        #expect(held.count == 150)
+        let elsewhere = (3000..<3100).count { stall($0, at: .v4(UInt32($0) << 8 | 1)) != nil }
+        #expect(elsewhere == 50)
+        for grant in held.prefix(2) { world.admission.close(grant, wasEstablished: true, at: world.now) }
+        #expect((200..<250).count { stall($0, at: addresses[$0]) != nil } == 2)
+    }
+
+    @Test(
+        "Of hosts that took mail a quarter of all connections may stall while others wait, whatever their networks (field A4)"
+    )
+    func provenStalls() throws {
+        var world = try World()
+        for number in 0..<60 { try world.prove(number) }
+        var grants: [ConnectionGrant] = []
+        for number in 0..<60 {
+            let grant = try world.opened(number)
+            world.admission.succeeded(grant, at: world.now)
+            grants.append(grant)
+        }
+        func patience(_ seconds: Int, isEnding: Bool = false, takers: Int) -> [ConnectionAdmission.Patience] {
+            grants.map {
+                world.patience(
+                    $0, .talking(stalled: .seconds(seconds), isEnding: isEnding), strangers: 100, takers: takers)
+            }
+        }
+        #expect(patience(200, takers: 0).allSatisfy { $0 == .stay }, "nobody waits")
+        #expect(patience(29, takers: 100).allSatisfy { $0 == .stay }, "they may yet answer")
+        #expect(patience(600, isEnding: true, takers: 100).allSatisfy { $0 == .stay }, "a message may be delivered")
+        let answers = patience(30, takers: 4)
+        #expect(answers.count { $0 == .timeIsUp } == 4, "no more than wait")
+        #expect(patience(30, takers: 4).allSatisfy { $0 == .stay }, "they have not left yet")
+        for (grant, answer) in zip(grants, answers) where answer == .timeIsUp {
+            world.admission.close(grant, wasEstablished: true, at: world.now)
+            #expect(world.admission.standing(of: grant.site, at: grant.address, now: world.now) == .silent)
+        }
+        grants = zip(grants, answers).filter { $0.1 == .stay }.map(\.0)
+        #expect(patience(31, takers: 100).count { $0 == .timeIsUp } == 6)
+        #expect(patience(32, takers: 100).allSatisfy { $0 == .stay }, "fifty may")
     }
 
     @Test(
@@ -182,7 +259,7 @@ struct ConnectionPoolTests {
         let targets = [0xC000_02FF, 0xC633_6401].map { ConnectionTarget(.v4($0), 25, by: [way]) }
         let site = ReceivingSite.address(.v4(100))
         let inFullNetwork = world.admission.open(site, at: Array(targets.prefix(1)), now: world.now)
-        #expect(inFullNetwork == .full(.network))
+        #expect(inFullNetwork == .full(.network(isProven: false)))
         guard case .granted(let grant) = world.admission.open(site, at: targets, now: world.now) else {
             Issue.record("the second address is not tried")
             return
@@ -191,7 +268,7 @@ struct ConnectionPoolTests {
         // The second has room for one more; then it is what is waited for, unless the first is nearer.
         _ = world.admission.open(site, at: targets, now: world.now)
         let full = world.admission.open(site, at: targets, now: world.now)
-        #expect(full == .full(.network))
+        #expect(full == .full(.network(isProven: false)))
     }
 
     @Test("What is closed, opened or proven gives its place back")

@@ -30,9 +30,9 @@ struct NullSenderPoolTests {
             }
         }
 
-        mutating func prove(_ numbers: Range<Int>) {
+        mutating func prove(_ numbers: Range<Int>, at address: (Int) -> IPAddress? = { _ in nil }) {
             for number in numbers {
-                for grant in self.open(number..<number + 1, .all) {
+                for grant in self.open(number..<number + 1, .all, at: address) {
                     self.admission.succeeded(grant, at: self.now)
                     self.admission.delivered(grant, at: self.now)
                     self.admission.close(grant, wasEstablished: true, at: self.now)
@@ -81,7 +81,7 @@ struct NullSenderPoolTests {
         let address = { (number: Int) -> IPAddress? in .v4(0xC000_0200 + UInt32(number)) }
         #expect(world.open(0..<50, .nullSender, at: address).count == 6)
         let full = world.ask(60, .nullSender, at: address(60))
-        #expect(full == .full(.nullSenderNetwork))
+        #expect(full == .full(.nullSenderNetwork(isProven: false)))
         #expect(world.open(100..<150, .all, at: address).count == 6)
     }
 
@@ -99,10 +99,30 @@ struct NullSenderPoolTests {
         #expect(world.open(50..<90, .nullSender).count == 25)
     }
 
+    @Test("Of those in one network of hosts that take mail it holds three quarters of its half (field A3, A4)")
+    func provenNetwork() throws {
+        var world = try World()
+        let address = { (number: Int) -> IPAddress? in .v4(0xC000_0200 + UInt32(number)) }
+        world.prove(0..<200, at: address)
+        world.prove(300..<400)
+        let reports = world.open(0..<200, .nullSender, at: address)
+        #expect(reports.count == 18)
+        let full = world.ask(100, .nullSender, at: address(100))
+        #expect(full == .full(.nullSenderNetwork(isProven: true)))
+        #expect(world.open(300..<400, .nullSender).count == 7, "other reports have the rest of their half")
+        #expect(world.open(100..<200, .all, at: address).count == 19, "as much as the network may have")
+        for grant in reports { world.admission.succeeded(grant, at: world.now) }
+        #expect(world.open(0..<50, .nullSender, at: address).count == 18)
+    }
+
     @Test("A node of few connections has one for it all the same (field A3)", arguments: [1, 2, 8])
     func few(_ connections: Int) {
         let sizes = ConnectionAdmission.poolSizes(connections: connections, share: .nullSender)
-        #expect([sizes.opening, sizes.openingPerNetwork, sizes.unproven, sizes.unprovenPerNetwork].min() == 1)
+        let all = [
+            sizes.opening, sizes.openingPerNetwork, sizes.unproven, sizes.unprovenPerNetwork,
+            sizes.provenOpeningPerNetwork, sizes.perNetwork,
+        ]
+        #expect(all.min() == 1)
         #expect(sizes.unproven <= max(1, connections / 4))
     }
 }

@@ -29,6 +29,7 @@ struct ConnectionShortageTests {
         arguments: [
             (ConnectionShortage(pool: 3), DeliveryLimitLabel.pool, "50 being opened, 100 in all"),
             (ConnectionShortage(network: 3), .network, "12 being opened, 25 in all"),
+            (ConnectionShortage(provenNetwork: 3), .provenNetwork, "37 being opened, 150 in all"),
             (ConnectionShortage(nullSenders: 3), .nullSenders, "25 being opened, 50 in all"),
             (ConnectionShortage(node: 3), .node, "200"),
         ])

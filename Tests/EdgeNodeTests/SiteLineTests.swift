@@ -292,6 +292,37 @@ struct SiteLineTests {
         #expect(patience == [.giveWay, .stay])
     }
 
+    @Test(
+        "Sites of one network that took mail and stall let others through, and wait for each other meanwhile (field A4)"
+    )
+    func provenNetwork() {
+        var world = World()
+        func network(_ number: Int) -> IPAddress { .v4(0x0A00_0000 + UInt32(number)) }
+        for number in 0..<250 {
+            guard case .granted(let grant)? = world.ask(number, at: network(number)) else { continue }
+            world.line.admission.delivered(grant, at: world.now)
+            world.line.admission.close(grant, wasEstablished: true, at: world.now)
+            world.grants.removeAll()
+        }
+        let waiting = (0..<250).filter { world.ask($0, at: network($0)) == nil }
+        #expect(world.grants.count == 37 && waiting.count == 213)
+        #expect(world.line.shortage == ConnectionShortage(provenNetwork: 213))
+        #expect(world.line.isOwed(by: network(7)) && !world.line.isOwed(by: Self.address(300)))
+        let elsewhere = world.ask(300, at: Self.address(300))
+        guard case .granted? = elsewhere else {
+            Issue.record("one of another network waits")
+            return
+        }
+        world.now = world.now + .seconds(30)
+        let stalled = world.grants.removeFirst()
+        let patience = world.line.patience(with: stalled, in: .opening(hasGreeted: false), at: world.now)
+        #expect(patience == .timeIsUp)
+        _ = world.silent(stalled)
+        let told = world.line.admit(after: stalled, at: world.now)
+        #expect(told.count == 1)
+        if case .granted(let grant)? = told.first?.1 { #expect(grant.site == .address(.v4(UInt32(waiting[0])))) }
+    }
+
     @Test("Who waits for a narrowed address has its turn when time has widened the window (field B1)")
     func widening() throws {
         var world = World()

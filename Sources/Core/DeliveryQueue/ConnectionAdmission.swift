@@ -21,12 +21,12 @@ public struct ConnectionAdmission: Sendable {
         case site
         /// The addresses take no more, as far as is known; while their windows grow, that is about to be found out.
         case address(isGrowing: Bool)
-        /// Hosts that have not taken mail yet have all that they may in the network.
-        case network
+        /// Hosts of the network have all that they may: those that have taken mail lately, or those that have not.
+        case network(isProven: Bool)
         /// As many are being opened as may be to hosts of this standing, or hosts that have not taken mail yet have all that they may.
         case pool(HostStanding)
-        /// Mail without a sender has its half of what hosts that have not taken mail yet may have in the network.
-        case nullSenderNetwork
+        /// Mail without a sender has its half of what such hosts may have in the network.
+        case nullSenderNetwork(isProven: Bool)
         /// Mail without a sender has its half of a pool.
         case nullSenderPool(HostStanding)
         /// The node has as many as it may.
@@ -58,12 +58,12 @@ public struct ConnectionAdmission: Sendable {
         case site
         /// One to this address must end, or its window widen.
         case address(IPAddress)
-        /// One to a stranger's host in this network must end or be proven.
-        case network(HostNetwork)
+        /// One in this network, to a host of this kind, must end, be open or be proven.
+        case network(HostNetwork, isProven: Bool)
         /// One to a host of this standing must end, be open or be proven.
         case pool(HostStanding)
-        /// One for mail without a sender, to a stranger's host in this network, must end or be proven.
-        case nullSenderNetwork(HostNetwork)
+        /// One for mail without a sender, to a host of this kind in this network, must end, be open or be proven.
+        case nullSenderNetwork(HostNetwork, isProven: Bool)
         /// One for mail without a sender, to a host of this standing, must end, be open or be proven.
         case nullSenderPool(HostStanding)
         /// Any connection must end.
@@ -112,6 +112,8 @@ public struct ConnectionAdmission: Sendable {
         var hasGreeted = false
         /// It has not answered a final dot for long.
         var isEnding = false
+        /// The host has taken mail, and has not answered for long.
+        var isStalling = false
     }
 
     private struct Door: Hashable {
@@ -151,6 +153,8 @@ public struct ConnectionAdmission: Sendable {
     private var leaving = 0
     /// Connections to hosts that are not proven, and do not answer a final dot.
     private var ending = 0
+    /// Connections to hosts that are proven, and do not answer a command.
+    private var stalling = 0
     private var nextID: UInt64 = 0
     private var sweepsAt = 1024
 
@@ -231,12 +235,18 @@ public struct ConnectionAdmission: Sendable {
     }
 
     /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all, each with the most
-    /// in one network.
+    /// in one network; and the most in one network to hosts that have.
     public static func poolSizes(
         connections: Int, share: PoolShare = .all
-    ) -> (opening: Int, openingPerNetwork: Int, unproven: Int, unprovenPerNetwork: Int) {
+    ) -> (
+        opening: Int, openingPerNetwork: Int, unproven: Int, unprovenPerNetwork: Int, provenOpeningPerNetwork: Int,
+        perNetwork: Int
+    ) {
         let pools = DividedPools(connections: connections, firstLook: hurriedLook, longestLook: longestLook)[share]
-        return (pools.opening.limit, pools.openingPerNetwork, pools.unproven.limit, pools.unprovenPerNetwork)
+        return (
+            pools.opening.limit, pools.openingPerNetwork, pools.unproven.limit, pools.unprovenPerNetwork,
+            pools.provenOpeningPerNetwork, pools.perNetwork
+        )
     }
 
     /// How many connections a site has.
@@ -255,9 +265,10 @@ public struct ConnectionAdmission: Sendable {
     public func mayBeGone(_ obstacle: Obstacle, at now: MonotonicInstant) -> Bool {
         switch obstacle {
         case .site, .address: true
-        case .network(let network): self.pools.all.allows(.fresh, in: network)
+        case .network(let network, let isProven): self.pools.all.allows(isProven: isProven, in: network)
         case .pool(let standing): self.pools.all.allows(standing, at: now)
-        case .nullSenderNetwork(let network): self.pools.nullSender.allows(.fresh, in: network)
+        case .nullSenderNetwork(let network, let isProven):
+            self.pools.nullSender.allows(isProven: isProven, in: network)
         case .nullSenderPool(let standing): self.pools.nullSender.allows(standing, at: now)
         case .node: self.shares.hasFree
         }
@@ -305,9 +316,10 @@ public struct ConnectionAdmission: Sendable {
     ///   - strangers: those that wait for the pools of hosts that are not proven and of which nothing is known, or for the
     ///     connection's network; behind a connection for mail without a sender also those that wait for its half of these.
     ///   - others: all that wait for the same as this one, or for any connection at all.
+    ///   - takers: those that wait for any connection at all, or for one in its network to a host that has taken mail.
     public mutating func patience(
         with grant: ConnectionGrant, in phase: ConnectionPhase, strangers: Int, others: (HostStanding) -> Int,
-        at now: MonotonicInstant
+        takers: Int, at now: MonotonicInstant
     ) -> Patience {
         guard let record = self.records[grant.id], !record.isLeaving else { return .stay }
         switch phase {
@@ -328,7 +340,17 @@ public struct ConnectionAdmission: Sendable {
             self.fellSilent(grant, at: now)
             return .giveWay
         case .talking(let stalled, let isEnding):
-            guard record.isUnproven else { return .stay }
+            guard record.isUnproven else {
+                // Its message may be delivered: the reply to a final dot is waited for.
+                self.noteStalling(grant, stalled >= Self.longestLook && !isEnding)
+                guard self.records[grant.id]?.isStalling == true, self.stalling > self.pools.all.mostStalling,
+                    takers > self.leaving
+                else { return .stay }
+                self.noteStalling(grant, false)
+                self.leaves(grant)
+                self.fellSilent(grant, at: now)
+                return .timeIsUp
+            }
             self.noteEnding(grant, isEnding && stalled >= Self.longestLook)
             let isOverdue = stalled >= Self.longestLook || now - record.since >= Self.longestTalk
             guard isOverdue, strangers > self.leaving, !isEnding || self.ending > self.pools.all.mostEnding else {
@@ -339,6 +361,7 @@ public struct ConnectionAdmission: Sendable {
             return .timeIsUp
         case .sending, .idle:
             self.noteEnding(grant, false)
+            self.noteStalling(grant, false)
             return .stay
         }
     }
@@ -347,6 +370,12 @@ public struct ConnectionAdmission: Sendable {
         guard let record = self.records[grant.id], record.isEnding != isEnding else { return }
         self.records[grant.id]?.isEnding = isEnding
         self.ending += isEnding ? 1 : -1
+    }
+
+    private mutating func noteStalling(_ grant: ConnectionGrant, _ isStalling: Bool) {
+        guard let record = self.records[grant.id], record.isStalling != isStalling else { return }
+        self.records[grant.id]?.isStalling = isStalling
+        self.stalling += isStalling ? 1 : -1
     }
 
     private mutating func leaves(_ grant: ConnectionGrant) {
@@ -391,7 +420,11 @@ public struct ConnectionAdmission: Sendable {
         self.openingEnded(grant)
         self.unprovenEnded(grant)
         self.noteEnding(grant, false)
-        if self.records.removeValue(forKey: grant.id)?.isLeaving == true { self.leaving -= 1 }
+        self.noteStalling(grant, false)
+        if let record = self.records.removeValue(forKey: grant.id) {
+            if record.isLeaving { self.leaving -= 1 }
+            self.pools.closed(in: record.network, for: grant.share)
+        }
         self.shares.giveBack(grant.site)
         self.sites.close(grant.site, by: grant.egress, at: now)
         self.change(grant, at: now) { $0.ended(wasEstablished: wasEstablished) }

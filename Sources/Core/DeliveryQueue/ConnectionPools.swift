@@ -18,6 +18,9 @@ public enum HostStanding: Hashable, Sendable {
 /// host's connection counts as one of a stranger's, who together never have more than half of all, and those
 /// of one network a quarter of that half: a host that greets, and then says no more, holds no more either. Strangers get both
 /// pools as `PacedLimit` says, so that one which comes later soon has its turn, however many came before.
+///
+/// Hosts that have taken mail may stall as well. Those of one network hold three quarters of what they may have and of all: large
+/// providers have many sites behind few networks, and `FairShares` leaves the last quarter to others anyway.
 struct ConnectionPools: Hashable, Sendable {
     /// Connections being opened to hosts that are not proven; as many may be to hosts that are.
     private(set) var opening: PacedLimit
@@ -29,10 +32,19 @@ struct ConnectionPools: Hashable, Sendable {
     private(set) var unproven: PacedLimit
     /// Of those, the most in one network.
     let unprovenPerNetwork: Int
+    /// Of those being opened to hosts that are proven, the most in one network.
+    let provenOpeningPerNetwork: Int
+    /// Of all connections, the most in one network where hosts are proven.
+    let perNetwork: Int
+    /// The most connections to hosts that are proven which may wait for an answer for longer than others have.
+    let mostStalling: Int
 
     private var beingOpened: [HostStanding: Int] = [:]
-    private var networks: [HostNetwork: Int] = [:]
-    private var unprovenNetworks: [HostNetwork: Int] = [:]
+    private var networks = NetworkCounts()
+    private var unprovenNetworks = NetworkCounts()
+    private var provenNetworks = NetworkCounts()
+    /// Of all connections.
+    private var allNetworks = NetworkCounts()
 
     /// - Parameters:
     ///   - connections: those of the whole node.
@@ -44,6 +56,9 @@ struct ConnectionPools: Hashable, Sendable {
         self.openingToSilent = max(1, self.opening.limit / 2)
         self.unproven = PacedLimit(max(1, connections / 2), stay: longestLook)
         self.unprovenPerNetwork = max(1, self.unproven.limit / 4)
+        self.provenOpeningPerNetwork = max(1, self.opening.limit * 3 / 4)
+        self.perNetwork = max(1, connections * 3 / 4)
+        self.mostStalling = max(1, connections / 4)
     }
 
     /// The most connections to strangers that may wait for the reply to a final dot for longer than others have.
@@ -61,34 +76,52 @@ struct ConnectionPools: Hashable, Sendable {
     }
 
     /// Whether one more may be opened in this network, as far as only that counts.
-    func allows(_ standing: HostStanding, in network: HostNetwork) -> Bool {
-        standing == .proven
-            || self.networks[network, default: 0] < self.openingPerNetwork
-                && self.unprovenNetworks[network, default: 0] < self.unprovenPerNetwork
+    func allows(isProven: Bool, in network: HostNetwork) -> Bool {
+        isProven
+            ? self.provenNetworks[network] < self.provenOpeningPerNetwork && self.allNetworks[network] < self.perNetwork
+            : self.networks[network] < self.openingPerNetwork
+                && self.unprovenNetworks[network] < self.unprovenPerNetwork
     }
 
     mutating func began(_ standing: HostStanding, in network: HostNetwork, at now: MonotonicInstant) {
         self.beingOpened[standing, default: 0] += 1
-        guard standing != .proven else { return }
+        self.allNetworks.add(network)
+        guard standing != .proven else { return self.provenNetworks.add(network) }
         self.opening.take(at: now)
-        self.networks[network, default: 0] += 1
+        self.networks.add(network)
         self.unproven.take(at: now)
-        self.unprovenNetworks[network, default: 0] += 1
+        self.unprovenNetworks.add(network)
     }
 
     /// It is being opened no longer: it is open, or closed.
     mutating func openingEnded(_ standing: HostStanding, in network: HostNetwork) {
         self.beingOpened[standing, default: 0] -= 1
-        guard standing != .proven, let count = self.networks[network] else { return }
+        guard standing != .proven else { return self.provenNetworks.remove(network) }
         self.opening.giveBack()
-        self.networks[network] = count > 1 ? count - 1 : nil
+        self.networks.remove(network)
     }
 
     /// One to a host that was not proven is closed, or the host is proven now.
     mutating func unprovenEnded(in network: HostNetwork) {
         self.unproven.giveBack()
-        guard let count = self.unprovenNetworks[network] else { return }
-        self.unprovenNetworks[network] = count > 1 ? count - 1 : nil
+        self.unprovenNetworks.remove(network)
+    }
+
+    /// It is closed.
+    mutating func closed(in network: HostNetwork) { self.allNetworks.remove(network) }
+}
+
+/// Connections of each network that has any.
+private struct NetworkCounts: Hashable, Sendable {
+    private var counts: [HostNetwork: Int] = [:]
+
+    subscript(network: HostNetwork) -> Int { self.counts[network, default: 0] }
+
+    mutating func add(_ network: HostNetwork) { self.counts[network, default: 0] += 1 }
+
+    mutating func remove(_ network: HostNetwork) {
+        guard let count = self.counts[network] else { return }
+        self.counts[network] = count > 1 ? count - 1 : nil
     }
 }
 

@@ -32,11 +32,14 @@ struct DividedPools: Hashable, Sendable {
     func obstacle(
         to standing: HostStanding, in network: HostNetwork, for share: PoolShare, at now: MonotonicInstant
     ) -> (ConnectionAdmission.Limit, ConnectionAdmission.Obstacle)? {
-        if !self.all.allows(standing, in: network) { return (.network, .network(network)) }
+        let isProven = standing == .proven
+        if !self.all.allows(isProven: isProven, in: network) {
+            return (.network(isProven: isProven), .network(network, isProven: isProven))
+        }
         if !self.all.allows(standing, at: now) { return (.pool(standing), .pool(standing)) }
         guard share == .nullSender else { return nil }
-        if !self.nullSender.allows(standing, in: network) {
-            return (.nullSenderNetwork, .nullSenderNetwork(network))
+        if !self.nullSender.allows(isProven: isProven, in: network) {
+            return (.nullSenderNetwork(isProven: isProven), .nullSenderNetwork(network, isProven: isProven))
         }
         if !self.nullSender.allows(standing, at: now) {
             return (.nullSenderPool(standing), .nullSenderPool(standing))
@@ -61,5 +64,11 @@ struct DividedPools: Hashable, Sendable {
     mutating func unprovenEnded(in network: HostNetwork, for share: PoolShare) {
         self.all.unprovenEnded(in: network)
         if share == .nullSender { self.nullSender.unprovenEnded(in: network) }
+    }
+
+    /// It is closed.
+    mutating func closed(in network: HostNetwork, for share: PoolShare) {
+        self.all.closed(in: network)
+        if share == .nullSender { self.nullSender.closed(in: network) }
     }
 }

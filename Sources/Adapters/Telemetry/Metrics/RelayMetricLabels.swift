@@ -132,11 +132,13 @@ public enum VerificationLimitLabel: String, MetricLabel {
     case all, domain, unanswered
 }
 
-/// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, the half of these that mail
-/// without a sender may have, the deliveries of such mail at once, the node's connections, the number that an address takes, or the number of domains under way.
+/// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, what hosts of one network that
+/// have taken mail may have, the half of these that mail without a sender may have, the deliveries of such mail at once, the node's
+/// connections, the number that an address takes, or the number of domains under way.
 public enum DeliveryLimitLabel: String, MetricLabel {
     public static let labelName = "limit"
     case pool, network
+    case provenNetwork = "proven_network"
     case nullSenders = "null_senders"
     case nullSenderDeliveries = "null_sender_deliveries"
     case node, address, destinations

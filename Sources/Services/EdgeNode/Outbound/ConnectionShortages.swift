@@ -9,6 +9,8 @@ struct ConnectionShortage: Hashable, Sendable {
     var pool = 0
     /// Strangers' hosts in one network have.
     var network = 0
+    /// Hosts in one network that have taken mail have.
+    var provenNetwork = 0
     /// Mail without a sender has its half of what these have.
     var nullSenders = 0
     /// The node has.
@@ -21,6 +23,7 @@ struct ConnectionShortage: Hashable, Sendable {
 struct ConnectionBudgets: Sendable {
     var pool: String
     var network: String
+    var provenNetwork: String
     var nullSenders: String
     var nullSenderDeliveries: String
     var node: String
@@ -31,6 +34,7 @@ struct ConnectionBudgets: Sendable {
         let sizes = ConnectionAdmission.poolSizes(connections: connections)
         self.pool = "\(sizes.opening) being opened, \(sizes.unproven) in all"
         self.network = "\(sizes.openingPerNetwork) being opened, \(sizes.unprovenPerNetwork) in all"
+        self.provenNetwork = "\(sizes.provenOpeningPerNetwork) being opened, \(sizes.perNetwork) in all"
         let half = ConnectionAdmission.poolSizes(connections: connections, share: .nullSender)
         self.nullSenders = "\(half.opening) being opened, \(half.unproven) in all"
         self.nullSenderDeliveries = "\(NullSenderShare.size(ofConnections: connections))"
@@ -72,6 +76,7 @@ final class ConnectionShortages: Sendable {
         let gauge = self.metrics.deliveriesAwaiting
         gauge[.pool].set(waiting.pool)
         gauge[.network].set(waiting.network)
+        gauge[.provenNetwork].set(waiting.provenNetwork)
         gauge[.nullSenders].set(waiting.nullSenders)
         gauge[.node].set(waiting.node)
         gauge[.address].set(waiting.address)
@@ -101,7 +106,8 @@ final class ConnectionShortages: Sendable {
             // Who waits for an address waits for its host, which is no limit of ours.
             let counts: [(DeliveryLimitLabel, Int)] = [
                 (.pool, state.waiting.pool), (.network, state.waiting.network),
-                (.nullSenders, state.waiting.nullSenders), (.node, state.waiting.node),
+                (.provenNetwork, state.waiting.provenNetwork), (.nullSenders, state.waiting.nullSenders),
+                (.node, state.waiting.node),
                 (.nullSenderDeliveries, isRefused ? 1 : 0), (.destinations, state.destinations),
             ]
             return counts.compactMap { limit, count -> (DeliveryLimitLabel, Change)? in
@@ -131,6 +137,7 @@ final class ConnectionShortages: Sendable {
         case .pool: ("connections to receiving hosts that have not taken mail lately", self.budgets.pool, setting)
         case .network:
             ("connections to such hosts of one network", self.budgets.network, setting)
+        case .provenNetwork: ("connections to hosts of one network", self.budgets.provenNetwork, setting)
         case .nullSenders: ("connections for mail without a sender", self.budgets.nullSenders, setting)
         case .nullSenderDeliveries:
             ("deliveries of mail without a sender", self.budgets.nullSenderDeliveries, setting)

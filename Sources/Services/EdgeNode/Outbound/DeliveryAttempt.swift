@@ -297,7 +297,9 @@ struct DeliveryAttempt {
             attempt.isCutShort = !self.progress.hasRefusedChunking(current.address)
         }
         link = current
-        if !current.connection.isReady || current.isUsedUp(self.environment.settings) || self.environment.sites.isOwed {
+        if !current.connection.isReady || current.isUsedUp(self.environment.settings)
+            || self.environment.sites.isOwed(by: current.place.address)
+        {
             current.connection.quit()
             link = nil
         }

@@ -76,16 +76,21 @@ struct SiteLine {
     var shortage: ConnectionShortage {
         ConnectionShortage(
             pool: Self.standings.reduce(0) { $0 + self.waiters.count(.pool($1)) },
-            network: self.waiters.count(.network),
-            nullSenders: Self.standings.reduce(self.waiters.count(.nullSenderNetwork)) {
-                $0 + self.waiters.count(.nullSenderPool($1))
-            },
+            network: self.waiters.count(.network(isProven: false)),
+            provenNetwork: self.waiters.count(.network(isProven: true)),
+            nullSenders: self.waiters.count(.nullSenderNetwork(isProven: false))
+                + self.waiters.count(.nullSenderNetwork(isProven: true))
+                + Self.standings.reduce(0) { $0 + self.waiters.count(.nullSenderPool($1)) },
             node: self.waiters.count(.node),
             address: self.waiters.count(.address(isGrowing: true)) + self.waiters.count(.address(isGrowing: false)))
     }
 
-    /// A site waits that has no connection at all, since the node has as many as it may.
-    var isOwed: Bool { self.turns[.node]?.hasSiteWithout ?? false }
+    /// A site waits that has no connection at all, since the node has as many as it may, or the network of this address.
+    func isOwed(by address: IPAddress) -> Bool {
+        [.node, .network(HostNetwork(of: address), isProven: true)].contains {
+            self.turns[$0]?.hasSiteWithout ?? false
+        }
+    }
 
     /// What is to become of a connection that waits for its host.
     mutating func patience(
@@ -96,16 +101,19 @@ struct SiteLine {
         func inPool(_ standing: HostStanding) -> Int {
             waiters.count(.pool(standing)) + (grant.share == .all ? 0 : waiters.count(.nullSenderPool(standing)))
         }
-        let inNetwork =
-            waiters.count(in: network) + (grant.share == .all ? 0 : waiters.count(in: network, for: .nullSender))
-        let strangers = inPool(.fresh) + inNetwork
+        func inNetwork(isProven: Bool) -> Int {
+            waiters.count(in: network, isProven: isProven)
+                + (grant.share == .all ? 0 : waiters.count(in: network, isProven: isProven, for: .nullSender))
+        }
+        let strangers = inPool(.fresh) + inNetwork(isProven: false)
         let (node, here) = (waiters.count(.node), waiters.count(at: grant.address))
+        let takers = node + inNetwork(isProven: true)
         return self.admission.patience(
             with: grant, in: phase, strangers: strangers,
             others: { standing in
                 let peers = standing == .proven ? inPool(.proven) : strangers + inPool(.silent)
-                return node + here + peers
-            }, at: now)
+                return takers + here + peers
+            }, takers: takers, at: now)
     }
 
     // MARK: Coming and going
@@ -256,10 +264,12 @@ struct SiteLine {
         }
         let network = HostNetwork(of: grant.address)
         var obstacles: [Obstacle] = [
-            .address(grant.address), .node, .pool(.proven), .network(network), .pool(.fresh), .pool(.silent),
+            .address(grant.address), .node, .pool(.proven), .network(network, isProven: true),
+            .network(network, isProven: false), .pool(.fresh), .pool(.silent),
         ]
         if grant.share == .nullSender {
-            obstacles += [.nullSenderNetwork(network)] + Self.standings.map { .nullSenderPool($0) }
+            obstacles += [true, false].map { .nullSenderNetwork(network, isProven: $0) }
+            obstacles += Self.standings.map { .nullSenderPool($0) }
         }
         for obstacle in obstacles { told += self.admit(waitingFor: obstacle, &looks, at: now) }
         self.settle(grant.site, at: now)

@@ -101,8 +101,9 @@ final class SiteTable: Sendable {
     /// Whether anybody waits for a place at this site.
     func isAwaited(_ site: ReceivingSite) -> Bool { self.state.withLock { $0.isAwaited(site) } }
 
-    /// A site waits that has no connection at all, since the node has as many as it may: one that can be closed is.
-    var isOwed: Bool { self.state.withLock(\.isOwed) }
+    /// A site waits that has no connection at all, since the node has as many as it may, or the network of this address: one that
+    /// can be closed is.
+    func isOwed(by address: IPAddress) -> Bool { self.state.withLock { $0.isOwed(by: address) } }
 
     /// A connection to the site has become free on this event loop: who has waited longest there is told. `false` when
     /// nobody waits there.

@@ -96,9 +96,12 @@ struct SiteWaiters {
 
     func count(at address: IPAddress) -> Int { self.atAddress[address]?.count ?? 0 }
 
-    /// How many wait for a connection to a stranger's host in this network; of mail without a sender, those who wait for its half.
-    func count(in network: HostNetwork, for share: PoolShare = .all) -> Int {
-        self.atNetwork[share == .all ? .network(network) : .nullSenderNetwork(network), default: 0]
+    /// How many wait for a connection in this network, to a host that has taken mail or to one that has not; of mail without a
+    /// sender, those who wait for its half.
+    func count(in network: HostNetwork, isProven: Bool, for share: PoolShare = .all) -> Int {
+        let obstacle: ConnectionAdmission.Obstacle =
+            share == .all ? .network(network, isProven: isProven) : .nullSenderNetwork(network, isProven: isProven)
+        return self.atNetwork[obstacle, default: 0]
     }
 
     /// Who has waited longest of all.
@@ -194,10 +197,13 @@ struct SiteWaiters {
                 }
             }
         }
-        guard waiter.limit == .network || waiter.limit == .nullSenderNetwork else { return }
         for network in Set(waiter.targets.map { HostNetwork(of: $0.address) }) {
-            let key: ConnectionAdmission.Obstacle =
-                waiter.limit == .network ? .network(network) : .nullSenderNetwork(network)
+            let key: ConnectionAdmission.Obstacle
+            switch waiter.limit {
+            case .network(let isProven): key = .network(network, isProven: isProven)
+            case .nullSenderNetwork(let isProven): key = .nullSenderNetwork(network, isProven: isProven)
+            default: return
+            }
             let count = self.atNetwork[key, default: 0] + change
             self.atNetwork[key] = count > 0 ? count : nil
         }

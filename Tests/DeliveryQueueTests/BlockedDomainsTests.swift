@@ -84,6 +84,60 @@ struct BlockedDomainsTests {
         #expect(blocked.arrived(last, at: Self.at(1)) == .wait)
     }
 
+    @Test(
+        "While mail without a sender has its half, walks read a domain where more waits four times a minute, and new mail is read at once (field A3)"
+    )
+    func shareTaken() {
+        var blocked = BlockedDomains()
+        var reads: [Int64] = []
+        /// The domain has 12 messages without a sender, and no part of the share is free.
+        func look(at second: Int64) {
+            let work = DestinationTranscript(workers: 1)
+            var cursor: Int? = 0
+            while true {
+                switch work.state.next(isHeld: true) {
+                case .read(_, let count):
+                    reads.append(second)
+                    let start = cursor ?? 0
+                    cursor = start + count < 12 ? start + count : nil
+                    work.state.claimed(
+                        (start..<min(12, start + count)).map { Letter(stringLiteral: "null\($0)") }, cursor: cursor,
+                        backoff: nil, isInForce: false)
+                case .hire:
+                    work.begin(1)
+                    while let letter = work.take() { work.state.shareWasTaken(letter) }
+                    work.leave(1)
+                case .end:
+                    blocked.looked(Self.bravo, isShareTaken: work.state.isShareTaken, at: Self.instant(second))
+                    return
+                case .settle, .wait, .waitUntilHeld:
+                    Issue.record("it waits for nothing")
+                    return
+                }
+            }
+        }
+        for second in stride(from: Int64(0), to: 60, by: 5) where blocked.isWalked(Self.bravo, at: Self.instant(second))
+        {
+            look(at: second)
+        }
+        #expect(reads == [0, 15, 30, 45].flatMap { [Int64](repeating: $0, count: 6) }, "six pages each time")
+        #expect(blocked.arrived(Self.bravo, at: Self.at(1)) == .look)
+        #expect(blocked.isWalked(Self.name("delta.test"), at: Self.instant(46)), "it is known of one domain only")
+        blocked.looked(Self.bravo, isShareTaken: false, at: Self.instant(46))
+        #expect(blocked.isWalked(Self.bravo, at: Self.instant(46)), "there was a part for all")
+        for number in 0...BlockedDomains.limit {
+            blocked.looked(Self.name("d\(number).test"), isShareTaken: true, at: Self.instant(50))
+        }
+        let passedOver = (0...BlockedDomains.limit).count {
+            !blocked.isWalked(Self.name("d\($0).test"), at: Self.instant(51))
+        }
+        #expect(passedOver > 0 && passedOver <= BlockedDomains.limit)
+    }
+
+    private static func instant(_ second: Int64) -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: (second + 5) * 1_000_000_000)
+    }
+
     @Test("A clock that goes back makes no test due (field B3)")
     func clockJump() {
         var blocked = BlockedDomains()

@@ -73,6 +73,16 @@ struct StrangersReportTests {
                     #expect(victim.received.map(\.reversePath) == ["alice@alpha.test"])
                     await working
                     #expect(try await queue.waiting(for: "victim.test") == 5)
+
+                    // A walk reads them all in vain; the next ones pass them over.
+                    let supervisor = TaskSupervisor(backlog: 10)
+                    async let running: Void = supervisor.run()
+                    let shard = try queue.shard(of: "victim.test", supervisor)
+                    #expect(await shard.walked("victim.test"))
+                    supervisor.close()
+                    await running
+                    #expect(await shard.walked("victim.test"), "it looks, though there is no place for that")
+                    #expect(await !shard.due("victim.test"), "new mail is looked for")
                     for _ in 0..<taken { queue.environment.nullSenders.release() }
                     try await queue.poll(["victim.test"])
                     #expect(victim.received.dropFirst().map(\.reversePath) == Array(repeating: "", count: 5))

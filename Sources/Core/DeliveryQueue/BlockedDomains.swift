@@ -2,6 +2,8 @@ public import MailModel
 
 /// The domains that are left alone, as the owner of one shard remembers them, so that new mail for them costs no look into the
 /// database. Now and then new mail is a reason to try one before its time: the host may be back.
+///
+/// It also remembers where mail without a sender found no part of its share: all that is due there would be read again in vain.
 public struct BlockedDomains: Hashable, Sendable {
     /// What is to be done about new mail.
     public enum Arrival: Hashable, Sendable {
@@ -27,6 +29,9 @@ public struct BlockedDomains: Hashable, Sendable {
     /// So long closed sessions of earlier runs count.
     public static let closingMemory = Duration.seconds(3600)
 
+    /// So long the walk passes a domain over whose mail without a sender found no part of its share.
+    public static let sharePause = Duration.seconds(15)
+
     private struct Closed: Hashable {
         let closings: SessionClosings
         let at: Timestamp
@@ -36,6 +41,8 @@ public struct BlockedDomains: Hashable, Sendable {
     private var domains: [DomainName: Blocked] = [:]
     /// Domains whose hosts closed sessions upon a message, without an answer since.
     private var closed: [DomainName: Closed] = [:]
+    /// When mail without a sender last found no part of its share.
+    private var shareTaken: [DomainName: MonotonicInstant] = [:]
 
     /// None.
     public init(testInterval: Duration = Self.testInterval) { self.testInterval = testInterval }
@@ -50,6 +57,21 @@ public struct BlockedDomains: Hashable, Sendable {
 
     /// A domain's time may have come: what was known of it counts no more.
     public mutating func due(_ domain: DomainName) { self.domains[domain]?.until = nil }
+
+    /// Whether the walk is to look at a domain. Mail that comes or becomes due is a reason to look in any case.
+    public func isWalked(_ domain: DomainName, at now: MonotonicInstant) -> Bool {
+        self.shareTaken[domain].map { now >= $0 + Self.sharePause } ?? true
+    }
+
+    /// The deliveries to a domain have read all that is due, and its mail without a sender found no part of its share, or did.
+    public mutating func looked(_ domain: DomainName, isShareTaken: Bool, at now: MonotonicInstant) {
+        guard isShareTaken else {
+            self.shareTaken[domain] = nil
+            return
+        }
+        if self.shareTaken[domain] == nil, self.shareTaken.count >= Self.limit { self.shareTaken.removeAll() }
+        self.shareTaken[domain] = now
+    }
 
     /// Sessions closed upon a message that the deliveries to a domain met so far, since the last answer.
     public func closings(of domain: DomainName, at now: Timestamp) -> SessionClosings {

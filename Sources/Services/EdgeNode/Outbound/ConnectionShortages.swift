@@ -48,6 +48,8 @@ struct ConnectionBudgets: Sendable {
 final class ConnectionShortages: Sendable {
     /// So long nobody must wait before it is over.
     private static let relief = Duration.seconds(10)
+    /// So long mail without a sender that found no part of its share is taken to wait: the next walk but some tries again.
+    private static let refusalMemory = BlockedDomains.sharePause + LookPlan.walkInterval * 2
 
     private struct State {
         /// The limits that do not suffice, and the last time at which somebody waited.
@@ -100,8 +102,7 @@ final class ConnectionShortages: Sendable {
     /// Time has passed: what has sufficed for long enough is over.
     func look(at now: ContinuousClock.Instant = .now) {
         let changes = self.state.withLock { state in
-            // It tries again at the next walk, some seconds later.
-            let isRefused = state.nullSenderRefusal.map { now - $0 < Self.relief } ?? false
+            let isRefused = state.nullSenderRefusal.map { now - $0 < Self.refusalMemory } ?? false
             self.metrics.deliveriesAwaiting[.nullSenderDeliveries].set(isRefused ? 1 : 0)
             // Who waits for an address waits for its host, which is no limit of ours.
             let counts: [(DeliveryLimitLabel, Int)] = [

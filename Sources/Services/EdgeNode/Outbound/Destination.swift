@@ -72,6 +72,9 @@ actor Destination {
     /// Sessions closed upon a message since the last answer.
     var closings: SessionClosings { self.work.closings }
 
+    /// Whether mail without a sender found no part of its share, since all that is due was last read.
+    var isShareTaken: Bool { self.work.isShareTaken }
+
     /// Whether an attempt was made.
     var hasTried: Bool { self.work.hasTried }
 

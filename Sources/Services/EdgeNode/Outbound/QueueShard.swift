@@ -33,6 +33,15 @@ actor QueueShard {
         }
     }
 
+    /// The walk has come to `domain`, of which entries are due. `false` when there is no place for it.
+    func walked(_ domain: DomainName) async -> Bool {
+        guard self.blocked.isWalked(domain, at: .now) else { return true }
+        // One that is still at work would read all of it in vain, too: the next walks leave it.
+        let isShareTaken = await self.destinations[domain]?.isShareTaken ?? false
+        self.blocked.looked(domain, isShareTaken: isShareTaken, at: .now)
+        return await self.due(domain)
+    }
+
     /// Entries for `domain` may be due: its destination looks, and is started if there is none. `false` when there is no
     /// place for one more.
     func due(_ domain: DomainName, testsEarly: Bool = false) async -> Bool {
@@ -54,7 +63,8 @@ actor QueueShard {
             await self.ended(
                 destination, domain,
                 .known(
-                    until: destination.blockedUntil, wasTried: destination.hasTried, closings: destination.closings))
+                    until: destination.blockedUntil, wasTried: destination.hasTried, closings: destination.closings,
+                    isShareTaken: destination.isShareTaken))
         }
         // It is found again when there is room.
         if !isStarted { self.destinations[domain] = nil }
@@ -78,15 +88,16 @@ actor QueueShard {
     private enum End {
         /// It ended some time ago.
         case forgotten
-        case known(until: Timestamp?, wasTried: Bool, closings: SessionClosings)
+        case known(until: Timestamp?, wasTried: Bool, closings: SessionClosings, isShareTaken: Bool)
     }
 
     private func ended(_ destination: Destination, _ domain: DomainName, _ end: End) {
         guard self.destinations[domain] === destination else { return }
         self.destinations[domain] = nil
-        guard case .known(let until, let wasTried, let closings) = end else { return }
+        guard case .known(let until, let wasTried, let closings, let isShareTaken) = end else { return }
         let now = self.environment.clock.now
         self.blocked.ended(domain, until: until, wasTried: wasTried, at: now)
         self.blocked.ended(domain, closings: closings, at: now)
+        self.blocked.looked(domain, isShareTaken: isShareTaken, at: .now)
     }
 }

@@ -37,6 +37,12 @@ actor ShardTable {
         await self.shards[entry.shard]?.shard.due(entry.destination) ?? true
     }
 
+    /// The walk has come to an entry's destination, which looks for work, if its shard is ours. `false` when there is no place for
+    /// it now.
+    func walked(_ entry: DueEntry) async -> Bool {
+        await self.shards[entry.shard]?.shard.walked(entry.destination) ?? true
+    }
+
     /// New mail has come for an entry's destination, if its shard is ours.
     func arrived(_ entry: DueEntry) async {
         await self.shards[entry.shard]?.shard.arrived(entry.destination)

@@ -76,7 +76,7 @@ struct WorkFinder: Sendable {
         let page = try await self.environment.store.dueDestinations(terms, after: plan.cursor)
         let took = MonotonicInstant.now - started
         var areTaken = true
-        for entry in page.due where areTaken && self.mayBegin(entry) { areTaken = await self.shards.due(entry) }
+        for entry in page.due where areTaken && self.mayBegin(entry) { areTaken = await self.shards.walked(entry) }
         self.environment.sites.shortages?.observed(destinationsLeft: areTaken ? 0 : 1)
         // Those behind wait where they are, and the walk with them.
         plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: .now)

@@ -1,7 +1,9 @@
 import DeliveryQueue
+import Lab
 import MailModel
 import NIOCore
 import NIOEmbedded
+import NIOPosix
 import SMTPProtocol
 import TLSEngine
 import Testing
@@ -63,6 +65,42 @@ struct OutboundConnectionTests {
         let server = try ScriptedServer()
         server.hangUp()
         #expect(server.openingFailure?.failure == .connectionLost)
+    }
+
+    @Test("A connection that is closed in the turn in which it is made, as by a node that stops, is a lost one")
+    func closedAsSoonAsMade() async throws {
+        try await ScriptedPeer.with([.on(.greeting, .wait(.seconds(3600)))]) { peer in
+            let context = try TLSClientContext()
+            let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+            let opened = eventLoop.makePromise(of: OutboundConnection.Opened.self)
+            let address = try SocketAddress(ipAddress: peer.address, port: Int(peer.port))
+            // As the dialler does, on the event loop.
+            let channel = try await eventLoop.flatSubmit {
+                ClientBootstrap(group: eventLoop)
+                    .channelInitializer { channel in
+                        channel.eventLoop.makeCompletedFuture {
+                            try channel.pipeline.syncOperations.addHandler(
+                                OutboundConnection(
+                                    requirement: AttemptRequirement(tls: .opportunistic, serverName: "mx.bravo.test"),
+                                    tls: OutboundTLS(context: context, offer: .full), helloName: "relay.test",
+                                    usesChunking: true, timeouts: SMTPTimeouts(), opened: opened))
+                        }
+                    }
+                    .connect(to: address)
+                    .map { channel in
+                        channel.close(promise: nil)
+                        return channel
+                    }
+            }.get()
+            try await channel.closeFuture.get()
+            // Without effect where the connection has answered.
+            opened.fail(ChannelError.alreadyClosed)
+            guard case .failed(let failure) = try await opened.futureResult.get() else {
+                Issue.record("it was opened")
+                return
+            }
+            #expect(failure.failure == .connectionLost)
+        }
     }
 
     @Test(

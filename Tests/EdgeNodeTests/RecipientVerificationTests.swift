@@ -91,7 +91,7 @@ struct RecipientVerificationTests {
         var table = self.table(questions: 1)
         _ = table.asked(self.bob, by: "one", at: self.start)
         let eve = CallAheadAddress("eve@bravo.test", of: "bravo.test")
-        self.expect(table.asked(eve, by: "two", at: self.start), .refused(.all))
+        self.expect(table.asked(eve, by: "two", at: self.start), .refused(.all(1)))
         self.expect(table.asked(self.bob, by: "three", at: self.start), .joined)
     }
 
@@ -122,15 +122,25 @@ struct RecipientVerificationTests {
         _ = table.landed(self.bob, question: 1, .exists, hearing: .answer, at: self.start)
         for number in 0..<5 {
             let steps = try self.asked(&table, 4, "silent\(number).test")
-            #expect(self.count(steps) == 2 && steps.last == .refused(.domain))
+            #expect(self.count(steps) == 2 && steps.last == .refused(.domain(2)))
         }
         let first = try self.asked(&table, 2, "silent5.test")
-        #expect(self.count(first) == 1 && first.last == .refused(.unanswered), "a first question is always asked")
+        #expect(self.count(first) == 1 && first.last == .refused(.unanswered(10)), "a first question is always asked")
         let answering = try self.asked(&table, 10, "bravo.test")
         // Fifteen are for those of whom one is under way already.
-        #expect(self.count(answering) == 4 && answering.last == .refused(.all))
+        #expect(self.count(answering) == 4 && answering.last == .refused(.all(15)))
         let others = try (0..<10).map { try self.count(self.asked(&table, 1, "first\($0).test")) }
         #expect(others.reduce(0, +) == 5)
+        self.expect(table.asked(try self.address("u", "more.test"), by: "u", at: self.start), .refused(.all(20)))
+    }
+
+    @Test("A next hop that answers is asked as many questions as one domain may have (field A4)")
+    func answeringNextHop() throws {
+        var table = self.smallTable()
+        _ = table.asked(self.bob, by: "one", at: self.start)
+        _ = table.landed(self.bob, question: 1, .exists, hearing: .answer, at: self.start)
+        let steps = try self.asked(&table, 9, "bravo.test")
+        #expect(self.count(steps) == 8 && steps.last == .refused(.domain(8)))
     }
 
     @Test("Only silence makes a next hop one that does not answer (field A4)")

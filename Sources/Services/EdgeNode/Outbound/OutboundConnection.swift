@@ -133,6 +133,8 @@ final class OutboundConnection: ChannelInboundHandler {
         self.timer?.cancel()
         self.timer = nil
         self.context = nil
+        // NIO tells no `channelInactive` of a channel that is closed in the turn in which it was connected, as by a node that stops.
+        self.perform(self.session.connectionClosed())
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

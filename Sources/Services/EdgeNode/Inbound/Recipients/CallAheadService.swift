@@ -151,7 +151,12 @@ final class CallAheadService: Service {
 
     /// A question is not asked, since too many are under way: counted, and said once a minute.
     private func refused(_ refusal: Table.Refusal) {
-        let limit = VerificationLimitLabel(refusal)
+        let (limit, size): (VerificationLimitLabel, Int) =
+            switch refusal {
+            case .all(let size): (.all, size)
+            case .domain(let size): (.domain, size)
+            case .unanswered(let size): (.unanswered, size)
+            }
         self.environment.metrics.smtpdVerificationsRefused.increment(limit)
         let isNews = self.lastSaid.withLock { last in
             if let last, ContinuousClock.now - last < Self.sayingPause { return false }
@@ -159,13 +164,6 @@ final class CallAheadService: Service {
             return true
         }
         guard isNews else { return }
-        let limits = self.limits.table
-        let size =
-            switch refusal {
-            case .all: limits.questions
-            case .domain: limits.questionsPerDomain
-            case .unanswered: limits.unansweredQuestions
-            }
         self.environment.logger.warning(
             "too many questions about recipients are under way: they count as not answered",
             metadata: [LogKey.limit: "\(limit.rawValue)", LogKey.size: "\(size)", LogKey.setting: "none"])
@@ -189,15 +187,5 @@ extension SMTPTimeouts {
         timeouts.envelope = min(timeouts.envelope, limit)
         timeouts.handshake = min(timeouts.handshake, limit)
         return timeouts
-    }
-}
-
-extension VerificationLimitLabel {
-    fileprivate init(_ refusal: CallAheadTable<CheckedContinuation<CallAheadVerdict, Never>>.Refusal) {
-        switch refusal {
-        case .all: self = .all
-        case .domain: self = .domain
-        case .unanswered: self = .unanswered
-        }
     }
 }

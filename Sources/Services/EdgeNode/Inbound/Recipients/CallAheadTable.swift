@@ -50,8 +50,9 @@ struct CallAheadTable<Waiter> {
         var laterQuestions: Int { max(1, self.questions - self.questions / 4) }
     }
 
-    /// Why a question is not asked.
-    enum Refusal: Hashable { case all, domain, unanswered }
+    /// Why a question is not asked: so many are under way, of all, about its domain, or about domains whose next hop has not
+    /// answered lately.
+    enum Refusal: Hashable { case all(Int), domain(Int), unanswered(Int) }
 
     /// What was heard of the next hop.
     enum Hearing: Hashable {
@@ -114,14 +115,14 @@ struct CallAheadTable<Waiter> {
 
     private func refusal(of domain: DomainName, _ isAnswering: Bool) -> Refusal? {
         let ofDomain = self.questionsOfDomain[domain, default: 0]
-        guard self.questions.count < (ofDomain == 0 ? self.limits.questions : self.limits.laterQuestions) else {
-            return .all
-        }
-        guard ofDomain < self.limits.questionsPerDomain else { return .domain }
+        let ofAll = ofDomain == 0 ? self.limits.questions : self.limits.laterQuestions
+        guard self.questions.count < ofAll else { return .all(ofAll) }
         // The first question of a domain is how it is found out whether its next hop answers.
-        guard !isAnswering, ofDomain > 0 else { return nil }
-        guard ofDomain < self.limits.unansweredQuestionsPerDomain else { return .domain }
-        return self.unansweredQuestions < self.limits.unansweredQuestions ? nil : .unanswered
+        let isHeldBack = !isAnswering && ofDomain > 0
+        let perDomain = isHeldBack ? self.limits.unansweredQuestionsPerDomain : self.limits.questionsPerDomain
+        guard ofDomain < perDomain else { return .domain(perDomain) }
+        guard isHeldBack, self.unansweredQuestions >= self.limits.unansweredQuestions else { return nil }
+        return .unanswered(self.limits.unansweredQuestions)
     }
 
     /// A question has an answer; gives back who waits for it. An answer that comes after its deadline is kept all the same,

@@ -101,6 +101,14 @@ struct TLSNegotiationTests {
         while let bytes = try peer.readOutbound(as: ByteBuffer.self) { try server.channel.writeInbound(bytes) }
     }
 
+    /// What the client has said over TLS since the last question.
+    private static func heard(by peer: EmbeddedChannel, from server: ScriptedServer) throws -> String {
+        while let bytes = try server.channel.readOutbound(as: ByteBuffer.self) { try peer.writeInbound(bytes) }
+        var text = ""
+        while let bytes = try peer.readInbound(as: ByteBuffer.self) { text += String(buffer: bytes) }
+        return text
+    }
+
     /// A host with which the handshake is complete, on a real connection of TLS.
     private func secured(
         _ tls: AttemptRequirement.TLS, leaf: TestPKI.Leaf? = nil,
@@ -151,10 +159,15 @@ struct TLSNegotiationTests {
         arguments: End.allCases)
     func endsBehindReply(_ end: End) throws {
         let (server, peer) = try self.secured(.opportunistic)
-        try Self.say("500 no EHLO\r\n", peer, to: server)
+        try Self.say("250 mx\r\n", peer, to: server)
+        server.begin("bob@bravo.test")
+        #expect(try Self.heard(by: peer, from: server) == "MAIL FROM:<alice@alpha.test>\r\n")
+        try Self.say("250 OK\r\n", peer, to: server)
+        #expect(try Self.heard(by: peer, from: server) == "RCPT TO:<bob@bravo.test>\r\n")
+        #expect(server.begun == nil)
         try end.play(server, peer)
-        #expect(server.retry == nil)
-        #expect(server.openingFailure.map { [.connectionLost, .remoteReply].contains($0.failure) } == true)
+        #expect(server.isReady && !server.channel.isActive)
+        #expect(server.beginningFailure?.failure == (end == .garbage ? .protocolViolation : .connectionLost))
     }
 
     @Test(

@@ -19,6 +19,8 @@ import Testing
 struct DeliveryFixture {
     let environment: DeliveryEnvironment
     let health = HealthRegistry()
+    /// Which limits keep deliveries waiting.
+    let shortages = RecordedLog()
     private let writer: QueueWriter
     private let pool: PostgresPool
     private let leases: [Lease]
@@ -85,7 +87,10 @@ struct DeliveryFixture {
         let registry = MetricsRegistry()
         let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test")
         let sites = SiteTable(
-            limits: configuration.siteLimits, connections: configuration.delivery.maxConnections)
+            limits: configuration.siteLimits, connections: configuration.delivery.maxConnections,
+            shortages: ConnectionShortages(
+                ConnectionBudgets(connections: configuration.delivery.maxConnections, destinations: 10_000),
+                metrics: metrics, logger: self.shortages.logger))
         let table = LeaseTable()
         table.replace(self.leases)
         self.environment = DeliveryEnvironment(

@@ -65,6 +65,7 @@ struct StrangersReportTests {
                     var taken = 0
                     while queue.environment.nullSenders.take() { taken += 1 }
                     #expect(taken == 100)
+                    #expect(queue.shortages.lines.isEmpty)
 
                     let destination = try queue.destination("victim.test")
                     async let working: Void = destination.run()
@@ -73,6 +74,8 @@ struct StrangersReportTests {
                     #expect(victim.received.map(\.reversePath) == ["alice@alpha.test"])
                     await working
                     #expect(try await queue.waiting(for: "victim.test") == 5)
+                    // And it is said which limit keeps them.
+                    #expect(queue.shortages.lines.first?.metadata["limit"] == "null_sender_deliveries")
 
                     // A walk reads them all in vain; the next ones pass them over.
                     let supervisor = TaskSupervisor(backlog: 10)

@@ -18,8 +18,15 @@ extension Trait where Self == SharedLab {
         ]
         return SharedLab { body in
             var options = LabRelayOptions()
-            options.settings = ["accepted-domains": "[{domain: via-grey-asked.test, recipients: call-ahead}]"]
+            options.settings = [
+                "accepted-domains": """
+                [{domain: via-grey-asked.test, recipients: call-ahead}, \
+                {domain: via-nowhere-asked.test, recipients: call-ahead}]
+                """
+            ]
             let healthy = LabDomain.dane("healthy.test")
+            // More hosts without an address than may fail to be looked up.
+            let nowhere = (1...12).map { LabRecord.mx("mx\($0).nowhere.test") }
             options.zones =
                 firsts.map { first in
                     LabZone(
@@ -27,7 +34,10 @@ extension Trait where Self == SharedLab {
                 } + [
                     LabZone(
                         "via-grey-asked.test",
-                        [.mx("mx.grey.test", preference: 10), .mx(healthy.host, preference: 20)])
+                        [.mx("mx.grey.test", preference: 10), .mx(healthy.host, preference: 20)]),
+                    LabZone("nowhere.test", nowhere),
+                    LabZone("via-nowhere.test", nowhere + [.mx(healthy.host, preference: 20)]),
+                    LabZone("via-nowhere-asked.test", nowhere + [.mx(healthy.host, preference: 20)]),
                 ]
             try await LabRelay.with(firsts + [healthy, .dane("alpha.test")], options, body)
         }
@@ -93,6 +103,32 @@ struct SecondHostTests {
         #expect(lab.peer("seven.test").server.messageCount == 0)
         let report = try await lab.deliveredReport(on: alone, to: "alice@alpha.test", at: "alpha.test")
         #expect(report.text.contains("Status: 5.6.3\r\nDiagnostic-Code: x-relay; 5.6.3 unsupported-by-host: "))
+    }
+
+    @Test("Hosts that provably do not exist are passed over, however many (field C9)")
+    func absentHosts() async throws {
+        let lab = try SharedLab.lab
+        let address = "bob@via-nowhere.test"
+        let trace = try await lab.wait(for: try await lab.submit(to: address)) { $0.first(.send) != nil }
+        // One row for each of them, in one attempt.
+        #expect(trace.count { $0.kind == .defer && $0.reason == "no-such-host" && $0.nextAttempt == nil } == 12)
+        #expect(trace.last?.kind == .send && trace.last?.attempt == 1 && trace.last?.mxHost == "mx.healthy.test")
+        try await ClientScript(
+            .hello, .send("MAIL FROM:<a@client.test>"), .expect(250), .send("RCPT TO:<bob@via-nowhere-asked.test>"),
+            .expect(250)
+        ).play(port: lab.smtpPort)
+    }
+
+    @Test("Where no host exists, the first attempt is the last one: 5.4.4 (field C9)")
+    func noHostExists() async throws {
+        let lab = try SharedLab.lab
+        let id = try await lab.submit(from: "carol@alpha.test", to: "bob@nowhere.test")
+        let trace = try await lab.wait(for: id) { $0.first(.fail) != nil }
+        #expect(trace.map(\.kind) == [.receive] + Array(repeating: .fail, count: 12))
+        let ends = trace.dropFirst()
+        #expect(ends.allSatisfy { $0.attempt == 1 && $0.reason == "no-such-host" && $0.status?.description == "5.4.4" })
+        let report = try await lab.deliveredReport(on: id, to: "carol@alpha.test", at: "alpha.test")
+        #expect(report.text.contains("Status: 5.4.4\r\n"))
     }
 
     @Test("Call-ahead asks the next host too where the first one says 4yz (field C1)")

@@ -283,4 +283,8 @@ extension DNSAnswer {
     var isNegative: Bool {
         if case .absent = self { true } else { false }
     }
+
+    var isFailure: Bool {
+        if case .failed = self { true } else { false }
+    }
 }

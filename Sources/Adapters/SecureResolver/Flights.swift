@@ -21,15 +21,15 @@ struct Flights<Waiter> {
 
     private(set) var cache: AnswerCache
     private(set) var knowledge = Knowledge()
-    private let maximumFlights: Int
     private var waiters: [DNSQuestion: [UInt64: Waiter]] = [:]
+    private(set) var admission: LookupAdmission
     private var isClosed = false
     private var statistics = ResolverStatistics()
 
     /// Nothing under way, nothing cached.
     init(cache: AnswerCache, maximumFlights: Int) {
         self.cache = cache
-        self.maximumFlights = maximumFlights
+        self.admission = LookupAdmission(places: maximumFlights)
     }
 
     /// Somebody asks.
@@ -46,8 +46,9 @@ struct Flights<Waiter> {
             self.waiters[question]?[identifier] = waiter
             return .wait
         }
-        guard self.waiters.count < self.maximumFlights else {
-            return .answer(.failed(.resolverUnavailable("\(self.maximumFlights) queries are under way")))
+        if let limit = self.admission.begin(question) {
+            self.statistics.refusals[limit, default: 0] += 1
+            return .answer(.failed(.resolverUnavailable(self.text(limit))))
         }
         self.statistics.cacheMisses += 1
         self.waiters[question] = [identifier: waiter]
@@ -80,6 +81,7 @@ struct Flights<Waiter> {
     ) -> [Waiter] {
         self.statistics.queries[kind, default: 0] += 1
         self.statistics.queryTime[question.type, default: .zero] += took
+        self.admission.ended(question, isAnswered: !timed.answer.isFailure, took: took)
         self.keep(question, timed, of: knowledge, at: now)
         return self.waiters.removeValue(forKey: question).map { Array($0.values) } ?? []
     }
@@ -98,7 +100,15 @@ struct Flights<Waiter> {
     }
 
     /// Whether so many questions are under way that one which is not answered in time says nothing of the domain.
-    var isSaturated: Bool { self.waiters.count > self.maximumFlights / 4 * 3 }
+    var isSaturated: Bool { self.admission.isSaturated }
+
+    private func text(_ limit: LookupLimit) -> String {
+        switch limit {
+        case .all: "\(self.admission.places) queries are under way"
+        case .domain: "too many queries are under way for names of its domain"
+        case .silent: "\(self.admission.silentPlaces) queries are under way for names that said nothing"
+        }
+    }
 
     /// Forgets all answers: they came from a resolver that is not believed any more.
     mutating func forget() {

@@ -38,6 +38,8 @@ public struct ResolverStatistics: Hashable, Sendable {
     public var cacheJoins: UInt64 = 0
     /// Questions that began a query.
     public var cacheMisses: UInt64 = 0
+    /// Questions refused since too many were under way, by the limit.
+    public var refusals: [LookupLimit: UInt64] = [:]
     /// Answers dropped before their time to stay within the limits.
     public var cacheEvictions: UInt64 = 0
     /// Answers in the cache now.

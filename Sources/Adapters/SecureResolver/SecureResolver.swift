@@ -54,7 +54,7 @@ public final class SecureResolver: Sendable {
         self.flights = Mutex(
             Flights(
                 cache: AnswerCache(maximumEntries: settings.cacheEntries, maximumBytes: settings.cacheBytes),
-                maximumFlights: settings.concurrentQueries))
+                maximumFlights: min(settings.concurrentQueries, settings.sockets)))
         self.deadline = settings.queryDeadline
         self.selfTestZone = settings.selfTestZone
         self.logger = logger
@@ -268,6 +268,17 @@ public final class SecureResolver: Sendable {
 
     /// The ids of the processes that run now, the oldest first.
     public var children: [Int32] { self.thread.processes }
+    /// How many look-ups a limit allows at once: of all, of one domain at the most, of silent names.
+    public func lookups(within limit: LookupLimit) -> Int {
+        self.flights.withLock { flights in
+            switch limit {
+            case .all: flights.admission.places
+            case .domain: flights.admission.places / 2
+            case .silent: flights.admission.silentPlaces
+            }
+        }
+    }
+
 
     /// Fails everybody who waits with `.resolverUnavailable`. Later questions fail the same way.
     public func refuse() {

@@ -139,7 +139,8 @@ public struct EdgeNode: Sendable {
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
                 logger: self.logger),
             ResolverMonitor(
-                resolver: parts.files.resolver, health: parts.resolverHealth, metrics: self.metrics),
+                resolver: parts.files.resolver, health: parts.resolverHealth, metrics: self.metrics,
+                logger: self.logger),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: parts.health, hints: hints,
                 drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),

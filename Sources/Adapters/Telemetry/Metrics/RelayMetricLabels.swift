@@ -212,6 +212,12 @@ public enum DNSResolverDeathLabel: String, MetricLabel {
     case crash, refused, malformed, hung, memory, processor
 }
 
+/// For which limit a look-up did not begin: that of all, of one domain, or of names that said nothing before.
+public enum DNSLookupLimitLabel: String, MetricLabel {
+    public static let labelName = "limit"
+    case all, domain, silent
+}
+
 /// What validation said.
 public enum DNSSecurityLabel: String, MetricLabel {
     public static let labelName = "security"

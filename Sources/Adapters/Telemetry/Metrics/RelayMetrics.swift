@@ -41,6 +41,8 @@ public struct RelayMetrics: Sendable {
     public let dnsQueries: Counter<LabelPair<DNSTypeLabel, LabelPair<DNSSecurityLabel, DNSResponseLabel>>>
     public let dnsCacheRequests: Counter<LabelPair<DNSCacheLevel, DNSCacheResult>>
     public let dnsCacheEntries: Gauge<NoLabels>
+    public let dnsLookupsUnderWay: Gauge<NoLabels>
+    public let dnsLookupsRefused: Counter<DNSLookupLimitLabel>
     public let dnsResolverValidating: Gauge<NoLabels>
     public let dnsResolverDeaths: Counter<DNSResolverDeathLabel>
     public let dnsQuarantines: Counter<NoLabels>
@@ -121,6 +123,9 @@ public struct RelayMetrics: Sendable {
         self.dnsQueries = make.counter("dns_queries_total", "Answers of the validating resolver.")
         self.dnsCacheRequests = make.counter("dns_cache_requests_total", "Look-ups in the validated cache.")
         self.dnsCacheEntries = make.gauge("dns_cache_entries", "Answers in the in-memory cache.")
+        self.dnsLookupsUnderWay = make.gauge("dns_lookups_under_way", "Look-ups that the resolver has begun.")
+        self.dnsLookupsRefused = make.counter(
+            "dns_lookups_refused_total", "Look-ups that did not begin, since too many were under way, by the limit.")
         self.dnsResolverDeaths = make.counter(
             "dns_resolver_deaths_total", "Processes of the resolver that ended, or were ended and replaced, by why.")
         self.dnsQuarantines = make.counter(

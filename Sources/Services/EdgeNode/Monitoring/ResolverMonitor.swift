@@ -1,4 +1,5 @@
 import DANE
+import Logging
 import SecureResolver
 import ServiceLifecycle
 import Telemetry
@@ -11,14 +12,16 @@ struct ResolverMonitor: Service {
     let resolver: SecureResolver
     let health: ResolverHealth
     let metrics: RelayMetrics
+    let logger: Logger
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.health.run() }
                 var published = ResolverStatistics()
+                var shortage = LookupShortage()
                 while !Task.isCancelled {
-                    published = self.publish(since: published)
+                    published = self.publish(since: published, &shortage)
                     try? await Task.sleep(for: Self.interval)
                 }
             }
@@ -26,7 +29,7 @@ struct ResolverMonitor: Service {
         await self.resolver.shutdown()
     }
 
-    private func publish(since before: ResolverStatistics) -> ResolverStatistics {
+    private func publish(since before: ResolverStatistics, _ shortage: inout LookupShortage) -> ResolverStatistics {
         let now = self.resolver.statistics
         for (kind, count) in now.queries {
             self.metrics.dnsQueries[
@@ -46,7 +49,37 @@ struct ResolverMonitor: Service {
         self.metrics.dnsQuarantines.increment(
             by: Int(clamping: now.processes.quarantines &- before.processes.quarantines))
         self.metrics.dnsUnvalidatedDomains.set(self.resolver.unvalidatedDomains.count)
+        self.metrics.dnsLookupsUnderWay.set(now.queriesUnderWay)
+        for (limit, count) in now.refusals {
+            self.metrics.dnsLookupsRefused[DNSLookupLimitLabel(limit)].increment(
+                by: Int(clamping: count &- before.refusals[limit, default: 0]))
+        }
+        if let limit = shortage.limit(toSayOf: now.refusals, at: .now) {
+            self.logger.warning(
+                "too many look-ups are under way: mail for the domains concerned waits",
+                metadata: [
+                    LogKey.limit: "\(limit.rawValue)", LogKey.size: "\(self.resolver.lookups(within: limit))",
+                    LogKey.setting: "none",
+                ])
+        }
         return now
+    }
+}
+
+/// Says which limit keeps look-ups from beginning, once a minute at most.
+struct LookupShortage {
+    static let pause = Duration.seconds(60)
+
+    /// What was refused when it was last said, and when that was.
+    private var said: (refusals: [LookupLimit: UInt64], at: ContinuousClock.Instant)?
+
+    /// The limit that refused most since it was last said, of these refusals so far; `nil` where none has, or it is too soon.
+    mutating func limit(toSayOf refusals: [LookupLimit: UInt64], at now: ContinuousClock.Instant) -> LookupLimit? {
+        if let said, now - said.at < Self.pause { return nil }
+        let new = LookupLimit.allCases.map { ($0, refusals[$0, default: 0] &- (self.said?.refusals[$0] ?? 0)) }
+        guard let most = new.max(by: { $0.1 < $1.1 }), most.1 > 0 else { return nil }
+        self.said = (refusals, now)
+        return most.0
     }
 }
 
@@ -72,6 +105,16 @@ extension DNSResolverDeathLabel {
         case .hung: self = .hung
         case .memory: self = .memory
         case .processor: self = .processor
+        }
+    }
+}
+
+extension DNSLookupLimitLabel {
+    init(_ limit: LookupLimit) {
+        switch limit {
+        case .all: self = .all
+        case .domain: self = .domain
+        case .silent: self = .silent
         }
     }
 }

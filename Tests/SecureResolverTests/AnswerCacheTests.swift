@@ -50,28 +50,6 @@ struct AnswerCacheTests {
     }
 }
 
-@Suite("Questions past the caches")
-struct FreshLookupsTests {
-    @Test("One question is asked anew once in a while, few at once, and not too many in all (field D6)")
-    func bounds() throws {
-        var fresh = FreshLookups()
-        let start = ContinuousClock.now
-        func question(_ number: Int) throws -> DNSQuestion {
-            DNSQuestion(try #require(DomainName("_25._tcp.mx\(number).test")), .tlsa)
-        }
-        for number in 0..<FreshLookups.atOnce { #expect(fresh.begin(try question(number), at: start)) }
-        #expect(!fresh.begin(try question(99), at: start))
-        for _ in 0..<FreshLookups.atOnce { fresh.ended() }
-        #expect(!fresh.begin(try question(0), at: start + .seconds(299)))
-        for number in FreshLookups.atOnce..<FreshLookups.most {
-            #expect(fresh.begin(try question(number), at: start + .seconds(1)))
-            fresh.ended()
-        }
-        #expect(!fresh.begin(try question(99), at: start + .seconds(299)))
-        #expect(fresh.begin(try question(0), at: start + .seconds(300)))
-    }
-}
-
 @Suite("What a resolver is told")
 struct UnboundConfigurationTests {
     @Test("Debian's root anchor is read with the key tags that IANA publishes")

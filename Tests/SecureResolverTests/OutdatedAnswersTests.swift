@@ -58,20 +58,55 @@ struct RenewedQuestionsTests {
     private let one = DNSQuestion("_25._tcp.mx1.test", .tlsa)
     private let two = DNSQuestion("_25._tcp.mx2.test", .tlsa)
 
+    private let now = Timestamp(seconds: 0)
+    private let later = Timestamp(seconds: 7_200)
+
     @Test("The child is replaced before it is asked for one, once in a while at the most (field D6)")
     func replacements() {
         var renewed = RenewedQuestions()
         let start = ContinuousClock.now
-        #expect(renewed.asked(self.one, at: start) == .ask)
-        let isFull = renewed.renewed(self.one)
+        #expect(renewed.asked(self.one, at: start, self.now) == .ask)
+        let isFull = renewed.renewed(self.one, until: self.later)
         #expect(!isFull)
-        #expect(renewed.asked(self.two, at: start) == .ask)
-        #expect(renewed.asked(self.one, at: start) == .replaceFirst)
+        #expect(renewed.asked(self.two, at: start, self.now) == .ask)
+        #expect(renewed.asked(self.one, at: start, self.now) == .replaceFirst)
         renewed.replaced(at: start)
-        #expect(renewed.asked(self.one, at: start) == .ask)
-        _ = renewed.renewed(self.two)
-        #expect(renewed.asked(self.two, at: start + .seconds(59)) == .refuse)
-        #expect(renewed.asked(self.two, at: start + RenewedQuestions.pause) == .replaceFirst)
+        #expect(renewed.asked(self.one, at: start, self.now) == .ask)
+        _ = renewed.renewed(self.two, until: self.later)
+        #expect(renewed.asked(self.two, at: start + .seconds(59), self.now) == .refuse)
+        #expect(renewed.asked(self.two, at: start + RenewedQuestions.pause, self.now) == .replaceFirst)
+    }
+
+    @Test("Once the child has forgotten the older answer it is asked, and not replaced (field D6)")
+    func forgotten() {
+        var renewed = RenewedQuestions()
+        _ = renewed.renewed(self.one, until: self.later)
+        #expect(renewed.asked(self.one, at: .now, self.later) == .ask)
+        let answer = DNSAnswer.absent(.noData, .secure)
+        #expect(RenewedQuestions.end(of: answer, keptUntil: self.later, at: self.now) == self.later)
+        let aliased = DNSAnswer.absent(.noData, .secure, aliases: ["mx.alpha.test"])
+        let end = RenewedQuestions.end(of: aliased, keptUntil: self.later, at: self.now)
+        #expect(end == self.now + .seconds(86_400), "the alias may live longer")
+    }
+
+    @Test(
+        "A domain whose records change all the time has the child replaced once in an hour, another domain too (field D6)"
+    )
+    func hostileDomain() throws {
+        var renewed = RenewedQuestions()
+        let start = ContinuousClock.now
+        var replacements: [Int] = []
+        for minute in 0..<120 {
+            let name = try #require(DomainName("_25._tcp.mx\(minute).evil.test"))
+            let instant = start + .seconds(60 * minute)
+            _ = renewed.renewed(DNSQuestion(name, .tlsa), until: self.later)
+            guard renewed.asked(DNSQuestion(name, .tlsa), at: instant, self.now) == .replaceFirst else { continue }
+            renewed.replaced(at: instant)
+            replacements.append(minute)
+        }
+        #expect(replacements == [0, 60])
+        _ = renewed.renewed(self.one, until: self.later)
+        #expect(renewed.asked(self.one, at: start + .seconds(7_200), self.now) == .replaceFirst)
     }
 
     @Test("No more questions are remembered than the limit says: then the child is replaced (field D6)")
@@ -79,13 +114,14 @@ struct RenewedQuestionsTests {
         var renewed = RenewedQuestions()
         var isFull = false
         for number in 1..<RenewedQuestions.most where !isFull {
-            isFull = renewed.renewed(DNSQuestion(try #require(DomainName("mx\(number).test")), .tlsa))
+            let question = DNSQuestion(try #require(DomainName("mx\(number).test")), .tlsa)
+            isFull = renewed.renewed(question, until: self.later)
         }
         #expect(!isFull)
-        isFull = renewed.renewed(self.one)
+        isFull = renewed.renewed(self.one, until: self.later)
         #expect(isFull)
         renewed.replaced(at: .now)
-        isFull = renewed.renewed(self.one)
+        isFull = renewed.renewed(self.one, until: self.later)
         #expect(!isFull)
     }
 }

@@ -97,26 +97,35 @@ public final class SecureResolver: Sendable {
         case kept(until: Timestamp?)
     }
 
-    /// Asks past all caches, in a process of its own, and keeps the answer instead of what was kept. It is asked so once in
-    /// `FreshLookups.pause` at most, and not beside too many others; a failure replaces nothing.
+    /// Asks past all caches, in a process of its own, and keeps the answer instead of what was kept; a failure replaces nothing.
+    /// How often that may be says `FreshLookups`.
     ///
-    /// The child at work still has the old answer, perhaps for longer than the new one lives: it is replaced before it is
-    /// asked for this again (`RenewedQuestions`).
+    /// The child at work still has the old answer. Where that is another one, and lives longer, the child is replaced before
+    /// it is asked for this again (`RenewedQuestions`).
     public func renew(_ question: DNSQuestion) async -> Renewal {
         let now = self.now()
-        let (end, knowledge) = self.flights.withLock { ($0.cache.expiry(of: question, at: now), $0.knowledge) }
+        let (old, end, knowledge) = self.flights.withLock {
+            ($0.cache.peek(question, at: now), $0.cache.expiry(of: question, at: now), $0.knowledge)
+        }
         let kept = Renewal.kept(until: end)
         let permitted = self.working.withLock { $0.fresh.begin(question, at: .now) ? $0.program : nil }
         guard let program = permitted else { return kept }
-        defer { self.working.withLock { $0.fresh.ended() } }
+        var isNews = false
+        defer { self.working.withLock { $0.fresh.ended(question, foundNews: isNews) } }
         guard let fresh = try? await ResolverThread(program, logger: self.logger, now: self.now) else { return kept }
         defer { fresh.send(.stop {}) }
         let asked = LookupQuestion(name: question.name.text, type: question.type.rawValue)
-        guard case .answered(let raw) = await Self.ask(fresh, asked, self.deadline) else { return kept }
+        let time = min(self.deadline, FreshLookups.deadline)
+        guard case .answered(let raw) = await Self.ask(fresh, asked, time) else { return kept }
         let answered = self.now()
         let timed = self.working.withLock { $0.reading }.read(raw, to: question, at: answered)
         if case .failed = timed.answer { return kept }
-        if self.working.withLock({ $0.renewed.renewed(question) }) { self.replace() }
+        // What is no longer kept here, the child does not know either.
+        if let old, let end, !old.saysTheSame(as: timed.answer) {
+            isNews = true
+            let end = RenewedQuestions.end(of: old, keptUntil: end, at: answered)
+            if self.working.withLock({ $0.renewed.renewed(question, until: end) }) { self.replace() }
+        }
         self.flights.withLock { $0.renewed(question, timed, of: knowledge, at: answered) }
         return .renewed
     }
@@ -259,15 +268,6 @@ public final class SecureResolver: Sendable {
         return self.settings.unvalidatedDomains.filter { now < $0.until }
     }
 
-    /// What has happened so far.
-    public var statistics: ResolverStatistics {
-        var statistics = self.flights.withLock { $0.snapshot }
-        statistics.processes = self.thread.counters
-        return statistics
-    }
-
-    /// The ids of the processes that run now, the oldest first.
-    public var children: [Int32] { self.thread.processes }
     /// How many look-ups a limit allows at once: of all, of one domain at the most, of silent names.
     public func lookups(within limit: LookupLimit) -> Int {
         self.flights.withLock { flights in
@@ -279,6 +279,15 @@ public final class SecureResolver: Sendable {
         }
     }
 
+    /// What has happened so far.
+    public var statistics: ResolverStatistics {
+        var statistics = self.flights.withLock { $0.snapshot }
+        statistics.processes = self.thread.counters
+        return statistics
+    }
+
+    /// The ids of the processes that run now, the oldest first.
+    public var children: [Int32] { self.thread.processes }
 
     /// Fails everybody who waits with `.resolverUnavailable`. Later questions fail the same way.
     public func refuse() {
@@ -318,7 +327,8 @@ public final class SecureResolver: Sendable {
 
     private func begin(_ question: DNSQuestion, _ knowledge: Flights<Waiter>.Knowledge) {
         let begun = ContinuousClock.now
-        switch self.working.withLock({ $0.renewed.asked(question, at: begun) }) {
+        let now = self.now()
+        switch self.working.withLock({ $0.renewed.asked(question, at: begun, now) }) {
         case .ask: ()
         case .replaceFirst: self.replace()
         case .refuse:

@@ -127,6 +127,36 @@ struct ManInTheMiddleTests {
         }
     }
 
+    @Test(
+        "A forged MX of a signed domain is bogus; only what a zone of over 2,500 iterations has below its own name may be forged (field D2)",
+        arguments: [.signed, .hashedDenial(iterations: 2_500), .hashedDenial(iterations: 3_000)]
+            as [LabZone.Condition])
+    func forgedMX(_ condition: LabZone.Condition) async throws {
+        // An MX record for mx.evil.test, and an address.
+        let exchange: [UInt8] =
+            [0, 10, 2] + Array("mx".utf8) + [4] + Array("evil".utf8) + [4] + Array("test".utf8) + [0]
+        let names = ["deep.test", "child.deep.test", "sub.deep.test"] as [DomainName]
+        var zone = Self.zone("deep.test", condition)
+        zone.records += [.mx("mx.deep.test", owner: "sub.deep.test")]
+        try await Self.between(
+            [zone, Self.zone("child.deep.test")], .init("deep.test", type: 15, data: exchange),
+            .init("mx.deep.test", type: 1, data: [198, 51, 100, 66])
+        ) { resolver in
+            var believed: [DomainName] = []
+            for name in names {
+                switch await resolver.answer(to: .init(name, .mx)) {
+                case .failed(.bogus): ()
+                case .found(_, .insecure, _): believed.append(name)
+                case let other: Issue.record("\(name): \(other)")
+                }
+            }
+            // A host of another domain's MX, as a secure MX record elsewhere may name it.
+            if case .found = await resolver.answer(to: .init("mx.deep.test", .a)) { believed.append("mx.deep.test") }
+            #expect(
+                believed == (condition == .hashedDenial(iterations: 3_000) ? ["sub.deep.test", "mx.deep.test"] : []))
+        }
+    }
+
     @Test("A domain that an unsigned zone, or one that opts out, really lacks bounces at once (field D2)")
     func missingDomains() async throws {
         let zones = [

@@ -43,6 +43,13 @@ struct ResolverWaitTests {
                     group.addTask { await supervisor.run() }
                     group.addTask { await finder.run() }
                     #expect(await peer.wait(within: .seconds(30)) { $0.messageCount == 1 })
+                    let hour = queue.environment.clock.now + .seconds(3600)
+                    var resting: [RestingDestination] = []
+                    for _ in 0..<1000 where resting.isEmpty {
+                        resting = queue.environment.activity.snapshot(at: hour).resting
+                        try? await Task.sleep(for: .milliseconds(20))
+                    }
+                    #expect(resting.map(\.domain) == ["charlie.test"] && resting.map(\.reason) == ["resolver"])
                     await shards.stop()
                     supervisor.close()
                     group.cancelAll()

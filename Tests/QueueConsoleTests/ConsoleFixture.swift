@@ -51,9 +51,10 @@ struct ConsoleFixture {
     /// Stores one message; its id.
     @discardableResult
     func enqueue(
-        to domains: String..., from sender: String = "alice@alpha.test", body: String = "Subject: x\r\n\r\nHello\r\n"
+        to domains: String..., from sender: String = "alice@alpha.test", body: String = "Subject: x\r\n\r\nHello\r\n",
+        at moment: Timestamp = Timestamp(seconds: 1_700_000_000)
     ) async throws -> MessageID {
-        let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
+        let id = MessageID(at: moment, random: .random(in: .min ... .max))
         let entries = try domains.map { name in
             AcceptedEntry(
                 domain: try #require(DomainName(name)), recipients: [QueueRecipient(address: "bob@\(name)")])
@@ -61,6 +62,43 @@ struct ConsoleFixture {
         try await self.writer.enqueue(
             AcceptedMessage(id: id, sender: sender, entries: entries, body: .inline(Array(body.utf8))))
         return id
+    }
+
+    /// Stores one message for several recipients of a domain; its id.
+    @discardableResult
+    func enqueue(_ names: [String], at domain: String) async throws -> MessageID {
+        let id = MessageID(at: Timestamp(seconds: 1_700_000_000), random: .random(in: .min ... .max))
+        let entry = AcceptedEntry(
+            domain: try #require(DomainName(domain)),
+            recipients: names.map { QueueRecipient(address: "\($0)@\(domain)") })
+        try await self.writer.enqueue(
+            AcceptedMessage(id: id, sender: "alice@alpha.test", entries: [entry], body: .inline([13, 10])))
+        return id
+    }
+
+    /// Has a domain's mail wait for an hour, since its host did not answer.
+    func fail(_ domain: String) async throws {
+        try await self.pool.script(
+            """
+            UPDATE relay.ready SET next_attempt_at = now() + interval '1 hour', attempts = 1, last_status = '4.4.1',
+                last_reason = 'connection-timeout' WHERE domain = '\(domain)';
+            INSERT INTO relay.trace (shard, message_id, kind, node, domain, recipients, attempt, mx_host)
+            SELECT shard, message_id, 'DEFER', 'node-a', domain, '', 1, 'mx.\(domain)' FROM relay.ready
+            WHERE domain = '\(domain)'
+            """)
+    }
+
+    /// Has a domain's mail be so old.
+    func age(_ domain: String, minutes: Int) async throws {
+        try await self.pool.script(
+            "UPDATE relay.ready SET arrived_at = now() - interval '\(minutes) minutes' WHERE domain = '\(domain)'")
+    }
+
+    /// What the record of the last operation says that was selected.
+    func recordedSelection() async throws -> String {
+        try await self.pool.query(
+            Statement("SELECT selection FROM relay.administration ORDER BY began_at DESC LIMIT 1")
+        ).single().get(0)
     }
 
     /// A database without a queue.
@@ -91,9 +129,11 @@ struct ConsoleFixture {
 
     /// A command with its arguments.
     enum Command: Sendable {
-        case list(EntrySelection = EntrySelection(), limit: Int = 0, after: String? = nil)
+        case list(
+            EntrySelection = EntrySelection(), limit: Int = 0, after: String? = nil, order: QueueOrder = .key)
         case show(String)
-        case cat(String)
+        case cat(String, ContentPart = .all)
+        case shape([QueueListing.State], limit: Int)
         case summary(isExact: Bool)
         case perform(ActionRequest)
         case flush(DNSFlushRequest)
@@ -120,10 +160,11 @@ struct ConsoleFixture {
                 connection: connection ?? self.connection, format: format, terminal: terminal, logger: Self.quiet
             ) { (console) throws(ConsoleFailure) in
                 switch command {
-                case .list(let selection, let limit, let after):
-                    try await console.list(selection, limit: limit, after: after)
+                case .list(let selection, let limit, let after, let order):
+                    try await console.list(selection, limit: limit, after: after, order: order)
                 case .show(let id): try await console.show(id)
-                case .cat(let id): try await console.cat(id)
+                case .cat(let id, let part): try await console.cat(id, part)
+                case .shape(let states, let limit): try await console.shape(states, limit: limit)
                 case .summary(let isExact): try await console.summarize(isExact: isExact)
                 case .perform(let request): try await console.perform(request)
                 case .flush(let request): try await console.flush(request)

@@ -48,6 +48,70 @@ struct OutputTests {
         #expect(table.lines([["y", "\u{1b}2"], ["zzz", "3"]]) == ["y    ?2", "zzz  3"])
     }
 
+    @Test("A table is no wider than the terminal: the widest columns are cut, and never the first")
+    func width() {
+        let row = [
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV", "a-very-long-sender@alpha.test", "451 4.7.1 come back later, please, please",
+        ]
+        var whole = TextTable("ID", "SENDER", "REASON")
+        #expect(whole.lines([row])[1].hasSuffix("please, please"))
+        for width in [60, 70, 80, 97] {
+            var table = TextTable("ID", "SENDER", "REASON", style: TableStyle(width: width))
+            let lines = table.lines([row])
+            #expect(lines.allSatisfy { $0.count <= width }, "\(width): \(lines)")
+            #expect(lines[1].hasPrefix(row[0]) && lines[1].contains("..."))
+        }
+        var narrow = TextTable("ID", "SENDER", "REASON", style: TableStyle(width: 10))
+        #expect(
+            narrow.lines([row])[1] == "01ARZ3NDEKTSV4RRFFQ69G5FAV  a-very-lo...  451 4.7.1...",
+            "no terminal is that narrow")
+    }
+
+    @Test("A state has its colour where colours are wanted, and no other text has")
+    func colour() {
+        var table = TextTable("STATE", "ID", style: TableStyle(isColoured: true))
+        #expect(
+            table.lines([["held", "1"], ["ready", "2"]]) == ["STATE  ID", "\u{1b}[35mheld\u{1b}[0m   1", "ready  2"])
+    }
+
+    @Test(
+        "Colours follow the conventions",
+        arguments: [
+            (.auto, true, [:], true), (.auto, false, [:], false), (.auto, true, ["NO_COLOR": "1"], false),
+            (.auto, true, ["NO_COLOR": ""], true), (.auto, true, ["TERM": "dumb"], false),
+            (.always, false, ["NO_COLOR": "1"], true), (.never, true, [:], false),
+        ] as [(ColourChoice, Bool, [String: String], Bool)])
+    func colourChoice(_ choice: ColourChoice, isTerminal: Bool, environment: [String: String], isColoured: Bool) {
+        #expect(choice.isColoured(isTerminal: isTerminal, environment: environment) == isColoured)
+    }
+
+    @Test(
+        "Headers and body part at the first empty line, however content is cut",
+        arguments: [
+            ("A: b\r\n\r\nbody\r\n\r\nmore", "A: b\r\n", "body\r\n\r\nmore"), ("\r\nbody", "", "body"),
+            ("A: b\r\n", "A: b\r\n", ""),
+            ("A: b\n\nbody", "A: b\n", "body"), ("A\r\rB\r\n\r\n\r\n", "A\r\rB\r\n", "\r\n"), ("", "", ""),
+            ("A: b\r\n\rX: y\r\n\r\nz", "A: b\r\n\rX: y\r\n", "z"),
+        ])
+    func contentParts(_ content: String, headers: String, body: String) {
+        let bytes = Array(content.utf8)
+        for size in 1...max(1, bytes.count) {
+            for (part, wanted) in [(ContentPart.all, content), (.headers, headers), (.body, body)] {
+                var cutter = ContentCutter(part)
+                var kept: [UInt8] = []
+                for start in stride(from: 0, to: bytes.count, by: size) {
+                    kept += cutter.kept(of: Array(bytes[start..<min(start + size, bytes.count)]))
+                }
+                #expect(String(decoding: kept, as: UTF8.self) == wanted, "\(part), pieces of \(size)")
+            }
+        }
+    }
+
+    @Test("Ids are the first words of lines")
+    func ids() {
+        #expect(EntrySelection.ids(in: "A x\n\n  B\r\nC") == ["A", "B", "C"])
+    }
+
     @Test(
         "Times and sizes are short",
         arguments: [(0, "0s", "0 B"), (59, "59s", "59 B"), (3600, "1h", "3.5 KiB"), (100_000, "1d 3h", "97.7 KiB")])

@@ -5,6 +5,22 @@ import QueueConsole
 import QueueStore
 import Testing
 
+extension MessageID {
+    /// As PostgreSQL shows the id.
+    fileprivate var uuidText: String {
+        let digits = [self.high, self.low].map { half in
+            let text = String(half, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }.joined()
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if [8, 12, 16, 20].contains(index) { text += "-" }
+            text.append(digit)
+        }
+        return text
+    }
+}
+
 @Suite("The console of the queue", .timeLimit(.minutes(2)))
 struct QueueConsoleTests {
     private static func domain(_ name: String) -> EntrySelection {
@@ -26,7 +42,8 @@ struct QueueConsoleTests {
             let line = try told.json
             let keys: Set = [
                 "schema", "queue_name", "queue_id", "arrival_time", "message_size", "sender", "recipients", "state",
-                "attempts", "next_attempt", "domain", "shard", "node", "dane", "verdict",
+                "attempts", "next_attempt", "domain", "shard", "node", "dane", "verdict", "waits_for", "stage", "host",
+                "since",
             ]
             #expect(Set(line.keys) == keys)
             #expect(line["schema"] as? String == "relayctl/v1" && line["queue_id"] as? String == "\(id)")
@@ -151,6 +168,119 @@ struct QueueConsoleTests {
         }
     }
 
+    @Test("The header section, or the body, of a message comes out by itself")
+    func parts() async throws {
+        try await ConsoleFixture.run { queue in
+            let id = try await queue.enqueue(to: "bravo.test", body: "Subject: x\r\n\r\nHello\r\n\r\nBob\r\n")
+            #expect(await queue.run(.cat("\(id)", .headers)).output == "Subject: x\r\n")
+            #expect(await queue.run(.cat("\(id)", .body)).output == "Hello\r\n\r\nBob\r\n")
+        }
+    }
+
+    @Test("An id is taken as psql shows it, too")
+    func uuid() async throws {
+        try await ConsoleFixture.run { queue in
+            let id = try await queue.enqueue(to: "bravo.test")
+            let uuid = id.uuidText
+            for text in [uuid, uuid.replacing("-", with: "")] {
+                let told = try await queue.run(.show(text)).json
+                #expect(told["queue_id"] as? String == "\(id)")
+            }
+        }
+    }
+
+    @Test("No recipient is hidden where one message is shown")
+    func allRecipients() async throws {
+        try await ConsoleFixture.run { queue in
+            let id = try await queue.enqueue(["bob", "eve", "mallory"], at: "bravo.test")
+            let text = await queue.run(.show("\(id)"), .table).output
+            for name in ["bob", "eve", "mallory"] { #expect(text.contains("  \(name)@bravo.test")) }
+            #expect(!text.contains("(+"))
+            #expect(await queue.run(.list(), .table).output.contains("bob@bravo.test (+2)"))
+        }
+    }
+
+    @Test("A list goes by age on request, over all shards, page by page")
+    func byAge() async throws {
+        try await ConsoleFixture.run { queue in
+            var ids: [String] = []
+            for second in 0..<8 {
+                let moment = Timestamp(seconds: 1_700_000_000 + Int64(second))
+                ids.append("\(try await queue.enqueue(to: "d\(second).test", at: moment))")
+            }
+            var listed: [String] = []
+            var after: String?
+            repeat {
+                let told = await queue.run(.list(limit: 3, after: after, order: .age), .jsonl)
+                #expect(told.failure == nil)
+                listed += told.output.matches(of: /queue_id":"([0-9A-Z]{26})/).map { String($0.1) }
+                after = told.said.first.map { String($0.split(separator: " ").last ?? "") }
+                try #require(listed.count <= 8)
+            } while after != nil
+            #expect(listed == ids)
+        }
+    }
+
+    @Test("What has many ids is done part by part, and recorded in few words; too many are refused")
+    func manyIDs() async throws {
+        try await ConsoleFixture.run { queue in
+            var selection = EntrySelection()
+            for number in 0..<450 { selection.ids.append("\(MessageID(high: 7, low: UInt64(number)))") }
+            for _ in 0..<2 { selection.ids.append("\(try await queue.enqueue(to: "bravo.test"))") }
+            let listed = await queue.run(.list(selection), .jsonl)
+            #expect(listed.output.split(separator: "\n").count == 2)
+            #expect(await queue.run(.list(selection, order: .age)).failure?.status == .usage)
+            let held = try await queue.run(.perform(Self.request(.hold, selection))).json
+            #expect(held["affected"] as? Int == 2)
+            #expect(try await queue.recordedSelection().hasSuffix(" and 432 more ids"))
+            selection.ids = Array(repeating: "x", count: EntrySelection.mostIDs + 1)
+            #expect(await queue.run(.list(selection)).failure?.status == .usage)
+        }
+    }
+
+    @Test("Recipient, time, last reason and host select")
+    func filters() async throws {
+        try await ConsoleFixture.run { queue in
+            try await queue.enqueue(["bob", "eve"], at: "bravo.test")
+            try await queue.enqueue(to: "charlie.test")
+            func count(_ change: (inout EntrySelection) -> Void) async -> Int {
+                var selection = EntrySelection()
+                change(&selection)
+                return await queue.run(.list(selection), .jsonl).output.split(separator: "\n").count
+            }
+            #expect(await count { $0.recipients = ["EVE@bravo.test"] } == 1)
+            #expect(await count { $0.recipients = ["nobody@bravo.test"] } == 0)
+            #expect(await count { $0.dueWithin = .zero } == 2)
+            try await queue.fail("charlie.test")
+            #expect(await count { $0.dueWithin = .seconds(60) } == 1)
+            #expect(await count { $0.dueWithin = .seconds(7200) } == 2)
+            #expect(await count { $0.reasons = ["connection-timeout"] } == 1)
+            #expect(await count { $0.reasons = ["4.4.1"] } == 1)
+            #expect(await count { $0.reasons = ["tlsa-invalid"] } == 0)
+            #expect(await count { $0.hosts = ["mx.charlie.test"] } == 1)
+            #expect(await count { $0.hosts = ["mx.bravo.test"] } == 0)
+        }
+    }
+
+    @Test("The shape of the queue is entries by age and domain, and adds up")
+    func shape() async throws {
+        try await ConsoleFixture.run { queue in
+            for _ in 0..<3 { try await queue.enqueue(to: "bravo.test") }
+            try await queue.enqueue(to: "charlie.test")
+            try await queue.age("charlie.test", minutes: 50)
+            let told = try await queue.run(.shape([], limit: 5)).json
+            let total = try #require(told["total"] as? [String: Any])
+            #expect(total["entries"] as? Int == 4)
+            #expect(total["ages"] as? [Int] == [3, 0, 0, 0, 1, 0, 0, 0, 0, 0])
+            let domains = try #require(told["domains"] as? [[String: Any]])
+            #expect(domains.map { $0["domain"] as? String } == ["bravo.test", "charlie.test"])
+            #expect(try await queue.run(.shape([.held], limit: 5)).json["domains"] as? [Int] == [])
+            let table = await queue.run(.shape([], limit: 1), .table).output
+            #expect(table.hasPrefix("DOMAIN      T  5  10  20  40  80  160  320  640  1280  1280+\nTOTAL       4  3"))
+            #expect(table.split(separator: "\n").count == 3)
+        }
+    }
+
     @Test("A summary adds up, and counts when told to")
     func summary() async throws {
         try await ConsoleFixture.run { queue in
@@ -159,8 +289,8 @@ struct QueueConsoleTests {
             for isExact in [false, true] {
                 let told = try await queue.run(.summary(isExact: isExact)).json
                 let states = try #require(told["states"] as? [[String: Any]])
-                #expect(states.map { $0["state"] as? String } == ["ready", "deferred", "held"])
-                #expect(states.map { $0["entries"] as? Int } == [3, 0, 3])
+                #expect(states.map { $0["state"] as? String } == ["ready", "active", "deferred", "held"])
+                #expect(states.map { $0["entries"] as? Int } == [3, 0, 0, 3])
                 #expect((told["total"] as? [String: Int])?["entries"] == 6)
                 #expect(states[0]["oldest"] is String && states[1]["oldest"] is NSNull)
                 #expect((told["domains"] as? [Any])?.count == (isExact ? 2 : nil))

@@ -2,8 +2,9 @@ import DeliveryQueue
 import Lab
 import MailModel
 import PostgresDriver
-import QueueStore
 import Testing
+
+@testable import QueueStore
 
 extension QueueFixture {
     /// Runs `body` with the queue as an operator has it: by a login of the group `relay_admin`.
@@ -20,9 +21,9 @@ extension QueueFixture {
     func expectSums(
         ready: Int = 0, deferred: Int = 0, held: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
-        let sums = try await self.store.summary()
+        let sums = try await self.store.storedTotals()
         #expect(
-            [sums.ready.entries, sums.deferred.entries, sums.held.entries] == [ready, deferred, held],
+            [sums[.ready], sums[.deferred], sums[.held]].map(\.entries) == [ready, deferred, held],
             sourceLocation: sourceLocation)
         var counted: [Int64] = []
         for table in ["ready", "deferred", "held"] { counted.append(try await self.count(table)) }
@@ -34,7 +35,7 @@ extension QueueFixture {
                     SELECT size FROM relay.deferred UNION ALL SELECT size FROM relay.held) AS e)
                 """)
         ).single().get(0, as: Int64.self)
-        #expect(sums.total.bytes == Int(bytes), sourceLocation: sourceLocation)
+        #expect(try await self.store.storedTotal().bytes == Int(bytes), sourceLocation: sourceLocation)
     }
 
     /// Has a destination left alone for an hour.

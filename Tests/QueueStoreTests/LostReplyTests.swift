@@ -114,7 +114,7 @@ struct LostReplyTests {
             #expect(try await queue.count("ready") == 1)
             #expect(try await queue.store.trace(of: entries[0].key.message).map(\.kind) == [.receive, .send])
             #expect(try await queue.store.trace(of: entries[1].key.message).map(\.kind) == [.receive, .defer])
-            #expect(try await queue.store.summary().ready.entries == 1)
+            #expect(try await queue.store.storedTotal().entries == 1)
         }
     }
 

@@ -56,7 +56,7 @@ struct StorageTests {
             try await queue.store.conclude([try queue.delivered(entries[0])]).forEach { try $0.get() }
             #expect(try await queue.store.openAttempts([(entries[1], term.epoch)]) == [entries[1].key])
             #expect(try await queue.store.claim(term, destination: bravo).entries.count == 4)
-            #expect(try await queue.store.summary().ready.entries == 4)
+            #expect(try await queue.store.storedTotal().entries == 4)
         }
     }
 

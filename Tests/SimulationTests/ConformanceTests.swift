@@ -61,7 +61,7 @@ struct ConformanceTests {
         case (_, .lately(let due, _)): due.isEmpty ? [] : ["lately due"]
         case (_, .walked(let due, let cursor)):
             (due.isEmpty ? [] : ["due"]) + (cursor == nil ? [] : ["walk goes on"])
-        case (_, .survey(let summary, _)): summary.deferred.entries > 0 ? ["deferred"] : []
+        case (_, .survey(let summary, _)): summary[.deferred].entries > 0 ? ["deferred"] : []
         default: []
         }
     }

@@ -92,8 +92,7 @@ final class QueueWorld: Sendable {
     /// Adds entries until there are so many: a tenth for the dead domain; of the others half are ready, one half of these
     /// due, and half deferred. Each has its message, its trace row and its part of the sums.
     func fill(to count: Int) async throws {
-        let summary = try await self.store.summary()
-        var present = summary.ready.entries + summary.deferred.entries
+        var present = try await self.store.storedTotal().entries
         while present < count {
             let step = min(50_000, count - present)
             try await self.admin.query(

@@ -4,7 +4,8 @@ import PostgresDriver
 
 /// The statements of one transaction that records outcomes. Their number does not depend on how many there are.
 ///
-/// Counter rows are locked in the order deferred, held, ready by all transactions, so retries come before removals.
+/// Counter rows are locked in the order deferred, held, ready by all transactions, so retries come before removals; the sums
+/// of what waits for its time come last.
 struct ConcludeBatch {
     let statements: [Statement]
 
@@ -25,6 +26,7 @@ struct ConcludeBatch {
         if !notifications.isEmpty {
             statements.append(EnqueueBatch(notifications, map: map, node: node).statement)
         }
+        if !retried.isEmpty { statements.append(Self.sumUp(retried)) }
         self.statements = statements
     }
 
@@ -67,6 +69,19 @@ struct ConcludeBatch {
         return Statement(
             Self.retrySQL,
             parameters: Self.keys(conclusions) + [attempts, times, recipients, statuses, reasons, notified])
+    }
+
+    /// Adds those to the sums of what waits that wait in `ready`. All of them moved, or the transaction has failed.
+    private static func sumUp(_ conclusions: [Conclusion]) -> Statement {
+        var times: [PostgresTimestamp] = []
+        for case .retry(let at, _, _, _) in conclusions.map(\.result) { times.append(at.stored) }
+        let rows = """
+            (SELECT * FROM unnest($1::timestamptz[], $2::int8[], $3::timestamptz[]) AS g (at, size, arrived_at)
+                WHERE g.at > now() AND g.at < now() + interval '59 minutes') AS v
+            """
+        return Statement(
+            WaitingSums.add(rows), times, conclusions.map { Int64($0.entry.size) },
+            conclusions.map(\.entry.arrival.stored))
     }
 
     /// A wait of an hour, give or take a minute of the clocks, is spent in `deferred`. An operator's verdict outlives a retry.

@@ -100,9 +100,12 @@ extension QueueStore {
             Self.fence([term]),
             Statement(
                 """
-                UPDATE relay.ready r SET next_attempt_at = now() + $4 * interval '1 microsecond'
-                FROM unnest($1, $2, $3) AS g (shard, message_id, domain)
-                WHERE \(Lookup.sql("r", "g", "shard", "message_id", "domain"))
+                WITH held_back AS (
+                    UPDATE relay.ready r SET next_attempt_at = now() + $4 * interval '1 microsecond'
+                    FROM unnest($1, $2, $3) AS g (shard, message_id, domain)
+                    WHERE \(Lookup.sql("r", "g", "shard", "message_id", "domain"))
+                    RETURNING r.next_attempt_at AS at, r.size, r.arrived_at)
+                \(WaitingSums.add("held_back"))
                 """, entries.map(\.shard), entries.map(\.message.uuid), entries.map(\.domain),
                 pause.storedMicroseconds),
         ])
@@ -192,6 +195,11 @@ extension QueueStore {
             ORDER BY v.state
             ON CONFLICT (slot, state) DO UPDATE
             SET messages = c.messages + excluded.messages, bytes = c.bytes + excluded.bytes
+            RETURNING 1
+        ), waits AS (
+            -- After the other sums, as everybody does, so that none wait for each other in a circle.
+            \(WaitingSums.add("(SELECT next_attempt_at AS at, size, arrived_at FROM moved"
+                + " WHERE next_attempt_at > now() AND (SELECT count(*) FROM counted) > 0) AS v"))
         )
         SELECT count(*) FROM moved
         """

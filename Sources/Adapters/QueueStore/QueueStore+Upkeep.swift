@@ -3,9 +3,6 @@ public import MailModel
 import PostgresDriver
 
 extension QueueStore {
-    /// The totals, from running sums: no scan.
-    public func summary() async throws(QueueStoreError) -> QueueSummary { try await QueueSummary.read(self.pool) }
-
     /// The bytes of the whole database on its server's disk.
     public func databaseSize() async throws(QueueStoreError) -> Int {
         let results = try await self.pool.idempotently([Statement("SELECT pg_database_size(current_database())")])

@@ -42,6 +42,18 @@ extension MessageID: CustomStringConvertible {
         self.init(high: UInt64(truncatingIfNeeded: value >> 64), low: UInt64(truncatingIfNeeded: value))
     }
 
+    /// Reads the form of a UUID, 32 hexadecimal digits with or without hyphens, as tables of the database show it.
+    public init?(uuid text: some StringProtocol) {
+        let isHyphenated = text.utf8.count == 36
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard isHyphenated ? parts.map(\.utf8.count) == [8, 4, 4, 4, 12] : parts.count == 1 else { return nil }
+        let digits = parts.joined()
+        guard digits.utf8.count == 32, digits.allSatisfy(\.isHexDigit), let value = UInt128(digits, radix: 16) else {
+            return nil
+        }
+        self.init(high: UInt64(truncatingIfNeeded: value >> 64), low: UInt64(truncatingIfNeeded: value))
+    }
+
     public var description: String {
         let value = UInt128(self.high) << 64 | UInt128(self.low)
         let digits = (0..<26).map { Self.alphabet[Int(truncatingIfNeeded: value >> (125 - 5 * $0)) & 31] }

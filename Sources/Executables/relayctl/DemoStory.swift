@@ -147,8 +147,7 @@ struct DemoStory {
 
     private mutating func countQueue() async throws {
         let summary = try await self.lab.queueSummary()
-        let entries = summary.ready.entries + summary.deferred.entries
-        let bytes = summary.ready.bytes + summary.deferred.bytes
+        let (entries, bytes) = (summary.total.entries, summary.total.bytes)
         self.conclude(
             "the queue keeps \(entries) messages (\(bytes) bytes) for their next attempt",
             "the queue keeps \(entries) messages, not \(Self.heldBack.count)",

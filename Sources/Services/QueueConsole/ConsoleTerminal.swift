@@ -4,6 +4,8 @@ public struct ConsoleTerminal: Sendable {
     public let write: @Sendable ([UInt8]) throws(ConsoleFailure) -> Void
     /// Standard output is a terminal, to which the content of mail must not speak.
     public let isShown: Bool
+    /// How tables are written there.
+    public var style = TableStyle()
     /// Writes a line for people to standard error.
     public let say: @Sendable (String) -> Void
     /// Asks a person to agree; `nil` where there is nobody to ask.

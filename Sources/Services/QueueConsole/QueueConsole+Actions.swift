@@ -41,7 +41,7 @@ extension QueueConsole {
                 .usage,
                 request.isEverythingMeant
                     ? "--everything goes with no other selector"
-                    : "say which entries to \(name): --id, --domain, --sender, --state, --older-than, or --everything")
+                    : "say which entries to \(name): \(EntrySelection.options), or --everything")
         }
         let selection = try request.selection.parsed(now: try await self.now())
         if request.isDryRun {

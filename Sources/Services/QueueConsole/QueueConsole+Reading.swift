@@ -1,9 +1,11 @@
 import MailModel
-import QueueStore
+public import QueueStore
 
 extension QueueConsole {
     /// How many entries one page looks at.
     private static let span = 1000
+    /// The same of each shard, where a page goes by age over all of them.
+    private static let spanByAge = 200
     /// How many of the longest queues an exact summary shows.
     private static let longestQueues = 10
 
@@ -12,8 +14,9 @@ extension QueueConsole {
     /// - Parameters:
     ///   - limit: the most entries; 0 is all.
     ///   - after: where to go on, as an earlier list told.
+    ///   - order: of the whole list.
     public func list(
-        _ selection: EntrySelection, limit: Int, after: String?
+        _ selection: EntrySelection, limit: Int, after: String?, order: QueueOrder = .key
     ) async throws(ConsoleFailure) {
         var cursor: QueueCursor?
         if let after {
@@ -23,14 +26,31 @@ extension QueueConsole {
             cursor = read
         }
         let now = try await self.now()
-        let selected = try selection.parsed(now: now)
+        let parts = try selection.parsed(now: now).parts
+        guard parts.count == 1 || after == nil && order == .key else {
+            throw ConsoleFailure(.usage, "with so many ids a list goes neither by age nor by --after")
+        }
         var printer = EntryPrinter(format: self.format, now: now, terminal: self.terminal)
         var left = limit > 0 ? limit : .max
+        for part in parts where left > 0 {
+            cursor = try await self.list(part, after: cursor, order, &left, &printer)
+        }
+        try printer.end(next: parts.count == 1 ? cursor?.text : nil)
+        if printer.count == 0, !selection.ids.isEmpty { throw ConsoleFailure(.badData, "no such message in the queue") }
+    }
+
+    /// Prints the next entries; where to go on, if there are more than are wanted.
+    private func list(
+        _ selection: QueueSelection, after start: QueueCursor?, _ order: QueueOrder, _ left: inout Int,
+        _ printer: inout EntryPrinter
+    ) async throws(ConsoleFailure) -> QueueCursor? {
+        var cursor = start
         repeat {
-            let span = selection.isEverything ? min(left, Self.span) : Self.span
+            let most = order == .age ? Self.spanByAge : Self.span
+            let span = selection.isEverything ? min(left, most) : most
             let from = cursor
             let page = try await Self.asked { () throws(QueueStoreError) in
-                try await self.queue.page(of: selected, after: from, span: span, isDetailed: true)
+                try await self.queue.page(of: selection, after: from, span: span, isDetailed: true, order: order)
             }
             let shown = page.entries.prefix(left)
             try printer.print(shown)
@@ -38,8 +58,7 @@ extension QueueConsole {
             let isCut = shown.count < page.entries.count
             cursor = isCut ? shown.last.map { QueueCursor(after: $0.key) } : page.next
         } while cursor != nil && left > 0
-        try printer.end(next: cursor?.text)
-        if printer.count == 0, !selection.ids.isEmpty { throw ConsoleFailure(.badData, "no such message in the queue") }
+        return cursor
     }
 
     /// Shows all that is known of one message.
@@ -55,12 +74,14 @@ extension QueueConsole {
                 trace: try await self.queue.trace(of: id))
         }
         guard details.isKnown else { throw ConsoleFailure(.badData, "nothing is known of message \(id)") }
-        try self.write(details.document) { details.lines(now: now) }
+        try self.write(details.document) { details.lines(now: now, self.terminal.style) }
     }
 
     /// Writes the content of a message to standard output piece by piece: unchanged into a file or a pipe, and made safe for a
     /// terminal.
-    public func cat(_ id: String) async throws(ConsoleFailure) {
+    ///
+    /// - Parameter part: all of it, or its header section alone, or what follows that.
+    public func cat(_ id: String, _ part: ContentPart = .all) async throws(ConsoleFailure) {
         let id = try EntrySelection.message(id)
         let found = try await Self.asked { () throws(QueueStoreError) in try await self.queue.message(id) }
         guard let found, found.finishedAt == nil else {
@@ -68,14 +89,16 @@ extension QueueConsole {
         }
         var reader = self.queue.content(of: found)
         var text = TerminalText()
+        var cutter = ContentCutter(part)
         while true {
-            let piece: [UInt8]?
-            do throws(QueueStoreError) { piece = try await reader.next() } catch {
+            var piece: [UInt8]?
+            do throws(QueueStoreError) { piece = cutter.isAtEnd ? nil : try await reader.next() } catch {
                 if error.code == .entryChanged {
                     throw ConsoleFailure(.badData, "message \(id) was done with meanwhile")
                 }
                 throw ConsoleFailure(error)
             }
+            piece = piece.map { cutter.kept(of: $0) }
             let shown = self.terminal.isShown ? piece.map { text.shown($0) } ?? text.end() : piece ?? []
             if !shown.isEmpty { try self.terminal.write(shown) }
             guard piece != nil else { return }
@@ -88,15 +111,23 @@ extension QueueConsole {
     public func summarize(isExact: Bool) async throws(ConsoleFailure) {
         let now = try await self.now()
         let summary = try await Self.asked { () throws(QueueStoreError) in
-            var summary = try await self.queue.summary()
-            var domains: [QueueCensus.Domain]?
-            if isExact {
-                let census = try await self.queue.census(domains: Self.longestQueues)
-                (summary, domains) = (census.summary, census.domains)
-            }
+            let overview = try await self.queue.overview()
+            let census = isExact ? try await self.queue.census(domains: Self.longestQueues) : nil
             return SummaryDocument(
-                summary: summary, oldest: try await self.queue.oldestArrivals(), domains: domains)
+                summary: census?.summary ?? overview.summary, oldest: overview.oldest, resting: overview.resting,
+                domains: census?.domains)
         }
-        try self.write(summary.document) { summary.lines(now: now) }
+        try self.write(summary.document) { summary.lines(now: now, self.terminal.style) }
+    }
+
+    /// Shows how old what is in the queue is, by domain.
+    ///
+    /// - Parameter limit: of domains.
+    public func shape(_ states: [QueueListing.State], limit: Int) async throws(ConsoleFailure) {
+        let shape = try await Self.asked { () throws(QueueStoreError) in
+            try await self.queue.shape(of: Set(states), domains: limit)
+        }
+        let document = ShapeDocument(shape: shape)
+        try self.write(document.document) { document.lines(self.terminal.style) }
     }
 }

@@ -136,9 +136,12 @@ struct ModelStore {
     }
 
     private func survey(at now: Timestamp) -> StoreAnswer {
-        let summary = QueueSummary(
-            ready: .init(entries: self.ready.entries, bytes: self.ready.bytes),
-            deferred: .init(entries: self.deferred.entries, bytes: self.deferred.bytes), held: .init())
+        let totals: [QueueListing.Place: QueueSummary.Total] = [
+            .ready: .init(entries: self.ready.entries, bytes: self.ready.bytes),
+            .deferred: .init(entries: self.deferred.entries, bytes: self.deferred.bytes),
+        ]
+        // A table that never held anything has no sum, which is as good as one of nothing.
+        let summary = StoredTotals(totals.filter { $0.value != .init() })
         let listing = self.entries.sorted { $0.key.order < $1.key.order }.map { key, row in
             var backoff = self.backoffs[DueEntry(shard: key.shard, destination: key.domain)]
             if backoff?.isInForce(at: now) == false { backoff = nil }

@@ -80,7 +80,8 @@ final class ReplayDatabase {
         try await self.admin.script(
             """
             TRUNCATE relay.node, relay.message, relay.staged_body, relay.body_chunk, relay.ready, relay.deferred,
-                relay.destination, relay.open_attempt, relay.trace, relay.queue_counter;
+                relay.destination, relay.open_attempt, relay.trace, relay.queue_counter,
+                relay.queue_waiting;
             UPDATE relay.shard_lease SET epoch = 0, owner = NULL, incarnation = NULL, expires_at = NULL;
             """)
     }
@@ -149,7 +150,9 @@ final class ReplayDatabase {
             try await store.concludeTogether(conclusions).mapError(QueueStoreError.init).get()
         case .deliverLate(let conclusion, let undelivered):
             return .late(isRecorded: try await store.recordLateDelivery(conclusion, undelivered: undelivered))
-        case .survey: return .survey(try await store.summary(), try await self.entries())
+        case .survey:
+            let totals = try await store.storedTotals().totals.filter { $0.value != .init() }
+            return .survey(StoredTotals(totals), try await self.entries())
         }
         return .done
     }
@@ -158,7 +161,7 @@ final class ReplayDatabase {
         let page = try await QueueAdministration(pool: self.pool).page(of: QueueSelection(), span: 10_000)
         return page.entries.map { entry in
             SurveyedEntry(
-                key: entry.key, isDeferred: entry.state == .deferred, sender: entry.sender,
+                key: entry.key, isDeferred: entry.place == .deferred, sender: entry.sender,
                 recipients: entry.recipients, size: entry.size, arrival: entry.arrival,
                 nextAttempt: entry.nextAttempt, attempts: entry.attempts, lastStatus: entry.lastStatus,
                 lastReason: entry.lastReason)

@@ -59,7 +59,7 @@ enum StoreAnswer: Hashable {
     case opened(Set<EntryKey>)
     case promoted(Int)
     case late(isRecorded: Bool)
-    case survey(QueueSummary, [SurveyedEntry])
+    case survey(StoredTotals, [SurveyedEntry])
 }
 
 /// One entry, as an operator sees it; as in `QueueListing`, without what operators alone can change.
@@ -168,7 +168,7 @@ extension StoreAnswer: CustomStringConvertible {
         case .opened(let keys): keys.map(\.message.short).sorted().joined(separator: " ")
         case .promoted(let count): "\(count)"
         case .late(let isRecorded): isRecorded ? "recorded" : "too late"
-        case .survey(let summary, _): "\(summary.ready.entries) ready, \(summary.deferred.entries) deferred"
+        case .survey(let summary, _): "\(summary[.ready].entries) ready, \(summary[.deferred].entries) deferred"
         }
     }
 }

@@ -55,10 +55,11 @@ extension QueueAdministration {
         _ action: QueueAction, _ selection: QueueSelection
     ) async throws(QueueStoreError) -> QueueActionCount {
         var count = QueueActionCount()
+        let moment = try await self.databaseTime()
         for place in QueueListing.Place.allCases where action.passes(selection).contains(place) {
-            try await self.walk(selection, in: place) { (entries) throws(QueueStoreError) in
+            try await self.walk(selection, at: moment, in: place) { (entries) throws(QueueStoreError) in
                 for entry in entries {
-                    if entry.state == .active {
+                    if entry.isOnRecord {
                         count.inDelivery += 1
                     } else if action.applies(to: entry) {
                         count.affected += 1
@@ -81,6 +82,8 @@ extension QueueAdministration {
         _ action: QueueAction, on selection: QueueSelection, by actor: String, because reason: String?,
         progress: (Int) -> Void = { _ in }
     ) async throws(QueueStoreError) -> QueueActionCount {
+        // What the operation itself makes due, and the destinations that it has tried again, count as they were before.
+        let moment = try await self.databaseTime()
         var generator = SystemRandomNumberGenerator()
         let operation = PostgresUUID(high: generator.next(), low: generator.next())
         try await self.pool.idempotently([
@@ -91,7 +94,7 @@ extension QueueAdministration {
         var seen = 0
         var batch: Int32 = 0
         for place in action.passes(selection) {
-            try await self.walk(selection, in: place) { (entries) throws(QueueStoreError) in
+            try await self.walk(selection, at: moment, in: place) { (entries) throws(QueueStoreError) in
                 batch += 1
                 try await self.administer(
                     entries, in: place, operation, batch: batch,
@@ -126,16 +129,21 @@ extension QueueAdministration {
     }
 
     /// Goes through one table page by page.
+    ///
+    /// - Parameter moment: what waits for a later time is deferred.
     private func walk(
-        _ selection: QueueSelection, in place: QueueListing.Place,
+        _ selection: QueueSelection, at moment: Timestamp, in place: QueueListing.Place,
         _ body: ([QueueListing]) async throws(QueueStoreError) -> Void
     ) async throws(QueueStoreError) {
-        let statement = QueuePageStatement(selection, in: [place], span: Self.batch, isDetailed: false)
-        var cursor: QueueCursor?
-        repeat {
-            let page = try await self.page(statement, after: cursor)
-            if !page.entries.isEmpty { try await body(page.entries) }
-            cursor = page.next
-        } while cursor != nil
+        for part in selection.parts {
+            let statement = QueuePageStatement(
+                part, at: moment, in: [place], span: Self.batch, isDetailed: false)
+            var cursor: QueueCursor?
+            repeat {
+                let page = try await self.page(statement, after: cursor)
+                if !page.entries.isEmpty { try await body(page.entries) }
+                cursor = page.next
+            } while cursor != nil
+        }
     }
 }

@@ -10,10 +10,12 @@ extension QueueAdministration {
     ///
     /// - Parameter isDetailed: also read what the trace says of each entry's last attempt.
     public func page(
-        of selection: QueueSelection, after cursor: QueueCursor? = nil, span: Int = 1000, isDetailed: Bool = false
+        of selection: QueueSelection, after cursor: QueueCursor? = nil, span: Int = 1000, isDetailed: Bool = false,
+        order: QueueOrder = .key
     ) async throws(QueueStoreError) -> QueuePage {
         try await self.page(
-            QueuePageStatement(selection, in: selection.places, span: span, isDetailed: isDetailed), after: cursor)
+            QueuePageStatement(
+                selection, in: selection.places, span: span, isDetailed: isDetailed, order: order), after: cursor)
     }
 
     func page(_ page: QueuePageStatement, after cursor: QueueCursor?) async throws(QueueStoreError) -> QueuePage {
@@ -79,16 +81,20 @@ public struct StoredMessage: Hashable, Sendable {
 
 extension QueueListing {
     fileprivate init(_ row: QueryResult.Row, shard: Int16) throws(QueueStoreError) {
-        let place: String = try row.value(7)
-        guard let state = try row.value(8) ? State.active : State(rawValue: place) else {
-            throw QueueStoreError(.unreadable, "an entry in no known place: \(place)")
+        let (named, told): (String, String) = (try row.value(7), try row.value(8))
+        guard let place = Place(rawValue: named), let state = State(rawValue: told) else {
+            throw QueueStoreError(.unreadable, "an entry in no known place: \(named), \(told)")
         }
+        let stage: String? = try row.value(22)
+        var activity: Activity?
+        if let stage { activity = Activity(stage: stage, host: try row.value(23), began: Timestamp(try row.value(24))) }
         let requirement: String? = try row.value(19)
         let reply: String? = try row.value(20)
         self.init(
             key: EntryKey(
                 shard: Shard(rawValue: shard), message: MessageID(try row.value(5)), domain: try row.domain(6)),
-            state: state, sender: try row.value(9), recipients: Self.recipients(try row.value(10)),
+            place: place, state: state, isOnRecord: try row.value(21), activity: activity,
+            waitsFor: try row.value(25), sender: try row.value(9), recipients: Self.recipients(try row.value(10)),
             size: Int(try row.value(11, as: Int64.self)), arrival: Timestamp(try row.value(12)),
             nextAttempt: try row.value(13, as: PostgresTimestamp?.self).map { Timestamp($0) },
             attempts: Int(try row.value(14, as: Int32.self)), lastStatus: try row.value(15),

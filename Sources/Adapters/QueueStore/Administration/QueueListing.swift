@@ -6,21 +6,21 @@ import PostgresDriver
 public struct QueueListing: Hashable, Sendable {
     /// Where entries are stored.
     public enum Place: String, Hashable, Sendable, CaseIterable {
-        /// Due within the hour, or in delivery.
+        /// The table of what is due within the hour, or in delivery.
         case ready
-        /// Waiting an hour or more.
+        /// The table of what waits an hour or more.
         case deferred
         /// Held back by an operator.
         case held
     }
 
-    /// What an entry does.
+    /// What an entry does, by what is true of it now, wherever it is stored.
     public enum State: String, Hashable, Sendable, CaseIterable {
-        /// Due, or due within the hour.
+        /// Due now.
         case ready
-        /// In delivery: an attempt is on record and not concluded.
+        /// An attempt is under way.
         case active
-        /// Waiting an hour or more.
+        /// Waiting for its time, or for that of its destination.
         case deferred
         /// Held back by an operator.
         case held
@@ -34,10 +34,28 @@ public struct QueueListing: Hashable, Sendable {
         public let reply: String?
     }
 
+    /// What its node says of an attempt that takes longer than a moment.
+    public struct Activity: Hashable, Sendable {
+        /// What the attempt does, such as `look-up`.
+        public let stage: String
+        /// At which host.
+        public let host: String?
+        /// Since when.
+        public let began: Timestamp
+    }
+
     /// Which one.
     public let key: EntryKey
+    /// Where it is stored.
+    public let place: Place
     /// What it does.
     public let state: State
+    /// An attempt is on record and not concluded: nobody but its node may change the entry.
+    public let isOnRecord: Bool
+    /// What its node is doing about it.
+    public let activity: Activity?
+    /// What the deliveries of its destination wait for, such as `resolver`.
+    public let waitsFor: String?
     /// The reverse path; empty for the null sender.
     public let sender: String
     /// The recipients that remain.

@@ -247,10 +247,10 @@ public enum DNSCacheResult: String, MetricLabel {
     case hit, miss, joined
 }
 
-/// States of a queue entry.
+/// States of a queue entry: due now, under way, waiting for its time, or held back by an operator.
 public enum QueueStateLabel: String, MetricLabel {
     public static let labelName = "state"
-    case ready, deferred, held
+    case ready, active, deferred, held
 }
 
 /// Operations on the queue.

@@ -51,6 +51,7 @@ public struct RelayMetrics: Sendable {
     // MARK: Queue and database
     public let queueMessages: Gauge<QueueStateLabel>
     public let queueBytes: Gauge<QueueStateLabel>
+    public let queueOldestMessage: Gauge<QueueStateLabel>
     public let queueEnqueued: Counter<NoLabels>
     public let queueOperationDuration: Histogram<QueueOperation>
     public let queueLeaseExpirations: Counter<NoLabels>
@@ -137,6 +138,8 @@ public struct RelayMetrics: Sendable {
 
         self.queueMessages = make.gauge("queue_messages", "Queue entries by state.")
         self.queueBytes = make.gauge("queue_bytes", "Bytes of message data in the queue by state.")
+        self.queueOldestMessage = make.gauge(
+            "queue_oldest_message_timestamp_seconds", "When the oldest message of each state arrived; 0 if there is none.")
         self.queueEnqueued = make.counter("queue_enqueued_total", "Queue entries committed.")
         self.queueOperationDuration = make.seconds("queue_operation_duration_seconds", "Duration of queue operations.")
         self.queueLeaseExpirations = make.counter("queue_lease_expirations_total", "Shard leases lost by expiry.")

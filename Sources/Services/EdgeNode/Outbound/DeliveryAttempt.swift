@@ -156,6 +156,8 @@ struct DeliveryAttempt {
             self.giveBack(&link)
             return .postponed(wait, because: .rate)
         }
+        self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: warm.address))
+        defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostTry(host: host, address: warm.address, isWarm: true)
         attempt.failure = await self.transact(over: &link, &attempt)
         attempt.duration = ContinuousClock.now - started
@@ -175,6 +177,8 @@ struct DeliveryAttempt {
     ) async -> AttemptEnd? {
         self.giveBack(&link)
         let targets = addresses.map { self.environment.target($0, host.port) }
+        // Whoever finds room waits no more than a moment, and nobody reads of it.
+        self.environment.activity.moved(self.entry.key, to: self.tries.isEmpty ? .connection : .host, host: host.shown)
         let opened = await self.environment.sites.open(
             self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,
             share: self.entry.sender.isEmpty ? .nullSender : .all, whenFull: self.environment.links.close(idleAt:))
@@ -229,6 +233,8 @@ struct DeliveryAttempt {
         // It may have been long until there was a place.
         guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
         let started = ContinuousClock.now
+        self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: place.address))
+        defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostTry(host: host, address: place.address)
         let domain = self.entry.key.domain
         switch await self.dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {

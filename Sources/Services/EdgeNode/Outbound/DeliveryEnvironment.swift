@@ -67,6 +67,8 @@ struct DeliveryEnvironment: Sendable {
     let nullSenders: NullSenderShare
     /// The connections to receiving hosts.
     var channels: ChannelRegistry
+    /// What deliveries are busy with.
+    let activity = ActivityTable()
     /// Hosts that get no BDAT, whatever they offer.
     let chunkingRefusals = ChunkingRefusals()
     let metrics: RelayMetrics

@@ -80,6 +80,7 @@ actor Destination {
 
     /// Works until nothing is due, the destination is blocked, the shard is lost, or it is stopped.
     func run() async {
+        defer { self.environment.activity.works(self.domain, in: self.term) }
         await withDiscardingTaskGroup { group in
             while true {
                 switch self.work.next(isHeld: self.isHeld) {
@@ -180,6 +181,8 @@ actor Destination {
                 self.work.shareWasFreed()
             }
         }
+        self.environment.activity.began(entry, epoch: self.term.epoch, at: self.environment.clock.now)
+        defer { self.environment.activity.ended(entry.key) }
         var attempt = DeliveryAttempt(
             environment: self.environment, entry: entry, term: self.term,
             dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop), customer: self.customer)
@@ -190,6 +193,7 @@ actor Destination {
     private func ended(_ entry: QueueEntry, _ end: AttemptEnd) -> Bool {
         switch end {
         case .made(let report):
+            self.environment.activity.works(self.domain, in: self.term)
             // What was cut short by ourselves says nothing of the destination.
             let isWhole = self.isHeld && !Task.isCancelled
             self.work.attempted(
@@ -288,6 +292,7 @@ actor Destination {
     }
 
     private func rest(for pause: Duration, because reason: Postponement) {
+        self.environment.activity.rests(self.domain, in: self.term, because: reason, at: self.environment.clock.now)
         self.environment.logger.log(
             level: reason == .resolver ? .warning : .debug, "deliveries rest",
             metadata: [LogKey.recipientDomain: "\(self.domain)", LogKey.reason: "\(reason.rawValue)"])

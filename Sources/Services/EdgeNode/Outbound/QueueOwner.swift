@@ -74,6 +74,8 @@ struct QueueOwner: Service {
                     chores.addTask { await self.finder.follow(self.hints.stream) }
                     chores.addTask { await self.upkeep.promote() }
                     chores.addTask { await self.upkeep.keepInShape() }
+                    chores.addTask { await self.upkeep.sumUp() }
+                    chores.addTask { await ActivityPublisher(environment: self.environment).run() }
                     chores.addTask { await self.environment.sites.watch() }
                     if let flushes = self.environment.flushes { chores.addTask { await flushes.run() } }
                 }

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import Logging
+import MailModel
 import QueueStore
 import Telemetry
 
@@ -47,11 +48,25 @@ struct QueueUpkeep: Sendable {
         while !Task.isCancelled {
             await self.sweep()
             await self.chore("keeping the trace", self.keepTrace)
-            await self.chore("summing up", self.publishSummary)
+            await self.chore("forgetting sums") { () throws(QueueStoreError) in
+                try await self.store.sweepWaitingSums()
+            }
             for _ in 0..<Int(Self.interval / Self.rotationInterval) {
                 await self.chore("rotating partitions", self.rotate)
                 try? await Task.sleep(for: Self.rotationInterval)
             }
+        }
+    }
+
+    /// Counts what waits for throttled destinations, and publishes how much there is of each state.
+    func sumUp() async {
+        while !Task.isCancelled {
+            let started = ContinuousClock.now
+            await self.chore("counting throttled destinations") { () throws(QueueStoreError) in
+                try await self.store.countThrottled(self.environment.leases.terms())
+            }
+            await self.chore("summing up", self.publishSummary)
+            try? await Task.sleep(for: CountPace.pause(after: ContinuousClock.now - started))
         }
     }
 
@@ -118,12 +133,25 @@ struct QueueUpkeep: Sendable {
     }
 
     private func publishSummary() async throws(QueueStoreError) {
-        let summary = try await self.store.summary()
-        self.environment.metrics.queueMessages.set(.ready, to: summary.ready.entries)
-        self.environment.metrics.queueMessages.set(.deferred, to: summary.deferred.entries)
-        self.environment.metrics.queueMessages.set(.held, to: summary.held.entries)
-        self.environment.metrics.queueBytes.set(.ready, to: summary.ready.bytes)
-        self.environment.metrics.queueBytes.set(.deferred, to: summary.deferred.bytes)
-        self.environment.metrics.queueBytes.set(.held, to: summary.held.bytes)
+        let overview = try await self.store.overview()
+        for state in QueueListing.State.allCases {
+            let label = QueueStateLabel(state)
+            self.environment.metrics.queueMessages.set(label, to: overview.summary[state].entries)
+            self.environment.metrics.queueBytes.set(label, to: overview.summary[state].bytes)
+            let seconds = overview.oldest[state].map { Int($0.microseconds / 1_000_000) }
+            self.environment.metrics.queueOldestMessage.set(label, to: seconds ?? 0)
+        }
+    }
+}
+
+extension QueueStateLabel {
+    fileprivate init(_ state: QueueListing.State) {
+        self =
+            switch state {
+            case .ready: .ready
+            case .active: .active
+            case .deferred: .deferred
+            case .held: .held
+            }
     }
 }

@@ -21,6 +21,16 @@ struct WorkFinder: Sendable {
         return self.health.isPassing(.resolver) || !self.environment.needsDNS(entry.destination)
     }
 
+    /// The same, with what is passed over noted, so that operators see what it waits for.
+    private func mayBegin(_ entry: DueEntry, in terms: [Shard: ShardTerm]) -> Bool {
+        let mayBegin = self.mayBegin(entry)
+        if !mayBegin, self.environment.mayDeliver, let term = terms[entry.shard] {
+            self.environment.activity.rests(
+                entry.destination, in: term, because: .resolver, at: self.environment.clock.now)
+        }
+        return mayBegin
+    }
+
     /// Looks until cancelled.
     func run() async {
         var plan = LookPlan()
@@ -60,6 +70,7 @@ struct WorkFinder: Sendable {
         case .over(let wasAnnounced):
             // What was passed over is found by a walk.
             plan.forget()
+            self.environment.activity.resolverWorks()
             guard wasAnnounced else { return }
             self.environment.logger.notice("deliveries that need DNS go on")
         }
@@ -67,16 +78,19 @@ struct WorkFinder: Sendable {
 
     private func look(_ terms: [ShardTerm], _ plan: inout LookPlan) async throws(QueueStoreError) {
         plan.begin(terms, at: .now)
+        let byShard = Dictionary(terms.map { ($0.shard, $0) }) { $1 }
         let lately = try await self.environment.store.latelyDue(terms, since: plan.seen)
         plan.seen = lately.moment
         // One for which there is no place yet is found by the walk.
-        for entry in lately.due where self.mayBegin(entry) { _ = await self.shards.due(entry) }
+        for entry in lately.due where self.mayBegin(entry, in: byShard) { _ = await self.shards.due(entry) }
         guard plan.isPageDue(at: .now) else { return }
         let started = MonotonicInstant.now
         let page = try await self.environment.store.dueDestinations(terms, after: plan.cursor)
         let took = MonotonicInstant.now - started
         var areTaken = true
-        for entry in page.due where areTaken && self.mayBegin(entry) { areTaken = await self.shards.walked(entry) }
+        for entry in page.due where areTaken && self.mayBegin(entry, in: byShard) {
+            areTaken = await self.shards.walked(entry)
+        }
         self.environment.sites.shortages?.observed(destinationsLeft: areTaken ? 0 : 1)
         // Those behind wait where they are, and the walk with them.
         plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: .now)

@@ -24,7 +24,7 @@ extension LabRelay {
     public func becomesEmpty(within limit: Duration) async -> Bool {
         let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline, !Task.isCancelled {
-            if let left = try? await self.store.summary().total, left.entries == 0 { return true }
+            if let left = try? await self.store.storedTotal(), left.entries == 0 { return true }
             try? await Task.sleep(for: .milliseconds(100))
         }
         return false

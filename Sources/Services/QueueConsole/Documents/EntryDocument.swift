@@ -15,7 +15,9 @@ struct EntryDocument {
             .init("arrival_time", .number(Int(entry.arrival.microseconds / 1_000_000))),
             .init("message_size", .number(entry.size)), .init("sender", .text(entry.shownSender)),
             .init("recipients", .list(entry.recipients.map { self.recipient($0) })),
-            .init("state", .text(entry.state.rawValue)), .init("attempts", .number(entry.attempts)),
+            .init("state", .text(entry.state.rawValue)), .init("waits_for", .optional(entry.waitsFor)),
+            .init("stage", .optional(entry.activity?.stage)), .init("host", .optional(entry.activity?.host)),
+            .init("since", .optional(entry.activity.map { "\($0.began)" })), .init("attempts", .number(entry.attempts)),
             .init("next_attempt", .optional(entry.nextAttempt.map { "\($0)" })),
             .init("domain", .text(entry.key.domain.text)), .init("shard", .number(Int(entry.key.shard.rawValue))),
             .init("node", .optional(entry.node)), .init("dane", .optional(entry.dane)),
@@ -36,12 +38,26 @@ struct EntryDocument {
         return [
             "\(entry.key.message)", entry.verdict == nil ? entry.state.rawValue : "failing",
             (now - entry.arrival).shortText, "\(entry.attempts)", next, entry.size.shortByteText, entry.shownSender,
-            (entry.recipients.first?.address ?? "@\(entry.key.domain)") + more, entry.shortReason,
+            (entry.recipients.first?.address ?? "@\(entry.key.domain)") + more, entry.doing(now) ?? entry.shortReason,
         ]
     }
 
-    static var table: TextTable {
-        TextTable("ID", "STATE", "AGE", "TRIED", "NEXT", "SIZE", "SENDER", "RECIPIENT", "REASON")
+    /// The same with a row for each further recipient: none is hidden.
+    func rows(now: Timestamp) -> [[String]] {
+        var first = self.row(now: now)
+        let addresses = self.entry.recipients.map(\.address)
+        guard let address = addresses.first else { return [first] }
+        first[Self.recipientColumn] = address
+        return [first]
+            + addresses.dropFirst().map { address in
+                first.indices.map { $0 == Self.recipientColumn ? address : "" }
+            }
+    }
+
+    private static let recipientColumn = 7
+
+    static func table(_ style: TableStyle) -> TextTable {
+        TextTable("ID", "STATE", "AGE", "TRIED", "NEXT", "SIZE", "SENDER", "RECIPIENT", "REASON", style: style)
     }
 }
 
@@ -52,8 +68,8 @@ extension QueueListing {
         case .held: "hold"
         case .active: "active"
         case .deferred: "deferred"
-        // What is tried again within the hour has been deferred all the same, and so has what waits for its destination.
-        case .ready: self.attempts > 0 || self.lastReason != nil ? "deferred" : "active"
+        // What is due counts as active with Postfix, too: it is in the queue manager's hands.
+        case .ready: "active"
         }
     }
 
@@ -65,13 +81,30 @@ extension QueueListing {
         return self.lastAttempt?.reply ?? [self.lastStatus, lastReason].compactMap(\.self).joined(separator: " ")
     }
 
+    /// What is done about it at this moment, or what keeps it from being tried, if that is known.
+    fileprivate func doing(_ now: Timestamp) -> String? {
+        if let activity {
+            let time = (now - activity.began).shortText
+            switch activity.stage {
+            case "connection": return "waits for a connection, for \(time)"
+            case "look-up": return "its hosts are being looked up, for \(time)"
+            default: return "at \(activity.host ?? "a host"), for \(time)"
+            }
+        }
+        guard self.state == .ready, let waitsFor else { return nil }
+        return "waits for \(WaitingWords.words(waitsFor))"
+    }
+
     /// The same in a few words: a host's own, or the code and name of what we found.
     fileprivate var shortReason: String {
         guard let lastReason else { return "-" }
         let own = lastReason == TransportFailure.remoteReply.name ? self.lastAttempt?.reply : nil
         let text = own ?? [self.lastStatus, lastReason].compactMap(\.self).joined(separator: " ")
-        return text.count > 60 ? text.prefix(57) + "..." : text
+        return text.count > Self.longestReason ? text.prefix(Self.longestReason - 3) + "..." : text
     }
+
+    /// A list is to be read, and `show` has all of it.
+    private static let longestReason = 100
 
     /// What DANE and DNSSEC had to say at the last attempt: the failure, if it was one of theirs, or else what the host
     /// had to prove.
@@ -87,12 +120,13 @@ struct EntryPrinter {
     let now: Timestamp
     let terminal: ConsoleTerminal
     private(set) var count = 0
-    private var table = EntryDocument.table
+    private var table: TextTable
 
     init(format: OutputFormat, now: Timestamp, terminal: ConsoleTerminal) {
         self.format = format
         self.now = now
         self.terminal = terminal
+        self.table = EntryDocument.table(terminal.style)
     }
 
     mutating func print(_ entries: some Collection<QueueListing>) throws(ConsoleFailure) {

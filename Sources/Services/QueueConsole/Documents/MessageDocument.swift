@@ -24,7 +24,7 @@ struct MessageDocument {
     }
 
     /// For people: what it is, where it waits, and its life line by line.
-    func lines(now: Timestamp) -> [String] {
+    func lines(now: Timestamp, _ style: TableStyle = TableStyle()) -> [String] {
         var lines = ["Message   \(self.id)"]
         if let message {
             lines.append("Sender    \(message.sender.isEmpty ? EntrySelection.nullSender : message.sender)")
@@ -34,12 +34,13 @@ struct MessageDocument {
         }
         if let arrival { lines.append("Arrived   \(arrival) (\((now - arrival).shortText) ago)") }
         if let finished = self.message?.finishedAt { lines.append("Finished  \(finished)") }
+        lines = lines.map(TextTable.shown)
         if !self.entries.isEmpty {
-            var table = EntryDocument.table
+            var table = EntryDocument.table(style)
             // The id stands above already.
-            lines += [""] + table.lines(self.entries.map { EntryDocument(entry: $0).row(now: now) })
+            lines += [""] + table.lines(self.entries.flatMap { EntryDocument(entry: $0).rows(now: now) })
         }
-        return lines.map(TextTable.shown) + [""] + self.trace.map { TextTable.shown($0.line) }
+        return lines + [""] + self.trace.map { TextTable.shown($0.line) }
     }
 
     private var arrival: Timestamp? { self.entries.first?.arrival ?? self.trace.first { $0.kind == .receive }?.at }

@@ -4,27 +4,24 @@ import QueueStore
 /// How much is in the queue.
 struct SummaryDocument {
     let summary: QueueSummary
-    let oldest: [QueueListing.Place: Timestamp]
+    let oldest: [QueueListing.State: Timestamp]
+    /// How many destinations rest, by what they wait for.
+    let resting: [String: Int]
     /// The longest queues, where every entry was counted.
     let domains: [QueueCensus.Domain]?
 
-    private func total(_ place: QueueListing.Place) -> QueueSummary.Total {
-        switch place {
-        case .ready: self.summary.ready
-        case .deferred: self.summary.deferred
-        case .held: self.summary.held
-        }
-    }
-
     var document: OutputValue {
-        let states = QueueListing.Place.allCases.map { place -> OutputValue in
-            let oldest = OutputValue.optional(self.oldest[place].map { "\($0)" })
+        let states = QueueListing.State.allCases.map { state -> OutputValue in
+            let oldest = OutputValue.optional(self.oldest[state].map { "\($0)" })
             return .record(
-                [.init("state", .text(place.rawValue))] + self.total(place).fields + [.init("oldest", oldest)])
+                [.init("state", .text(state.rawValue))] + self.summary[state].fields + [.init("oldest", oldest)])
+        }
+        let resting = self.resting.sorted { $0.key < $1.key }.map { reason, count -> OutputValue in
+            .record([.init("waits_for", .text(reason)), .init("destinations", .number(count))])
         }
         var fields: [OutputValue.Field] = [
             .init("exact", .bool(self.domains != nil)), .init("states", .list(states)),
-            .init("total", .record(self.summary.total.fields)),
+            .init("total", .record(self.summary.total.fields)), .init("waiting", .list(resting)),
         ]
         if let domains {
             let longest = domains.map { domain -> OutputValue in
@@ -37,15 +34,18 @@ struct SummaryDocument {
         return .document(fields)
     }
 
-    func lines(now: Timestamp) -> [String] {
-        var table = TextTable("STATE", "ENTRIES", "SIZE", "OLDEST")
-        let rows = QueueListing.Place.allCases.map { place in
-            self.total(place).row(place.rawValue, age: self.oldest[place].map { now - $0 })
+    func lines(now: Timestamp, _ style: TableStyle) -> [String] {
+        var table = TextTable("STATE", "ENTRIES", "SIZE", "OLDEST", style: style)
+        let rows = QueueListing.State.allCases.map { state in
+            self.summary[state].row(state.rawValue, age: self.oldest[state].map { now - $0 })
         }
         let age = self.oldest.values.min().map { now - $0 }
         var lines = table.lines(rows + [self.summary.total.row("total", age: age)])
+        lines += self.resting.sorted { $0.key < $1.key }.map { reason, count in
+            "\(count == 1 ? "1 domain waits" : "\(count) domains wait") for \(WaitingWords.words(reason))"
+        }
         if let domains, !domains.isEmpty {
-            var longest = TextTable("DOMAIN", "ENTRIES", "SIZE", "OLDEST")
+            var longest = TextTable("DOMAIN", "ENTRIES", "SIZE", "OLDEST", style: style)
             lines += [""] + longest.lines(domains.map { $0.total.row($0.name.text, age: now - $0.oldest) })
         }
         return lines

@@ -57,10 +57,10 @@ final class StorageMonitor: Service {
 
     private func look(_ limits: StorageLimits) async {
         do throws(QueueStoreError) {
-            let summary = try await self.store.summary()
+            let total = try await self.store.storedTotal()
             var usage = StorageUsage()
-            usage.messages = summary.total.entries
-            usage.bytes = summary.total.bytes
+            usage.messages = total.entries
+            usage.bytes = total.bytes
             if limits.databaseBytes > 0 { usage.databaseBytes = try await self.store.databaseSize() }
             self.tell(self.state.withLock { $0.observed(usage) })
         } catch {

@@ -1,0 +1,37 @@
+import Logging
+import QueueStore
+
+/// Tells the database what deliveries are busy with, for `relayctl` and the metrics: only when it has changed, and only what
+/// lasts, so that a node whose mail flows writes nothing.
+struct ActivityPublisher: Sendable {
+    private static let interval = Duration.seconds(2)
+
+    let environment: DeliveryEnvironment
+
+    func run() async {
+        // What an earlier run has left behind.
+        var published: ActivitySnapshot?
+        while !Task.isCancelled {
+            let snapshot = self.environment.activity.snapshot(at: self.environment.clock.now)
+            if published.map({ $0.isSame(as: snapshot) }) != true, await self.publish(snapshot) { published = snapshot }
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// What fails is told at the next look; the monitor of the database has said why.
+    private func publish(_ snapshot: ActivitySnapshot) async -> Bool {
+        do throws(QueueStoreError) {
+            try await self.environment.store.publish(underWay: snapshot.underWay, resting: snapshot.resting)
+            return true
+        } catch {
+            self.environment.logger.debug("activity is not published", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+}
+
+extension ActivitySnapshot {
+    fileprivate func isSame(as other: ActivitySnapshot) -> Bool {
+        Set(self.underWay) == Set(other.underWay) && Set(self.resting) == Set(other.resting)
+    }
+}

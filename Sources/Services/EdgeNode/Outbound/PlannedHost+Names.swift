@@ -1,0 +1,10 @@
+import DANE
+import MailModel
+
+extension PlannedHost {
+    /// As operators see it: its name, if it has one.
+    var shown: String? { self.name.map { "\($0)" } }
+
+    /// The same with the address at which it is asked, such as `mx.bravo.test[192.0.2.1]`.
+    func shown(at address: IPAddress) -> String { "\(self.shown ?? "")[\(address)]" }
+}

@@ -8,11 +8,13 @@ import Testing
 extension Trait where Self == SharedLab {
     /// A relay whose mail for each domain but the sender's waits for a quarter of an hour, and an operator's login.
     fileprivate static var administeredRelay: Self {
-        let busy = ["held", "retried", "failed", "dropped", "listed"].map {
+        let busy = ["held", "retried", "failed", "dropped", "listed", "other"].map {
             LabDomain.dane("\($0).test", rules: [.on(.everyRecipient, .reply("450 4.2.1 Busy"))])
         }
         return SharedLab { body in
-            try await LabRelay.with([.dane("alpha.test")] + busy) { lab in
+            let slow = LabDomain.dane(
+                "hung.test", rules: [.on(.everyRecipient, .wait(.seconds(12)), .reply("450 4.2.1 Busy"))])
+            try await LabRelay.with([.dane("alpha.test"), slow] + busy) { lab in
                 try await lab.addOperator()
                 try await body(lab)
             }
@@ -132,10 +134,66 @@ struct QueueAdministrationTests {
         #expect(denied.status == 77, "the node's role may not: \(denied.errors)")
     }
 
+    /// Runs a list until it shows something.
+    private func listed(_ arguments: String...) async throws -> [String: Any] {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            let run = try await self.relayctl(["list", "-o", "jsonl"] + arguments)
+            try #require(run.status == 0, "\(run.errors)")
+            if !run.output.isEmpty { return try run.json }
+            try await Task.sleep(for: .milliseconds(300))
+        }
+        return [:]
+    }
+
+    @Test("While a host hangs, its mail is active, and it is said which host that is; then it is deferred")
+    func hangingHost() async throws {
+        let lab = try SharedLab.lab
+        let id = try await lab.submit(from: "alice@alpha.test", to: "bob@hung.test")
+        let active = try await self.listed("--state", "active", "--domain", "hung.test", "--host", "mx.hung.test")
+        #expect(active["queue_id"] as? String == "\(id)" && active["queue_name"] as? String == "active")
+        #expect(active["stage"] as? String == "host")
+        #expect((active["host"] as? String)?.hasPrefix("mx.hung.test[") == true)
+        try await lab.wait(for: id) { $0.first(.defer) != nil }
+        let deferred = try await self.listed("--state", "deferred", "--domain", "hung.test", "--host", "mx.hung.test")
+        #expect(deferred["queue_id"] as? String == "\(id)" && deferred["queue_name"] as? String == "deferred")
+        for _ in 0..<100 where try await lab.relayd.metric("relayd_queue_messages", label: "state=\"deferred\"") < 1 {
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        #expect(try await lab.relayd.metric("relayd_queue_messages", label: "state=\"deferred\"") >= 1)
+        let name = "relayd_queue_oldest_message_timestamp_seconds"
+        #expect(try await lab.relayd.metric(name, label: "state=\"deferred\"") > 1_700_000_000)
+    }
+
+    @Test("Ids come by standard input, one a line; none at all is a mistake")
+    func idsFromInput() async throws {
+        let id = try await self.sendWaiting(to: "other.test")
+        let lab = try SharedLab.lab
+        let run = try await lab.relayctl(["queue", "list", "--id", "-", "-o", "jsonl"], input: "\(id)  deferred\n\n")
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try run.json["queue_id"] as? String == "\(id)")
+        #expect(try await lab.relayctl(["queue", "drop", "--id", "-", "--yes"]).status == 65)
+    }
+
+    @Test("Shape, a part of the content, and scripts for shells come out")
+    func others() async throws {
+        let id = try await self.sendWaiting(to: "other.test")
+        let shape = try await self.relayctl("shape", "-o", "json").json
+        #expect(((shape["total"] as? [String: Any])?["entries"] as? Int ?? 0) >= 1)
+        let headers = try await self.relayctl("cat", "--headers", "\(id)").output
+        #expect(headers.contains("\r\nSubject: Hello\r\n") && !headers.contains("\r\n\r\n"))
+        let lab = try SharedLab.lab
+        for shell in ["bash", "zsh", "fish"] {
+            let script = try await lab.relayctl(["completions", shell], connection: "")
+            #expect(script.status == 0 && script.output.contains("relayctl") && script.output.contains("retry"))
+        }
+    }
+
     @Test(
         "Each failure has its exit code and says why",
         arguments: [
             (["hold"], nil, 64), (["list", "--older-than", "soon"], nil, 64), (["list", "--colour"], nil, 64),
+            (["cat", "--headers", "--body", "x"], nil, 64),
             (["show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], nil, 65), (["cat", "x"], nil, 65),
             (["summary"], "host=/nonexistent user=x", 69), (["list", "--config", "/nonexistent.yaml"], "", 78),
         ] as [([String], String?, Int32)])

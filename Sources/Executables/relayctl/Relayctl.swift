@@ -4,7 +4,7 @@ import ArgumentParser
 struct Relayctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
-        subcommands: [Demo.self, Queue.self, DNS.self])
+        subcommands: [Demo.self, Queue.self, DNS.self, Completions.self])
 }
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.

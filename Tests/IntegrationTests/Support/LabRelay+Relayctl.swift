@@ -26,14 +26,18 @@ extension LabRelay {
 
     /// Runs relayctl, as the operator unless told otherwise; an empty connection leaves it out.
     @discardableResult
-    func relayctl(_ arguments: [String], connection: String? = nil) async throws -> RelayctlRun {
+    func relayctl(
+        _ arguments: [String], connection: String? = nil, input: String = ""
+    ) async throws -> RelayctlRun {
         let relayctl = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relayctl")
         let connection = connection ?? self.postgres.connectionString(database: "relay", user: "operator")
         return try await withTemporaryFolder { folder in
             let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
+            let given = folder.appending(path: "input")
+            try input.write(to: given, atomically: false, encoding: .utf8)
             let child = try await ChildProcess(
                 "/bin/sh",
-                ["-c", "exec \"$@\" 2>\(errors.path)", "sh", relayctl.path] + arguments
+                ["-c", "exec \"$@\" 2>\(errors.path) <\(given.path)", "sh", relayctl.path] + arguments
                     + (connection.isEmpty ? [] : ["--connection", connection]), log: output)
             let hasEnded = await child.ended(within: .seconds(60))
             if !hasEnded { await child.stop() }

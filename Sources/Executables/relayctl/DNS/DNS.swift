@@ -42,7 +42,7 @@ struct DNSFlushCommand: AsyncParsableCommand {
         request.isEverythingMeant = self.everything
         request.isConfirmed = self.yes
         request.reason = self.reason
-        try await self.connection.run(self.output.output) { [request] (console) throws(ConsoleFailure) in
+        try await self.connection.run(self.output) { [request] (console) throws(ConsoleFailure) in
             try await console.flush(request)
         }
     }

@@ -17,7 +17,7 @@ struct Queue: AsyncParsableCommand {
             """,
         subcommands: [
             QueueList.self, QueueSummaryCommand.self, QueueShow.self, QueueCat.self, QueueHold.self, QueueRelease.self,
-            QueueRetry.self, QueueFail.self, QueueDrop.self,
+            QueueRetry.self, QueueFail.self, QueueDrop.self, QueueShapeCommand.self,
         ])
 }
 
@@ -36,11 +36,13 @@ struct QueueConnectionOptions: ParsableArguments {
 
     /// Runs a command with the queue, and ends the program with its failure's status and line.
     func run(
-        _ format: OutputFormat = .table, _ body: (QueueConsole) async throws(ConsoleFailure) -> Void
+        _ output: QueueOutputOptions? = nil, _ body: (QueueConsole) async throws(ConsoleFailure) -> Void
     ) async throws {
+        var terminal = ConsoleTerminal.ofThisProcess
+        terminal.style = .ofThisProcess(output?.color ?? .never)
         do throws(ConsoleFailure) {
             try await QueueConsole.with(
-                connection: try self.connectionString(), format: format, terminal: .ofThisProcess,
+                connection: try self.connectionString(), format: output?.output ?? .table, terminal: terminal,
                 logger: Logger(label: "relayctl") { _ in SwiftLogNoOpLogHandler() }, body)
         } catch {
             ConsoleTerminal.ofThisProcess.say("relayctl: \(error)")
@@ -64,9 +66,32 @@ struct QueueConnectionOptions: ParsableArguments {
 struct QueueOutputOptions: ParsableArguments {
     @Option(name: [.customShort("o"), .long], help: "table, json, jsonl or yaml.")
     var output = OutputFormat.table
+
+    @Option(name: .long, help: "Colours in tables: auto (on a terminal, unless NO_COLOR is set), always or never.")
+    var color = ColourChoice.auto
 }
 
 extension OutputFormat: ExpressibleByArgument {}
+
+extension ColourChoice: ExpressibleByArgument {}
+
+extension TableStyle {
+    /// As wide as the terminal; COLUMNS overrides what that says of itself. Elsewhere nothing is cut.
+    static func ofThisProcess(_ colour: ColourChoice) -> TableStyle {
+        let environment = ProcessInfo.processInfo.environment
+        let isTerminal = isatty(STDOUT_FILENO) == 1
+        return TableStyle(
+            width: isTerminal ? environment["COLUMNS"].flatMap { Int($0) } ?? Self.terminalWidth : nil,
+            isColoured: colour.isColoured(isTerminal: isTerminal, environment: environment))
+    }
+
+    private static var terminalWidth: Int? {
+        var size = winsize()
+        // The kernel writes the structure, which lives on the stack for the whole call.
+        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
+    }
+}
 
 extension ConsoleTerminal {
     /// Standard output for data, standard error for people; it asks only where somebody can read and answer.

@@ -22,12 +22,12 @@ struct QueueActionOptions: ParsableArguments {
     var reason: String?
 
     func run(_ action: QueueAction) async throws {
-        var request = ActionRequest(action, self.selection.selection, by: Self.actor)
-        request.isEverythingMeant = self.everything
-        request.isDryRun = self.dryRun
-        request.isConfirmed = self.yes
-        request.reason = self.reason
-        try await self.connection.run(self.output.output) { [request] (console) throws(ConsoleFailure) in
+        try await self.connection.run(self.output) { (console) throws(ConsoleFailure) in
+            var request = ActionRequest(action, try self.selection.selection(), by: Self.actor)
+            request.isEverythingMeant = self.everything
+            request.isDryRun = self.dryRun
+            request.isConfirmed = self.yes
+            request.reason = self.reason
             try await console.perform(request)
         }
     }

@@ -91,6 +91,7 @@ struct InboundClient {
         address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
         isSecured: Bool = false, domainConversion: DomainNameConversion = .none,
         limits: SMTPServerLimits = SMTPServerLimits(), patience: ClientPatience = ClientPatience(),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, logsAddresses: Bool = false,
         configure: (inout InboundEnvironment) -> Void = { _ in },
         _ body: (InboundClient) async throws -> Void
     ) async throws {
@@ -101,7 +102,8 @@ struct InboundClient {
         let intake = MessageIntake(
             enqueue: { message async throws(QueueStoreError) in try await store.enqueue(message) },
             bodyWriter: { _ in preconditionFailure("no test here sends a large message") }, supervisor: supervisor,
-            metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            log: InboundLog(logger, metrics: metrics, hasAddresses: logsAddresses))
         var environment = InboundEnvironment(
             session: .init(
                 hostName: "relay.test", offersSTARTTLS: true, limits: limits, domainConversion: domainConversion),

@@ -163,6 +163,8 @@ struct QueueConsoleTests {
             #expect(dropped.output == "dropped 2 entries\n")
             let gone = await queue.run(.cat("\(id)"), .json)
             #expect(gone.failure?.status == .badData)
+            // What the message's row had is in its trace.
+            #expect(try await queue.run(.show("\(id)"), .json).json["sender"] as? String == "alice@alpha.test")
             let text = await queue.run(.show("\(id)"), .table).output
             #expect(text.contains("Finished  2") && text.contains("DROP") && text.contains("by olga@ops: unwanted"))
         }

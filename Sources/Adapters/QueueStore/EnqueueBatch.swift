@@ -32,6 +32,9 @@ struct EnqueueBatch {
 
     var statement: Statement {
         let entries = self.copies.flatMap { copy in copy.entries.map { (copy, $0) } }
+        func reception(_ fact: KeyPath<Reception, String?>) -> [String?] {
+            entries.map { $0.0.message.reception[keyPath: fact]?.storable }
+        }
         return Statement(
             Self.sql,
             parameters: [
@@ -44,6 +47,8 @@ struct EnqueueBatch {
                 entries.map { StoredJSON.encode($0.1.recipients) },
                 entries.map { TraceEvent.text(of: $0.1.recipients.map(\.address.storable)) },
                 entries.map(\.0.message.receptionNote.storable), self.node.storable,
+                entries.map(\.0.message.sender.storable), reception(\.client), reception(\.hello), reception(\.user),
+                reception(\.admittedBy), reception(\.messageIDField),
             ])
     }
 
@@ -65,8 +70,10 @@ struct EnqueueBatch {
             DELETE FROM relay.staged_body s USING inserted i
             WHERE i.chunks > 0 AND \(Lookup.sql("s", "i", "shard", "message_id")) RETURNING 1
         ), given AS (
-            SELECT e.*, i.size FROM unnest($9::int2[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[])
-                AS e (shard, message_id, domain, recipients, addresses, note)
+            SELECT e.*, i.size FROM unnest($9::int2[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[],
+                $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[])
+                AS e (shard, message_id, domain, recipients, addresses, note, sender, client, hello, username,
+                    admitted_by, message_id_field)
             JOIN inserted i ON i.shard = e.shard AND i.message_id = e.message_id
         ), queued AS (
             INSERT INTO relay.ready (shard, message_id, domain, generation, destination, next_attempt_at, arrived_at,
@@ -74,8 +81,10 @@ struct EnqueueBatch {
             SELECT shard, message_id, domain, (SELECT current FROM relay.ready_generation), domain, now(), now(), 0, size,
                 recipients::jsonb, false FROM given
         ), traced AS (
-            INSERT INTO relay.trace (shard, message_id, kind, node, domain, recipients, attempt, reply)
-            SELECT shard, message_id, 'RECEIVE', $15, domain, addresses, 0, note FROM given
+            INSERT INTO relay.trace (shard, message_id, kind, node, domain, recipients, attempt, reply, sender, client,
+                hello, username, admitted_by, size, message_id_field)
+            SELECT shard, message_id, 'RECEIVE', $15, domain, addresses, 0, note, sender, client, hello, username,
+                admitted_by, size, message_id_field FROM given
         ), counted AS (
             INSERT INTO relay.queue_counter AS c (slot, state, messages, bytes)
             SELECT pg_backend_pid() % 64, 'ready', count(*), sum(size) FROM given HAVING count(*) > 0

@@ -86,6 +86,23 @@ public struct AcceptedEntry: Hashable, Sendable {
     }
 }
 
+/// Who brought a message, and by which rule it was let in, for its trace.
+public struct Reception: Hashable, Sendable {
+    /// The client's address.
+    public var client: String?
+    /// Its name in HELO or EHLO, made harmless.
+    public var hello: String?
+    /// Its user, after AUTH.
+    public var user: String?
+    /// The rule that let it in, such as `network 192.0.2.0/24`, `certificate CN=edge`, `user` or `accepted-domain`.
+    public var admittedBy: String?
+    /// The body of the message's Message-ID field, made harmless.
+    public var messageIDField: String?
+
+    /// Nobody: a message of our own.
+    public init() {}
+}
+
 /// A message to be stored, before anybody is told that it was accepted.
 public struct AcceptedMessage: Sendable {
     /// Where the content is.
@@ -106,19 +123,22 @@ public struct AcceptedMessage: Sendable {
     public var entries: [AcceptedEntry]
     /// Header and text, with lines ended by CR LF.
     public var body: Body
-    /// A sentence for the trace: who brought it and how it was protected.
+    /// Who brought it.
+    public var reception: Reception
+    /// A sentence for the trace: where it comes from and how it was protected.
     public var receptionNote: String
 
     /// A message.
     public init(
         id: MessageID, sender: String, attributes: MessageAttributes = MessageAttributes(), entries: [AcceptedEntry],
-        body: Body, receptionNote: String = ""
+        body: Body, reception: Reception = Reception(), receptionNote: String = ""
     ) {
         self.id = id
         self.sender = sender
         self.attributes = attributes
         self.entries = entries
         self.body = body
+        self.reception = reception
         self.receptionNote = receptionNote
     }
 

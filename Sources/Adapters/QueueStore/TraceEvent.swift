@@ -59,6 +59,12 @@ public struct TraceEvent: Hashable, Sendable {
     public var authentication: Authentication?
     public var duration: Duration?
     public var nextAttempt: Timestamp?
+    /// The reverse path's mailbox, empty for the null sender; of the reception alone, as the next two.
+    public var sender: String?
+    /// Bytes of content.
+    public var size: Int?
+    /// Who brought the message.
+    public var reception: Reception?
 
     /// The most bytes of addresses in one row. A message has up to a thousand recipients, and a row for each attempt.
     public static let recipientBytes = 4096

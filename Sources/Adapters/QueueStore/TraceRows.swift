@@ -9,6 +9,9 @@ struct TraceRows {
         cipher, tls_match, reason, status, reply, auth, duration_us, next_attempt_at, tls_failure
         """
 
+    /// What only the row of a reception has; `EnqueueBatch` writes it.
+    private static let receptionColumns = "sender, client, hello, username, admitted_by, size, message_id_field"
+
     private let shards: [Int16]
     private let events: [TraceEvent]
 
@@ -54,16 +57,18 @@ struct TraceRows {
     ) async throws(QueueStoreError) -> [TraceEvent] {
         let results = try await pool.idempotently([
             Statement(
-                "SELECT \(Self.columns), at FROM relay.trace WHERE message_id = $1 ORDER BY at, seq LIMIT $2",
-                message.uuid, Int64(limit))
+                """
+                SELECT \(Self.columns), at, \(Self.receptionColumns) FROM relay.trace WHERE message_id = $1
+                ORDER BY at, seq LIMIT $2
+                """, message.uuid, Int64(limit))
         ])
         var events: [TraceEvent] = []
         for row in results[0].rows { events.append(try Self.event(row)) }
         return events
     }
 
-    /// Reads a row of `columns` followed by `at`.
-    static func event(_ row: QueryResult.Row) throws(QueueStoreError) -> TraceEvent {
+    /// Reads a row of `columns` followed by `at` and `receptionColumns`.
+    private static func event(_ row: QueryResult.Row) throws(QueueStoreError) -> TraceEvent {
         let kindName: String = try row.value(2)
         guard let kind = TraceEvent.Kind(rawValue: kindName) else {
             throw QueueStoreError(.unreadable, "an event of unknown kind \(kindName)")
@@ -86,6 +91,16 @@ struct TraceRows {
         event.nextAttempt = try row.value(19, as: PostgresTimestamp?.self).map { Timestamp($0) }
         event.tlsFailure = try row.value(20)
         event.at = Timestamp(try row.value(21))
+        guard kind == .receive else { return event }
+        event.sender = try row.value(22)
+        event.size = try row.value(27, as: Int64?.self).map { Int($0) }
+        var reception = Reception()
+        reception.client = try row.value(23)
+        reception.hello = try row.value(24)
+        reception.user = try row.value(25)
+        reception.admittedBy = try row.value(26)
+        reception.messageIDField = try row.value(28)
+        event.reception = reception
         return event
     }
 }

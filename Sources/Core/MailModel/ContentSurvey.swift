@@ -1,4 +1,4 @@
-/// What there is to know of a message's content as it passes by, in pieces of any size; it keeps a few bytes of state.
+/// What there is to know of a message's content as it passes by, in pieces of any size; it keeps a few hundred bytes of state.
 public struct ContentSurvey: Hashable, Sendable {
     /// The Received fields of its header section.
     public private(set) var receivedFields: ReceivedFieldCounter
@@ -6,6 +6,10 @@ public struct ContentSurvey: Hashable, Sendable {
     public private(set) var isEightBit = false
     /// There is one in the header section, which only a host with SMTPUTF8 has promised to take (RFC 6532).
     public private(set) var hasInternationalHeader = false
+    private var messageIDReader = MessageIDFieldReader()
+
+    /// The body of the Message-ID field, if there is one, made harmless.
+    public var messageID: String? { self.messageIDReader.value }
 
     /// Nothing has passed yet.
     public init(receivedFieldLimit: Int) { self.receivedFields = ReceivedFieldCounter(limit: receivedFieldLimit) }
@@ -13,6 +17,7 @@ public struct ContentSurvey: Hashable, Sendable {
     /// Takes the next piece of content.
     public mutating func consume(_ content: [UInt8]) {
         let headerBytes = self.receivedFields.consume(content)
+        if headerBytes > 0 { self.messageIDReader.consume(content[..<headerBytes]) }
         content.withUnsafeBufferPointer { bytes in
             if headerBytes > 0, !self.hasInternationalHeader {
                 self.hasInternationalHeader =

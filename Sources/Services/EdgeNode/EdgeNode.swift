@@ -169,7 +169,11 @@ public struct EdgeNode: Sendable {
         let intake = MessageIntake(
             enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
             bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics,
-            logger: self.logger, monitor: parts.monitor)
+            logger: self.logger,
+            log: InboundLog(
+                self.logger, metrics: self.metrics, hasAddresses: self.configuration.telemetry.logAddresses,
+                networks: self.configuration.clientNetworks),
+            monitor: parts.monitor)
         let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
         let clients = ChannelRegistry()
         let listeners = self.configuration.smtp.listeners.map { listener in

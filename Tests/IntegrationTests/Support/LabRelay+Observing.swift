@@ -36,7 +36,7 @@ extension LabRelay {
     func expectLogged(_ event: TraceEvent, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let facts: [(key: String, value: String?)] = [
             ("rcpt_domain", "\(event.domain)"), ("attempt", "\(event.attempt)"), ("mx_host", event.mxHost),
-            ("mx_ip", event.address), ("dnssec", event.dnssec), ("dane_result", event.requirement),
+            ("mx_ip", event.address), ("dnssec", event.dnssec), ("requirement", event.requirement),
             ("tls_version", event.tlsVersion), ("cipher", event.cipher), ("tlsa", event.tlsMatch),
             ("tls_failure", event.tlsFailure),
             ("reason", event.reason), ("enhanced", event.status.map { "\($0)" }),

@@ -13,6 +13,7 @@ public struct RelayMetrics: Sendable {
     public let smtpdVerificationsRefused: Counter<VerificationLimitLabel>
     public let smtpdMessages: Counter<InboundMessageResult>
     public let smtpdRejects: Counter<RejectReason>
+    public let smtpdRejectsUnlogged: Counter<NoLabels>
     public let smtpdMessageSize: Histogram<NoLabels>
     public let smtpdReceivedBytes: Counter<NoLabels>
     public let smtpdStagedBytes: Gauge<StagedBytesShare>
@@ -88,6 +89,8 @@ public struct RelayMetrics: Sendable {
             "Questions about recipients that were not asked, since too many were under way.")
         self.smtpdMessages = make.counter("smtpd_messages_total", "Messages that clients sent to their end.")
         self.smtpdRejects = make.counter("smtpd_rejects_total", "Commands and messages refused, by reason.")
+        self.smtpdRejectsUnlogged = make.counter(
+            "smtpd_rejects_unlogged_total", "Refusals without a log line of their own, since there were many.")
         self.smtpdMessageSize = make.histogram(
             "smtpd_message_size_bytes", "Sizes of accepted messages.", .messageSize)
         self.smtpdReceivedBytes = make.counter("smtpd_received_bytes_total", "Bytes of message data received.")
@@ -139,7 +142,8 @@ public struct RelayMetrics: Sendable {
         self.queueMessages = make.gauge("queue_messages", "Queue entries by state.")
         self.queueBytes = make.gauge("queue_bytes", "Bytes of message data in the queue by state.")
         self.queueOldestMessage = make.gauge(
-            "queue_oldest_message_timestamp_seconds", "When the oldest message of each state arrived; 0 if there is none.")
+            "queue_oldest_message_timestamp_seconds",
+            "When the oldest message of each state arrived; 0 if there is none.")
         self.queueEnqueued = make.counter("queue_enqueued_total", "Queue entries committed.")
         self.queueOperationDuration = make.seconds("queue_operation_duration_seconds", "Duration of queue operations.")
         self.queueLeaseExpirations = make.counter("queue_lease_expirations_total", "Shard leases lost by expiry.")

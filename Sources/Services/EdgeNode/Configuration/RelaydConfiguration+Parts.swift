@@ -53,7 +53,7 @@ extension RelaydConfiguration {
             perMinute: self.smtp.maxConnectionRate, clients: self.clientNetworks)
     }
 
-    private var clientNetworks: ClientNetworks {
+    var clientNetworks: ClientNetworks {
         ClientNetworks(prefixIPv4: self.smtp.clientPrefixIPv4, prefixIPv6: self.smtp.clientPrefixIPv6)
     }
 
@@ -144,7 +144,8 @@ extension RelaydConfiguration {
             convertsEightBit: self.delivery.eightBitConversion == .unsigned,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, retries: self.retryPolicy,
-            reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes)
+            reportsFrom: Mailbox(self.dsnFrom), returnedBytes: self.dsn.maxReturnedSize.bytes,
+            logsAddresses: self.telemetry.logAddresses)
     }
 
     var reportLimiter: ReportLimiter {

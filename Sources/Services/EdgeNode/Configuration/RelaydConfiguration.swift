@@ -158,6 +158,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
     public struct Telemetry: Hashable, Sendable {
         public var address = Endpoint(.loopback, 9925)
         public var logLevel = LogLevel.info
+        public var logAddresses = false
     }
 
     public struct Drain: Hashable, Sendable {

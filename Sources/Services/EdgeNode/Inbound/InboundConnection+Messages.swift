@@ -6,9 +6,9 @@ import Telemetry
 extension InboundConnection {
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         let policy = self.environment.policy.current
-        let mayRelay = policy.mayRelay(self.identity)
+        let rule = policy.rule(for: self.identity)
         var envelope = envelope
-        if !mayRelay { envelope.limitReports() }
+        if !rule.mayRelay { envelope.limitReports() }
         let recipients = envelope.recipients.compactMap { recipient -> AdmittedRecipient? in
             // RCPT has been answered 250: a list that has been replaced meanwhile takes nothing back.
             guard var admitted = try? policy.route(recipient.path, from: self.identity).get() else { return nil }
@@ -17,8 +17,7 @@ extension InboundConnection {
             return admitted
         }
         self.message = IncomingMessage(
-            envelope: envelope, recipients: recipients, client: self.client, tls: self.session.tls,
-            isAuthenticated: self.session.authenticatedIdentity != nil, mayRelay: mayRelay,
+            envelope: envelope, recipients: recipients, from: self.identity, by: rule, tls: self.session.tls,
             environment: self.environment)
         guard let reply else { return }
         reply.serialise(into: &self.replies)
@@ -52,7 +51,10 @@ extension InboundConnection {
         message.store(on: context.eventLoop) { reply in
             self.isWaiting = false
             guard !self.isClosing else { return }
-            if self.perform(self.session.messageStored(reply), bound.value) { self.process(bound.value) }
+            self.formerSender = message.sender
+            let goesOn = self.perform(self.session.messageStored(reply), bound.value)
+            self.formerSender = nil
+            if goesOn { self.process(bound.value) }
         }
     }
 

@@ -12,6 +12,7 @@ extension InboundConnection {
     /// Decides about one recipient: whether the client may send there, whether there is room, and whether the recipient
     /// exists. Only the last may take time; the client's deadline rests meanwhile.
     func decide(_ path: ForwardPath, _ envelope: Envelope, _ context: ChannelHandlerContext) -> SMTPServerAction {
+        self.recipientInQuestion = path
         switch self.environment.policy.current.admit(path, from: self.identity) {
         case .failure(let refusal):
             return self.session.recipientDecided(.refuse(refusal.reply))

@@ -26,6 +26,10 @@ final class InboundConnection: ChannelInboundHandler {
     var replies: [UInt8] = []
     var content: [UInt8] = []
     var message: IncomingMessage?
+    /// The recipient that is being decided about, for the log of its refusal.
+    var recipientInQuestion: ForwardPath?
+    /// The sender of a message that the session has forgotten, while its refusal is logged.
+    var formerSender: String?
     var copies = CopyCounter()
     /// What the client's certificate proved.
     var authenticatedClient: AuthenticatedClient?
@@ -174,8 +178,7 @@ final class InboundConnection: ChannelInboundHandler {
     func perform(_ action: SMTPServerAction, _ context: ChannelHandlerContext) -> Bool {
         switch action {
         case .reply(let reply):
-            self.count(reply)
-            reply.serialise(into: &self.replies)
+            self.answer(reply)
             return true
         case .decideRecipient(let path, let envelope):
             return self.perform(self.decide(path, envelope, context), context)
@@ -184,9 +187,12 @@ final class InboundConnection: ChannelInboundHandler {
             self.beginMessage(envelope, reply, context)
             return true
         case .discardMessage(let reply):
+            self.formerSender = self.message?.sender
             self.dropMessage(reply)
-            return self.perform(.reply(reply), context)
+            self.answer(reply)
+            return true
         case .discardMessageAndClose(let reply):
+            self.formerSender = self.message?.sender
             self.dropMessage(reply)
             self.close(reply, context)
         case .needInput: self.needInput(context)
@@ -268,8 +274,7 @@ final class InboundConnection: ChannelInboundHandler {
     }
 
     private func close(_ reply: SMTPReply, _ context: ChannelHandlerContext) {
-        self.count(reply)
-        reply.serialise(into: &self.replies)
+        self.answer(reply)
         self.end(context)
     }
 
@@ -296,9 +301,18 @@ final class InboundConnection: ChannelInboundHandler {
     /// memory at once when the client ends its side.
     static let receiveBuffer = 256 << 10
 
-    private func count(_ reply: SMTPReply) {
+    /// Has a reply written; a refusal is counted, and logged with what it was about.
+    private func answer(_ reply: SMTPReply) {
+        reply.serialise(into: &self.replies)
+        defer { (self.recipientInQuestion, self.formerSender) = (nil, nil) }
         guard let reason = RejectReason(reply) else { return }
         self.environment.metrics.smtpdRejects.increment(reason)
+        var refused = InboundLog.Refused(client: self.identity)
+        refused.hello = self.session.hello.map { SafeText.escape($0.name) }
+        refused.rule = self.environment.policy.current.rule(for: self.identity)
+        refused.sender = self.formerSender ?? self.session.envelope?.reversePath.storedText
+        refused.recipient = self.recipientInQuestion.map { $0.mailbox.map { "\($0)" } ?? "postmaster" }
+        self.environment.intake.log.refused(refused, reason.rawValue, reply)
     }
 }
 

@@ -55,6 +55,7 @@ struct MessageIntake: Sendable {
     let supervisor: TaskSupervisor
     let metrics: RelayMetrics
     let logger: Logger
+    let log: InboundLog
     /// Is told how storing goes.
     var monitor: StoreMonitor?
 
@@ -72,13 +73,7 @@ struct MessageIntake: Sendable {
         self.metrics.smtpdMessages.increment(.accepted)
         self.metrics.smtpdMessageSize.observe(Double(size))
         self.metrics.queueEnqueued.increment(by: message.entries.count)
-        self.logger.info(
-            "accepted",
-            metadata: [
-                LogKey.event: "\(LogEventName.reception.rawValue)", LogKey.messageID: "\(message.id)",
-                LogKey.senderDomain: "\(message.sender.split(separator: "@").last ?? "")",
-                LogKey.recipientDomain: "\(message.entries.map(\.domain.text).joined(separator: " "))",
-            ])
+        self.log.accepted(message)
         return SMTPReply(250, EnhancedStatusCode(.success, 0, 0), "OK: queued as \(message.id)")
     }
 

@@ -21,9 +21,7 @@ struct InboundPolicy: Sendable {
     let postmaster: Mailbox?
 
     /// Whether the client may relay to domains that are not ours.
-    func mayRelay(_ client: ClientIdentity) -> Bool {
-        client.user != nil || client.certificate != nil || self.relayNetworks.contains { $0.contains(client.address) }
-    }
+    func mayRelay(_ client: ClientIdentity) -> Bool { self.rule(for: client).mayRelay }
 
     /// The recipient as it is stored, or the refusal.
     ///

@@ -28,26 +28,27 @@ final class IncomingMessage {
     private let isInternational: Bool
 
     init(
-        envelope: Envelope, recipients: [AdmittedRecipient], client: IPAddress, tls: TLSInfo?,
-        isAuthenticated: Bool, mayRelay: Bool, environment: InboundEnvironment
+        envelope: Envelope, recipients: [AdmittedRecipient], from identity: ClientIdentity, by rule: AdmissionRule,
+        tls: TLSInfo?, environment: InboundEnvironment
     ) {
+        let client = identity.address
         let now = environment.now()
         let id = MessageID(at: now, random: .random(in: .min ... .max))
         let received = ReceivedField(
             hello: envelope.hello,
             transmission: TransmissionProtocol(
                 isExtended: envelope.hello.isExtended, isInternational: envelope.isInternational,
-                isSecured: tls != nil, isAuthenticated: isAuthenticated),
+                isSecured: tls != nil, isAuthenticated: identity.user != nil),
             clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
         var attributes = MessageAttributes()
         attributes.dsnReturn = envelope.returnContent?.rawValue
         attributes.envelopeID = envelope.envelopeID
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
-        attributes.mayRelay = mayRelay
+        attributes.mayRelay = rule.mayRelay
         let entries = Self.entries(of: recipients)
         self.isInternational = envelope.isInternational
-        let isRestricted = !mayRelay || envelope.reversePath == .null
+        let isRestricted = !rule.mayRelay || envelope.reversePath == .null
         let budget = environment.copyBudget(isRestricted: isRestricted)
         let copies = budget.mostCopies(forDomains: entries.count)
         self.isCopied = copies > 1
@@ -59,9 +60,12 @@ final class IncomingMessage {
         self.survey = ContentSurvey(receivedFieldLimit: environment.session.limits.receivedFields)
         self.draft = AcceptedMessage(
             id: id, sender: envelope.reversePath.storedText, attributes: attributes,
-            entries: entries, body: .inline([]),
+            entries: entries, body: .inline([]), reception: Reception(of: identity, attributes.clientName, by: rule),
             receptionNote: "from \(client) by \(tls.map { "\($0.version) \($0.cipher)" } ?? "cleartext")")
     }
+
+    /// The reverse path's mailbox; empty for the null sender.
+    var sender: String { self.draft.sender }
 
     /// Takes the content over. `true` when a chunk is full and must be staged before more is read.
     func append(_ content: inout [UInt8]) -> Bool {
@@ -171,6 +175,7 @@ final class IncomingMessage {
         var message = self.draft
         message.attributes.isEightBit = self.survey.isEightBit
         message.attributes.isSMTPUTF8 = self.isInternational && self.survey.hasInternationalHeader
+        message.reception.messageIDField = self.survey.messageID
         return message
     }
 
@@ -233,6 +238,16 @@ private actor BodyStager {
     }
 
     func discard() async throws(QueueStoreError) { try await self.writer.discard() }
+}
+
+extension Reception {
+    fileprivate init(of client: ClientIdentity, _ hello: String?, by rule: AdmissionRule) {
+        self.init()
+        self.client = "\(client.address)"
+        self.hello = hello
+        self.user = client.user.map(SafeText.escape)
+        self.admittedBy = "\(rule)"
+    }
 }
 
 extension ReversePath {

@@ -63,7 +63,9 @@ struct AttemptConclusions: Sendable {
         else { return }
         recorded.count(in: self.environment.metrics, at: self.environment.clock.now)
         for line in recorded.lines {
-            self.environment.logger.info("\(line.event.kind.rawValue)", metadata: line.logMetadata(of: entry))
+            self.environment.logger.info(
+                "\(line.event.kind.rawValue)",
+                metadata: line.logMetadata(of: entry, hasAddresses: self.environment.settings.logsAddresses))
         }
     }
 

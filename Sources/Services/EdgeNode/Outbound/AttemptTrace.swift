@@ -22,6 +22,8 @@ struct AttemptTrace {
         let event: TraceEvent
         /// The code of the peer's reply.
         let replyCode: Int?
+        /// Whether the host's TLSA records demanded something, or could not be looked up; nothing where no host was found.
+        var isDANERequired: Bool?
         /// The recipients would have been tried again, had the message been younger.
         let isExpiry: Bool
     }
@@ -83,7 +85,9 @@ struct AttemptTrace {
             case .receive, .send, .transfer, .hold, .release, .retry, .drop: ()
             }
             event.status = told
-            return Line(event: event, replyCode: replyCode, isExpiry: self.isExpired(recipients))
+            return Line(
+                event: event, replyCode: replyCode, isDANERequired: attempt.isDANERequired,
+                isExpiry: self.isExpired(recipients))
         }
     }
 
@@ -95,7 +99,7 @@ struct AttemptTrace {
         event.status = isGivenUp ? told.madePermanent.status : told.status
         event.reply = failure.stored == nil ? told.text : "not tried: \(told.text)"
         return Line(
-            event: event, replyCode: failure.reply.map { Int($0.code) },
+            event: event, replyCode: failure.reply.map { Int($0.code) }, isDANERequired: attempt.isDANERequired,
             isExpiry: isGivenUp && self.isExpired(concerned))
     }
 
@@ -172,6 +176,14 @@ extension SMTPRecipientOutcome {
 }
 
 extension HostTry {
+    fileprivate var isDANERequired: Bool? {
+        switch self.host?.requirement {
+        case .authenticate, .encrypt, .unavailable: true
+        case .opportunistic: false
+        case nil: nil
+        }
+    }
+
     /// What the host had to prove, or what was left of that when it came to the handshake.
     fileprivate var requirementLabel: String? {
         self.established?.isWithoutUsableRecords == true
@@ -194,8 +206,14 @@ extension PlannedHost {
 // MARK: - Log lines
 
 extension AttemptTrace.Line {
-    /// The line as metadata of a log line; whole addresses stay out of logs.
-    func logMetadata(of entry: QueueEntry) -> Logger.Metadata {
+    /// What came of DANE; nothing where it did not come to that.
+    private var daneResult: DANEVerificationResult? {
+        if self.event.authentication == .dane { return .verified }
+        return self.event.reason.flatMap { DANEVerificationResult(rawValue: $0) }
+    }
+
+    /// The line as metadata of a log line, with whole addresses only where the operator wants them there.
+    func logMetadata(of entry: QueueEntry, hasAddresses: Bool = false) -> Logger.Metadata {
         let event = self.event
         let name: LogEventName =
             switch event.kind {
@@ -209,19 +227,25 @@ extension AttemptTrace.Line {
             }
         var metadata: Logger.Metadata = [
             LogKey.event: "\(name.rawValue)", LogKey.messageID: "\(event.message)",
-            LogKey.recipientDomain: "\(event.domain)", LogKey.attempt: "\(event.attempt)",
-            LogKey.senderDomain: "\(entry.sender.split(separator: "@").last ?? "")",
+            LogKey.recipientDomain: "\(event.domain)", LogKey.attempt: .stringConvertible(event.attempt),
         ]
-        let optional: [(String, String?)] = [
+        metadata.add(sender: entry.sender, isWhole: hasAddresses)
+        metadata.add([
             (LogKey.mxHost, event.mxHost), (LogKey.mxAddress, event.address), (LogKey.dnssec, event.dnssec),
-            (LogKey.daneResult, event.requirement), (LogKey.tlsVersion, event.tlsVersion),
+            (LogKey.requirement, event.requirement), (LogKey.tlsVersion, event.tlsVersion),
             (LogKey.cipher, event.cipher), (LogKey.tlsFailure, event.tlsFailure),
             (LogKey.tlsa, event.tlsMatch), (LogKey.reason, event.reason), (LogKey.reply, event.reply),
-            (LogKey.code, self.replyCode.map(String.init)), (LogKey.enhanced, event.status.map { "\($0)" }),
+            (LogKey.enhanced, event.status.map { "\($0)" }),
             (LogKey.authentication, event.authentication?.rawValue),
-            (LogKey.durationMilliseconds, event.duration.map { "\($0.wholeMicroseconds / 1000)" }),
+            (LogKey.recipient, hasAddresses ? event.recipients : nil),
+            (LogKey.daneResult, self.daneResult?.rawValue),
+        ])
+        let numbers: [(String, Int?)] = [
+            (LogKey.code, self.replyCode),
+            (LogKey.durationMilliseconds, event.duration.map { Int($0.wholeMicroseconds / 1000) }),
         ]
-        for case (let key, let value?) in optional { metadata[key] = "\(value)" }
+        for case (let key, let number?) in numbers { metadata[key] = .stringConvertible(number) }
+        if let isRequired = self.isDANERequired { metadata[LogKey.daneRequired] = .stringConvertible(isRequired) }
         return metadata
     }
 }

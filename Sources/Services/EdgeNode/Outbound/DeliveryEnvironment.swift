@@ -28,6 +28,8 @@ struct DeliveryEnvironment: Sendable {
         let reportsFrom: Mailbox?
         /// The largest message that a report gives back whole, in bytes.
         let returnedBytes: Int
+        /// Log lines have whole addresses, and not their domains alone.
+        var logsAddresses = false
     }
 
     /// Addresses tried in one attempt, over all hosts; an attempt that found none of them open is a failed attempt.

@@ -13,10 +13,11 @@ struct MessageDocument {
     var document: OutputValue {
         .document([
             .init("queue_id", .text("\(self.id)")),
-            .init("sender", .optional(self.message.map { $0.sender.isEmpty ? EntrySelection.nullSender : $0.sender })),
-            .init("message_size", self.message.map { .number($0.size) } ?? .null),
+            .init("sender", .optional(self.sender)),
+            .init("message_size", self.size.map { .number($0) } ?? .null),
             .init("arrival_time", self.arrival.map { .number(Int($0.microseconds / 1_000_000)) } ?? .null),
             .init("finished_at", .optional(self.message?.finishedAt.map { "\($0)" })),
+            .init("reception", self.reception.map { .record($0.fields) } ?? .null),
             .init("attributes", self.message.map { Self.attributes($0.attributes) } ?? .null),
             .init("entries", .list(self.entries.map { .record(EntryDocument(entry: $0).fields) })),
             .init("trace", .list(self.trace.map(\.document))),
@@ -26,9 +27,10 @@ struct MessageDocument {
     /// For people: what it is, where it waits, and its life line by line.
     func lines(now: Timestamp, _ style: TableStyle = TableStyle()) -> [String] {
         var lines = ["Message   \(self.id)"]
+        if let sender { lines.append("Sender    \(sender)") }
+        if let size { lines.append("Size      \(size.shortByteText)") }
+        if let reception, let who = reception.sentence { lines.append("From      \(who)") }
         if let message {
-            lines.append("Sender    \(message.sender.isEmpty ? EntrySelection.nullSender : message.sender)")
-            lines.append("Size      \(message.size.shortByteText)")
             let attributes = Self.described(message.attributes)
             if !attributes.isEmpty { lines.append("With      \(attributes)") }
         }
@@ -43,7 +45,17 @@ struct MessageDocument {
         return lines + [""] + self.trace.map { TextTable.shown($0.line) }
     }
 
-    private var arrival: Timestamp? { self.entries.first?.arrival ?? self.trace.first { $0.kind == .receive }?.at }
+    private var received: TraceEvent? { self.trace.first { $0.kind == .receive } }
+    private var reception: Reception? { self.received?.reception }
+
+    /// As the message's row has it, or, once that is gone, the trace of its reception.
+    private var sender: String? {
+        (self.message?.sender ?? self.received?.sender).map { $0.isEmpty ? EntrySelection.nullSender : $0 }
+    }
+
+    private var size: Int? { self.message?.size ?? self.received?.size }
+
+    private var arrival: Timestamp? { self.entries.first?.arrival ?? self.received?.at }
 
     private static func attributes(_ attributes: MessageAttributes) -> OutputValue {
         .record([
@@ -61,10 +73,29 @@ struct MessageDocument {
             (attributes.requiresTLS, "REQUIRETLS"),
         ].filter(\.0).map(\.1)
         let values = [
-            ("RET", attributes.dsnReturn), ("ENVID", attributes.envelopeID), ("from", attributes.clientAddress),
-            ("HELO", attributes.clientName),
+            ("RET", attributes.dsnReturn), ("ENVID", attributes.envelopeID),
         ].compactMap { name, value in value.map { "\(name)=\($0)" } }
         return (flags + values).joined(separator: " ")
+    }
+}
+
+extension Reception {
+    fileprivate var fields: [OutputValue.Field] {
+        [
+            .init("client", .optional(self.client)), .init("helo", .optional(self.hello)),
+            .init("user", .optional(self.user)), .init("admitted_by", .optional(self.admittedBy)),
+            .init("message_id_field", .optional(self.messageIDField)),
+        ]
+    }
+
+    /// For people; nothing for a message of our own.
+    fileprivate var sentence: String? {
+        guard let client else { return nil }
+        let facts = [
+            ("HELO", self.hello), ("user", self.user), ("admitted by", self.admittedBy),
+            ("Message-ID", self.messageIDField),
+        ].compactMap { name, value in value.map { "\(name) \($0)" } }
+        return ([client] + facts).joined(separator: ", ")
     }
 }
 

@@ -298,6 +298,9 @@ enum ConfigurationSchema {
             "Where /metrics, /livez, /readyz and /startupz are served, without TLS."),
         Key("telemetry.log-level", \.telemetry.logLevel, .choice(), "Least level of log lines."),
         Key(
+            "telemetry.log-addresses", \.telemetry.logAddresses, .flag(),
+            "Whether log lines have whole addresses of senders and recipients, and not their domains alone."),
+        Key(
             "drain.delay", \.drain.delay, .duration(.zero...hour),
             "Time between /readyz turning 503 and the end of listening."),
         Key(

@@ -1,0 +1,45 @@
+import MailModel
+
+/// How many refusals are logged one by one; those beyond are counted.
+///
+/// The table is bounded: while it is full, refusals of clients that are not in it are counted only.
+struct RefusalBudget {
+    /// Lines for one client in a window.
+    static let linesPerClient = 10
+    /// Lines for all clients in a window.
+    static let lines = 600
+    /// Clients with lines in one window are no more than lines.
+    static let window = Duration.seconds(60)
+
+    private var begun: ContinuousClock.Instant?
+    private var told: [IPAddress: Int] = [:]
+    private var toldInAll = 0
+    private var untold = 0
+
+    /// What to do about one refusal.
+    struct Decision: Hashable {
+        /// It has a line of its own.
+        var isTold: Bool
+        /// Refusals of the windows before that had no line, when this is the first refusal since: they are told now.
+        var untoldBefore = 0
+    }
+
+    /// Takes note of a refusal of a client, `now`.
+    mutating func refused(_ client: IPAddress, at now: ContinuousClock.Instant) -> Decision {
+        var decision = Decision(isTold: false)
+        if now - (self.begun ?? now - Self.window) >= Self.window {
+            decision.untoldBefore = self.untold
+            self = RefusalBudget()
+            self.begun = now
+        }
+        let ofClient = self.told[client] ?? 0
+        guard ofClient < Self.linesPerClient, self.toldInAll < Self.lines else {
+            self.untold += 1
+            return decision
+        }
+        self.told[client] = ofClient + 1
+        self.toldInAll += 1
+        decision.isTold = true
+        return decision
+    }
+}

@@ -33,7 +33,7 @@ final class ConnectionThread: Sendable {
 
     /// Does jobs until the connection breaks or the pool is shut down.
     private func serve(_ connection: LibpqConnection) {
-        var job = self.pool.connected(self.index)
+        var job = self.pool.connected(self.index, connection.warning)
         while true {
             while let current = job {
                 // Another connection may have found a newer primary. Nothing was sent here: the job goes to another.

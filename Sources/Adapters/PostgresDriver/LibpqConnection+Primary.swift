@@ -1,17 +1,20 @@
 import CPostgres
 
 extension LibpqConnection {
-    /// A connection to a server that may be used: where the settings have a history, a primary not older than those in it.
+    /// A connection to a server that may be used: one that keeps what the session is promised, and where the settings have
+    /// a history, a primary not older than those in it.
     ///
     /// libpq takes the first server of a list that suits it, and knows nothing of the history. If that one may not be used, the
     /// others of the list are tried one by one.
     static func open(_ settings: PoolSettings) throws(PostgresError) -> LibpqConnection {
         let first = try LibpqConnection(settings)
-        guard let refusal = first.refusal(by: settings) else { return first }
+        guard let refusal = first.prepareSession(settings) ?? first.refusal(by: settings) else { return first }
         for host in first.listedHosts {
             do throws(PostgresError) {
                 let other = try LibpqConnection(settings, overrides: host)
-                if other.refusal(by: settings) == nil { return other }
+                if other.prepareSession(settings, overrides: host) == nil, other.refusal(by: settings) == nil {
+                    return other
+                }
             } catch {
                 // The first refusal tells more than that another host is down.
                 continue

@@ -20,6 +20,8 @@ import Glibc
     let notices = ServerNotices()
     /// What the server said of itself, where that was asked.
     var identity: ServerIdentity?
+    /// What is worth telling of the server, which may be used all the same.
+    var warning: String?
 
     /// Connects, or says why not.
     ///

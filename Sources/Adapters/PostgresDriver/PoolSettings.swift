@@ -14,8 +14,11 @@ public struct PoolSettings: Sendable {
     public var maximumWaiters = 10_000
     /// Waits between failed attempts to connect: doubled from the first to the last.
     public var reconnectDelay: ClosedRange<Duration> = .milliseconds(50) ... .seconds(2)
-    /// Server settings of each session, such as `synchronous_commit`. No white space in names or values.
+    /// Server settings of each session, such as `synchronous_commit`. They are set after connecting, and a connection that
+    /// does not keep them is not used.
     public var sessionSettings: [String: String] = [:]
+    /// Whether servers with `fsync = off` are refused.
+    public var requiresFsync = false
     /// How long a session keeps the plans of its statements; for ever unless given.
     public var planLifetime: Duration?
     /// With it, no connection is used to a standby, nor to a primary older than one that any pool with the same history
@@ -29,15 +32,12 @@ public struct PoolSettings: Sendable {
 
     /// Key words for libpq. Those after `dbname`, which is expanded, override what stands in it.
     var parameters: [(String, String)] {
-        let options = self.sessionSettings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value)" }
-        var parameters = [
+        [
             ("dbname", self.connectionString),
             ("connect_timeout", String(max(2, self.connectTimeout.components.seconds))),
             ("client_encoding", "UTF8"),
             ("fallback_application_name", self.applicationName),
         ]
-        if !options.isEmpty { parameters.append(("options", options.joined(separator: " "))) }
-        return parameters
     }
 }
 

@@ -17,6 +17,7 @@ struct PoolState {
     private let maximumWaiters: Int
     private var counters = PoolStatistics()
     private var lastConnectError: PostgresError?
+    private var lastWarning: String?
 
     init(size: Int, maximumWaiters: Int) {
         self.size = size
@@ -50,6 +51,12 @@ struct PoolState {
     mutating func connected(_ index: Int) -> Job? {
         self.lastConnectError = nil
         return self.next(index)
+    }
+
+    /// Whether this was not said of the last connection already.
+    mutating func isNews(_ warning: String?) -> Bool {
+        defer { self.lastWarning = warning }
+        return warning != self.lastWarning
     }
 
     /// A connection ended while free or while opening. A job that was given to it meanwhile goes back to the front; the

@@ -27,6 +27,8 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
         case insufficientPrivilege = "insufficient-privilege"
         /// A server that was the primary once: this process has seen a newer one, which may have other data.
         case staleServer = "stale-server"
+        /// The server, or what stands before it, does not keep what a session is promised.
+        case unsuitableServer = "unsuitable-server"
         /// SQLSTATE 53100: rolled back, and so will be whatever needs room until there is some.
         case diskFull = "disk-full"
         /// Another of classes 53 and 58: out of memory, too many connections, I/O error.

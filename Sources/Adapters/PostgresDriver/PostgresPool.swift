@@ -91,7 +91,11 @@ public final class PostgresPool: Sendable {
 
     // MARK: For the connections' threads
 
-    func connected(_ index: Int) -> Job? { self.state.withLock { $0.connected(index) } }
+    func connected(_ index: Int, _ warning: String?) -> Job? {
+        let (job, isNews) = self.state.withLock { state in (state.connected(index), state.isNews(warning)) }
+        if let warning, isNews { self.logger.warning("\(warning)") }
+        return job
+    }
     func assigned(_ index: Int) -> Job? { self.state.withLock { $0.assigned[index] } }
     var isShutDown: Bool { self.state.withLock { $0.isShutDown } }
     func disconnected(_ index: Int, _ error: PostgresError?) {

@@ -26,7 +26,8 @@ public final class QueueStore: Sendable {
     public static func poolSettings(connectionString: String) -> PoolSettings {
         var settings = PoolSettings(connectionString: connectionString)
         settings.sessionSettings = [
-            "synchronous_commit": "on", "idle_in_transaction_session_timeout": "5s", "statement_timeout": "15s",
+            "synchronous_commit": "on", "default_transaction_isolation": "read committed",
+            "idle_in_transaction_session_timeout": "5s", "statement_timeout": "15s",
             "jit": "off", "search_path": "pg_catalog",
             // Plans are made once for each session, perhaps while the queue is empty, and must be right for a million
             // entries: every access goes by key, so every join is a loop over index look-ups.
@@ -58,10 +59,8 @@ public final class QueueStore: Sendable {
             Statement("SELECT max(version) FROM relay.schema_version"),
             Statement("SELECT count(*) FROM relay.shard_lease"),
         ])
-        let version: Int32 = try Self.only(results[0]).value(0)
-        guard version >= QueueMigrations.latestVersion else {
-            throw QueueStoreError(.outdatedSchema, "the schema is at version \(version), too old for this program")
-        }
+        let version: Int32? = try Self.only(results[0]).value(0)
+        if let error = QueueStoreError(schemaVersion: version) { throw error }
         let count: Int64 = try Self.only(results[1]).value(0)
         guard let map = ShardMap(count: Int(count), fanout: fanout) else {
             throw QueueStoreError(.unreadable, "the queue has \(count) shards, not a power of two")

@@ -20,6 +20,8 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
         case ambiguous
         /// The schema is older than this program: it has yet to be migrated.
         case outdatedSchema = "outdated-schema"
+        /// The schema is newer than this program.
+        case newerSchema = "newer-schema"
         /// What is stored cannot be read by this program.
         case unreadable
     }
@@ -35,6 +37,20 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
         self.code = code
         self.message = message
         self.cause = cause
+    }
+
+    /// Why a program of this version must not work on a schema of that one; `nil` where both are the same.
+    ///
+    /// A newer schema may have columns and rules of which this program knows nothing.
+    init?(schemaVersion: Int32?) {
+        let (found, needed) = (schemaVersion ?? 0, QueueMigrations.latestVersion)
+        guard found != needed else { return nil }
+        let versions = "the schema of the database is at version \(found), and this program needs version \(needed)"
+        if found < needed {
+            self.init(.outdatedSchema, "\(versions): run relayd migrate of this program's version")
+        } else {
+            self.init(.newerSchema, "\(versions): install the version of relay that made this schema, or a newer one")
+        }
     }
 
     /// Reads the SQLSTATEs that the schema's functions raise.

@@ -234,11 +234,19 @@ public struct EdgeNode: Sendable {
                     pool: pool, leasePool: leasePool, node: self.configuration.node.name.text,
                     terms: self.configuration.leaseTerms)
             } catch {
+                if let problem = self.problem(with: error) { throw ConfigurationError(problems: [problem]) }
                 guard let cause = error.cause, Self.isOutOfReach(cause) else { throw error }
                 self.logger.error("waiting for the database", metadata: ["error": "\(error)"])
             }
             try await Task.sleep(for: .seconds(1))
         }
+    }
+
+    /// What is wrong with the database and does not pass by itself.
+    private func problem(with error: QueueStoreError) -> ConfigurationProblem? {
+        guard error.code == .outdatedSchema || error.code == .newerSchema || error.cause?.code == .unsuitableServer
+        else { return nil }
+        return self.loaded.problem(with: "database.connection", error.message)
     }
 
     private static func isOutOfReach(_ error: PostgresError) -> Bool {

@@ -45,7 +45,9 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
             self.init(.denied, "the role may not do that (changes take the rights of relay_admin): \(line)")
         case .server where ["42P01", "3F000", "42883", "42703"].contains(error.cause?.sqlState):
             self.init(.configuration, "the database has no queue of this version, see `relayd migrate`: \(line)")
-        case nil where error.code == .outdatedSchema:
+        case .unsuitableServer:
+            self.init(.configuration, "the database cannot be used: \(line)")
+        case nil where error.code == .outdatedSchema || error.code == .newerSchema:
             self.init(.configuration, line)
         default:
             self.init(.failed, line)

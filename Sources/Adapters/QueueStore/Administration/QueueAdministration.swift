@@ -20,7 +20,8 @@ public struct QueueAdministration: Sendable {
         settings.statementTimeout = .seconds(30)
         settings.applicationName = "relayctl"
         settings.sessionSettings = [
-            "synchronous_commit": "on", "idle_in_transaction_session_timeout": "5s", "jit": "off",
+            "synchronous_commit": "on", "default_transaction_isolation": "read committed",
+            "idle_in_transaction_session_timeout": "5s", "jit": "off",
             "search_path": "pg_catalog", "plan_cache_mode": "force_custom_plan",
         ]
         return settings
@@ -31,11 +32,7 @@ public struct QueueAdministration: Sendable {
         self.pool = pool
         let results = try await pool.idempotently([Statement("SELECT max(version) FROM relay.schema_version")])
         let version: Int32? = try QueueStore.only(results[0]).value(0)
-        guard let version, version >= QueueMigrations.latestVersion else {
-            throw QueueStoreError(
-                .outdatedSchema,
-                "the schema is at version \(version ?? 0), too old for this program: run relayd migrate")
-        }
+        if let error = QueueStoreError(schemaVersion: version) { throw error }
     }
 
     /// The database's clock.

@@ -3,7 +3,14 @@ import MailModel
 extension LoadedConfiguration {
     /// What works as it is set, and does harm: told at the start and by `config check`.
     public var warnings: [ConfigurationProblem] {
-        [self.unverifiedRecipients, self.smallStagingShare].compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+        [self.unverifiedRecipients, self.smallStagingShare, self.fsyncOff].compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+    }
+
+    private var fsyncOff: ConfigurationProblem? {
+        guard self.configuration.database.allowsFsyncOff else { return nil }
+        return self.problem(
+            with: "database.allow-fsync-off",
+            "with fsync = off a crash of the database's machine loses mail that was answered 250")
     }
 
     /// EHLO announces a size that strangers are refused.

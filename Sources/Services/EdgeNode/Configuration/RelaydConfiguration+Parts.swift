@@ -227,6 +227,7 @@ extension RelaydConfiguration {
         settings.acquireTimeout = self.database.acquireTimeout
         settings.statementTimeout = self.database.statementTimeout
         settings.primaries = primaries
+        settings.requiresFsync = !self.database.allowsFsyncOff
         settings.applicationName = "relayd \(self.node.name)"
         return settings
     }

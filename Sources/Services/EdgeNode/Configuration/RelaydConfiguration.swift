@@ -80,6 +80,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
 
     public struct Database: Hashable, Sendable {
         public var connection = "dbname=relay"
+        public var allowsFsyncOff = false
         public var poolSize = 8
         public var connectTimeout = Duration.seconds(5)
         public var acquireTimeout = Duration.seconds(5)

@@ -13,6 +13,7 @@ struct StoreFault: Hashable, Sendable, CustomStringConvertible {
         case noConnection = "no connection is free"
         case connectionLost = "connection lost"
         case refused = "refuses to write"
+        case unsuitable = "does not keep what a session is promised"
     }
 
     let kind: Kind
@@ -33,7 +34,7 @@ struct StoreFault: Hashable, Sendable, CustomStringConvertible {
     /// One such error is enough. Of the others each may be an accident: a connection was cut, a moment was busy.
     var isCertain: Bool {
         switch self.kind {
-        case .diskFull, .resources, .unreachable, .standby, .staleServer: true
+        case .diskFull, .resources, .unreachable, .standby, .staleServer, .unsuitable: true
         case .noAnswer, .noConnection, .connectionLost, .refused: false
         }
     }
@@ -49,6 +50,7 @@ extension StoreFault.Kind {
         case .cannotConnect: self = .unreachable
         case .readOnlyServer: self = .standby
         case .staleServer: self = .staleServer
+        case .unsuitableServer: self = .unsuitable
         case .statementTimeout: self = .noAnswer
         case .acquireTimeout, .tooManyWaiters: self = .noConnection
         case .connectionLost, .ambiguousCommit: self = .connectionLost

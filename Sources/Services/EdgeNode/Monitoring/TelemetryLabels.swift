@@ -92,7 +92,7 @@ extension DatabaseErrorClass {
     init(_ code: PostgresError.Code) {
         switch code {
         case .cannotConnect, .connectionLost, .ambiguousCommit: self = .connection
-        case .readOnlyServer, .staleServer: self = .wrongServer
+        case .readOnlyServer, .staleServer, .unsuitableServer: self = .wrongServer
         case .diskFull: self = .diskFull
         case .acquireTimeout, .tooManyWaiters, .statementTimeout: self = .timeout
         case .serializationFailure: self = .serialization

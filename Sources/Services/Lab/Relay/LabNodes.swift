@@ -68,7 +68,7 @@ final class LabNodes: Sendable {
             node: name, smtpPort: smtpPort, telemetryPort: telemetryPort, deliveryPort: self.parts.deliveryPort,
             certificate: try folder.write(leaf.chainPEM, to: "relayd\(suffix)-chain.pem").path,
             key: try folder.write(leaf.key.pem, to: "relayd\(suffix)-key.pem").path, connection: self.connection,
-            shards: self.options.shards, internet: self.internet)
+            durability: self.options.durability, shards: self.options.shards, internet: self.internet)
         configuration.override(settings)
         let process = RelaydProcess(
             executable: self.executable,

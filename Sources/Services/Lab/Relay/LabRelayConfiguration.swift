@@ -8,7 +8,7 @@ struct LabRelayConfiguration {
     /// What the lab needs.
     init(
         node: String, smtpPort: UInt16, telemetryPort: UInt16, deliveryPort: UInt16, certificate: String, key: String,
-        connection: String, shards: Int, internet: SignedInternet
+        connection: String, durability: PrivatePostgres.Durability, shards: Int, internet: SignedInternet
     ) {
         let text = Self.quoted
         self.values = [
@@ -17,6 +17,7 @@ struct LabRelayConfiguration {
             "tls.certificates": "[{certificate: \(text(certificate)), key: \(text(key))}]",
             "relay-networks": "[127.0.0.0/8]",
             "database.connection": text(connection),
+            "database.allow-fsync-off": "\(durability == .relaxed)",
             "queue.shards": "\(shards)",
             "delivery.port": "\(deliveryPort)",
             // All hosts of the lab are on loopback.

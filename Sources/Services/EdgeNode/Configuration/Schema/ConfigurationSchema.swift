@@ -112,6 +112,10 @@ enum ConfigurationSchema {
         Key(
             "database.connection", \.database.connection, .string("connection string of libpq"), isSecret: true,
             "Connection string or URI of libpq; several hosts may be given."),
+        Key(
+            "database.allow-fsync-off", \.database.allowsFsyncOff, .flag(),
+            "Whether a server with fsync = off may be used. A crash of its machine loses mail that was answered 250, so this is for tests."
+        ),
         Key("database.pool-size", \.database.poolSize, .integer(1...1000), "Connections to the database."),
         Key(
             "database.connect-timeout", \.database.connectTimeout, .duration(second...hour),

@@ -106,7 +106,7 @@ let package = Package(
         core("DeliveryQueue", ["MailModel"]),
 
         // Adapters
-        adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", nioCore]),
+        adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", "OperatingSystem", nioCore]),
         adapter("SecureResolver", ["CSeccomp", "CUnbound", "DANE", "MailModel", logging]),
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),

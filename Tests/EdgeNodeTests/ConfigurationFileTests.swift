@@ -33,10 +33,10 @@ struct ConfigurationFileTests {
             """
         #expect(
             Set(try await self.problems(yaml)) == [
-                "relayd.yaml:2: tls.certificates[0]: /absent/chain: cannot be read",
-                "relayd.yaml:2: tls.certificates[1]: /absent/b: cannot be read",
-                "relayd.yaml:4: resolver.trust-anchor-files[0]: /absent/root.key: cannot be read",
-                "relayd.yaml:5: resolver.root-hints: /absent/hints: cannot be read",
+                "relayd.yaml:2: tls.certificates[0]: /absent/chain: cannot be read: there is no such file",
+                "relayd.yaml:2: tls.certificates[1]: /absent/b: cannot be read: there is no such file",
+                "relayd.yaml:4: resolver.trust-anchor-files[0]: /absent/root.key: cannot be read: there is no such file",
+                "relayd.yaml:5: resolver.root-hints: /absent/hints: cannot be read: there is no such file",
             ])
     }
 

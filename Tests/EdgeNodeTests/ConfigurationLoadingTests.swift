@@ -49,7 +49,7 @@ struct ConfigurationLoadingTests {
         if let warning = warnings.first {
             #expect(warning.description.hasPrefix("relayd.yaml:4: accepted-domains: recipients of a.example are not"))
         }
-        #expect(try self.loader().load().warnings.isEmpty)
+        #expect(try self.loader("queue: {shards: 64}").load().warnings.isEmpty)
     }
 
     @Test(

@@ -39,10 +39,12 @@ struct ConfigurationTests {
             #expect(bad.output.contains("\(file.path):2: queue.lease-ttl: "))
             #expect(bad.output.contains("\(file.path):4: retry.schedul: unknown key; did you mean retry.schedule?"))
 
-            try Data("queue:\n  lease-ttl: 20s\n".utf8).write(to: file)
+            try Data("node:\n  name: mx1.example.org\nqueue:\n  lease-ttl: 20s\n".utf8).write(to: file)
             let good = try await self.relayd(["config", "check", "--config", file.path], in: folder)
             #expect(good.status == 0, "\(good.output)")
-            #expect(!good.output.contains("warning"))
+            let warnings = good.output.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
+            #expect(warnings.count == 1)
+            #expect(warnings.first?.contains("tls.certificates: no certificate is configured") == true)
         }
     }
 
@@ -55,6 +57,25 @@ struct ConfigurationTests {
             #expect(status == 0)
             #expect(
                 output.contains("warning: \(file.path):1: accepted-domains: recipients of ours.test are not verified"))
+        }
+    }
+
+    @Test("`config check --dns` warns of an accepted domain whose mail would come back, and of no other")
+    func returningDomains() async throws {
+        var options = LabRelayOptions()
+        options.startsRelayd = false
+        options.zones = [LabZone("ours.test", [.mx(LabRelay.nodeName)])]
+        options.settings["accepted-domains"] = "[{domain: bravo.test}, {domain: ours.test}]"
+        try await LabRelay.with([.dane("bravo.test")], options) { lab in
+            let arguments = ["config", "check", "--config", lab.folder.url.appending(path: "relayd.yaml").path]
+            let with = try await self.relayd(arguments + ["--dns"], in: lab.folder.url)
+            #expect(with.status == 0)
+            let told =
+                "accepted-domains[1]: ours.test has no next-hop, and its best mail exchanger is this node:"
+            #expect(with.output.contains(told), "\(with.output)")
+            #expect(!with.output.contains("accepted-domains[0]"))
+            let without = try await self.relayd(arguments, in: lab.folder.url)
+            #expect(!without.output.contains("best mail exchanger"))
         }
     }
 

@@ -4,6 +4,10 @@ public struct SecureResolverError: Error, Hashable, CustomStringConvertible {
     public enum Code: Hashable, Sendable {
         /// A setting that is not allowed or not well formed.
         case invalidSettings
+        /// An option of libunbound that is not allowed or not well formed.
+        case invalidOption
+        /// A file of root hints that cannot be read, or holds none.
+        case invalidRootHints
         /// A trust anchor that cannot be read, or no anchor at all.
         case invalidTrustAnchor
         /// libunbound refused its configuration or could not start.

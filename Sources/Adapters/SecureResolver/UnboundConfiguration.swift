@@ -148,12 +148,31 @@ struct UnboundConfiguration: Equatable, Sendable {
         return keys
     }
 
+    /// libunbound says "out of memory" to anything else than records.
     private static func hints(_ path: String) throws(SecureResolverError) -> String {
+        let text: String
         do {
-            return try String(contentsOfFile: path, encoding: .utf8)
+            text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            throw .init(.invalidSettings, "the root hints \(path) cannot be read", cause: "\(error)")
+            throw .init(.invalidRootHints, "the root hints \(path) cannot be read", cause: "\(error)")
         }
+        var types: Set<String> = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let words = line.prefix { $0 != ";" }.split(whereSeparator: \.isWhitespace).map { $0.uppercased() }
+            guard let first = words.first, !first.hasPrefix("$") else { continue }
+            guard words.count >= 3, let type = words.first(where: ["NS", "A", "AAAA"].contains) else {
+                throw .init(
+                    .invalidRootHints,
+                    "\(path): line \(index + 1) is no NS, A or AAAA record, such as those of named.root")
+            }
+            types.insert(type)
+        }
+        guard types.contains("NS"), types.contains("A") || types.contains("AAAA") else {
+            throw .init(
+                .invalidRootHints,
+                "\(path) has no NS record of the root with an address; take named.root of internic.net")
+        }
+        return text
     }
 
     private static func describe(_ settings: SecureResolverSettings, _ anchors: [TrustAnchorKey]) -> String {

@@ -60,11 +60,11 @@ enum UnboundOption {
                 option.name == "domain-insecure"
                 ? "; name the domain in resolver.unvalidated-domains" : ": it is not known to leave validation as it is"
             throw .init(
-                .invalidSettings, "the libunbound option \(option.name.debugDescription) cannot be set\(hint)")
+                .invalidOption, "the libunbound option \(option.name.debugDescription) cannot be set\(hint)")
         }
         guard let value = form.value(option.value) else {
             throw .init(
-                .invalidSettings,
+                .invalidOption,
                 "the libunbound option \(option.name) must be \(form.words), not \(option.value.debugDescription)")
         }
         return "\(option.name): \(value)"

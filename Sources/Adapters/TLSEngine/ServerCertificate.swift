@@ -1,5 +1,5 @@
-import Foundation
 public import MailModel
+import OperatingSystem
 
 /// A certificate chain with its key, checked: it parses, it is not expired, and the key is the certificate's.
 public final class ServerCertificate: Sendable {
@@ -52,21 +52,11 @@ public final class ServerCertificate: Sendable {
 
 /// Reads at most a megabyte. The mode is that of the very file that is read.
 func readSmallFile(_ path: String, isSecret: Bool = false) throws(TLSConfigurationError) -> [UInt8] {
-    let maximumBytes = 1 << 20
-    guard let file = FileHandle(forReadingAtPath: path) else {
-        throw TLSConfigurationError(.unreadable, "\(path): cannot be read")
+    do throws(BoundedFile.Fault) {
+        let bytes = try BoundedFile.read(path, limit: 1 << 20, isSecret: isSecret).bytes
+        guard !bytes.isEmpty else { throw BoundedFile.emptyFile }
+        return bytes
+    } catch {
+        throw TLSConfigurationError(error.isExposed ? .keyFileExposed : .unreadable, "\(path): \(error)")
     }
-    var status = stat()
-    guard unsafe fstat(file.fileDescriptor, &status) == 0 else {
-        throw TLSConfigurationError(.unreadable, "\(path): cannot be read")
-    }
-    if isSecret && status.st_mode & 0o007 != 0 {
-        throw TLSConfigurationError(
-            .keyFileExposed, "\(path): others can read or change this key; use mode 0600 or 0640")
-    }
-    guard let data = try? file.read(upToCount: maximumBytes + 1), data.count <= maximumBytes else {
-        throw TLSConfigurationError(
-            .unreadable, "\(path): cannot be read, is empty, or is larger than \(maximumBytes) bytes")
-    }
-    return Array(data)
 }

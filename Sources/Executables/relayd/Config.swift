@@ -24,15 +24,18 @@ struct Config: AsyncParsableCommand {
 
         @OptionGroup var options: ConfigurationOptions
 
+        @Flag(name: .long, help: "Look up, too, whether mail of accepted domains without next-hop would come back.")
+        var dns = false
+
         func run() async throws {
             let loaded = try self.options.load()
             do {
-                try await EdgeNode.checkFiles(of: loaded)
+                let found = try await EdgeNode.checkFiles(of: loaded, withDNS: self.dns)
+                for warning in loaded.warnings + found { Terminal.complain("warning: \(warning)") }
             } catch {
                 Terminal.complain("\(error)")
                 throw error is ConfigurationError ? ExitCode.configuration : .failure
             }
-            for warning in loaded.warnings { Terminal.complain("warning: \(warning)") }
             Terminal.complain("The configuration is good.")
         }
     }

@@ -53,7 +53,7 @@ public struct EdgeNode: Sendable {
         let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
         // Those that are configured were loaded, or the start has failed by now.
         health.set(.certificate, .passing)
-        if files.certificates.isEmpty { self.logger.warning("no certificate is configured: STARTTLS is not offered") }
+        for warning in files.warnings { self.logger.warning("\(warning)") }
         self.logger.notice("starting", metadata: ["resolver": "\(files.resolver.startupDescription)"])
         let primaries = PrimaryHistory()
         let pool = PostgresPool(self.configuration.poolSettings(primaries), logger: self.logger)
@@ -63,7 +63,9 @@ public struct EdgeNode: Sendable {
         let store = try await self.openStore(pool, leasePool: leasePool)
         guard store.shardMap.count == self.configuration.queue.shards else {
             throw ConfigurationError(problems: [
-                self.loaded.problem(with: "queue.shards", "the database has \(store.shardMap.count) shards")
+                self.loaded.problem(
+                    with: "queue.shards",
+                    "the database has \(store.shardMap.count) shards, for good: set this to \(store.shardMap.count)")
             ])
         }
         let clock = try await DatabaseClock(store: store)

@@ -16,6 +16,9 @@ public struct QueueConsole: Sendable {
         connection: String, format: OutputFormat, terminal: ConsoleTerminal, logger: Logger,
         _ body: (QueueConsole) async throws(ConsoleFailure) -> Void
     ) async throws(ConsoleFailure) {
+        if let fault = ConnectionString.fault(in: connection) {
+            throw ConsoleFailure(.configuration, "the connection string: \(fault)")
+        }
         let pool = PostgresPool(QueueAdministration.poolSettings(connectionString: connection), logger: logger)
         defer { pool.shutDown() }
         let queue = try await Self.asked { () throws(QueueStoreError) in try await QueueAdministration(pool: pool) }

@@ -36,7 +36,7 @@ struct ConfigurationReload: Service {
             try self.replaceParts(with: files, loaded)
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
-            for warning in loaded.warnings { self.logger.warning("\(warning)") }
+            for warning in loaded.warnings + files.warnings { self.logger.warning("\(warning)") }
             self.logger.notice(
                 "configuration reloaded",
                 metadata: [

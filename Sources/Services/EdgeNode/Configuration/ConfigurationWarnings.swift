@@ -3,7 +3,38 @@ import MailModel
 extension LoadedConfiguration {
     /// What works as it is set, and does harm: told at the start and by `config check`.
     public var warnings: [ConfigurationProblem] {
-        [self.unverifiedRecipients, self.smallStagingShare, self.fsyncOff].compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+        [
+            self.unverifiedRecipients, self.smallStagingShare, self.fsyncOff, self.shortName, self.emptyFile,
+            self.openProxies,
+        ]
+        .compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+    }
+
+    /// Many hosts refuse EHLO with a name that is not fully qualified (RFC 5321 §2.3.5).
+    private var shortName: ConfigurationProblem? {
+        let name = self.configuration.node.name
+        guard !name.text.contains(".") else { return nil }
+        return self.problem(
+            with: "node.name",
+            """
+            \(name) is not a fully qualified name: many hosts refuse mail after EHLO \(name); set the name that the \
+            node's address has in the DNS, such as mx1.example.org
+            """)
+    }
+
+    private var emptyFile: ConfigurationProblem? {
+        self.fileWithoutSettings.map {
+            ConfigurationProblem(.file($0, line: 1), "", "holds no settings: each has its default")
+        }
+    }
+
+    private var openProxies: ConfigurationProblem? {
+        guard let network = self.configuration.smtp.proxyNetworks.first(where: { $0.prefixLength == 0 }) else {
+            return nil
+        }
+        return self.problem(
+            with: "smtp.proxy-networks",
+            "\(network) is every address: any client may claim to be another one; name the addresses of your proxies")
     }
 
     private var fsyncOff: ConfigurationProblem? {

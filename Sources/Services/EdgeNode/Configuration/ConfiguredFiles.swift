@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import MailModel
+import OperatingSystem
 import SecureResolver
 import TLSEngine
 
@@ -16,6 +17,8 @@ struct ConfiguredFiles: Sendable {
     /// By accepted domain, where there is one.
     let recipientLists: [DomainName: RecipientList]
     let resolver: SecureResolver
+    /// What works as it is, and does harm.
+    let warnings: [ConfigurationProblem]
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     ///
@@ -42,8 +45,11 @@ struct ConfiguredFiles: Sendable {
             guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
             problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
         }
+        // Interfaces that cannot be told leave nothing to compare with.
+        problems += loaded.ownNextHops(interfaces: (try? LocalAddresses.ofInterfaces()) ?? [])
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = certificates
+        self.warnings = loaded.warnings(of: certificates)
         self.certificateStore = try Self.store(certificates, clients, loaded)
         self.resolver = try await Self.resolver(loaded, relayd, running, logger)
     }
@@ -56,8 +62,12 @@ struct ConfiguredFiles: Sendable {
         }
         let hints = [resolver.rootHints].compactMap(\.self).map { ("resolver.root-hints", "", $0) }
         return (anchors + hints).compactMap { key, index, path in
-            FileManager.default.isReadableFile(atPath: path)
-                ? nil : loaded.problem(with: key, element: index, "\(path): cannot be read")
+            do throws(BoundedFile.Fault) {
+                _ = try BoundedFile.read(path, limit: SettingsFile.maximumBytes)
+                return nil
+            } catch {
+                return loaded.problem(with: key, element: index, "\(path): \(error)")
+            }
         }
     }
 
@@ -105,8 +115,12 @@ struct ConfiguredFiles: Sendable {
                 throw ConfigurationError(problems: [
                     loaded.problem(with: "resolver.trust-anchor-files", error.description)
                 ])
+            case .invalidOption:
+                throw ConfigurationError(problems: [loaded.problem(with: "resolver.options", error.description)])
+            case .invalidRootHints:
+                throw ConfigurationError(problems: [loaded.problem(with: "resolver.root-hints", error.description)])
             case .invalidSettings:
-                throw ConfigurationError(problems: [loaded.problem(with: "resolver", error.description)])
+                throw ConfigurationError(problems: [loaded.problem(with: "resolver.stubs", error.description)])
             case .libraryFailure:
                 throw error
             }
@@ -124,8 +138,16 @@ extension LoadedConfiguration {
 extension EdgeNode {
     /// Loads the files that the settings name, as a start would, and throws a `ConfigurationError` if one is not good.
     ///
-    /// - Parameter relayd: the program that the resolver's process runs; the one that runs now unless given.
-    public static func checkFiles(of loaded: LoadedConfiguration, relayd: String? = nil) async throws {
-        _ = try await ConfiguredFiles(loaded, relayd: relayd)
+    /// - Parameters:
+    ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
+    ///   - withDNS: looks up, too, whether mail of accepted domains would come back to this node.
+    /// - Returns: what works as it is, and does harm.
+    @discardableResult
+    public static func checkFiles(
+        of loaded: LoadedConfiguration, relayd: String? = nil, withDNS: Bool = false
+    ) async throws -> [ConfigurationProblem] {
+        let files = try await ConfiguredFiles(loaded, relayd: relayd)
+        guard withDNS else { return files.warnings }
+        return files.warnings + (await ReturningDomains(loaded, resolver: files.resolver).warnings())
     }
 }

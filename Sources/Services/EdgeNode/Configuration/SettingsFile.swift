@@ -1,4 +1,5 @@
 import Foundation
+import OperatingSystem
 
 /// A text file that a setting names: read whole, within bounds, and with the number of each line for what is wrong in it.
 enum SettingsFile {
@@ -45,20 +46,15 @@ enum SettingsFile {
     }
 
     private static func text(of path: String, isSecret: Bool) -> Result<String, Fault> {
-        let unreadable = Fault(line: nil, message: "cannot be read, or is larger than \(self.maximumBytes) bytes")
-        guard let file = FileHandle(forReadingAtPath: path) else { return .failure(unreadable) }
-        var status = stat()
-        // The mode is that of the very file that is read.
-        guard fstat(file.fileDescriptor, &status) == 0 else { return .failure(unreadable) }
-        if isSecret, status.st_mode & 0o007 != 0 {
-            return .failure(
-                Fault(line: nil, message: "others can read or change this file; use mode 0600 or 0640"))
+        do throws(BoundedFile.Fault) {
+            let content = try BoundedFile.read(path, limit: self.maximumBytes, isSecret: isSecret)
+            guard let text = String(validating: content.bytes, as: UTF8.self) else {
+                return .failure(Fault(line: nil, message: "is not UTF-8 text"))
+            }
+            return .success(text)
+        } catch {
+            return .failure(Fault(line: nil, message: error.description))
         }
-        guard status.st_size <= self.maximumBytes else { return .failure(unreadable) }
-        guard let data = try? file.read(upToCount: self.maximumBytes) ?? Data(),
-            let text = String(validating: data, as: UTF8.self)
-        else { return .failure(Fault(line: nil, message: "is not UTF-8 text, or cannot be read")) }
-        return .success(text)
     }
 }
 

@@ -1,4 +1,5 @@
 public import MailModel
+import PostgresDriver
 
 /// Reads the settings from everywhere they may stand, and checks them.
 ///
@@ -10,10 +11,13 @@ public struct ConfigurationLoader: Sendable {
     public struct File: Sendable {
         public var path: String
         public var text: String
+        /// Its permissions, if others than owner and group may read or change it.
+        public var exposedMode: String?
 
-        public init(path: String, text: String) {
+        public init(path: String, text: String, exposedMode: String? = nil) {
             self.path = path
             self.text = text
+            self.exposedMode = exposedMode
         }
     }
 
@@ -56,6 +60,8 @@ public struct LoadedConfiguration: Sendable {
     public let configuration: RelaydConfiguration
     /// By key; keys that are not here have their default.
     public let sources: [String: ConfigurationProblem.Source]
+    /// The path of a file in which nothing is set.
+    var fileWithoutSettings: String?
 }
 
 /// One load in progress.
@@ -64,18 +70,39 @@ private struct Loading {
     let context: SchemaContext
     var sources: [String: ConfigurationProblem.Source] = [:]
     var problems: [ConfigurationProblem] = []
+    var fileWithoutSettings: String?
 
     private static let settings = ConfigurationSchema.settings
     private static let keys = settings.map(\.key)
 
     mutating func read(_ file: ConfigurationLoader.File) {
+        let faults = self.problems.count
+        defer {
+            if self.sources.isEmpty, self.problems.count == faults { self.fileWithoutSettings = file.path }
+        }
         guard let root = self.parse(file.text, { .file(file.path, line: $0) }) else { return }
         switch root.content {
-        case .mapping(let entries): self.walk(entries, below: "")
+        case .mapping(let entries):
+            self.walk(entries, below: "")
+            if let problem = self.exposedSecret(in: file) { self.problems.append(problem) }
         case .null: ()
         case .scalar, .list:
             self.problems.append(ConfigurationProblem(root.source, "", "expected a mapping, found \(root.kind)"))
         }
+    }
+
+    /// A file that others can read must not hold a password, as no file of keys may.
+    private func exposedSecret(in file: ConfigurationLoader.File) -> ConfigurationProblem? {
+        let key = "database.connection"
+        guard let mode = file.exposedMode, let source = self.sources[key],
+            ConnectionString.holdsPassword(self.configuration.database.connection)
+        else { return nil }
+        return ConfigurationProblem(
+            source, key,
+            """
+            holds a password, and others can read or change this file (mode \(mode)); use mode 0600 or 0640, or put the \
+            connection string into the credential \(key) or the environment
+            """)
     }
 
     /// A credential's file is the value as it is, without the final line feed that editors add.
@@ -86,6 +113,8 @@ private struct Loading {
     }
 
     mutating func read(environment name: String, _ value: String) {
+        // That is for another command, and may stand in the same file of an environment.
+        guard name != AdministratorConnection.environmentName else { return }
         let names = Self.settings.map(\.environmentName)
         guard let setting = Self.settings.first(where: { $0.environmentName == name }) else {
             self.problems.append(.unknownKey(.environment(name), "", name, among: names))
@@ -114,7 +143,8 @@ private struct Loading {
             ConfigurationProblem(self.sources[$0.key] ?? .defaults, $0.key, $0.message)
         }
         guard inconsistencies.isEmpty else { throw ConfigurationError(problems: inconsistencies) }
-        return LoadedConfiguration(configuration: self.configuration, sources: self.sources)
+        return LoadedConfiguration(
+            configuration: self.configuration, sources: self.sources, fileWithoutSettings: self.fileWithoutSettings)
     }
 
     private mutating func walk(_ entries: [ConfigurationNode.Entry], below prefix: String) {

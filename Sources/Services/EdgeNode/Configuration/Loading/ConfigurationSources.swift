@@ -1,5 +1,6 @@
 import Foundation
 public import MailModel
+import OperatingSystem
 
 extension ConfigurationLoader {
     /// Where the file is looked for unless `--config` names another.
@@ -42,19 +43,19 @@ extension ConfigurationLoader {
         return found
     }
 
-    private static func read(_ path: String) throws(ConfigurationError) -> File {
+    /// Reads a file of settings, or a secret.
+    static func read(_ path: String) throws(ConfigurationError) -> File {
         func problem(_ message: String) -> ConfigurationError {
             ConfigurationError(problems: [ConfigurationProblem(.file(path, line: 1), "", message)])
         }
-        let data: Data
+        let content: BoundedFile.Content
         do {
-            data = try Data(contentsOf: URL(filePath: path))
+            content = try BoundedFile.read(path, limit: Self.maximumFileSize)
         } catch {
-            throw problem("cannot be read: \(error.localizedDescription)")
+            throw problem(error.description)
         }
-        guard data.count <= Self.maximumFileSize else { throw problem("is larger than 4 MiB") }
-        guard let text = String(data: data, encoding: .utf8) else { throw problem("is not UTF-8") }
-        return File(path: path, text: text)
+        guard let text = String(validating: content.bytes, as: UTF8.self) else { throw problem("is not UTF-8 text") }
+        return File(path: path, text: text, exposedMode: content.isExposed ? BoundedFile.octal(content.mode) : nil)
     }
 }
 

@@ -1,4 +1,5 @@
 import MailModel
+import PostgresDriver
 
 /// The keys that say who may send what through the node, and when it says "not now".
 extension ConfigurationSchema {
@@ -90,8 +91,31 @@ extension ConfigurationSchema {
                 found.append(("tls.client-certificates", needed))
             }
         }
+        found += Self.networkProblems(in: configuration)
         if let problem = Self.postmasterProblem(in: configuration) { found.append(("dsn.postmaster", problem)) }
         return found
+    }
+
+    /// A network of all addresses makes an open relay.
+    private static func networkProblems(in configuration: RelaydConfiguration) -> [(key: String, message: String)] {
+        configuration.relayNetworks.filter { $0.prefixLength == 0 }.map { network in
+            (
+                "relay-networks",
+                """
+                \(network) is every address: anyone could send to any domain through this node; name the networks of your own \
+                clients, or give them users (auth.users-file)
+                """
+            )
+        }
+    }
+
+    /// What libpq would say only when it connects, and then with words that may be those of a password.
+    static func connectionProblem(in text: String) -> String? {
+        guard let fault = ConnectionString.fault(in: text) else { return nil }
+        guard case .unknownKeyword(let word, _) = fault,
+            let known = NearestKey.suggestion(for: word, among: ConnectionString.keywords)
+        else { return "\(fault)" }
+        return "\(fault); did you mean \(known)?"
     }
 
     /// Mail to our own name comes back to us unless we know where else it goes.

@@ -338,6 +338,9 @@ extension ConfigurationSchema {
         if configuration.smtp.listeners.contains(where: \.proxyProtocol), configuration.smtp.proxyNetworks.isEmpty {
             found.append(("smtp.proxy-networks", "must not be empty where a listener has proxy-protocol"))
         }
+        if let problem = Self.connectionProblem(in: configuration.database.connection) {
+            found.append(("database.connection", problem))
+        }
         found += Self.policyInconsistencies(in: configuration)
         let domains = configuration.acceptedDomains.map(\.domain)
         if let twice = domains.first(where: { domain in domains.filter { $0 == domain }.count > 1 }) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeNode
 import Logging
 import QueueStore
 import Telemetry
@@ -9,30 +10,64 @@ struct Migrate: AsyncParsableCommand {
         abstract: "Bring the schema of a database up to date.",
         discussion: """
             Run it once for a new database and once after each upgrade, as a role that may create schemas and roles. \
-            Then grant the role relay_queue to the login that the nodes use. It does nothing where nothing is missing.
+            Then grant the role relay_queue to the login that the nodes use. It does nothing where nothing is missing. \
+            Exit codes: 0, 1 failed, 64 usage, 75 a lock was not to be had, 78 the database or its connection string is not \
+            what this program needs.
             """)
 
-    @Option(name: .long, help: "Connection string or URI of libpq.")
-    var connection: String
+    @Option(
+        name: .long,
+        help: """
+            Connection string or URI of libpq. Else the environment \(AdministratorConnection.environmentName), else the file \
+            \(AdministratorConnection.credentialName) in $CREDENTIALS_DIRECTORY: what stands in a command line is seen by all users.
+            """)
+    var connection: String?
 
-    @Option(name: .long, help: "Shards of a new queue, a power of two up to 4096; fixed from then on.")
-    var shards = 64
+    @Option(name: .long, help: "Shards of a new queue, a power of two up to 4096; fixed from then on. 64 unless given.")
+    var shards: Int?
+
+    @Flag(name: .long, help: "Say what would be done, and change nothing.")
+    var dryRun = false
 
     func validate() throws {
-        guard (1...4096).contains(self.shards), self.shards.nonzeroBitCount == 1 else {
+        guard let shards else { return }
+        guard (1...4096).contains(shards), shards.nonzeroBitCount == 1 else {
             throw ValidationError("--shards must be a power of two up to 4096.")
         }
     }
 
     func run() async throws {
-        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: .warning) }
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: .error) }
         do {
-            try await QueueMigrations.migrate(
-                adminConnectionString: self.connection, shardCount: self.shards, logger: Logger(label: "relayd"))
-        } catch {
+            let connection = try AdministratorConnection.find(self.connection)
+            try await self.run(connection, Logger(label: "relayd"))
+        } catch let error as MigrationError {
             Terminal.complain("the schema was not brought up to date: \(error)")
-            throw ExitCode.failure
+            throw Self.exitCode(error)
+        } catch let error as ConfigurationError {
+            Terminal.complain("\(error)")
+            throw ExitCode.configuration
         }
+    }
+
+    private func run(_ connection: String, _ logger: Logger) async throws(MigrationError) {
+        if self.dryRun {
+            let plan = try await QueueMigrations.plan(
+                adminConnectionString: connection, shardCount: self.shards, logger: logger)
+            print(plan)
+            return
+        }
+        try await QueueMigrations.migrate(
+            adminConnectionString: connection, shardCount: self.shards, logger: logger
+        ) { Terminal.complain($0) }
         Terminal.complain("the schema is at version \(QueueMigrations.latestVersion)")
+    }
+
+    private static func exitCode(_ error: MigrationError) -> ExitCode {
+        switch error.code {
+        case .unsuitable: .configuration
+        case .locked: ExitCode(75)
+        case .database: .failure
+        }
     }
 }

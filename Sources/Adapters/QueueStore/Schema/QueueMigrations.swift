@@ -1,10 +1,26 @@
 public import Logging
-public import PostgresDriver
+import PostgresDriver
 
 /// Brings the schema `relay` of a database up to date.
 public enum QueueMigrations {
     /// The version that this program needs.
     public static var latestVersion: Int32 { Migration.all.map(\.version).max() ?? 0 }
+
+    /// The shards of a new queue, unless others are asked for.
+    public static let defaultShardCount = 64
+
+    /// Looks at a database, and changes nothing.
+    ///
+    /// - Parameters:
+    ///   - adminConnectionString: of a role that may create schemas and roles.
+    ///   - shardCount: what is wanted; an existing queue keeps its number, and another one is refused.
+    public static func plan(
+        adminConnectionString: String, shardCount: Int? = nil, logger: Logger
+    ) async throws(MigrationError) -> MigrationPlan {
+        let pool = Self.pool(adminConnectionString, logger)
+        defer { pool.shutDown() }
+        return try await Self.plan(pool, shardCount)
+    }
 
     /// Applies, each in a transaction of its own and under a lock, the migrations that are missing.
     ///
@@ -13,26 +29,109 @@ public enum QueueMigrations {
     ///
     /// - Parameters:
     ///   - adminConnectionString: of a role that may create schemas and roles.
-    ///   - shardCount: for a new queue; an existing one keeps its number.
+    ///   - shardCount: for a new queue; an existing one keeps its number, and another one is refused.
+    ///   - patience: with whoever holds a lock that a step needs.
+    ///   - report: is given a line for people about each step that waits.
     public static func migrate(
-        adminConnectionString: String, shardCount: Int = 64, logger: Logger
-    ) async throws(PostgresError) {
-        precondition((1...4096).contains(shardCount) && shardCount.nonzeroBitCount == 1, "a power of two up to 4096")
-        var settings = PoolSettings(connectionString: adminConnectionString)
+        adminConnectionString: String, shardCount: Int? = nil, patience: MigrationPatience = MigrationPatience(),
+        logger: Logger, report: (String) -> Void = { _ in }
+    ) async throws(MigrationError) {
+        let pool = Self.pool(adminConnectionString, logger)
+        defer { pool.shutDown() }
+        _ = try await Self.plan(pool, shardCount)
+        try await Self.run("the roles relay_queue and relay_admin", Self.roles, pool, patience, report)
+        for migration in Migration.all {
+            let step = "migration \(migration.version) (\(migration.name))"
+            try await Self.run(step, Self.script(migration), pool, patience, report)
+        }
+        // Shards are made once: their number decides where stored entries are found.
+        let shards = Self.shards(shardCount ?? Self.defaultShardCount)
+        try await Self.run("the table of shards", shards, pool, patience, report)
+        // Another run may have made them at this moment, in another number.
+        _ = try await Self.plan(pool, shardCount)
+    }
+
+    // MARK: - Looking
+
+    private static func pool(_ connectionString: String, _ logger: Logger) -> PostgresPool {
+        var settings = PoolSettings(connectionString: connectionString)
         settings.size = 1
         settings.statementTimeout = .seconds(600)
         settings.acquireTimeout = .seconds(30)
-        let pool = PostgresPool(settings, logger: logger)
-        defer { pool.shutDown() }
-        try await pool.script(Self.roles)
-        for migration in Migration.all { try await pool.script(Self.script(migration)) }
-        // Shards are made once: their number decides where stored entries are found.
-        try await pool.query(
+        settings.applicationName = "relayd migrate"
+        return PostgresPool(settings, logger: logger)
+    }
+
+    private static func plan(_ pool: PostgresPool, _ shardCount: Int?) async throws(MigrationError) -> MigrationPlan {
+        let found: MigrationPlan.Found
+        do {
+            found = try await Self.look(pool)
+        } catch {
+            throw MigrationError("looking at the database", error)
+        }
+        return try MigrationPlan(found, wanted: shardCount)
+    }
+
+    private static func look(_ pool: PostgresPool) async throws(PostgresError) -> MigrationPlan.Found {
+        let row = try await pool.query(
             Statement(
                 """
-                INSERT INTO relay.shard_lease (shard) SELECT generate_series(0, $1 - 1)
-                WHERE NOT EXISTS (SELECT FROM relay.shard_lease) ON CONFLICT DO NOTHING
-                """, Int32(shardCount)))
+                SELECT current_database(), pg_encoding_to_char(encoding),
+                    to_regclass('relay.schema_version') IS NOT NULL, to_regclass('relay.shard_lease') IS NOT NULL
+                FROM pg_database WHERE datname = current_database()
+                """)
+        ).single()
+        let (isMade, hasShards): (Bool, Bool) = (try row.get(2), try row.get(3))
+        let versions = isMade ? try await Self.numbers("SELECT version FROM relay.schema_version", pool) : []
+        let shards = hasShards ? try await Self.numbers("SELECT count(*)::int4 FROM relay.shard_lease", pool) : []
+        return MigrationPlan.Found(
+            database: try row.get(0), encoding: try row.get(1), versions: Set(versions), shards: Int(shards.first ?? 0))
+    }
+
+    private static func numbers(_ sql: String, _ pool: PostgresPool) async throws(PostgresError) -> [Int32] {
+        var numbers: [Int32] = []
+        for row in try await pool.query(Statement(sql)).rows { numbers.append(try row.get(0)) }
+        return numbers
+    }
+
+    // MARK: - Changing
+
+    /// Runs one step. Who waits for a lock stops all who come after it, so it waits briefly, lets them pass, and tries again.
+    static func run(
+        _ step: String, _ sql: String, _ pool: PostgresPool, _ patience: MigrationPatience, _ report: (String) -> Void
+    ) async throws(MigrationError) {
+        let limited = "SET LOCAL lock_timeout = '\(patience.lockMilliseconds)ms';\n\(sql)"
+        for attempt in 1... {
+            do throws(PostgresError) {
+                try await pool.script(limited)
+                return
+            } catch {
+                guard error.sqlState == MigrationError.lockNotAvailable else { throw MigrationError(step, error) }
+                let who = await Self.holders(pool)
+                guard attempt < patience.attempts else { throw MigrationError.locked(step, attempt, who) }
+                report("\(step) waits for a lock, try \(attempt) of \(patience.attempts); locks are held by \(who)")
+            }
+            try? await Task.sleep(for: patience.pause)
+        }
+    }
+
+    /// Who has locks on the queue's tables, or the one that migrations take.
+    private static func holders(_ pool: PostgresPool) async -> String {
+        let row = try? await pool.query(
+            Statement(
+                """
+                SELECT string_agg(format('%s (pid %s, %s, %s, its transaction open for %s s)', usename, pid,
+                    coalesce(nullif(application_name, ''), 'unnamed'), state,
+                    extract(epoch FROM clock_timestamp() - xact_start)::int8), ', ' ORDER BY xact_start)
+                FROM pg_stat_activity a WHERE pid <> pg_backend_pid() AND EXISTS (
+                    SELECT FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
+                    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE l.pid = a.pid AND l.granted AND l.database = a.datid
+                        AND (n.nspname = 'relay' OR l.locktype = 'advisory'))
+                """)
+        ).single()
+        let found = row.flatMap { try? $0.get(0, as: String?.self) }.flatMap(\.self)
+        return found.map { String($0.prefix(600)) } ?? "sessions that this role may not see, or that have ended"
     }
 
     /// Roles belong to the whole server, and another database may be making them at this moment. In a transaction of their own,
@@ -51,6 +150,13 @@ public enum QueueMigrations {
             END LOOP;
         END $roles$
         """
+
+    private static func shards(_ count: Int) -> String {
+        """
+        INSERT INTO relay.shard_lease (shard) SELECT generate_series(0, \(count) - 1)
+        WHERE NOT EXISTS (SELECT FROM relay.shard_lease) ON CONFLICT DO NOTHING
+        """
+    }
 
     /// One transaction: several statements in one simple query are one.
     private static func script(_ migration: Migration) -> String {

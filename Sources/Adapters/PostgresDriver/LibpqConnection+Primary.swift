@@ -12,9 +12,7 @@ extension LibpqConnection {
         for host in first.listedHosts {
             do throws(PostgresError) {
                 let other = try LibpqConnection(settings, overrides: host)
-                if other.prepareSession(settings, overrides: host) == nil, other.refusal(by: settings) == nil {
-                    return other
-                }
+                if other.prepareSession(settings) == nil, other.refusal(by: settings) == nil { return other }
             } catch {
                 // The first refusal tells more than that another host is down.
                 continue

@@ -2,6 +2,8 @@
 struct SessionReport: Hashable, Sendable {
     /// The server's process behind the transaction.
     let backend: String
+    /// The server, by the time of its start.
+    let server: String
     /// Settings in force, by name, as the server writes them.
     let values: [String: String]
 }
@@ -13,21 +15,30 @@ struct SessionReport: Hashable, Sendable {
 /// `options`, and those of a session when it hands out server connections by transaction. So they are set after
 /// connecting, and the server is asked in a second transaction what is in force.
 enum SessionPromises {
-    /// How often two connections are compared to see whether a pooler makes them share one server connection.
-    static let probes = 8
+    /// Says who serves.
+    private static let identity = """
+        SELECT pg_catalog.pg_backend_pid()::pg_catalog.text,
+        pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::pg_catalog.int8::pg_catalog.text
+        """
 
     /// Sets the settings, and tells what they came to.
     static func assignment(_ settings: [String: String]) -> String {
         let columns = settings.sorted { $0.key < $1.key }.map {
             ", pg_catalog.set_config(\(Self.literal($0.key)), \(Self.literal($0.value)), false)"
         }
-        return "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text\(columns.joined())"
+        return "\(Self.identity)\(columns.joined())"
     }
 
     /// Asks what is in force.
     static func question(_ names: [String]) -> String {
         let columns = names.map { ", pg_catalog.current_setting(\(Self.literal($0)))" }
-        return "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text\(columns.joined())"
+        return "\(Self.identity)\(columns.joined())"
+    }
+
+    /// Notifies a channel. The commit waits for no standby: nothing is to be kept.
+    static func notification(_ payload: String, on channel: String) -> String {
+        let columns = ["set_config('synchronous_commit', 'off', true)", "pg_notify('\(channel)', '\(payload)')"]
+        return "\(Self.identity), \(columns.map { "pg_catalog.\($0)" }.joined(separator: ", "))"
     }
 
     /// Why a connection must not be used.
@@ -72,6 +83,16 @@ enum SessionPromises {
         settings such as synchronous_commit do not hold; set pool_mode = session for this database and user, or connect \
         to PostgreSQL itself
         """)
+
+    /// It is not known whether the pooler keeps its server connections for sessions. That may pass.
+    static func undecided(_ cause: PostgresError) -> PostgresError {
+        PostgresError(
+            .cannotConnect,
+            """
+            whether the pooler keeps a server connection for a session could not be found out by a second connection \
+            (\(cause.message)); its pool must have one server connection to spare
+            """)
+    }
 
     private static func literal(_ text: String) -> String { "'\(text.replacing("'", with: "''"))'" }
 }

@@ -10,7 +10,8 @@ struct ConnectionStringTests {
             "relay", "", "dbname=relay", "host = db  dbname='re lay'",
             "host=a,b port=5432,5433 target_session_attrs=read-write",
             "postgresql://relay@db.example.org:5432/relay?sslmode=verify-full",
-            "postgres:///relay?host=/run/postgresql",
+            "postgres:///relay?host=/run/postgresql", "postgresql://db/relay?user=me@example.org",
+            "postgresql://u:%40%2F%3F@db/relay",
             "password='it\\'s = secret' sslmode=require",
         ])
     func good(_ text: String) {
@@ -25,6 +26,9 @@ struct ConnectionStringTests {
             ("host=db password=correct horse=battery", "word 3 of the connection string has a key"),
             ("password='correct horse", "a single quote is not closed"),
             ("host=db =horse", "word 2 of the connection string is no key=value"),
+            ("postgresql://u:correct@horse@db/relay", "has an @ too many for a URI"),
+            ("postgresql://u:12/horse@db/relay", "has an @ too many for a URI"),
+            ("postgresql://u:correct?horse@db/relay", "has an @ too many for a URI"),
             ("postgresql://u:correct@[horse", "is not a URI"),
             ("host=db port=horse", "port: expected 1 to 65535"), ("port=0", "port: expected"),
             ("sslmode=horse", "sslmode: expected one of disable"),

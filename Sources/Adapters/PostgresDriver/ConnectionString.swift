@@ -15,6 +15,8 @@ public enum ConnectionString {
         case openQuote
         /// It begins as a URI, and is none.
         case badURI
+        /// A URI has a `/`, `?` or `@` in its password, so that a part of the password is taken for a host or a database.
+        case unescapedURI
         /// A key has a value that libpq does not take.
         case badValue(keyword: String, expected: String)
         /// Anything else.
@@ -29,6 +31,7 @@ public enum ConnectionString {
                 "\(Self.word(number)) is no key=value; a value with blanks stands in single quotes"
             case .openQuote: "a single quote is not closed"
             case .badURI: "is not a URI such as postgresql://user@host:5432/database?sslmode=require"
+            case .unescapedURI: "has an @ too many for a URI; in a password @ is written %40, / %2F, ? %3F and % %25"
             case .badValue(let keyword, let expected): "\(keyword): expected \(expected)"
             case .unreadable: "libpq cannot read it"
             }
@@ -49,6 +52,7 @@ public enum ConnectionString {
     public static func fault(in text: String) -> Fault? {
         // Any other text is the name of a database.
         guard text.contains("=") || Self.isURI(text) else { return nil }
+        if Self.isURI(text), Self.hasStrayAt(text) { return .unescapedURI }
         guard let values = Self.values(of: text) else { return Self.isURI(text) ? .badURI : Self.fault(inWords: text) }
         return Self.fault(inValues: values)
     }
@@ -61,6 +65,16 @@ public enum ConnectionString {
 
     private static func isURI(_ text: String) -> Bool {
         text.hasPrefix("postgresql://") || text.hasPrefix("postgres://")
+    }
+
+    /// libpq ends the password at the first `@`, and what comes before a `/` or `?` is no password for it. It would name the rest when
+    /// it looks for the host.
+    private static func hasStrayAt(_ text: String) -> Bool {
+        let rest = text[(text.firstRange(of: "://")?.upperBound ?? text.startIndex)...]
+        let authority = rest.prefix { $0 != "/" && $0 != "?" }
+        // A parameter may hold one, as the name of a user does.
+        let behind = rest.dropFirst(authority.count).prefix { $0 != "=" }
+        return authority.count { $0 == "@" } > 1 || behind.contains("@")
     }
 
     /// What libpq reads; `nil` where it refuses. Its message is dropped.

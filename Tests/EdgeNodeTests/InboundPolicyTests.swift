@@ -124,6 +124,16 @@ struct InboundPolicyTests {
         #expect(try !isAsked("bob@else.test"))
     }
 
+    @Test("The DNS says where accepted mail goes unless an address is named, and nothing is asked of other domains")
+    func foundByDNS() {
+        let policy = InboundPolicy(
+            acceptedDomains: [
+                "mx.test": nil, "host.test": .host("inside.test", port: 25), "address.test": .address(.v4(1), port: 25),
+            ], relayNetworks: [], postmaster: nil)
+        #expect(policy.isFoundByDNS("mx.test") && policy.isFoundByDNS("host.test"))
+        #expect(!policy.isFoundByDNS("address.test") && !policy.isFoundByDNS("else.test"))
+    }
+
     @Test("The bare Postmaster goes to the configured mailbox, and is refused where there is none (RFC 5321 §4.5.1)")
     func postmaster() throws {
         let admitted = try self.policy.admit(.postmaster, from: Client.stranger.identity).get()

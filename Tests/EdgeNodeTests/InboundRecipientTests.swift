@@ -74,6 +74,34 @@ struct InboundRecipientTests {
         }
     }
 
+    @Test("A recipient whose mail would come back is refused for now, and its next hop is not asked")
+    func comesBack() async throws {
+        let asked = Mutex<[DomainName]>([])
+        try await InboundClient.with(
+            address: .v4(0x7F00_0001),
+            configure: { environment in
+                environment.policy = Replaceable(self.policy)
+                environment.routeRefusal = { domain in
+                    asked.withLock { $0.append(domain) }
+                    return ReturningDomains.comesBack
+                }
+                environment.verifyRecipient = { _, _ in .accept }
+            }
+        ) { client in
+            try await client.hello()
+            try await client.send("MAIL FROM:<a@alpha.test>\r\n")
+            _ = try await client.codes()
+            for domain in ["asked.test", "bravo.test"] {
+                try await client.send("RCPT TO:<bob@\(domain)>\r\n")
+                #expect(try await client.codesWhenStored() == ["451"])
+            }
+            // Where mail of a domain goes that is not accepted, is not asked here.
+            try await client.send("RCPT TO:<bob@else.test>\r\n")
+            #expect(try await client.codes() == ["250"])
+            #expect(asked.withLock { $0 } == ["asked.test", "bravo.test"])
+        }
+    }
+
     @Test("A client that goes away while its recipient is asked about harms nothing")
     func goneMeanwhile() async throws {
         let oracle = Oracle()

@@ -60,12 +60,16 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("`config check --dns` warns of an accepted domain whose mail would come back, and of no other")
+    @Test(
+        "An accepted domain whose mail would come back: `config check --dns` warns, RCPT is answered 451, and of no other domain"
+    )
     func returningDomains() async throws {
         var options = LabRelayOptions()
-        options.startsRelayd = false
-        options.zones = [LabZone("ours.test", [.mx(LabRelay.nodeName)])]
-        options.settings["accepted-domains"] = "[{domain: bravo.test}, {domain: ours.test}]"
+        let port = Ports.unused()
+        options.smtpPort = port
+        options.zones = [LabZone("ours.test", [.mx(LabRelay.nodeName), .a("inside.ours.test", "127.0.0.1")])]
+        options.settings["accepted-domains"] =
+            "[{domain: bravo.test}, {domain: ours.test}, {domain: named.test, next-hop: \"inside.ours.test:\(port)\"}]"
         try await LabRelay.with([.dane("bravo.test")], options) { lab in
             let arguments = ["config", "check", "--config", lab.folder.url.appending(path: "relayd.yaml").path]
             let with = try await self.relayd(arguments + ["--dns"], in: lab.folder.url)
@@ -73,9 +77,26 @@ struct ConfigurationTests {
             let told =
                 "accepted-domains[1]: ours.test has no next-hop, and its best mail exchanger is this node:"
             #expect(with.output.contains(told), "\(with.output)")
+            #expect(
+                with.output.contains("accepted-domains[2]: inside.ours.test:\(port), the next-hop of named.test, has"))
             #expect(!with.output.contains("accepted-domains[0]"))
             let without = try await self.relayd(arguments, in: lab.folder.url)
             #expect(!without.output.contains("best mail exchanger"))
+
+            try await SMTPDialog.with(port: lab.smtpPort) { smtp in
+                try await smtp.hello()
+                try await smtp.say("MAIL FROM:<alice@alpha.test>")
+                for domain in ["ours.test", "named.test"] {
+                    let refusal = try await smtp.say("RCPT TO:<bob@\(domain)>")
+                    #expect("\(refusal)".hasPrefix("451 4.4.6 "), "\(refusal)")
+                }
+                let reply = try await smtp.say("RCPT TO:<bob@bravo.test>")
+                #expect(reply.code == 250)
+            }
+            let line = await lab.relayd.waitForLogLine {
+                $0.text.contains("ours.test has no next-hop, and its best mail exchanger is this node")
+            }
+            #expect(line != nil)
         }
     }
 

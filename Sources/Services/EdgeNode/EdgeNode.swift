@@ -129,7 +129,7 @@ public struct EdgeNode: Sendable {
         }
         let deliveries = try self.deliveryEnvironment(parts, policy)
         let replaceable = ReplaceableParts(parts.files, policy: policy)
-        let gatekeepers = self.gatekeepers(parts, replaceable, deliveries, writer)
+        let gatekeepers = try self.gatekeepers(parts, replaceable, deliveries, writer)
         return [
             self.telemetryServer(parts.health),
             ConfigurationReload(
@@ -151,9 +151,12 @@ public struct EdgeNode: Sendable {
 
     private func gatekeepers(
         _ parts: Parts, _ replaceable: ReplaceableParts, _ deliveries: DeliveryEnvironment, _ writer: QueueWriter
-    ) -> Gatekeepers {
-        Gatekeepers(
-            configuration: self.configuration, users: replaceable.users, deliveries: deliveries,
+    ) throws -> Gatekeepers {
+        let returning = ReturningDomains(
+            self.configuration, resolver: parts.files.resolver, interfaces: try LocalAddresses.ofInterfaces(),
+            logger: self.logger)
+        return Gatekeepers(
+            configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
     }
 

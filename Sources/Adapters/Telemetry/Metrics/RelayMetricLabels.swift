@@ -79,6 +79,7 @@ public enum RejectReason: String, MetricLabel {
     case queue
     case storage
     case malformedMessage = "malformed_message"
+    case routingLoop = "routing_loop"
     case other
 }
 

@@ -148,6 +148,10 @@ extension EdgeNode {
     ) async throws -> [ConfigurationProblem] {
         let files = try await ConfiguredFiles(loaded, relayd: relayd)
         guard withDNS else { return files.warnings }
-        return files.warnings + (await ReturningDomains(loaded, resolver: files.resolver).warnings())
+        // Interfaces that cannot be told leave nothing to compare with.
+        let returning = ReturningDomains(
+            loaded.configuration, resolver: files.resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
+            logger: Logger(label: "relayd") { _ in SwiftLogNoOpLogHandler() })
+        return files.warnings + (await returning.warnings(loaded))
     }
 }

@@ -268,7 +268,7 @@ public struct EdgeNodeError: Error, CustomStringConvertible {
 
 extension ConfiguredNextHop {
     /// As route planning takes it; `nil` is by MX.
-    fileprivate var routed: NextHop? {
+    var routed: NextHop? {
         switch self {
         case .mx: nil
         case .host(let name, let port): .host(name, port: port)

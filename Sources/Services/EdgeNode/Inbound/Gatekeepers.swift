@@ -9,13 +9,15 @@ struct Gatekeepers {
     private let authenticator: Authenticator?
     /// `nil` when no domain's recipients are verified by call-ahead.
     private let callAhead: CallAheadService?
+    private let returning: ReturningDomains
     private let monitor: StoreMonitor?
     private let storage: StorageMonitor
     private let copyBudget: CopyBudget
     private let stagingBudget: StagingBudget
 
     init(
-        configuration: RelaydConfiguration, users: Replaceable<UserCredentials>?, deliveries: DeliveryEnvironment,
+        configuration: RelaydConfiguration, users: Replaceable<UserCredentials>?, returning: ReturningDomains,
+        deliveries: DeliveryEnvironment,
         eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
     ) {
         let (metrics, logger) = (deliveries.metrics, deliveries.logger)
@@ -26,6 +28,7 @@ struct Gatekeepers {
         self.callAhead =
             isAsked
             ? CallAheadService(configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops) : nil
+        self.returning = returning
         self.monitor = deliveries.monitor
         self.copyBudget = configuration.copyBudget
         self.stagingBudget = configuration.stagingBudget
@@ -45,6 +48,7 @@ struct Gatekeepers {
         var environment = environment
         if let authenticator { environment.authenticator = { await authenticator.judge($0, from: $1) } }
         if let callAhead { environment.verifyRecipient = { await callAhead.decide($0, of: $1) } }
+        environment.routeRefusal = { [returning = self.returning] in await returning.refusal(of: $0) }
         let (monitor, storage) = (self.monitor, self.storage)
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget

@@ -10,7 +10,7 @@ extension InboundConnection {
     }
 
     /// Decides about one recipient: whether the client may send there, whether there is room, and whether the recipient
-    /// exists. Only the last may take time; the client's deadline rests meanwhile.
+    /// exists. Only what the DNS or the next hop says may take time; the client's deadline rests meanwhile.
     func decide(_ path: ForwardPath, _ envelope: Envelope, _ context: ChannelHandlerContext) -> SMTPServerAction {
         self.recipientInQuestion = path
         switch self.environment.policy.current.admit(path, from: self.identity) {
@@ -20,13 +20,27 @@ extension InboundConnection {
             if let refusal = self.roomRefusal(recipient, envelope) {
                 return self.session.recipientDecided(.refuse(refusal))
             }
-            guard recipient.isToBeAsked, let verify = self.environment.verifyRecipient,
-                let mailbox = recipient.path.mailbox
-            else { return self.session.recipientDecided(.accept) }
-            self.ask(
-                context, refused: .refuse(CallAheadService.notNow), { await verify(mailbox, recipient.domain) },
-                then: { $0.session.recipientDecided($1) })
+            guard let question = self.question(about: recipient) else {
+                return self.session.recipientDecided(.accept)
+            }
+            let refused = recipient.isToBeAsked ? SMTPRecipientDecision.refuse(CallAheadService.notNow) : .accept
+            self.ask(context, refused: refused, question, then: { $0.session.recipientDecided($1) })
             return .waitForOwner
+        }
+    }
+
+    /// What takes time to find out: whether the recipient's mail would come back to this node, and then whether its next hop
+    /// would take it. `nil` where neither is asked.
+    private func question(
+        about recipient: AdmittedRecipient
+    ) -> (@Sendable () async -> SMTPRecipientDecision)? {
+        let isFoundByDNS = self.environment.policy.current.isFoundByDNS(recipient.domain)
+        let routeRefusal = isFoundByDNS ? self.environment.routeRefusal : nil
+        let verify = recipient.isToBeAsked ? self.environment.verifyRecipient : nil
+        guard routeRefusal != nil || verify != nil, let mailbox = recipient.path.mailbox else { return nil }
+        return {
+            if let refusal = await routeRefusal?(recipient.domain) { return .refuse(refusal) }
+            return await verify?(mailbox, recipient.domain) ?? .accept
         }
     }
 

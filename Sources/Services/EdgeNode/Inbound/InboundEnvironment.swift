@@ -23,6 +23,8 @@ struct InboundEnvironment: Sendable {
 
     /// Asks the next hop of an accepted domain about a recipient.
     var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
+    /// Says why recipients of an accepted domain are refused now, whose mail goes where the DNS says.
+    var routeRefusal: (@Sendable (DomainName) async -> SMTPReply?)?
     /// The refusal of a message with such an envelope while the queue has no room for it, or is not well.
     var storageRefusal: @Sendable (Envelope) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited

@@ -46,6 +46,12 @@ struct InboundPolicy: Sendable {
         }
     }
 
+    /// Whether the DNS says where the mail of an accepted domain goes, which may be back to this node.
+    func isFoundByDNS(_ domain: DomainName) -> Bool {
+        guard let configured = self.acceptedDomains[domain] else { return false }
+        return configured?.address == nil
+    }
+
     /// The next hop of mail for `domain`; by its MX records unless the operator says otherwise.
     func nextHop(for domain: DomainName, port: UInt16) -> NextHop {
         if let address = domain.literalAddress { return .literal(address, port: port) }

@@ -27,6 +27,7 @@ extension RejectReason {
         case (452, 5, 3): self = .recipients
         case (452, 3, 1): self = .storage
         case (_, 1, 1): self = .unknownRecipient
+        case (_, 4, 6): self = .routingLoop
         case (451, _, _), (452, _, _): self = .queue
         case (554, 6, 0): self = .badLineEnding
         case (421, 7, 0): self = .errors

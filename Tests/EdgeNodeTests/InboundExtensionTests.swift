@@ -233,6 +233,66 @@ struct InboundExtensionTests {
         }
     }
 
+    /// Sends one message and gives what is stored, as alice where `isSubmitted`.
+    private func submit(
+        _ content: String, isSubmitted: Bool = true, _ rules: SubmissionRules
+    ) async throws -> (text: String, message: AcceptedMessage) {
+        var stored: (String, AcceptedMessage)?
+        try await InboundClient.with(
+            isSecured: true,
+            configure: {
+                $0.submission = rules
+                $0.authenticator = { _, _ in .accepted(identity: "alice") }
+            }
+        ) { client in
+            try await client.hello()
+            if isSubmitted {
+                try await client.send(Self.plain)
+                #expect(try await client.codesWhenStored() == ["235"])
+            }
+            try await client.send(Self.envelope + "DATA\r\n")
+            _ = try await client.codes()
+            try await client.send(content + ".\r\n")
+            #expect(try await client.codesWhenStored() == ["250"])
+            let message = try self.stored(client)
+            stored = (try self.text(message), message)
+        }
+        return try #require(stored)
+    }
+
+    @Test(
+        "A submitted message gets the Date and Message-ID that it lacks, and no other does; each field once",
+        arguments: [
+            ("Subject: x\r\n\r\nDate: body\r\n", true, true), ("date: now\r\n\r\nx\r\n", false, true),
+            ("MESSAGE-ID: <1@a.test>\r\n\r\nx\r\n", true, false), ("Date: x\r\nMessage-ID:\r\n\r\nx\r\n", false, false),
+            ("\r\nbody only\r\n", true, true), ("Subject: no body\r\n", true, true),
+        ])
+    func missingFields(_ content: String, addsDate: Bool, addsMessageID: Bool) async throws {
+        let rules = SubmissionRules(addsMissingFields: true)
+        let (text, message) = try await self.submit(content, rules)
+        let identifier = "<\(message.id)@relay.test>"
+        let added =
+            (addsDate ? "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n" : "")
+            + (addsMessageID ? "Message-ID: \(identifier)\r\n" : "")
+        #expect(text.hasSuffix("\r\n\tTue, 14 Nov 2023 22:13:20 +0000\r\n\(added)\(content)"))
+        #expect(addsMessageID == (message.reception.messageIDField == identifier))
+        #expect(try await self.submit(content, isSubmitted: false, rules).text.hasSuffix("+0000\r\n\(content)"))
+        #expect(try await self.submit(content, SubmissionRules()).text.hasSuffix("+0000\r\n\(content)"))
+    }
+
+    @Test(
+        "Where submitting clients are hidden, the trace field names neither host nor address; the trace in the queue does"
+    )
+    func hiddenClient() async throws {
+        let rules = SubmissionRules(hidesClients: true)
+        let (text, message) = try await self.submit("Subject: x\r\n\r\nx\r\n", rules)
+        #expect(text.hasPrefix("Received: from relay.test\r\n\t"))
+        #expect(!text.contains("client.test") && !text.contains("192.0.2.1"))
+        #expect(message.reception.client == "192.0.2.1" && message.reception.hello == "client.test")
+        let stranger = try await self.submit("Subject: x\r\n\r\nx\r\n", isSubmitted: false, rules).text
+        #expect(stranger.hasPrefix("Received: from client.test ([192.0.2.1])\r\n\t"))
+    }
+
     @Test("What is pipelined behind AUTH waits for the judgement; nothing is read and no deadline runs meanwhile")
     func waitsForJudgement() async throws {
         let (gate, opener) = AsyncStream<Void>.makeStream()

@@ -12,6 +12,7 @@ struct LimitsPageTests {
         "smtp.listeners", "smtp.proxy-networks", "delivery.hostname", "delivery.source-addresses",
         "delivery.address-preference", "delivery.own-addresses", "delivery.allow-loopback", "delivery.port",
         "delivery.sites", "delivery.chunking", "delivery.eight-bit-conversion", "delivery.insecure-mx",
+        "smtp.add-missing-fields", "smtp.hide-authenticated-clients",
     ]
 
     private func text(of page: String) throws -> String {

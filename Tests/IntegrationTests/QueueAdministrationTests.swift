@@ -83,6 +83,7 @@ struct QueueAdministrationTests {
         #expect(report.contains("Action: failed\r\nStatus: 5.7.0\r\n"))
         #expect(
             report.replacing("\r\n ", with: " ").contains("failed-by-operator") && report.contains("account closed"))
+        #expect(report.contains("An operator of this mail system") && !report.contains("The other side refused"))
         let event = try #require(try await lab.trace(of: id).first(.fail))
         #expect(event.reason == "failed-by-operator" && event.attempt == 2)
         try await lab.expectLogged(event)

@@ -7,6 +7,7 @@ struct DeliveryStatusNotificationTests {
     private func report(
         _ action: DeliveryStatusNotification.Action = .failed, to path: String = "<a@sender.test>",
         on address: String = "b@dest.test", code: EnhancedStatusCode.Class = .permanentFailure,
+        subject: UInt16 = 7, detail: UInt16 = 323,
         saying diagnostic: DeliveryStatusNotification.Diagnostic = .finding("tlsa-invalid: No match."),
         of content: ReturnedContent = .header(Array("Subject: x\r\n\r\n".utf8)),
         _ change: (inout DeliveryStatusNotification.Recipient, inout DeliveryStatusNotification.Original) -> Void = {
@@ -15,7 +16,7 @@ struct DeliveryStatusNotificationTests {
     ) throws -> DeliveryStatusNotification? {
         var original = DeliveryStatusNotification.Original(arrival: Timestamp(seconds: 0), content: content)
         var recipient = DeliveryStatusNotification.Recipient(
-            finalRecipient: try #require(Mailbox(address)), status: EnhancedStatusCode(code, 7, 323),
+            finalRecipient: try #require(Mailbox(address)), status: EnhancedStatusCode(code, subject, detail),
             diagnostic: diagnostic)
         recipient.remoteMTA = Mailbox.Domain("mx.dest.test")
         change(&recipient, &original)
@@ -66,6 +67,22 @@ struct DeliveryStatusNotificationTests {
             #expect(fields.hasPrefix("X-Long-0: ") && fields.contains("\r\n more\r\n") && !fields.contains("To: "))
             #expect(fields.contains(telling.dropLast(2)))
         }
+    }
+
+    @Test("What nobody else said is not told as the other side's refusal")
+    func ownVerdicts() throws {
+        func prose(_ subject: UInt16, _ diagnostic: DeliveryStatusNotification.Diagnostic) throws -> String {
+            let report = try #require(try self.report(subject: subject, detail: 0, saying: diagnostic))
+            return String(decoding: report.bytes(boundary: "b0"), as: UTF8.self)
+        }
+        let refused = "The other side refused the message by its rules."
+        let ours = "An operator of this mail system gave the message up."
+        let found = try prose(7, .finding("failed-by-operator: account closed"))
+        #expect(found.contains(ours) && !found.contains(refused))
+        let said = try prose(7, .reply("550 5.7.0 no"))
+        #expect(said.contains(refused) && !said.contains(ours))
+        #expect(
+            try prose(4, .finding("local-network: no route")).contains("This mail system could not open a connection"))
     }
 
     @Test("Recipients that are not listed are counted, for people and for programs (field A3)")

@@ -47,6 +47,15 @@ struct SMTPReplyDecoderTests {
         #expect(lines.lines.count == 128)
     }
 
+    @Test("A byte that is no UTF-8 is told as that byte, and text beside it as it is")
+    func otherText() {
+        let line = Array("550 5.1.1 Stra".utf8) + [0xdf] + Array("e \u{e4} \u{EF80}".utf8) + [0xe4, 0x0d, 0x0a]
+        var decoder = SMTPReplyDecoder()
+        guard case (_, .reply(let reply)) = decoder.decode(line.span) else { return #expect(Bool(false)) }
+        #expect(reply.description == #"550 5.1.1 Stra\xDFe \xC3\xA4 \xEE\xBE\x80\xE4"#)
+        #expect(String(decoding: reply.asReply.serialised, as: UTF8.self) == reply.description + "\r\n")
+    }
+
     @Test("Lines that are not kept are checked all the same (field A2)", arguments: Feeding.allCases)
     func droppedLinesAreChecked(_ feeding: Feeding) {
         let long = self.reply(250, lines: 20).replacing("250 ", with: "250-")

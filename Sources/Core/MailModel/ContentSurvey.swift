@@ -7,17 +7,35 @@ public struct ContentSurvey: Hashable, Sendable {
     /// There is one in the header section, which only a host with SMTPUTF8 has promised to take (RFC 6532).
     public private(set) var hasInternationalHeader = false
     private var messageIDReader = MessageIDFieldReader()
+    private var dateFields: HeaderFieldCounter?
+
+    /// There was a Message-ID field, if only an empty one.
+    public var hasMessageID: Bool { self.messageIDReader.isFound }
 
     /// The body of the Message-ID field, if there is one, made harmless.
     public var messageID: String? { self.messageIDReader.value }
 
+    /// The whole header section has passed.
+    public var isHeaderOver: Bool { !self.receivedFields.isInHeader }
+
+    /// There was no Date field so far; `false` where nobody asked.
+    public var lacksDate: Bool { self.dateFields?.count == 0 }
+
     /// Nothing has passed yet.
-    public init(receivedFieldLimit: Int) { self.receivedFields = ReceivedFieldCounter(limit: receivedFieldLimit) }
+    ///
+    /// - Parameter looksForDate: whether it is to be known if there is a Date field.
+    public init(receivedFieldLimit: Int, looksForDate: Bool = false) {
+        self.receivedFields = ReceivedFieldCounter(limit: receivedFieldLimit)
+        self.dateFields = looksForDate ? HeaderFieldCounter("date") : nil
+    }
 
     /// Takes the next piece of content.
     public mutating func consume(_ content: [UInt8]) {
         let headerBytes = self.receivedFields.consume(content)
-        if headerBytes > 0 { self.messageIDReader.consume(content[..<headerBytes]) }
+        if headerBytes > 0 {
+            self.messageIDReader.consume(content[..<headerBytes])
+            self.dateFields?.consume(content[..<headerBytes])
+        }
         content.withUnsafeBufferPointer { bytes in
             if headerBytes > 0, !self.hasInternationalHeader {
                 self.hasInternationalHeader =

@@ -49,7 +49,7 @@ extension DeliveryStatusNotification {
     private func sentences(on recipient: Recipient) -> [String] {
         var sentences: [String] = []
         if self.action != .relayed {
-            if let meaning = recipient.status.meaning { sentences.append(meaning) }
+            if let meaning = recipient.meaning { sentences.append(meaning) }
             if let end = recipient.willRetryUntil { sentences.append("It will be tried until \(end.headerDate).") }
             if recipient.isExpired { sentences.append("It was tried until it expired; this is why it failed last.") }
         }
@@ -67,6 +67,15 @@ extension DeliveryStatusNotification.Recipient {
     fileprivate var quotation: String {
         let host = self.remoteMTA.map { ", host \($0)" } ?? ""
         return "Code \(self.status)\(host): \(self.safeDiagnostic)"
+    }
+
+    /// What happened, to somebody who sent a message. Where nobody said anything, it was not the other side that refused.
+    fileprivate var meaning: String? {
+        switch (self.diagnostic, self.status.subject, self.status.detail) {
+        case (.finding, 4, 0): "This mail system could not open a connection to the other side."
+        case (.finding, 7, 0): "An operator of this mail system gave the message up."
+        default: self.status.meaning
+        }
     }
 }
 

@@ -19,6 +19,8 @@ public struct MessageIDFieldReader: Hashable, Sendable {
     /// The most bytes that are kept of a field's body; the rest of a longer one is left out.
     public static let maximumLength = 250
 
+    /// The field was there, if only an empty one.
+    public private(set) var isFound = false
     private var position = Position.name(0)
     private var isAtLineStart = true
     private var bytes: [UInt8] = []
@@ -58,7 +60,7 @@ public struct MessageIDFieldReader: Hashable, Sendable {
             let lower = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte
             guard lower == Self.name[length] else { return self.passOver() }
             self.position = length + 1 == Self.name.count ? .afterName : .name(length + 1)
-        case (.afterName, UInt8(ascii: ":")): self.position = .value
+        case (.afterName, UInt8(ascii: ":")): (self.position, self.isFound) = (.value, true)
         // Blanks before the colon are obsolete (RFC 5322 §4.5) and make no difference.
         case (.afterName, _) where isBlank: break
         case (.afterName, _), (.elsewhere, _): return self.passOver()

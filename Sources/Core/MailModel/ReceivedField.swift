@@ -4,8 +4,8 @@ public struct ReceivedField: Hashable, Sendable {
     public let hello: Envelope.Hello
     /// How the message came.
     public let transmission: TransmissionProtocol
-    /// The client's address.
-    public let clientAddress: IPAddress
+    /// The client's address; `nil` where the field is to tell neither that nor its name.
+    public let clientAddress: IPAddress?
     /// The name of this host.
     public let by: DomainName
     /// The TLS session, if there was one.
@@ -17,7 +17,7 @@ public struct ReceivedField: Hashable, Sendable {
 
     /// A trace field.
     public init(
-        hello: Envelope.Hello, transmission: TransmissionProtocol, clientAddress: IPAddress, by: DomainName,
+        hello: Envelope.Hello, transmission: TransmissionProtocol, clientAddress: IPAddress?, by: DomainName,
         tls: TLSInfo?,
         id: MessageID, at: Timestamp
     ) {
@@ -32,17 +32,19 @@ public struct ReceivedField: Hashable, Sendable {
 
     /// The whole field, folded, with its CRLF.
     public var bytes: [UInt8] {
-        var lines = ["Received: from \(self.fromDomain) (\(Mailbox.Domain.literal(self.clientAddress)))"]
+        var lines = ["Received: from \(self.from)"]
         if let tls { lines.append("(using \(Self.comment(tls.version)) with cipher \(Self.comment(tls.cipher)))") }
         // The recipient is left out (no FOR clause): a message may have several, and must not reveal one to another.
         lines += ["by \(self.by) with \(self.transmission) id \(self.id);", self.at.headerDate]
         return Array((lines.joined(separator: "\r\n\t") + "\r\n").utf8)
     }
 
-    /// The EHLO name where it is a name or literal; else the address, because the field's grammar takes nothing else.
-    private var fromDomain: String {
-        if let name = DomainName(self.hello.name) { return name.text }
-        return "\(Mailbox.Domain.literal(self.clientAddress))"
+    /// The EHLO name where it is a name, else the address, because the field's grammar takes nothing else; and the address. This
+    /// host's name where the client is not told.
+    private var from: String {
+        guard let clientAddress else { return self.by.text }
+        let literal = "\(Mailbox.Domain.literal(clientAddress))"
+        return "\(DomainName(self.hello.name)?.text ?? literal) (\(literal))"
     }
 
     /// Text made fit for a comment: no parentheses, no backslashes, no control bytes, at most 64 bytes.

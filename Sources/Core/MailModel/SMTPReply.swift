@@ -71,7 +71,7 @@ extension SMTPReply: CustomStringConvertible {
     /// The reply on one printable line, for logs, traces and reports.
     public var description: String {
         let status = self.enhancedStatus.map { "\($0)" }
-        let told = self.lines.joined(separator: " ").utf8.prefix(Self.maximumDescription)
+        let told = SafeText.bytes(of: self.lines.joined(separator: " ")).prefix(Self.maximumDescription)
         let text = self.lines.isEmpty ? nil : SafeText.escape(bytes: told)
         return ([String(self.code), status, text] as [String?]).compactMap { $0 }.joined(separator: " ")
     }

@@ -1,7 +1,38 @@
 /// Text from a peer made harmless for reports, replies and header fields.
 public enum SafeText {
     /// Printable ASCII stays; every other byte, and the backslash, becomes `\xNN`; tabs become spaces.
-    public static func escape(_ text: some StringProtocol) -> String { self.escape(bytes: text.utf8) }
+    public static func escape(_ text: some StringProtocol) -> String { self.escape(bytes: self.bytes(of: text)) }
+
+    /// Text of a peer that keeps every byte: one that is no UTF-8 becomes a character of its own, U+EF80 to U+EFFF, from which
+    /// `bytes(of:)` and `escape` have it back. Where these characters came themselves, their bytes are kept likewise.
+    public static func text(keeping bytes: some Collection<UInt8>) -> String {
+        if let text = String(validating: bytes, as: UTF8.self), !text.unicodeScalars.contains(where: \.isKeptByte) {
+            return text
+        }
+        var text = String.UnicodeScalarView()
+        var decoder = UTF8()
+        var rest = Array(bytes)[...]
+        while let first = rest.first {
+            var iterator = rest.makeIterator()
+            if case .scalarValue(let scalar) = decoder.decode(&iterator), !scalar.isKeptByte {
+                text.append(scalar)
+                rest = rest.dropFirst(UTF8.width(scalar))
+            } else if let kept = Unicode.Scalar(0xef00 + UInt32(first)) {
+                text.append(kept)
+                rest = rest.dropFirst()
+            }
+            decoder = UTF8()
+        }
+        return String(text)
+    }
+
+    /// The bytes of text that may be of `text(keeping:)`.
+    public static func bytes(of text: some StringProtocol) -> [UInt8] {
+        guard text.unicodeScalars.contains(where: \.isKeptByte) else { return Array(text.utf8) }
+        return text.unicodeScalars.flatMap { scalar in
+            scalar.isKeptByte ? [UInt8(truncatingIfNeeded: scalar.value)] : Array(String(scalar).utf8)
+        }
+    }
 
     /// Makes raw bytes printable in the same manner.
     public static func escape(bytes: some Sequence<UInt8>) -> String {
@@ -55,4 +86,9 @@ public enum SafeText {
         lines.append(String(decoding: rest, as: UTF8.self))
         return lines
     }
+}
+
+extension Unicode.Scalar {
+    /// It stands for a byte of a peer's that is no text.
+    fileprivate var isKeptByte: Bool { (0xef80...0xefff).contains(self.value) }
 }

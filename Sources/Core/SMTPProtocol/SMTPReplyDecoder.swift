@@ -115,13 +115,13 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
 
     /// Keeps one line's text, and its enhanced status code apart where it agrees with the reply's code (RFC 2034 §4).
     private mutating func take(_ bytes: ArraySlice<UInt8>, code: UInt16, keeping kept: Int) {
-        var text = String(decoding: bytes, as: UTF8.self)
+        var text = SafeText.text(keeping: bytes)
         let word = text.prefix { $0 != " " }
         if let status = EnhancedStatusCode(word), UInt16(status.class.rawValue) == code / 100 {
             self.status = self.status ?? status
             text = String(text.dropFirst(word.count + 1))
         }
-        // Bytes that are no UTF-8 become three each.
+        // Bytes that are no UTF-8 take up three each.
         while self.textLength + text.utf8.count > kept, !text.isEmpty { text.unicodeScalars.removeLast() }
         self.lines.append(text)
         // An empty line takes room too.

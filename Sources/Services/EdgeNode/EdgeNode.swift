@@ -189,7 +189,8 @@ public struct EdgeNode: Sendable {
                         session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
                         policy: replaceable.policy, certificates: replaceable.certificates,
-                        intake: intake, metrics: self.metrics, now: { .systemNow })),
+                        intake: intake, metrics: self.metrics, now: { .systemNow },
+                        submission: self.configuration.submissionRules)),
                 limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
                 logger: self.logger)
         }

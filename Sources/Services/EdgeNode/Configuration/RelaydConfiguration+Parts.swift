@@ -136,6 +136,11 @@ extension RelaydConfiguration {
         return limit.bytes > 0 ? min(limit.bytes, quarter) : quarter
     }
 
+    var submissionRules: SubmissionRules {
+        SubmissionRules(
+            addsMissingFields: self.smtp.addMissingFields, hidesClients: self.smtp.hideAuthenticatedClients)
+    }
+
     var deliverySettings: DeliveryEnvironment.Settings {
         DeliveryEnvironment.Settings(
             node: self.node.name, port: self.delivery.port,

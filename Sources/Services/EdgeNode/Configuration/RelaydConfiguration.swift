@@ -42,6 +42,8 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var maxRecipients = 1000
         public var maxMessagesPerConnection = 1000
         public var maxReceivedFields = 100
+        public var addMissingFields = false
+        public var hideAuthenticatedClients = false
         public var maxCommandLine = ByteCount(2048)
         public var maxTextLine = ByteCount(65_536)
         public var maxErrors = 20

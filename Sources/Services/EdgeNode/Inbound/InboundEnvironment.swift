@@ -21,6 +21,9 @@ struct InboundEnvironment: Sendable {
     /// Says what credentials of a client at this address are worth; without it AUTH is not offered.
     var authenticator: (@Sendable (SASLCredentials, IPAddress) async -> SASLDecision)?
 
+    /// What is done to messages of clients that have proved by AUTH who they are.
+    var submission = SubmissionRules()
+
     /// Asks the next hop of an accepted domain about a recipient.
     var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
     /// Says why recipients of an accepted domain are refused now, whose mail goes where the DNS says.
@@ -46,6 +49,14 @@ struct InboundEnvironment: Sendable {
         configuration.offersAuthentication = self.authenticator != nil
         return configuration
     }
+}
+
+/// What is done to messages of clients that have proved by AUTH who they are (RFC 6409 §8).
+struct SubmissionRules: Hashable, Sendable {
+    /// A message without Date or Message-ID gets them, if its header section is not larger than `QueueLimits.inlineBody`.
+    var addsMissingFields = false
+    /// The trace field does not tell the client's address and name.
+    var hidesClients = false
 }
 
 /// Stores what clients send, and says what they are to be told.

@@ -26,12 +26,21 @@ final class IncomingMessage {
     private var share: StagingShare
     /// SMTPUTF8 was declared.
     private let isInternational: Bool
+    /// Where in the buffer fields go that the client should have sent; nothing once they have gone there, or where none are to.
+    private var addition: Int?
+    /// The Message-ID field that was put there.
+    private var addedMessageID: String?
+    private let arrival: Timestamp
+    private let by: DomainName
 
     init(
         envelope: Envelope, recipients: [AdmittedRecipient], from identity: ClientIdentity, by rule: AdmissionRule,
         tls: TLSInfo?, environment: InboundEnvironment
     ) {
         let client = identity.address
+        let isSubmitted = identity.user != nil
+        let isHidden = isSubmitted && environment.submission.hidesClients
+        let addsFields = isSubmitted && environment.submission.addsMissingFields
         let now = environment.now()
         let id = MessageID(at: now, random: .random(in: .min ... .max))
         let received = ReceivedField(
@@ -39,7 +48,7 @@ final class IncomingMessage {
             transmission: TransmissionProtocol(
                 isExtended: envelope.hello.isExtended, isInternational: envelope.isInternational,
                 isSecured: tls != nil, isAuthenticated: identity.user != nil),
-            clientAddress: client, by: environment.session.hostName, tls: tls, id: id, at: now)
+            clientAddress: isHidden ? nil : client, by: environment.session.hostName, tls: tls, id: id, at: now)
         var attributes = MessageAttributes()
         attributes.dsnReturn = envelope.returnContent?.rawValue
         attributes.envelopeID = envelope.envelopeID
@@ -57,7 +66,11 @@ final class IncomingMessage {
         self.share = environment.stagingBudget.share(of: client, copies: copies, isRestricted: isRestricted)
         self.intake = environment.intake
         self.buffer = received.bytes
-        self.survey = ContentSurvey(receivedFieldLimit: environment.session.limits.receivedFields)
+        self.survey = ContentSurvey(
+            receivedFieldLimit: environment.session.limits.receivedFields, looksForDate: addsFields)
+        self.addition = addsFields ? received.bytes.count : nil
+        self.arrival = now
+        self.by = environment.session.hostName
         self.draft = AcceptedMessage(
             id: id, sender: envelope.reversePath.storedText, attributes: attributes,
             entries: entries, body: .inline([]), reception: Reception(of: identity, attributes.clientName, by: rule),
@@ -75,7 +88,22 @@ final class IncomingMessage {
         self.size += content.count
         self.buffer.append(contentsOf: content)
         content.removeAll(keepingCapacity: true)
+        if self.survey.isHeaderOver { self.addMissingFields() }
         return self.buffer.count > QueueLimits.inlineBody
+    }
+
+    /// Puts Date and Message-ID between our trace field and the client's header section, if that has neither (RFC 6409 §8.1, §8.2).
+    private func addMissingFields() {
+        guard let place = self.addition.take() else { return }
+        var fields = ""
+        if self.survey.lacksDate { fields += "Date: \(self.arrival.headerDate)\r\n" }
+        if !self.survey.hasMessageID {
+            let identifier = "<\(self.draft.id)@\(self.by)>"
+            fields += "Message-ID: \(identifier)\r\n"
+            self.addedMessageID = identifier
+        }
+        self.buffer.insert(contentsOf: fields.utf8, at: place)
+        self.size += fields.utf8.count
     }
 
     /// Stages one chunk; `then` is called on the event loop, with a reply if the message must be refused.
@@ -86,6 +114,8 @@ final class IncomingMessage {
             self.discardStaged()
             return then(refusal)
         }
+        // What has gone has gone without them.
+        self.addition = nil
         let stager = self.stager ?? BodyStager(self.intake.bodyWriter(self.draft))
         self.stager = stager
         let chunk = self.takeChunk()
@@ -115,6 +145,8 @@ final class IncomingMessage {
         }
         guard !self.survey.receivedFields.isLoop else { return then(MessageIntake.routingLoop) }
         if let refusal = self.sizeRefusal { return then(refusal) }
+        // One without an empty line is all header section.
+        self.addMissingFields()
         let rest = self.takeBuffer()
         guard !self.draft.entries.isEmpty else { return then(MessageIntake.noRecipients) }
         if self.stager != nil || rest.count > QueueLimits.inlineBody {
@@ -175,7 +207,7 @@ final class IncomingMessage {
         var message = self.draft
         message.attributes.isEightBit = self.survey.isEightBit
         message.attributes.isSMTPUTF8 = self.isInternational && self.survey.hasInternationalHeader
-        message.reception.messageIDField = self.survey.messageID
+        message.reception.messageIDField = self.survey.messageID ?? self.addedMessageID
         return message
     }
 

@@ -63,7 +63,9 @@ final class NetworkMonitor: Service {
     func judge(_ error: any Error, to address: IPAddress, by way: NetworkWay) -> HostFailure {
         guard let error = error as? IOError else {
             guard case .connectTimeout(let limit)? = error as? ChannelError else {
-                return HostFailure(.connectionRefused, "\(error)")
+                // Words of a library are for nobody who reads a report.
+                self.logger.error("a connection failed in an unknown way", metadata: ["error": "\(error)"])
+                return HostFailure(.connectionRefused, "the connection could not be opened")
             }
             return HostFailure(.connectionTimeout, "no connection within \(limit.nanoseconds / 1_000_000_000) s")
         }

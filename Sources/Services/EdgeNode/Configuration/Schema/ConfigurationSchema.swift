@@ -32,6 +32,14 @@ enum ConfigurationSchema {
             "smtp.max-received-fields", \.smtp.maxReceivedFields, .integer(1...1000),
             "Received fields of a message; one with more is in a loop and answered 554 5.4.6."),
         Key(
+            "smtp.add-missing-fields", \.smtp.addMissingFields, .flag(),
+            "Whether a message of a client that has proved by AUTH who it is gets Date and Message-ID fields where it has none."
+        ),
+        Key(
+            "smtp.hide-authenticated-clients", \.smtp.hideAuthenticatedClients, .flag(),
+            "Whether the Received field of such a message leaves out the client's name and address; log and trace have them."
+        ),
+        Key(
             "smtp.max-command-line", \.smtp.maxCommandLine, .size(ByteCount(512)...ByteCount(65_536)),
             "Longest command line, CRLF included; longer ones are answered 500."),
         Key(

@@ -106,7 +106,9 @@ let package = Package(
         core("DeliveryQueue", ["MailModel"]),
 
         // Adapters
-        adapter("TLSEngine", ["COpenSSL", "DANE", "MailModel", "OperatingSystem", nioCore]),
+        adapter(
+            "TLSEngine",
+            ["COpenSSL", "DANE", "MailModel", "OperatingSystem", "TransportSecurity", nioCore]),
         adapter("SecureResolver", ["CSeccomp", "CUnbound", "DANE", "MailModel", logging]),
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
@@ -177,7 +179,9 @@ let package = Package(
         tests("DANE", ["DANE", "MailModel"]),
         tests("TransportSecurity", ["DANE", "MailModel", "TransportSecurity"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
-        tests("TLSEngine", ["DANE", "Lab", "MailModel", "TLSEngine", nioCore, nioPosix, nioEmbedded]),
+        tests(
+            "TLSEngine",
+            ["DANE", "Lab", "MailModel", "TLSEngine", "TransportSecurity", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests("SecureResolver", ["DANE", "Lab", "MailModel", "OperatingSystem", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),

@@ -95,6 +95,7 @@ struct DeliveryFixture {
         table.replace(self.leases)
         self.environment = DeliveryEnvironment(
             settings: configuration.deliverySettings, policy: try configuration.inboundPolicy([:]),
+            rules: configuration.destinationRules,
             routes: RouteFinder(
                 resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
             tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),

@@ -13,6 +13,7 @@ struct LimitsPageTests {
         "delivery.address-preference", "delivery.own-addresses", "delivery.allow-loopback", "delivery.port",
         "delivery.sites", "delivery.chunking", "delivery.eight-bit-conversion", "delivery.insecure-mx",
         "smtp.add-missing-fields", "smtp.hide-authenticated-clients",
+        "delivery.destinations", "delivery.tls-exceptions",
     ]
 
     private func text(of page: String) throws -> String {

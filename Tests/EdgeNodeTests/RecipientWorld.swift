@@ -104,7 +104,7 @@ struct RecipientWorld {
     private func tryHost(_ host: PlannedHost, recipients: Int) -> HostTry {
         var attempt = HostTry(host: host)
         let behaviour = host.name.flatMap { self.hosts[$0] } ?? .takes
-        switch AttemptRequirement.of(host) {
+        switch AttemptRequirement.of(host, by: .opportunistic) {
         case .failure(let skipped): attempt.failure = HostFailure(skipped.reason)
         case .success(let requirement):
             attempt.address = host.addresses.first

@@ -113,6 +113,28 @@ struct ConfigurationTests {
     }
 
     @Test(
+        "`config check` warns of exceptions from owed TLS, `config show` lists them, and a file of authorities must be good"
+    )
+    func tlsExceptions() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "relayd.yaml")
+            let entry = "{domain: a.example, reason: stale records, until: 2999-01-31}"
+            try Data("delivery:\n  tls-exceptions: [\(entry)]\n".utf8).write(to: file)
+            let check = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(check.status == 0)
+            #expect(check.output.contains("warning: \(file.path):2: delivery.tls-exceptions[0]: "), "\(check.output)")
+            let show = try await self.relayd(["config", "show", "--config", file.path], in: folder)
+            #expect(show.output.contains("stale records") && show.output.contains("2999-01-31"), "\(show.output)")
+
+            let rule = "{domain: a.example, tls: verify, tls-name: mx.a.example, tls-ca-file: /nonexistent}"
+            try Data("delivery:\n  destinations: [\(rule)]\n".utf8).write(to: file)
+            let bad = try await self.relayd(["config", "check", "--config", file.path], in: folder)
+            #expect(bad.status == 78)
+            #expect(bad.output.contains("\(file.path):2: delivery.destinations[0].tls-ca-file: "), "\(bad.output)")
+        }
+    }
+
+    @Test(
         "Files that a start refuses are refused by `config check` too, with 78 (hostile-input 41)",
         arguments: [["config", "check"], ["run"]])
     func files(_ command: [String]) async throws {

@@ -15,7 +15,7 @@ struct AttemptTests {
     ]
 
     private func requirement(_ host: PlannedHost) throws -> AttemptRequirement {
-        try AttemptRequirement.of(host).get()
+        try AttemptRequirement.of(host, by: .opportunistic).get()
     }
 
     @Test("dane-rules 23: where authentication is owed, nothing but a proof delivers", arguments: Self.misfortunes)
@@ -132,8 +132,8 @@ struct AttemptTests {
         let host = PlannedHost(
             name: Story.mx, addresses: [], requirement: .unavailable(.timeout),
             failure: .dnssecInvalid(question, .timeout))
-        #expect(AttemptRequirement.of(host) == .failure(HostSkipped(reason: .dnssecInvalid)))
+        #expect(AttemptRequirement.of(host, by: .opportunistic) == .failure(HostSkipped(reason: .dnssecInvalid)))
         let unexplained = PlannedHost(name: Story.mx, addresses: [], requirement: .unavailable(.timeout))
-        #expect(AttemptRequirement.of(unexplained) == .failure(HostSkipped(reason: .dnssecInvalid)))
+        #expect(AttemptRequirement.of(unexplained, by: .opportunistic) == .failure(HostSkipped(reason: .dnssecInvalid)))
     }
 }

@@ -12,7 +12,7 @@ struct ReuseTests {
     static let bob = Story.name("bob.example")
 
     private func requirement(_ host: PlannedHost) throws -> AttemptRequirement {
-        try AttemptRequirement.of(host).get()
+        try AttemptRequirement.of(host, by: .opportunistic).get()
     }
 
     private func key(

@@ -28,10 +28,11 @@ struct TransportFailureTests {
         #expect(TransportFailure(rawValue: failure.name) == failure)
     }
 
-    @Test("DANE and DNSSEC failures, and no others, expire after 24 hours")
+    @Test("Failures of DANE, DNSSEC, and of TLS that is owed, and no others, expire after 24 hours")
     func expiryClass() {
         let short: Set<TransportFailure> = [
-            .startTLSNotSupported, .certificateExpired, .tlsaInvalid, .tlsHandshakeFailed, .dnssecInvalid,
+            .startTLSNotSupported, .certificateExpired, .certificateHostMismatch, .certificateNotTrusted, .tlsaInvalid,
+            .tlsHandshakeFailed, .dnssecInvalid,
         ]
         #expect(Set(TransportFailure.allCases.filter(\.isSecurityFailure)) == short)
     }
@@ -87,7 +88,8 @@ struct TransportFailureTests {
     func tlsReports() {
         let types = Set(TransportFailure.allCases.compactMap(\.tlsReportResultType))
         let expected: Set<String> = [
-            "starttls-not-supported", "certificate-expired", "tlsa-invalid", "dnssec-invalid", "validation-failure",
+            "starttls-not-supported", "certificate-expired", "certificate-host-mismatch", "certificate-not-trusted",
+            "tlsa-invalid", "dnssec-invalid", "validation-failure",
         ]
         #expect(types == expected)
     }

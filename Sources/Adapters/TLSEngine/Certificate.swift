@@ -48,6 +48,16 @@ public import DANE
         return found
     }
 
+    /// Reads every certificate of a PEM file, in order; at least one. A failure names the file.
+    public static func readAll(file: String) throws(TLSConfigurationError) -> [Certificate] {
+        let pem = try readSmallFile(file)
+        do {
+            return try Self.readAll(pem: pem)
+        } catch {
+            throw TLSConfigurationError(error.code, "\(file): \(error.message)")
+        }
+    }
+
     /// PEM text.
     public var pem: String {
         let output = MemoryBIO()

@@ -17,16 +17,10 @@ public struct RecognisedClients: Sendable {
 
     /// The same, with the authorities of a PEM file.
     public init(authorityFile: String?, fingerprints: Set<[UInt8]>) throws(TLSConfigurationError) {
-        var authorities: [Certificate] = []
-        if let authorityFile {
-            let pem = try readSmallFile(authorityFile)
-            do {
-                authorities = try Certificate.readAll(pem: pem)
-            } catch {
-                throw TLSConfigurationError(error.code, "\(authorityFile): \(error.message)")
-            }
+        let authorities = try authorityFile.map { path throws(TLSConfigurationError) in
+            try Certificate.readAll(file: path)
         }
-        self.init(authorities: authorities, fingerprints: fingerprints)
+        self.init(authorities: authorities ?? [], fingerprints: fingerprints)
     }
 
     /// A mark of this rule that sessions carry: 32 bytes, the same for the same clients.

@@ -2,6 +2,7 @@ import COpenSSL
 import DANE
 import MailModel
 import NIOCore
+import TransportSecurity
 
 /// The owner of one OpenSSL connection: bytes in, bytes out, no sockets and no events.
 @safe final class TLSConnection {
@@ -46,6 +47,8 @@ import NIOCore
         case .authenticate(let authentication):
             try unsafe DANEVerification.prepare(self.connection, authentication)
             try unsafe self.verification?.attach(to: self.connection)
+        case .verify(let verification):
+            try unsafe AuthorityVerification.prepare(self.connection, verification)
         case .encrypt(let serverName), .opportunistic(let serverName):
             if let serverName { unsafe _ = relay_SSL_set_tlsext_host_name(self.connection, serverName.text) }
         }
@@ -137,6 +140,11 @@ import NIOCore
         unsafe DANEVerification.verdict(self.connection, authentication).mapError { failure in
             self.verification?.naming(failure) ?? failure
         }
+    }
+
+    /// The verdict on the peer under `verify`, once the handshake is complete.
+    func verdict(_ verification: CertificateVerification) -> Result<CertifiedPeer, TLSFailure> {
+        unsafe AuthorityVerification.verdict(self.connection, verification)
     }
 
     /// What the peer presented, as far as it got; at most `TLSLimits.chainLength` certificates.

@@ -28,6 +28,18 @@ enum TLSStrictness {
     case opportunistic
 }
 
+/// How a client's context verifies the host.
+enum HostVerification {
+    /// Not at all.
+    case none
+    /// By the TLSA records of each connection.
+    case dane
+    /// By these authorities, and the name of each connection.
+    case authorities([Certificate])
+    /// By those that the system trusts, and the name of each connection.
+    case systemAuthorities
+}
+
 /// The owner of one OpenSSL context. It is configured in `init` and not changed afterwards.
 @safe final class TLSContext: @unchecked Sendable {
     // An SSL_CTX that nobody changes may be used from every thread, hence `@unchecked Sendable`.
@@ -36,20 +48,37 @@ enum TLSStrictness {
     private let protocols: ApplicationProtocols?
 
     /// A context for clients.
-    init(client strictness: TLSStrictness, verifiesDANE: Bool) throws(TLSConfigurationError) {
+    init(client strictness: TLSStrictness, verifying verification: HostVerification) throws(TLSConfigurationError) {
         unsafe self.context = try Self.make(TLS_client_method(), strictness)
         self.protocols = nil
         // The handshake completes whatever the certificate, so that a refused chain can still be explained; the
         // verdict is read before any application byte passes.
         unsafe SSL_CTX_set_verify(self.context, SSL_VERIFY_NONE, nil)
         unsafe SSL_CTX_set_verify_depth(self.context, TLSLimits.chainDepth)
-        if verifiesDANE {
+        switch verification {
+        case .dane:
             guard unsafe SSL_CTX_dane_enable(self.context) == 1 else { throw Self.failure("DANE") }
             // RFC 7672 §3.1.1: names do not count under DANE-EE.
             unsafe SSL_CTX_dane_set_flags(self.context, UInt(DANE_FLAG_NO_DANE_EE_NAMECHECKS))
             unsafe SSL_CTX_set_cert_verify_callback(
                 self.context, { store, _ in unsafe ChainVerification.verify(store) }, nil)
-        } else {
+        case .authorities(let authorities):
+            let store = unsafe SSL_CTX_get_cert_store(self.context)
+            // An issuing authority may be named without the root above it.
+            unsafe _ = X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+            for authority in authorities {
+                // OpenSSL takes a reference of its own.
+                guard authority.with({ unsafe X509_STORE_add_cert(store, $0) == 1 }) else {
+                    throw Self.failure("authority \(authority.value.subject)")
+                }
+            }
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyServer(store) }, nil)
+        case .systemAuthorities:
+            guard unsafe SSL_CTX_set_default_verify_paths(self.context) == 1 else {
+                throw Self.failure("system's authorities")
+            }
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyServer(store) }, nil)
+        case .none:
             // Nobody asks who the peer is, so no work is spent on its chain.
             unsafe SSL_CTX_set_cert_verify_callback(self.context, { _, _ in 1 }, nil)
         }
@@ -179,6 +208,20 @@ enum TLSStrictness {
         return 0
     }
     return unsafe X509_verify_cert(store)
+}
+
+/// Verifies a host's chain and name; the verdict is read after the handshake. A chain of more certificates is not looked at.
+@unsafe private func verifyServer(_ store: OpaquePointer?) -> Int32 {
+    guard unsafe relay_sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) <= TLSLimits.chainLength else {
+        unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
+        return 0
+    }
+    let isGood = unsafe X509_verify_cert(store) == 1
+    if !isGood, unsafe X509_STORE_CTX_get_error(store) == X509_V_OK {
+        // Failing without a reason must not be read as success.
+        unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED)
+    }
+    return isGood ? 1 : 0
 }
 
 /// Verifies a client's chain and lets the handshake go on: the verdict stays with the session, and resuming it keeps it.

@@ -8,6 +8,11 @@ extension TLSHandler {
             return .success(.serverHandshake(.encrypted(self.connection.info(isServer: true))))
         case .client(.encrypt), .client(.opportunistic):
             return .success(.clientHandshake(.encrypted(self.connection.info(isServer: false))))
+        case .client(.verify(let verification)):
+            let info = self.connection.info(isServer: false)
+            return self.connection.verdict(verification).map { peer in
+                .clientHandshake(.certified(peer, info))
+            }.mapError { TLSFailure($0.reason, $0.text, connection: info) }
         case .client(.authenticate(let authentication)):
             let info = self.connection.info(isServer: false)
             return self.connection.verdict(authentication).map { peer in

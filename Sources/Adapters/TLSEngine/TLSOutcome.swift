@@ -1,20 +1,25 @@
 public import DANE
 public import MailModel
+public import TransportSecurity
 
 /// What one outbound connection must prove about its peer, and the name that goes into SNI.
 public enum TLSClientRequirement: Hashable, Sendable {
     /// Match one of these usable TLSA records (RFC 7672 §2.2). SNI is the base domain, and no session is resumed.
     case authenticate(DANEAuthentication)
+    /// Show a certificate that is verified so. SNI is the name, and no session is resumed.
+    case verify(CertificateVerification)
     /// TLS is owed but nobody can say by whom: TLS 1.2 or later with sound ciphers, any certificate.
     case encrypt(serverName: DomainName?)
     /// Whatever the peer can do is better than cleartext.
     case opportunistic(serverName: DomainName?)
 }
 
-/// How a client's handshake ended. Application bytes flow only after one of the first two.
+/// How a client's handshake ended. Application bytes flow only after one of the first three.
 public enum TLSClientOutcome: Hashable, Sendable {
     /// The peer matched a usable TLSA record, and here is the proof.
     case verified(DANEAuthenticatedPeer, TLSConnectionInfo)
+    /// The peer's certificate was verified as was asked, and here is the proof.
+    case certified(CertifiedPeer, TLSConnectionInfo)
     /// The bytes are private, but nobody knows to whom they go.
     case encrypted(TLSConnectionInfo)
     /// Nothing may be sent on this connection; it is being closed. The chain is what the peer presented, if it got so far.
@@ -65,15 +70,16 @@ public struct TLSConnectionInfo: Hashable, Sendable {
 public struct TLSFailure: Error, Hashable, Sendable {
     /// The reasons that callers tell apart.
     public enum Reason: Hashable, Sendable, CaseIterable {
-        /// The chain led to a DANE-TA record, but a certificate in it has expired (rule 19: code 322).
+        /// The chain led to a DANE-TA record or an authority, but a certificate in it has expired (rule 19: code 322).
         case certificateExpired
-        /// The chain led to a DANE-TA record, but a certificate in it is not valid yet (323).
+        /// The chain led to a DANE-TA record or an authority, but a certificate in it is not valid yet (323).
         case certificateNotYetValid
-        /// The chain led to a DANE-TA record, but names none of the reference identifiers (323).
+        /// The certificate names none of the reference identifiers (323).
         case nameMismatch
         /// No usable record matched what was presented (323).
         case noRecordMatched
-        /// A record was near, but the chain to it does not hold: a bad signature, a CA that is none (323).
+        /// A record was near, but the chain to it does not hold: a bad signature, a CA that is none; or the chain leads to none
+        /// of the authorities (323).
         case untrusted
         /// No common protocol version, cipher suite, group, signature algorithm or application protocol.
         case disagreement

@@ -17,6 +17,10 @@ public enum AttemptEvent: Hashable, Sendable {
     case encrypted
     /// The handshake showed a chain that no usable TLSA record matches.
     case unauthenticated(DANEFault)
+    /// The handshake is done, and the certificate was verified as the operator asks.
+    case certified(CertifiedPeer)
+    /// The handshake showed a certificate that does not prove what the operator asks for.
+    case uncertified(CertificateFault)
 }
 
 /// What to do about it.
@@ -37,6 +41,7 @@ extension AttemptRequirement {
         if case .connectionFailed(let failure) = event { return .nextHost(failure) }
         return switch self.tls {
         case .mustAuthenticate(let authentication): self.decide(event, authentication)
+        case .mustVerify(let verification): self.decide(event, verification)
         case .mustEncrypt: self.decideEncrypt(event)
         case .opportunistic: self.decideOpportunistic(event)
         }
@@ -50,7 +55,7 @@ extension AttemptRequirement {
             return .deliver(self.trust == .endToEnd ? .dane : .tls)
         case .unauthenticated(.certificateExpired): return .nextHost(.certificateExpired)
         // "Encrypted" without a proof is what a resumed session looks like (rule 26).
-        case .unauthenticated(.noMatch), .encrypted: return .nextHost(.tlsaInvalid)
+        case .unauthenticated(.noMatch), .encrypted, .certified, .uncertified: return .nextHost(.tlsaInvalid)
         case .startTLSUnavailable: return .nextHost(.startTLSNotSupported)
         // SNI is owed (rule 20).
         case .handshakeFailed, .serverNameRejected: return .nextHost(.tlsHandshakeFailed)
@@ -58,9 +63,23 @@ extension AttemptRequirement {
         }
     }
 
+    private func decide(_ event: AttemptEvent, _ verification: CertificateVerification) -> AttemptDecision {
+        switch event {
+        // A proof counts for what was asked for, and for nothing else.
+        case .certified(let peer) where peer.verification == verification: .deliver(.tls)
+        case .uncertified(.expired): .nextHost(.certificateExpired)
+        case .uncertified(.wrongName): .nextHost(.certificateHostMismatch)
+        case .uncertified(.notTrusted), .certified, .authenticated, .unauthenticated, .encrypted:
+            .nextHost(.certificateNotTrusted)
+        case .startTLSUnavailable: .nextHost(.startTLSNotSupported)
+        case .handshakeFailed, .serverNameRejected: .nextHost(.tlsHandshakeFailed)
+        case .connectionFailed(let failure): .nextHost(failure)
+        }
+    }
+
     private func decideEncrypt(_ event: AttemptEvent) -> AttemptDecision {
         switch event {
-        case .authenticated, .encrypted, .unauthenticated: .deliver(.tls)
+        case .authenticated, .encrypted, .unauthenticated, .certified, .uncertified: .deliver(.tls)
         case .startTLSUnavailable: .nextHost(.startTLSNotSupported)
         case .handshakeFailed, .serverNameRejected: .nextHost(.tlsHandshakeFailed)
         case .connectionFailed(let failure): .nextHost(failure)
@@ -69,7 +88,7 @@ extension AttemptRequirement {
 
     private func decideOpportunistic(_ event: AttemptEvent) -> AttemptDecision {
         switch event {
-        case .authenticated, .encrypted, .unauthenticated: .deliver(.tls)
+        case .authenticated, .encrypted, .unauthenticated, .certified, .uncertified: .deliver(.tls)
         case .startTLSUnavailable: .deliver(.none)
         case .handshakeFailed: .retrySameHostInClear
         case .serverNameRejected: .retrySameHostWithoutServerName

@@ -3,12 +3,15 @@ public import MailModel
 
 /// What one attempt to deliver to one host must prove before any mail is sent.
 ///
-/// DANE alone decides so far. MTA-STS and REQUIRETLS join in `init(_:)`: they may add to `tls`, never take from it.
+/// DANE and the operator's policy decide so far. MTA-STS and REQUIRETLS join in `of(_:by:)`: they may add to `tls`, never take
+/// from it.
 public struct AttemptRequirement: Hashable, Sendable {
     /// What TLS owes the message.
     public enum TLS: Hashable, Sendable {
         /// Authenticate by DANE, or do not deliver here.
         case mustAuthenticate(DANEAuthentication)
+        /// Have the host's certificate verified, or do not deliver here.
+        case mustVerify(CertificateVerification)
         /// Encrypt, or do not deliver here.
         case mustEncrypt
         /// Encrypt where possible; cleartext otherwise (RFC 7435).
@@ -17,46 +20,68 @@ public struct AttemptRequirement: Hashable, Sendable {
 
     /// What TLS owes the message.
     public let tls: TLS
-    /// The name for SNI: the TLSA base domain where there is one (rule 20), else the host's; `nil` for an address literal.
+    /// The name for SNI: that which a certificate is verified for; else the TLSA base domain where there is one (rule 20), else
+    /// the host's; `nil` for an address.
     public let serverName: DomainName?
     /// From where on the requirement can be trusted.
     public let trust: RouteTrust
     /// The TLSA RRset behind it.
     public let tlsaIdentity: TLSARecordSetIdentity?
+    /// What the operator demands.
+    public let policy: TransportPolicy
 
-    /// What `host` must prove, or why it must be skipped.
-    public static func of(_ host: PlannedHost) -> Result<AttemptRequirement, HostSkipped> {
+    /// What `host` must prove, or why it must be skipped. The policy adds to what DANE demands, and takes from it only by an
+    /// exception. A look-up that failed has no exception: nobody knows where the host is.
+    public static func of(
+        _ host: PlannedHost, by policy: TransportPolicy
+    ) -> Result<AttemptRequirement, HostSkipped> {
         if let failure = host.failure { return .failure(HostSkipped(reason: TransportFailure(failure))) }
         let tls: TLS
-        switch host.requirement {
-        case .authenticate(let authentication): tls = .mustAuthenticate(authentication)
-        case .encrypt: tls = .mustEncrypt
-        case .opportunistic: tls = .opportunistic
+        switch (host.requirement, policy) {
         // Planning always gives the reason; without one this is still never a host to deliver to.
-        case .unavailable: return .failure(HostSkipped(reason: .dnssecInvalid))
+        case (.unavailable, _): return .failure(HostSkipped(reason: .dnssecInvalid))
+        case (_, .excepted): tls = .opportunistic
+        // Whoever made up an insecure MX record could have named a host of theirs, with TLSA records.
+        case (.authenticate, .dane) where host.trust != .endToEnd: return .failure(.withoutDANE)
+        case (.authenticate, .verify(let verification)) where host.trust != .endToEnd: tls = .mustVerify(verification)
+        case (.authenticate(let authentication), _): tls = .mustAuthenticate(authentication)
+        case (.encrypt, .dane), (.opportunistic, .dane): return .failure(.withoutDANE)
+        case (.encrypt, .verify(let verification)), (.opportunistic, .verify(let verification)):
+            tls = .mustVerify(verification)
+        case (.encrypt, _), (.opportunistic, .encrypt): tls = .mustEncrypt
+        case (.opportunistic, .opportunistic): tls = .opportunistic
         }
         return .success(
             AttemptRequirement(
                 tls: tls, serverName: host.tlsa?.baseDomain.name ?? host.name, trust: host.trust,
-                tlsaIdentity: host.tlsa?.identity))
+                tlsaIdentity: host.tlsa?.identity, policy: policy))
     }
 
     /// What is left where the TLS library, too, is asked about the records and finds none of them usable: TLS is mandatory,
-    /// authentication is not (RFC 7672 §2.2, rule 14).
-    public var withoutUsableRecords: AttemptRequirement {
-        AttemptRequirement(
-            tls: .mustEncrypt, serverName: self.serverName, trust: self.trust, tlsaIdentity: self.tlsaIdentity)
+    /// authentication is not (RFC 7672 §2.2, rule 14), unless the policy asks for it. `nil` where it asks for DANE: then
+    /// nothing is left, and the host is not used.
+    public var withoutUsableRecords: AttemptRequirement? {
+        let tls: TLS
+        switch self.policy {
+        case .dane: return nil
+        case .verify(let verification): tls = .mustVerify(verification)
+        case .opportunistic, .encrypt, .excepted: tls = .mustEncrypt
+        }
+        return AttemptRequirement(
+            tls: tls, serverName: self.serverName, trust: self.trust, tlsaIdentity: self.tlsaIdentity,
+            policy: self.policy)
     }
 
     /// A requirement.
     public init(
         tls: TLS, serverName: DomainName?, trust: RouteTrust = .unprotected,
-        tlsaIdentity: TLSARecordSetIdentity? = nil
+        tlsaIdentity: TLSARecordSetIdentity? = nil, policy: TransportPolicy = .opportunistic
     ) {
         self.tls = tls
-        self.serverName = serverName
+        self.serverName = if case .mustVerify(let verification) = tls { verification.name } else { serverName }
         self.trust = trust
         self.tlsaIdentity = tlsaIdentity
+        self.policy = policy
     }
 }
 
@@ -64,9 +89,19 @@ public struct AttemptRequirement: Hashable, Sendable {
 public struct HostSkipped: Error, Hashable {
     /// Why.
     public let reason: TransportFailure
+    /// More of it, for people; empty where the reason is that of a look-up.
+    public let detail: String
 
     /// The host must not be connected to, for this reason.
-    public init(reason: TransportFailure) { self.reason = reason }
+    public init(reason: TransportFailure, detail: String = "") {
+        self.reason = reason
+        self.detail = detail
+    }
+
+    /// The operator asks for DANE, and the host has none that counts.
+    static let withoutDANE = HostSkipped(
+        reason: .dnssecInvalid,
+        detail: "tls: dane is set, and the host has no secure, usable TLSA records of a secure route")
 }
 
 /// How a delivery was protected: `auth=dane|tls|none` in logs and traces.

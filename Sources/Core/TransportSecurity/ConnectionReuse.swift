@@ -13,6 +13,7 @@ public struct ConnectionReuseKey: Hashable, Sendable {
 
     private enum Obligation: Hashable {
         case mustAuthenticate(records: Set<TLSARecord>, at: TLSABaseDomain)
+        case mustVerify(CertificateVerification)
         case mustEncrypt
         case opportunistic
     }
@@ -23,6 +24,8 @@ public struct ConnectionReuseKey: Hashable, Sendable {
     private let obligation: Obligation
     private let tlsa: TLSARecordSetIdentity?
     private let trust: RouteTrust
+    /// It says what was left to prove where no record turned out to be usable.
+    private let policy: TransportPolicy
     private let protection: Protection
 
     /// The key of a delivery to one address of `host`.
@@ -37,11 +40,13 @@ public struct ConnectionReuseKey: Hashable, Sendable {
         self.obligation =
             switch requirement.tls {
             case .mustAuthenticate(let wanted): .mustAuthenticate(records: Set(wanted.records), at: wanted.baseDomain)
+            case .mustVerify(let verification): .mustVerify(verification)
             case .mustEncrypt: .mustEncrypt
             case .opportunistic: .opportunistic
             }
         self.tlsa = requirement.tlsaIdentity
         self.trust = requirement.trust
+        self.policy = requirement.policy
         self.protection = protection
     }
 }
@@ -52,19 +57,22 @@ public struct WarmConnection: Hashable, Sendable {
     public let key: ConnectionReuseKey
     /// The next-hop domain that it was opened for.
     public let nextHopDomain: DomainName?
-    /// What the peer proved, if that was asked.
+    /// What the peer proved by DANE, if that was asked.
     public let peer: DANEAuthenticatedPeer?
+    /// What it proved by its certificate, if that was asked.
+    public let certified: CertifiedPeer?
     /// Authentication was owed until the TLS library found none of the key's records usable, so that TLS alone was.
     public let isWithoutUsableRecords: Bool
 
     /// A connection.
     public init(
         key: ConnectionReuseKey, nextHopDomain: DomainName?, peer: DANEAuthenticatedPeer?,
-        isWithoutUsableRecords: Bool = false
+        certified: CertifiedPeer? = nil, isWithoutUsableRecords: Bool = false
     ) {
         self.key = key
         self.nextHopDomain = nextHopDomain
         self.peer = peer
+        self.certified = certified
         self.isWithoutUsableRecords = isWithoutUsableRecords
     }
 
@@ -73,7 +81,13 @@ public struct WarmConnection: Hashable, Sendable {
         _ key: ConnectionReuseKey, requirement: AttemptRequirement, nextHopDomain: DomainName?
     ) -> Bool {
         guard self.key == key else { return false }
-        guard case .mustAuthenticate(let authentication) = requirement.tls else { return true }
+        let authentication: DANEAuthentication
+        switch requirement.tls {
+        case .mustAuthenticate(let wanted): authentication = wanted
+        // The name is the operator's, so it is the same whichever domain the mail is for.
+        case .mustVerify(let verification): return self.certified?.verification == verification
+        case .mustEncrypt, .opportunistic: return true
+        }
         // The same records, by the key: they are no more usable now, and no name has part in that (RFC 7672 §2.2, rule 14).
         if self.isWithoutUsableRecords { return true }
         // Reused without proof is a failure.

@@ -8,10 +8,14 @@ public import MailModel
 public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     /// TLS is owed, but STARTTLS was not offered or was refused (rule 25).
     case startTLSNotSupported = "starttls-not-supported"
-    /// A DANE-TA chain matched but has expired (rule 19).
+    /// A DANE-TA chain matched but has expired (rule 19), or a certificate that the operator wants verified has.
     case certificateExpired = "certificate-expired"
     /// The host did not prove itself by a usable TLSA record, for any other reason (rule 19).
     case tlsaInvalid = "tlsa-invalid"
+    /// The operator wants the certificate verified, and it is for other names.
+    case certificateHostMismatch = "certificate-host-mismatch"
+    /// The operator wants the certificate verified, and none of the authorities stands behind it.
+    case certificateNotTrusted = "certificate-not-trusted"
     /// TLS is owed, and the two sides could not agree on it (rule 21).
     case tlsHandshakeFailed = "tls-handshake-failed"
     /// A DNS answer failed validation, or a TLSA look-up failed in any way (rules 2 and 10).
@@ -72,7 +76,9 @@ extension TransportFailure {
     /// than the general one.
     public var isSecurityFailure: Bool {
         switch self {
-        case .startTLSNotSupported, .certificateExpired, .tlsaInvalid, .tlsHandshakeFailed, .dnssecInvalid: true
+        case .startTLSNotSupported, .certificateExpired, .certificateHostMismatch, .certificateNotTrusted, .tlsaInvalid,
+            .tlsHandshakeFailed, .dnssecInvalid:
+            true
         default: false
         }
     }
@@ -82,7 +88,8 @@ extension TransportFailure {
         switch self {
         case .startTLSNotSupported: EnhancedStatusCode(`class`, 7, 321)
         case .certificateExpired: EnhancedStatusCode(`class`, 7, 322)
-        case .tlsaInvalid, .tlsHandshakeFailed: EnhancedStatusCode(`class`, 7, 323)
+        case .tlsaInvalid, .tlsHandshakeFailed, .certificateHostMismatch, .certificateNotTrusted:
+            EnhancedStatusCode(`class`, 7, 323)
         case .dnssecInvalid: EnhancedStatusCode(`class`, 7, 324)
         case .dnsQueryFailed: EnhancedStatusCode(`class`, 4, 312)
         case .remoteReply: EnhancedStatusCode(`class`, 0, 0)
@@ -111,6 +118,8 @@ extension TransportFailure {
         switch self {
         case .startTLSNotSupported: "Destination mail server must support TLS to receive mail."
         case .certificateExpired: "Destination mail server's certificate is expired."
+        case .certificateHostMismatch: "Destination mail server's certificate is for another name."
+        case .certificateNotTrusted: "Destination mail server's certificate is not trusted."
         case .tlsaInvalid: "The domain failed DANE validation."
         case .tlsHandshakeFailed: "TLS is required, and the destination mail server could not agree on it."
         case .dnssecInvalid: "Destination domain returned invalid DNSSEC records."
@@ -135,7 +144,9 @@ extension TransportFailure {
     /// The result type of a TLS report (RFC 8460 §4.3), where this is a matter for one.
     public var tlsReportResultType: String? {
         switch self {
-        case .startTLSNotSupported, .certificateExpired, .tlsaInvalid, .dnssecInvalid: self.rawValue
+        case .startTLSNotSupported, .certificateExpired, .certificateHostMismatch, .certificateNotTrusted, .tlsaInvalid,
+            .dnssecInvalid:
+            self.rawValue
         case .tlsHandshakeFailed: "validation-failure"
         default: nil
         }
@@ -152,7 +163,7 @@ extension TransportFailure {
         switch self {
         // What a host itself showed comes first, as its operator can act on it.
         case .tlsaInvalid: 0
-        case .certificateExpired: 1
+        case .certificateExpired, .certificateHostMismatch, .certificateNotTrusted: 1
         case .startTLSNotSupported: 2
         case .tlsHandshakeFailed: 3
         case .dnssecInvalid: 4

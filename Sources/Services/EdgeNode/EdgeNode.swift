@@ -216,8 +216,8 @@ public struct EdgeNode: Sendable {
                 isOurFault: { [health = parts.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
                 whenClosed: { [health = parts.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(
-            settings: settings, policy: policy, routes: routes,
-            tls: try TLSClientContext(), store: parts.store,
+            settings: settings, policy: policy, rules: self.configuration.destinationRules, routes: routes,
+            tls: parts.files.clientTLS, store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: SiteLinks(sites: sites),

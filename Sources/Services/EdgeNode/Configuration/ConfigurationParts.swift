@@ -28,8 +28,54 @@ public struct AcceptedDomain: Hashable, Sendable {
     public var domain: DomainName
     public var nextHop = ConfiguredNextHop.mx
     public var recipients = ConfiguredRecipients.any
+    public var transport = TransportSettings()
 
     public init(_ domain: DomainName) { self.domain = domain }
+}
+
+/// What is demanded of the hosts of a destination; what is not given is left to others.
+public struct TransportSettings: Hashable, Sendable {
+    public var tls: ConfiguredTLS?
+    /// PEM file of the authorities for `verify`; the system's unless given.
+    public var authorityFile: String?
+    /// The name for `verify`; the next hop's unless given.
+    public var name: DomainName?
+    public var chunking: Bool?
+
+    public init() {}
+}
+
+/// What TLS a destination owes.
+public enum ConfiguredTLS: String, CaseIterable, Hashable, Sendable {
+    /// None, but for what DANE demands.
+    case opportunistic
+    /// TLS, with whomever.
+    case encrypt
+    /// Authentication by DANE.
+    case dane
+    /// A certificate of an authority, for a name.
+    case verify
+}
+
+/// What is demanded of the hosts of some recipient domains.
+public struct DestinationRule: Hashable, Sendable {
+    public var domain: DomainPattern
+    public var transport = TransportSettings()
+
+    public init(_ domain: DomainPattern) { self.domain = domain }
+}
+
+/// Recipient domains whose hosts owe nothing, whatever DANE demands, why, and until when.
+public struct TLSException: Hashable, Sendable {
+    public var domain: DomainPattern
+    public var reason = ""
+    /// The first day on which it has no effect.
+    public var until: CalendarDay
+
+    public init(_ domain: DomainPattern, until: CalendarDay) {
+        self.domain = domain
+        self.until = until
+    }
 }
 
 /// Which recipients of an accepted domain exist.

@@ -7,7 +7,7 @@ extension LoadedConfiguration {
             self.unverifiedRecipients, self.smallStagingShare, self.fsyncOff, self.shortName, self.emptyFile,
             self.openProxies,
         ]
-        .compactMap(\.self) + self.unvalidatedDomains(at: .systemNow)
+        .compactMap(\.self) + self.unvalidatedDomains(at: .systemNow) + self.tlsExceptions(at: .systemNow)
     }
 
     /// Many hosts refuse EHLO with a name that is not fully qualified (RFC 5321 §2.3.5).
@@ -86,6 +86,20 @@ extension LoadedConfiguration {
                 : "ended on \(entry.until), and has no effect"
             return self.problem(
                 with: "resolver.unvalidated-domains", element: "[\(index)]", "\(effect): \(entry.reason)")
+        }
+    }
+}
+
+extension LoadedConfiguration {
+    /// Domains whose mail goes out whatever TLS comes to, or did.
+    func tlsExceptions(at now: Timestamp) -> [ConfigurationProblem] {
+        self.configuration.delivery.tlsExceptions.enumerated().map { index, entry in
+            let effect =
+                now < entry.until.start
+                ? "mail for \(entry.domain) goes in clear if TLS fails, whatever DANE and the settings demand, until \(entry.until)"
+                : "ended on \(entry.until), and has no effect"
+            return self.problem(
+                with: "delivery.tls-exceptions", element: "[\(index)]", "\(effect): \(entry.reason)")
         }
     }
 }

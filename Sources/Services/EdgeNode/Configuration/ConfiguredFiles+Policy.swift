@@ -13,6 +13,29 @@ extension ConfiguredFiles {
         }
     }
 
+    /// The authorities that hosts are verified by, by file.
+    static func authorities(
+        _ loaded: LoadedConfiguration, _ problems: inout [ConfigurationProblem]
+    ) -> [String: [Certificate]] {
+        let configuration = loaded.configuration
+        let named =
+            configuration.acceptedDomains.enumerated().map {
+                ("accepted-domains", $0.offset, $0.element.transport.authorityFile)
+            }
+            + configuration.delivery.destinations.enumerated().map {
+                ("delivery.destinations", $0.offset, $0.element.transport.authorityFile)
+            }
+        var authorities: [String: [Certificate]] = [:]
+        for case (let key, let index, let path?) in named where authorities[path] == nil {
+            do {
+                authorities[path] = try Certificate.readAll(file: path)
+            } catch {
+                problems.append(loaded.problem(with: key, element: "[\(index)].tls-ca-file", error.message))
+            }
+        }
+        return authorities
+    }
+
     static func recipientLists(
         _ loaded: LoadedConfiguration, _ problems: inout [ConfigurationProblem]
     ) -> [DomainName: RecipientList] {

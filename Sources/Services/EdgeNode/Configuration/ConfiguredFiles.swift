@@ -19,6 +19,8 @@ struct ConfiguredFiles: Sendable {
     let resolver: SecureResolver
     /// What works as it is, and does harm.
     let warnings: [ConfigurationProblem]
+    /// With the authorities that hosts are verified by.
+    let clientTLS: TLSClientContext
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     ///
@@ -41,6 +43,7 @@ struct ConfiguredFiles: Sendable {
         let clients = Self.recognisedClients(loaded, &problems)
         self.users = Self.users(loaded, &problems)
         self.recipientLists = Self.recipientLists(loaded, &problems)
+        let authorities = Self.authorities(loaded, &problems)
         for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
             guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
             problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
@@ -51,6 +54,7 @@ struct ConfiguredFiles: Sendable {
         self.certificates = certificates
         self.warnings = loaded.warnings(of: certificates)
         self.certificateStore = try Self.store(certificates, clients, loaded)
+        self.clientTLS = try TLSClientContext(authorities: authorities)
         self.resolver = try await Self.resolver(loaded, relayd, running, logger)
     }
 

@@ -129,6 +129,8 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var chunking = true
         public var eightBitConversion = EightBitConversion.never
         public var insecureMX = InsecureMXPolicy.authenticate
+        public var destinations: [DestinationRule] = []
+        public var tlsExceptions: [TLSException] = []
         public var connectTimeout = Duration.seconds(30)
         public var greetingTimeout = Duration.seconds(300)
         public var commandTimeout = Duration.seconds(300)

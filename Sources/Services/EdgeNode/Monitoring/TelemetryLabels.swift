@@ -43,7 +43,7 @@ extension RetryReason {
         case .tlsaInvalid, .certificateExpired, .startTLSNotSupported: self = .dane
         case .dnssecInvalid: self = .dnssec
         case .dnsQueryFailed: self = .dns
-        case .tlsHandshakeFailed: self = .tls
+        case .tlsHandshakeFailed, .certificateHostMismatch, .certificateNotTrusted: self = .tls
         case .remoteReply, .unsupportedByHost, .protocolViolation: self = .smtp
         case .connectionLost, .connectionTimeout, .connectionRefused, .hostUnreachable, .localNetwork:
             self = .connection
@@ -107,6 +107,8 @@ extension DatabaseErrorClass {
 extension DANEVerificationResult {
     /// The verdict on a host that owed authentication; `nil` where it never came to that.
     init?(_ attempt: HostTry) {
+        // What the operator demands beside DANE is no verdict of DANE's.
+        if case .opportunistic? = attempt.host?.requirement, attempt.policy != .dane { return nil }
         // A failure speaks first: whatever was proven before it is not the verdict on this host.
         if let failure = attempt.failure?.failure, let result = Self(rawValue: failure.name) {
             self = result

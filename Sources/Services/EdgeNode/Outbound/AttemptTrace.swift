@@ -22,7 +22,8 @@ struct AttemptTrace {
         let event: TraceEvent
         /// The code of the peer's reply.
         let replyCode: Int?
-        /// Whether the host's TLSA records demanded something, or could not be looked up; nothing where no host was found.
+        /// Whether the host's TLSA records demanded something, or could not be looked up, or the operator demanded them; nothing
+        /// where no host was found.
         var isDANERequired: Bool?
         /// The recipients would have been tried again, had the message been younger.
         let isExpiry: Bool
@@ -179,26 +180,42 @@ extension HostTry {
     fileprivate var isDANERequired: Bool? {
         switch self.host?.requirement {
         case .authenticate, .encrypt, .unavailable: true
-        case .opportunistic: false
+        case .opportunistic: self.policy == .dane
         case nil: nil
         }
     }
 
     /// What the host had to prove, or what was left of that when it came to the handshake.
     fileprivate var requirementLabel: String? {
-        self.established?.isWithoutUsableRecords == true
-            ? "encrypt (OpenSSL finds no TLSA record usable)" : self.host?.requirementLabel
+        guard let host else { return nil }
+        guard self.established?.isWithoutUsableRecords == true else { return host.requirementLabel(by: self.policy) }
+        let rest = if case .verify(let verification) = self.policy { verification.label } else { "encrypt" }
+        return "\(rest) (OpenSSL finds no TLSA record usable)"
     }
 }
 
+extension CertificateVerification {
+    fileprivate var label: String { "verify \(self.name)" }
+}
+
 extension PlannedHost {
-    /// What the host must prove, as traces say it; authentication that rests on an unsigned MX says so (rule 7).
-    var requirementLabel: String {
-        switch self.requirement {
-        case .authenticate: self.trust == .insecureMX ? "authenticate (insecureMX)" : "authenticate"
-        case .encrypt: "encrypt"
-        case .opportunistic: "opportunistic"
-        case .unavailable: "unavailable"
+    /// What the host must prove, as traces say it: `authenticate`, `verify` and a name, `encrypt` or `opportunistic`; `dane` for a
+    /// host that the operator demands DANE of and that has none, `unavailable` for one that could not be looked up.
+    /// Authentication that rests on an unsigned MX says so (rule 7), as does an exception.
+    func requirementLabel(by policy: TransportPolicy) -> String {
+        switch AttemptRequirement.of(self, by: policy).map(\.tls) {
+        case .success(.mustAuthenticate): self.trust == .insecureMX ? "authenticate (insecureMX)" : "authenticate"
+        case .success(.mustVerify(let verification)): verification.label
+        case .success(.mustEncrypt): "encrypt"
+        case .success(.opportunistic): policy == .excepted ? "opportunistic (exception)" : "opportunistic"
+        case .failure:
+            if case .unavailable = self.requirement {
+                "unavailable"
+            } else if self.failure == nil {
+                "dane"
+            } else {
+                "opportunistic"
+            }
         }
     }
 }
@@ -209,6 +226,7 @@ extension AttemptTrace.Line {
     /// What came of DANE; nothing where it did not come to that.
     private var daneResult: DANEVerificationResult? {
         if self.event.authentication == .dane { return .verified }
+        guard self.isDANERequired != false else { return nil }
         return self.event.reason.flatMap { DANEVerificationResult(rawValue: $0) }
     }
 

@@ -17,6 +17,8 @@ struct DeliveryAttempt {
     let term: ShardTerm
     let dialer: Dialer
     let customer: SiteCustomer
+    /// What the operator demands of the hosts.
+    private let policy: TransportPolicy
     private var progress: AttemptProgress
     /// A host is left that would have been tried, but for us.
     private var isCutOff = false
@@ -38,6 +40,7 @@ struct DeliveryAttempt {
         self.term = term
         self.dialer = dialer
         self.customer = customer
+        self.policy = environment.rules.transport(to: entry.key.domain, at: .systemNow)
         self.progress = AttemptProgress(recipients: entry.recipients.count)
         self.transfer = MessageTransfer(
             environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)
@@ -96,11 +99,14 @@ struct DeliveryAttempt {
     private mutating func tryHost(_ host: PlannedHost, over link: inout OutboundLink?) async -> AttemptEnd? {
         self.environment.metrics.count(host)
         self.planned = .now
-        switch AttemptRequirement.of(host) {
+        switch AttemptRequirement.of(host, by: self.policy) {
         case .failure(let skipped):
-            let failure = HostFailure(skipped.reason, SafeText.escape(host.failure?.explanation ?? ""))
+            let failure = HostFailure(
+                skipped.reason, SafeText.escape(host.failure?.explanation ?? skipped.detail))
             self.progress.skipped(
-                HostTry(host: host, failure: failure, isOurResolvers: host.failure?.isOurResolvers ?? false))
+                HostTry(
+                    host: host, policy: self.policy, failure: failure,
+                    isOurResolvers: host.failure?.isOurResolvers ?? false))
             return nil
         case .success(let requirement):
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
@@ -125,7 +131,8 @@ struct DeliveryAttempt {
     /// The host by other TLSA records, where those that it did not match came from a cache and are others by now. Each host
     /// is asked for so once.
     private mutating func renewal(of host: PlannedHost, after last: HostTry) async -> PlannedHost? {
-        guard let failure = last.failure?.failure, failure == .tlsaInvalid || failure == .certificateExpired,
+        guard host.tlsa != nil, let failure = last.failure?.failure,
+            failure == .tlsaInvalid || failure == .certificateExpired,
             let address = last.address, self.renewed.insert(host.name).inserted
         else { return nil }
         let nextHop = self.environment.nextHop(for: self.entry.key.domain)
@@ -145,10 +152,11 @@ struct DeliveryAttempt {
     ) async -> AttemptEnd? {
         let started = ContinuousClock.now
         let domain = self.entry.key.domain
-        if link?.serves(host, requirement, nextHopDomain: domain) != true {
+        let mayChunk = self.environment.mayChunk(to: domain)
+        if link?.serves(host, requirement, nextHopDomain: domain, mayChunk: mayChunk) != true {
             self.giveBack(&link)
             link = self.environment.links.take(
-                for: host, requirement, nextHopDomain: domain, on: self.dialer.eventLoop)
+                for: host, requirement, nextHopDomain: domain, mayChunk: mayChunk, on: self.dialer.eventLoop)
             link?.place.move(to: self.customer)
         }
         guard let warm = link, !self.progress.unasked(at: warm.address).isEmpty else { return nil }
@@ -158,7 +166,7 @@ struct DeliveryAttempt {
         }
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: warm.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
-        var attempt = HostTry(host: host, address: warm.address, isWarm: true)
+        var attempt = HostTry(host: host, policy: self.policy, address: warm.address, isWarm: true)
         attempt.failure = await self.transact(over: &link, &attempt)
         attempt.duration = ContinuousClock.now - started
         // That a connection went stale while it was idle, or that the host has had enough messages over it, says nothing
@@ -191,7 +199,7 @@ struct DeliveryAttempt {
         case .withdrawn where self.tries.isEmpty: return .void
         case .expired where self.tries.isEmpty: return .released
         case .failed(let address, let failure):
-            self.progress.tried(HostTry(host: host, address: address, failure: failure))
+            self.progress.tried(HostTry(host: host, policy: self.policy, address: address, failure: failure))
             return nil
         case .full, .withdrawn, .expired: return self.end(isCutOff: true)
         // Another host may do better meanwhile, and this one later.
@@ -235,7 +243,7 @@ struct DeliveryAttempt {
         let started = ContinuousClock.now
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: place.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
-        var attempt = HostTry(host: host, address: place.address)
+        var attempt = HostTry(host: host, policy: self.policy, address: place.address)
         let domain = self.entry.key.domain
         switch await self.dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
         case .failed(let failure, let abandoned):

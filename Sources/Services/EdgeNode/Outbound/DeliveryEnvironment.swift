@@ -52,6 +52,8 @@ struct DeliveryEnvironment: Sendable {
 
     var settings: Settings
     var policy: InboundPolicy
+    /// What the operator demands of deliveries to some domains.
+    let rules: DestinationRules
     let routes: RouteFinder
     let tls: TLSClientContext
     /// Says in words why a host's certificates were refused.
@@ -91,6 +93,11 @@ struct DeliveryEnvironment: Sendable {
 
     /// Whether mail for a domain needs look-ups: not where its next hop is given by address.
     func needsDNS(_ domain: DomainName) -> Bool { self.nextHop(for: domain).address == nil }
+
+    /// Whether content for a domain may go by BDAT, as far as the domain is concerned.
+    func mayChunk(to domain: DomainName) -> Bool {
+        self.rules.usesChunking(to: domain) ?? self.settings.usesChunking
+    }
 
     /// The next hop of a recipient domain.
     func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }

@@ -10,6 +10,8 @@ import TransportSecurity
 struct HostTry: Sendable {
     /// The host; `nil` where there was no route.
     var host: PlannedHost?
+    /// What the operator demanded of it.
+    var policy = TransportPolicy.opportunistic
     /// What the look-ups were worth where they led to no host.
     var routeStates: HostStates?
     var address: IPAddress?

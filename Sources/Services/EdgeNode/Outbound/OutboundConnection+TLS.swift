@@ -18,7 +18,7 @@ extension OutboundConnection {
         do throws(TLSConfigurationError) {
             return try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
         } catch  where error.code == .noUsableRecord {
-            self.dropRecords()
+            guard self.dropRecords() else { throw error }
             return try TLSHandler.client(self.tls.context, self.tls.engineRequirement(self.requirement))
         }
     }

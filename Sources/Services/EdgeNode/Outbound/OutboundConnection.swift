@@ -99,10 +99,13 @@ final class OutboundConnection: ChannelInboundHandler {
     /// What the host offers and limits, once the connection is ready.
     var capabilities: SMTPServerCapabilities { self.session.capabilities }
 
-    /// OpenSSL rejects each record, which is a fact about the records, and not about the host (rule 14).
-    func dropRecords() {
-        self.requirement = self.requirement.withoutUsableRecords
+    /// OpenSSL rejects each record, which is a fact about the records, and not about the host (rule 14). `false` where nothing
+    /// may be sent without.
+    func dropRecords() -> Bool {
+        guard let rest = self.requirement.withoutUsableRecords else { return false }
+        self.requirement = rest
         self.isWithoutUsableRecords = true
+        return true
     }
 
     /// There never was a connection.

@@ -14,6 +14,8 @@ struct OutboundLink {
     let address: IPAddress
     let established: Established
     let warmth: WarmConnection
+    /// Content goes by BDAT, if the host offers that.
+    let usesChunking: Bool
     /// Its place at the site, given back when the connection is closed.
     let place: SitePlace
     /// Transactions so far.
@@ -25,8 +27,14 @@ struct OutboundLink {
     }
 
     /// Whether it may carry the next message to this host (rules 26 and 27).
-    func serves(_ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName?) -> Bool {
-        guard self.connection.isReady, host.addresses.contains(self.address) else { return false }
+    ///
+    /// - Parameter mayChunk: content for this domain may go by BDAT.
+    func serves(
+        _ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName?, mayChunk: Bool
+    ) -> Bool {
+        guard self.connection.isReady, host.addresses.contains(self.address), mayChunk || !self.usesChunking else {
+            return false
+        }
         let key = ConnectionReuseKey(
             host: host.name, address: self.address, port: host.port, requirement: requirement)
         return self.warmth.serves(key, requirement: requirement, nextHopDomain: nextHopDomain)
@@ -48,16 +56,17 @@ struct Dialer {
     /// Connects to the address of `place`, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that
     /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
     func dial(
-        of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName?, in place: SitePlace
+        of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName, in place: SitePlace
     ) async -> Outcome {
         let address = place.address
+        let usesChunking = self.usesChunking(to: address, for: nextHopDomain, in: place)
         var offer = OutboundTLS.Offer.full
         var abandoned: AbandonedTLS?
         var rejectedName: AbandonedTLS?
         while true {
             let tls = OutboundTLS(context: self.environment.tls, offer: offer)
             let (connection, opened) = await self.open(
-                address, port: host.port, requirement, tls, in: place)
+                address, port: host.port, requirement, tls, usesChunking: usesChunking, in: place)
             switch opened {
             case .ready(var established):
                 place.succeeded()
@@ -67,11 +76,11 @@ struct Dialer {
                     host: host.name, address: address, port: host.port, requirement: requirement)
                 let warmth = WarmConnection(
                     key: key, nextHopDomain: nextHopDomain, peer: established.peer,
-                    isWithoutUsableRecords: established.isWithoutUsableRecords)
+                    certified: established.certified, isWithoutUsableRecords: established.isWithoutUsableRecords)
                 return .linked(
                     OutboundLink(
                         connection: connection, address: address, established: established, warmth: warmth,
-                        place: place))
+                        usesChunking: usesChunking, place: place))
             case .failed(let failure):
                 return .failed(await self.environment.explainer.explain(failure), after: abandoned)
             case .retry(let next, let failure) where next > offer:
@@ -89,22 +98,24 @@ struct Dialer {
     }
 
     private func open(
-        _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, in place: SitePlace
+        _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, usesChunking: Bool,
+        in place: SitePlace
     ) async -> (OutboundConnection, OutboundConnection.Opened) {
-        let (connection, opened) = self.connect(to: address, port: port, requirement, tls, in: place)
+        let (connection, opened) = self.connect(
+            to: address, port: port, requirement, tls, usesChunking: usesChunking, in: place)
         // The future is always kept: by the connection, or by the failure to connect.
         return (connection, await opened.value ?? .failed(HostFailure(.connectionLost)))
     }
 
     private func connect(
-        to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, in place: SitePlace
+        to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, usesChunking: Bool,
+        in place: SitePlace
     ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
             requirement: requirement, tls: tls, helloName: place.egress.helloName,
-            usesChunking: self.usesChunking(to: address, in: place),
-            timeouts: settings.timeouts, opened: promise,
+            usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
             patience: { [weak place] in place?.patience(in: $0) ?? .stay })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         self.channel(to: address, port: port, from: place.egress.address, for: bound).assumeIsolated().whenComplete {
@@ -116,8 +127,8 @@ struct Dialer {
         return (connection, promise.futureResult)
     }
 
-    private func usesChunking(to address: IPAddress, in place: SitePlace) -> Bool {
-        self.environment.settings.usesChunking && self.environment.sites.usesChunking(at: place.site)
+    private func usesChunking(to address: IPAddress, for domain: DomainName, in place: SitePlace) -> Bool {
+        self.environment.mayChunk(to: domain) && self.environment.sites.usesChunking(at: place.site)
             && !self.environment.chunkingRefusals.contains(address)
     }
 

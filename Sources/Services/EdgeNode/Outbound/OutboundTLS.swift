@@ -24,7 +24,7 @@ struct OutboundTLS: Sendable {
     /// What the SMTP session is told.
     func sessionRequirement(_ requirement: AttemptRequirement) -> SMTPClientTLSRequirement {
         switch requirement.tls {
-        case .mustAuthenticate, .mustEncrypt: .required
+        case .mustAuthenticate, .mustVerify, .mustEncrypt: .required
         case .opportunistic: self.offer == .cleartext ? .none : .opportunistic
         }
     }
@@ -33,6 +33,7 @@ struct OutboundTLS: Sendable {
     func engineRequirement(_ requirement: AttemptRequirement) -> TLSClientRequirement {
         switch requirement.tls {
         case .mustAuthenticate(let authentication): .authenticate(authentication)
+        case .mustVerify(let verification): .verify(verification)
         case .mustEncrypt: .encrypt(serverName: requirement.serverName)
         case .opportunistic: .opportunistic(serverName: self.offer == .full ? requirement.serverName : nil)
         }
@@ -45,6 +46,11 @@ struct OutboundTLS: Sendable {
         {
             return .serverNameRejected
         }
+        if case .mustVerify = requirement.tls, case .failed(let failure, _) = outcome,
+            let fault = CertificateFault(failure)
+        {
+            return .uncertified(fault)
+        }
         return AttemptEvent(outcome)
     }
 }
@@ -54,6 +60,8 @@ struct Established: Hashable, Sendable {
     let label: AuthenticationLabel
     let info: TLSConnectionInfo?
     let peer: DANEAuthenticatedPeer?
+    /// What it proved by its certificate, where the operator asks for that.
+    let certified: CertifiedPeer?
     /// Authentication was owed until OpenSSL found each of the records unusable.
     var isWithoutUsableRecords = false
     /// Why there is no TLS although the host offers it.
@@ -64,9 +72,10 @@ struct Established: Hashable, Sendable {
     init(label: AuthenticationLabel, outcome: TLSClientOutcome? = nil) {
         self.label = label
         switch outcome {
-        case .verified(let peer, let info): (self.peer, self.info) = (peer, info)
-        case .encrypted(let info): (self.peer, self.info) = (nil, info)
-        case .failed, nil: (self.peer, self.info) = (nil, nil)
+        case .verified(let peer, let info): (self.peer, self.certified, self.info) = (peer, nil, info)
+        case .certified(let peer, let info): (self.peer, self.certified, self.info) = (nil, peer, info)
+        case .encrypted(let info): (self.peer, self.certified, self.info) = (nil, nil, info)
+        case .failed, nil: (self.peer, self.certified, self.info) = (nil, nil, nil)
         }
     }
 }
@@ -76,6 +85,7 @@ extension AttemptEvent {
     init(_ outcome: TLSClientOutcome) {
         switch outcome {
         case .verified(let peer, _): self = .authenticated(peer)
+        case .certified(let peer, _): self = .certified(peer)
         case .encrypted: self = .encrypted
         case .failed(let failure, _):
             switch failure.reason {
@@ -88,6 +98,22 @@ extension AttemptEvent {
                 .internalError:
                 self = .handshakeFailed
             }
+        }
+    }
+}
+
+extension CertificateFault {
+    /// What is wrong with the certificate, where that is why a handshake failed.
+    fileprivate init?(_ failure: TLSFailure) {
+        switch failure.reason {
+        case .certificateExpired: self = .expired
+        case .nameMismatch: self = .wrongName
+        case .certificateNotYetValid, .noRecordMatched, .untrusted: self = .notTrusted
+        // The handshake was complete, and the chain too long to be looked at.
+        case .limitExceeded where failure.connection != nil: self = .notTrusted
+        case .disagreement, .nameRejected, .refusedByPeer, .truncated, .timedOut, .malformed, .limitExceeded,
+            .internalError:
+            return nil
         }
     }
 }

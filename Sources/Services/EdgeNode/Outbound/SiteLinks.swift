@@ -82,14 +82,19 @@ final class SiteLinks: Sendable {
 
     /// A connection that serves this host, the one used last. Call it on the event loop.
     func take(
-        for host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName, on eventLoop: any EventLoop
+        for host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName, mayChunk: Bool,
+        on eventLoop: any EventLoop
     ) -> OutboundLink? {
         for address in host.addresses {
             let purpose = ConnectionReuseKey(
                 host: host.name, address: address, port: host.port, requirement: requirement)
             let key = Key(eventLoop: ObjectIdentifier(eventLoop), purpose: purpose)
             let idle = self.state.withLock { state in
-                state.remove(key, where: { $0.link.value.serves(host, requirement, nextHopDomain: nextHopDomain) })
+                state.remove(
+                    key,
+                    where: {
+                        $0.link.value.serves(host, requirement, nextHopDomain: nextHopDomain, mayChunk: mayChunk)
+                    })
             }
             guard let idle else { continue }
             idle.expiry.cancel()

@@ -63,7 +63,7 @@ final class LoadClientHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .clientHandshake(let outcome)? = event as? TLSEvent else { return }
         switch outcome {
-        case .verified, .encrypted:
+        case .verified, .certified, .encrypted:
             self.state = .securedHello
             self.send("EHLO load.test\r\n", context)
         case .failed(let failure, _):

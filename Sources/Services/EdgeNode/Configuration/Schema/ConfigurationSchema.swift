@@ -102,7 +102,7 @@ enum ConfigurationSchema {
         Key(
             "accepted-domains", \.acceptedDomains,
             .list(.object(acceptedDomain, make: { AcceptedDomain(placeholder) })),
-            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port. recipients is any, call-ahead (the next hop is asked), or {file: path} with one local part a line; others are answered 550."
+            "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port. recipients is any, call-ahead (the next hop is asked), or {file: path} with one local part a line; others are answered 550. tls and chunking are as in delivery.destinations."
         ),
         Key("relay-networks", \.relayNetworks, .list(.network()), "Clients that may send to any domain."),
     ]
@@ -111,6 +111,11 @@ enum ConfigurationSchema {
         Setting("domain", \.domain, .domain(), isRequired: true, "The domain."),
         Setting("next-hop", \.nextHop, .nextHop(), "Where its mail goes."),
         Setting("recipients", \.recipients, .recipients(), "Which of its recipients exist."),
+        Setting("tls", \.transport.tls, .optional(.choice()), "What TLS its next hop owes."),
+        Setting(
+            "tls-ca-file", \.transport.authorityFile, .optional(.string("path")), "PEM file of authorities for verify."),
+        Setting("tls-name", \.transport.name, .optional(.domain()), "Name in the certificate, for verify."),
+        Setting("chunking", \.transport.chunking, .optional(.flag()), "Whether content may go by BDAT."),
     ]
 
     /// Stands in for a required key until that is read.
@@ -208,6 +213,16 @@ enum ConfigurationSchema {
             "delivery.insecure-mx", \.delivery.insecureMX, .choice(),
             "What TLSA records are worth where the MX record is not signed."),
         Key(
+            "delivery.destinations", \.delivery.destinations,
+            .list(.object(destinationRule, make: { DestinationRule(DomainPattern(placeholder)) })),
+            "What hosts owe for mail to some recipient domains. domain is one, or *.domain for all below it, and the first rule counts; what accepted-domains say comes first. tls is opportunistic, encrypt (TLS with whomever, never in clear), dane (TLSA records are required) or verify (a certificate for tls-name, by an authority of tls-ca-file, or of the system). DANE is owed where a host has it, whatever tls says."
+        ),
+        Key(
+            "delivery.tls-exceptions", \.delivery.tlsExceptions,
+            .list(.object(tlsException, make: { TLSException(DomainPattern(placeholder), until: .first) })),
+            "Recipient domains whose hosts owe nothing until a day, whatever DANE and tls demand: their mail goes in clear if TLS fails. The log and `config check` warn of each."
+        ),
+        Key(
             "delivery.connect-timeout", \.delivery.connectTimeout, .duration(second...hour),
             "Time to connect to one address."),
         Key(
@@ -241,6 +256,23 @@ enum ConfigurationSchema {
         Setting(
             "chunking", \.chunking, .optional(.flag()),
             "Whether content may go by BDAT; delivery.chunking unless given."),
+    ]
+
+    private static let destinationRule: [Setting<DestinationRule>] = [
+        Setting("domain", \.domain, .domainPattern(), isRequired: true, "Recipient domains."),
+        Setting("tls", \.transport.tls, .optional(.choice()), "What TLS their hosts owe."),
+        Setting(
+            "tls-ca-file", \.transport.authorityFile, .optional(.string("path")), "PEM file of authorities for verify."),
+        Setting("tls-name", \.transport.name, .optional(.domain()), "Name in the certificate, for verify."),
+        Setting(
+            "chunking", \.transport.chunking, .optional(.flag()),
+            "Whether content may go by BDAT; delivery.chunking unless given."),
+    ]
+
+    private static let tlsException: [Setting<TLSException>] = [
+        Setting("domain", \.domain, .domainPattern(), isRequired: true, "Recipient domains."),
+        Setting("reason", \.reason, .string(), isRequired: true, "Why, for whoever reads the warning."),
+        Setting("until", \.until, .day(), isRequired: true, "The first day, in UTC, without the exception."),
     ]
 
     private static let resolver: [Setting<RelaydConfiguration>] = [
@@ -350,6 +382,7 @@ extension ConfigurationSchema {
             found.append(("database.connection", problem))
         }
         found += Self.policyInconsistencies(in: configuration)
+        found += Self.transportInconsistencies(in: configuration)
         let domains = configuration.acceptedDomains.map(\.domain)
         if let twice = domains.first(where: { domain in domains.filter { $0 == domain }.count > 1 }) {
             found.append(("accepted-domains", "\(twice) is there twice"))

@@ -40,9 +40,12 @@ actor RecipientProbe {
         let nextHop = self.environment.nextHop(for: address.domain)
         guard case .success(var route) = await self.environment.routes.route(to: nextHop) else { return .unsure }
         let site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
+        let policy = self.environment.rules.transport(to: address.domain, at: .systemNow)
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
-            guard case .success(let host) = next, case .success(let requirement) = AttemptRequirement.of(host) else {
+            guard case .success(let host) = next,
+                case .success(let requirement) = AttemptRequirement.of(host, by: policy)
+            else {
                 allowance.skipped(for: (try? next.get())?.failure)
                 continue
             }

@@ -1,0 +1,148 @@
+import DANE
+import DeliveryQueue
+import MailModel
+import Telemetry
+import Testing
+import TransportSecurity
+
+@testable import EdgeNode
+
+/// The settings that say what receiving hosts owe, and what deliveries make of them.
+@Suite("Settings of owed TLS")
+struct TransportSettingsTests {
+    private func loaded(_ yaml: String) throws -> LoadedConfiguration {
+        var loader = ConfigurationLoader(hostName: "edge.example")
+        loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
+        return try loader.load()
+    }
+
+    private func problem(_ yaml: String) -> String {
+        do {
+            _ = try self.loaded(yaml)
+            return "none"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test("The domain's own setting counts, else the first rule about it, else nothing is demanded; each for itself")
+    func precedence() throws {
+        let rules = try self.loaded(
+            """
+            accepted-domains:
+              - {domain: host.test, next-hop: "mail.host.test:2525", tls: verify, chunking: false}
+              - {domain: address.test, next-hop: "192.0.2.1", tls: verify, tls-name: mx.inner, tls-ca-file: /etc/ca.pem}
+              - {domain: open.test, tls: opportunistic}
+              - {domain: ruled.test}
+            delivery:
+              destinations:
+                - {domain: "*.bank.test", tls: dane}
+                - {domain: open.test, tls: encrypt, chunking: false}
+                - {domain: ruled.test, tls: encrypt}
+                - {domain: ruled.test, tls: dane}
+                - {domain: slow.test, chunking: false}
+                - {domain: partner.test, tls: verify, tls-name: mx.partner.test}
+            """
+        ).configuration.destinationRules
+        let now = Timestamp(seconds: 0)
+        func verify(_ name: DomainName, _ authorities: TrustedAuthorities) -> TransportPolicy {
+            .verify(CertificateVerification(name: name, authorities: authorities))
+        }
+        #expect(rules.transport(to: "host.test", at: now) == verify("mail.host.test", .system))
+        #expect(rules.transport(to: "address.test", at: now) == verify("mx.inner", .file("/etc/ca.pem")))
+        #expect(rules.transport(to: "open.test", at: now) == .opportunistic)
+        #expect(rules.transport(to: "ruled.test", at: now) == .encrypt)
+        #expect(rules.transport(to: "a.bank.test", at: now) == .dane)
+        #expect(rules.transport(to: "bank.test", at: now) == .opportunistic)
+        #expect(rules.transport(to: "partner.test", at: now) == verify("mx.partner.test", .system))
+        let chunking = ["host.test", "open.test", "slow.test", "ruled.test", "else.test"] as [DomainName]
+        #expect(chunking.map(rules.usesChunking(to:)) == [false, false, false, nil, nil])
+    }
+
+    @Test(
+        "What cannot be kept is refused, with the domain",
+        arguments: [
+            ("{domain: a.test, next-hop: 192.0.2.1, tls: dane}", "a.test: tls: dane needs a next hop with a name"),
+            ("{domain: a.test, next-hop: 192.0.2.1, tls: verify}", "a.test: tls: verify needs tls-name"),
+            ("{domain: a.test, tls: verify}", "a.test: tls: verify needs tls-name"),
+            (
+                "{domain: a.test, tls: encrypt, tls-name: b.test}",
+                "a.test: tls-name and tls-ca-file are for tls: verify"
+            ),
+            ("{domain: a.test, tls-ca-file: /x}", "a.test: tls-name and tls-ca-file are for tls: verify"),
+            ("{domain: a.test, tls: may}", "expected one of opportunistic, encrypt, dane, verify"),
+        ])
+    func refused(_ entry: String, _ complaint: String) {
+        #expect(self.problem("accepted-domains: [\(entry)]").contains("accepted-domains"))
+        #expect(self.problem("accepted-domains: [\(entry)]").contains(complaint))
+    }
+
+    @Test("A rule by domain that an address cannot keep, or without a name, is refused")
+    func refusedRules() {
+        let address = "accepted-domains: [{domain: a.test, next-hop: 192.0.2.1}]\n"
+        let dane = "delivery: {destinations: [{domain: a.test, tls: dane}]}"
+        #expect(self.problem(address + dane).contains("a.test: tls: dane needs a next hop with a name"))
+        #expect(self.problem(dane) == "none")
+        let unnamed = "delivery: {destinations: [{domain: \"*.a.test\", tls: verify}]}"
+        #expect(self.problem(unnamed).contains("delivery.destinations: *.a.test: tls: verify needs tls-name"))
+    }
+
+    @Test("An exception needs reason and day; it comes before everything until its day, and a warning names it")
+    func exceptions() throws {
+        let entry = "{domain: a.test, reason: their TLSA is stale, until: 2027-01-31}"
+        let loaded = try self.loaded(
+            "delivery: {tls-exceptions: [\(entry)], destinations: [{domain: a.test, tls: encrypt}]}")
+        let end = try #require(CalendarDay("2027-01-31")).start
+        let rules = loaded.configuration.destinationRules
+        #expect(rules.transport(to: "a.test", at: end + .milliseconds(-1)) == .excepted)
+        #expect(rules.transport(to: "a.test", at: end) == .encrypt)
+        #expect(rules.transport(to: "b.a.test", at: end + .milliseconds(-1)) == .opportunistic)
+        let place = "relayd.yaml:1: delivery.tls-exceptions[0]: "
+        #expect(
+            loaded.tlsExceptions(at: end + .milliseconds(-1)).map(\.description) == [
+                place
+                    + "mail for a.test goes in clear if TLS fails, whatever DANE and the settings demand, until 2027-01-31: "
+                    + "their TLSA is stale"
+            ])
+        #expect(
+            loaded.tlsExceptions(at: end).map(\.description) == [
+                place + "ended on 2027-01-31, and has no effect: their TLSA is stale"
+            ])
+        #expect(
+            self.problem("delivery: {tls-exceptions: [{domain: a.test, until: 2027-01-31}]}").contains(
+                "reason is missing"))
+        #expect(self.problem("delivery: {tls-exceptions: [{domain: a.test, reason: x}]}").contains("until is missing"))
+    }
+
+    @Test("What is shown loads as the same settings")
+    func shown() throws {
+        let configuration = try self.loaded(
+            """
+            accepted-domains: [{domain: a.test, next-hop: mail.a.test, tls: verify, tls-ca-file: /etc/ca.pem, chunking: false}]
+            delivery:
+              destinations: [{domain: "*.b.test", tls: verify, tls-name: mx.b.test}, {domain: c.test, chunking: true}]
+              tls-exceptions: [{domain: "*.d.test", reason: "stale, ticket 7", until: 2028-02-29}]
+            """
+        ).configuration
+        #expect(try self.loaded(ConfigurationText.defaults(configuration)).configuration == configuration)
+        #expect(ConfigurationText.defaults(configuration).contains("stale, ticket 7"))
+    }
+
+    @Test("The trace says what was owed, whoever demanded it, and that an exception waived it")
+    func labels() {
+        let plain = PlannedHost(name: "mx.a.test", addresses: [.loopback], requirement: .opportunistic)
+        let verify = TransportPolicy.verify(CertificateVerification(name: "mx.a.test", authorities: .system))
+        let policies: [TransportPolicy] = [.opportunistic, .encrypt, .dane, verify, .excepted]
+        #expect(
+            policies.map(plain.requirementLabel(by:)) == [
+                "opportunistic", "encrypt", "dane", "verify mx.a.test", "opportunistic (exception)",
+            ])
+        #expect(
+            HostTry(host: plain, failure: HostFailure(.startTLSNotSupported)).isCountedForDANE == false
+                && HostTry(host: plain, policy: .dane, failure: HostFailure(.dnssecInvalid)).isCountedForDANE)
+    }
+}
+
+extension HostTry {
+    fileprivate var isCountedForDANE: Bool { DANEVerificationResult(self) != nil }
+}

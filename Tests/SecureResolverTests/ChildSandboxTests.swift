@@ -11,18 +11,18 @@ struct ChildSandboxTests {
         "Whoever breaks into a resolver opens, starts and traces nothing, and gets no more than it may use (field 0)",
         .disabled(if: ChildSandbox.isSanitized, "a sanitized process is not locked in"),
         arguments: LockTrial.allCases)
-    func trial(_ trial: LockTrial) throws {
-        let process = Process()
-        process.executableURL = try RelaydProcess.besideThisProgram()
-        process.arguments = ["resolver-lock", trial.rawValue]
-        try process.run()
-        process.waitUntilExit()
-        let isKilled = process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGSYS
-        let isRefused = process.terminationReason == .exit && process.terminationStatus == 1
+    func trial(_ trial: LockTrial) async throws {
+        let log = FileManager.default.temporaryDirectory.appending(path: "lock-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: log) }
+        let process = try await ChildProcess(
+            RelaydProcess.besideThisProgram().path, ["resolver-lock", trial.rawValue], log: log)
+        #expect(await process.ended(within: .seconds(60)))
+        let status = process.terminationStatus
         switch trial {
         // What the C library tries by itself is refused, and so is what is over a limit; all else is an attack.
-        case .open, .write, .memory, .descriptors: #expect(isRefused, "\(process.terminationStatus)")
-        case .fork, .exec, .trace, .unixSocket, .thread, .code: #expect(isKilled, "\(process.terminationStatus)")
+        case .open, .write, .memory, .descriptors: #expect(status == 1, "\(process.lastOutput())")
+        case .fork, .exec, .trace, .unixSocket, .thread, .code:
+            #expect(status == 128 + SIGSYS, "\(process.lastOutput())")
         }
     }
 

@@ -1,5 +1,5 @@
 public import Foundation
-import Synchronization
+import Glibc
 
 /// A program that the lab started and will end: a name server, a database, a peer.
 ///
@@ -16,7 +16,7 @@ public final class ChildProcess: Sendable {
 
     /// Where its standard output and error go.
     public let log: URL
-    private let process: Mutex<Process>
+    private let process: SpawnedProcess
 
     /// Starts `executable` (a path, or a name looked up in PATH and the sbin folders).
     ///
@@ -28,54 +28,37 @@ public final class ChildProcess: Sendable {
         workingDirectory: URL? = nil, log: URL
     ) async throws(Failure) {
         self.log = log
-        let process = Process()
         // `setpriv` sets the parent-death signal, so that a killed test leaves no daemon behind.
         var words = ["--pdeathsig", "TERM"]
         if let user { words += ["--reuid", user, "--regid", user, "--init-groups"] }
-        process.executableURL = URL(filePath: "/usr/bin/setpriv")
-        process.arguments = words + ["--", try Self.locate(executable)] + arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.currentDirectoryURL = workingDirectory
-        process.standardInput = FileHandle.nullDevice
-        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
-        let output: FileHandle
+        words += ["--", try Self.locate(executable)] + arguments
+        // A new file: a child of before may still write to its own.
+        unlink(log.path)
+        let output = open(log.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard output >= 0 else { throw Failure("cannot write \(log.path): \(String(cString: strerror(errno)))") }
+        defer { close(output) }
         do {
-            output = try FileHandle(forWritingTo: log)
+            self.process = try await SpawnedProcess(
+                .init(
+                    path: "/usr/bin/setpriv", arguments: words,
+                    environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
+                    workingDirectory: workingDirectory?.path, output: output))
         } catch {
-            throw Failure("cannot write \(log.path): \(error)")
+            throw Failure("cannot start \(executable): \(String(cString: strerror(error.code.rawValue)))")
         }
-        process.standardOutput = output
-        process.standardError = output
-        let launched = UncheckedBox(process)
-        let failure = await Spawner.shared.run { () -> String? in
-            do {
-                try launched.value.run()
-                return nil
-            } catch {
-                return "\(error)"
-            }
-        }
-        if let failure { throw Failure("cannot start \(executable): \(failure)") }
-        self.process = Mutex(process)
     }
 
     /// The process id, for `kill` and for `/proc`.
-    public var processIdentifier: Int32 { self.process.withLock { $0.processIdentifier } }
+    public var processIdentifier: Int32 { self.process.identifier }
 
     /// Whether it still runs.
-    public var isRunning: Bool { self.process.withLock { $0.isRunning } }
+    public var isRunning: Bool { self.process.status == nil }
 
-    /// The exit status, once it has ended.
-    public var terminationStatus: Int32? {
-        self.process.withLock { $0.isRunning ? nil : $0.terminationStatus }
-    }
+    /// The exit status, or 128 and the signal that ended it, once it has ended.
+    public var terminationStatus: Int32? { self.process.status }
 
     /// Sends a signal, if it still runs.
-    public func signal(_ number: Int32) {
-        self.process.withLock { process in
-            if process.isRunning { kill(process.processIdentifier, number) }
-        }
-    }
+    public func signal(_ number: Int32) { self.process.signal(number) }
 
     /// Sends SIGTERM (or another signal), waits up to `patience`, then sends SIGKILL.
     public func stop(signal number: Int32 = SIGTERM, patience: Duration = .seconds(5)) async {
@@ -144,42 +127,4 @@ public final class ChildProcess: Sendable {
         }
         throw Failure("\(executable) is not installed")
     }
-}
-
-/// The one thread that starts children. The parent-death signal fires when the *thread* that forked ends, so children
-/// are never started from a pool thread.
-private final class Spawner: Sendable {
-    static let shared = Spawner()
-    private let jobs = Mutex<[@Sendable () -> Void]>([])
-    private let wake = DispatchSemaphore(value: 0)
-
-    private init() {
-        let thread = Thread { [self] in
-            // A thread made by a dispatch worker starts with most signals blocked, and children inherit that: they
-            // would be deaf to SIGTERM, and to the SIGALRM that their timeouts live by.
-            var none = sigset_t()
-            sigemptyset(&none)
-            pthread_sigmask(SIG_SETMASK, &none, nil)
-            while true {
-                self.wake.wait()
-                let job = self.jobs.withLock { $0.isEmpty ? nil : $0.removeFirst() }
-                job?()
-            }
-        }
-        thread.name = "lab-spawner"
-        thread.start()
-    }
-
-    func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            self.jobs.withLock { $0.append { continuation.resume(returning: body()) } }
-            self.wake.signal()
-        }
-    }
-}
-
-/// Carries a `Process` to the spawner thread; nobody else touches it until `run` has returned.
-private struct UncheckedBox: @unchecked Sendable {
-    let value: Process
-    init(_ value: Process) { self.value = value }
 }

@@ -165,6 +165,47 @@ struct OwedTLSTests {
         }
     }
 
+    @Test(
+        "Call-ahead asks only a next hop that proves what delivery demands; without tls-ca-file the system's authorities count"
+    )
+    func callAhead() async throws {
+        try await withTemporaryFolder { folder in
+            let pki = try TestPKI(now: .now)
+            let authorities = folder.appending(path: "system.pem")
+            try Data(pki.root.certificate.pem.utf8).write(to: authorities)
+            let store = try ServerCertificateStore([pki.leaf("mx.inner.test").serverCertificate(now: .now)])
+            let secure = try await ScriptedPeer.start(certificates: store)
+            let clear = try await ScriptedPeer.start()
+            func entry(_ domain: String, _ peer: ScriptedPeer, _ demand: String) -> String {
+                "{domain: \(domain), next-hop: '[\(peer.address)]:\(peer.port)', recipients: call-ahead, \(demand)}"
+            }
+            let entries = [
+                entry("good.test", secure, "tls: verify, tls-name: mx.inner.test"),
+                entry("misnamed.test", secure, "tls: verify, tls-name: other.inner.test"),
+                entry("clear.test", clear, "tls: encrypt"),
+            ]
+            var options = LabRelayOptions()
+            options.settings = ["accepted-domains": "[\(entries.joined(separator: ", "))]"]
+            // Where OpenSSL looks for the authorities that the system trusts.
+            options.environment = ["SSL_CERT_FILE": authorities.path]
+            try await LabRelay.with([], options) { lab in
+                try await SMTPDialog.with(port: lab.smtpPort) { smtp in
+                    try await smtp.hello()
+                    try await smtp.say("MAIL FROM:<alice@alpha.test>")
+                    #expect(try await smtp.say("RCPT TO:<bob@good.test>").code == 250)
+                    #expect(try await smtp.say("RCPT TO:<bob@misnamed.test>").code == 450)
+                    #expect(try await smtp.say("RCPT TO:<bob@clear.test>").code == 450)
+                    try await smtp.say("QUIT")
+                }
+                let sent = try await lab.firstOutcome(of: lab.submit(to: "bob@good.test"))
+                #expect(sent.kind == .transfer && sent.requirement == "verify mx.inner.test")
+            }
+            #expect(!clear.commands.contains { $0.hasPrefix("RCPT") })
+            await secure.stop()
+            await clear.stop()
+        }
+    }
+
     @Test("Content for a domain without chunking goes by DATA, over a connection of its own to the same host")
     func chunking() async throws {
         var host = LabDomain.dane("shared.test", rules: [.modern])

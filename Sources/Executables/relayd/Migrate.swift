@@ -26,10 +26,23 @@ struct Migrate: AsyncParsableCommand {
     @Option(name: .long, help: "Shards of a new queue, a power of two up to 4096; fixed from then on. 64 unless given.")
     var shards: Int?
 
+    @Option(
+        name: .long,
+        help: """
+            What the names of the roles begin with, which belong to the whole server: PREFIX_queue for nodes, PREFIX_admin for \
+            operators, PREFIX_viewer for those who look. Fixed from the first run on; relay unless given.
+            """)
+    var roles: String?
+
     @Flag(name: .long, help: "Say what would be done, and change nothing.")
     var dryRun = false
 
     func validate() throws {
+        if let roles, QueueRoles(prefix: roles) == nil {
+            throw ValidationError(
+                "--roles must be up to \(QueueRoles.maximumLength) lower-case letters, digits and underscores, and begin with a letter."
+            )
+        }
         guard let shards else { return }
         guard (1...4096).contains(shards), shards.nonzeroBitCount == 1 else {
             throw ValidationError("--shards must be a power of two up to 4096.")
@@ -53,12 +66,14 @@ struct Migrate: AsyncParsableCommand {
     private func run(_ connection: String, _ logger: Logger) async throws(MigrationError) {
         if self.dryRun {
             let plan = try await QueueMigrations.plan(
-                adminConnectionString: connection, shardCount: self.shards, logger: logger)
+                adminConnectionString: connection, shardCount: self.shards,
+                roles: self.roles.flatMap { QueueRoles(prefix: $0) }, logger: logger)
             print(plan)
             return
         }
         try await QueueMigrations.migrate(
-            adminConnectionString: connection, shardCount: self.shards, logger: logger
+            adminConnectionString: connection, shardCount: self.shards,
+            roles: self.roles.flatMap { QueueRoles(prefix: $0) }, logger: logger
         ) { Terminal.complain($0) }
         Terminal.complain("the schema is at version \(QueueMigrations.latestVersion)")
     }

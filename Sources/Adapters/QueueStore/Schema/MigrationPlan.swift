@@ -12,6 +12,8 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
     public let shards: Int
     /// Those that it will have.
     public let plannedShards: Int
+    /// How the roles are called, or will be.
+    public let roles: QueueRoles
 
     /// What a database holds.
     struct Found {
@@ -19,11 +21,13 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
         let encoding: String
         let versions: Set<Int32>
         let shards: Int
+        /// The name of the nodes' role; nothing before migration 12, when it had one name only.
+        let queueRole: String?
     }
 
     /// Refuses what this program cannot work with: another encoding than UTF8, a schema that is newer than the program, and
-    /// another number of shards than an existing queue has.
-    init(_ found: Found, wanted: Int?) throws(MigrationError) {
+    /// another number of shards, or other names of roles, than an existing queue has.
+    init(_ found: Found, wanted: Int?, roles: QueueRoles?) throws(MigrationError) {
         let (database, shards) = (found.database, found.shards)
         guard found.encoding == "UTF8" else { throw MigrationError.encoding(found.encoding, of: database) }
         self.database = database
@@ -34,6 +38,12 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
         self.missing = Migration.all.filter { !found.versions.contains($0.version) }.map {
             "\($0.version) (\($0.name))"
         }
+        let present = found.queueRole ?? (self.version > 0 ? QueueRoles.usual.queue : nil)
+        let planned = roles ?? present.flatMap { QueueRoles(queue: $0) } ?? .usual
+        if let present, planned.queue != present {
+            throw MigrationError.roles(present, of: database, not: planned)
+        }
+        self.roles = planned
         self.shards = shards
         self.plannedShards = shards > 0 ? shards : wanted ?? QueueMigrations.defaultShardCount
     }
@@ -41,6 +51,7 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var lines = ["database \(self.database): the schema is at version \(self.version)"]
         lines += self.missing.map { "would apply migration \($0)" }
+        if self.version == 0 { lines.append("would make or use the roles \(self.roles.names.joined(separator: ", "))") }
         if self.shards == 0 { lines.append("would make \(self.plannedShards) shards") }
         return (lines.count > 1 ? lines : lines + ["nothing to do"]).joined(separator: "\n")
     }
@@ -117,6 +128,15 @@ public struct MigrationError: Error, Hashable, Sendable, CustomStringConvertible
             """
             --shards \(wanted): the queue of database \(database) has \(shards) shards, and their number is fixed from the \
             first migration on; leave --shards out, or set it to \(shards)
+            """)
+    }
+
+    static func roles(_ present: String, of database: String, not wanted: QueueRoles) -> MigrationError {
+        MigrationError(
+            .unsuitable,
+            """
+            --roles \(wanted.prefix): the nodes' role of database \(database) is \(present), and the names are fixed from the first \
+            migration on; leave --roles out
             """)
     }
 

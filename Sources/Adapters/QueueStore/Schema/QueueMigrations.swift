@@ -14,41 +14,44 @@ public enum QueueMigrations {
     /// - Parameters:
     ///   - adminConnectionString: of a role that may create schemas and roles.
     ///   - shardCount: what is wanted; an existing queue keeps its number, and another one is refused.
+    ///   - roles: likewise.
     public static func plan(
-        adminConnectionString: String, shardCount: Int? = nil, logger: Logger
+        adminConnectionString: String, shardCount: Int? = nil, roles: QueueRoles? = nil, logger: Logger
     ) async throws(MigrationError) -> MigrationPlan {
         let pool = Self.pool(adminConnectionString, logger)
         defer { pool.shutDown() }
-        return try await Self.plan(pool, shardCount)
+        return try await Self.plan(pool, shardCount, roles)
     }
 
     /// Applies, each in a transaction of its own and under a lock, the migrations that are missing.
     ///
-    /// It makes the group roles `relay_queue` (edge nodes) and `relay_admin` (operators); the operator makes login roles and
-    /// grants them. Running it again, or twice at once, does no harm.
+    /// It makes the group roles `relay_queue` (edge nodes), `relay_admin` (operators) and `relay_viewer` (those who look, and read no
+    /// content), or others by name; the operator makes login roles and grants them. Running it again, or twice at once, does no harm.
     ///
     /// - Parameters:
     ///   - adminConnectionString: of a role that may create schemas and roles.
     ///   - shardCount: for a new queue; an existing one keeps its number, and another one is refused.
+    ///   - roles: how the group roles are called; an existing queue keeps its names, and others are refused.
     ///   - patience: with whoever holds a lock that a step needs.
     ///   - report: is given a line for people about each step that waits.
     public static func migrate(
-        adminConnectionString: String, shardCount: Int? = nil, patience: MigrationPatience = MigrationPatience(),
-        logger: Logger, report: (String) -> Void = { _ in }
+        adminConnectionString: String, shardCount: Int? = nil, roles: QueueRoles? = nil,
+        patience: MigrationPatience = MigrationPatience(), logger: Logger, report: (String) -> Void = { _ in }
     ) async throws(MigrationError) {
         let pool = Self.pool(adminConnectionString, logger)
         defer { pool.shutDown() }
-        _ = try await Self.plan(pool, shardCount)
-        try await Self.run("the roles relay_queue and relay_admin", Self.roles, pool, patience, report)
+        let names = try await Self.plan(pool, shardCount, roles).roles
+        try await Self.run(
+            "the roles \(names.names.joined(separator: ", "))", Self.making(names), pool, patience, report)
         for migration in Migration.all {
             let step = "migration \(migration.version) (\(migration.name))"
-            try await Self.run(step, Self.script(migration), pool, patience, report)
+            try await Self.run(step, names.renamed(in: Self.script(migration)), pool, patience, report)
         }
         // Shards are made once: their number decides where stored entries are found.
         let shards = Self.shards(shardCount ?? Self.defaultShardCount)
         try await Self.run("the table of shards", shards, pool, patience, report)
         // Another run may have made them at this moment, in another number.
-        _ = try await Self.plan(pool, shardCount)
+        _ = try await Self.plan(pool, shardCount, roles)
     }
 
     // MARK: - Looking
@@ -62,14 +65,16 @@ public enum QueueMigrations {
         return PostgresPool(settings, logger: logger)
     }
 
-    private static func plan(_ pool: PostgresPool, _ shardCount: Int?) async throws(MigrationError) -> MigrationPlan {
+    private static func plan(
+        _ pool: PostgresPool, _ shardCount: Int?, _ roles: QueueRoles?
+    ) async throws(MigrationError) -> MigrationPlan {
         let found: MigrationPlan.Found
         do {
             found = try await Self.look(pool)
         } catch {
             throw MigrationError("looking at the database", error)
         }
-        return try MigrationPlan(found, wanted: shardCount)
+        return try MigrationPlan(found, wanted: shardCount, roles: roles)
     }
 
     private static func look(_ pool: PostgresPool) async throws(PostgresError) -> MigrationPlan.Found {
@@ -77,15 +82,19 @@ public enum QueueMigrations {
             Statement(
                 """
                 SELECT current_database(), pg_encoding_to_char(encoding),
-                    to_regclass('relay.schema_version') IS NOT NULL, to_regclass('relay.shard_lease') IS NOT NULL
+                    to_regclass('relay.schema_version') IS NOT NULL, to_regclass('relay.shard_lease') IS NOT NULL,
+                    to_regclass('relay.role_names') IS NOT NULL
                 FROM pg_database WHERE datname = current_database()
                 """)
         ).single()
         let (isMade, hasShards): (Bool, Bool) = (try row.get(2), try row.get(3))
         let versions = isMade ? try await Self.numbers("SELECT version FROM relay.schema_version", pool) : []
         let shards = hasShards ? try await Self.numbers("SELECT count(*)::int4 FROM relay.shard_lease", pool) : []
+        let name: String? =
+            try row.get(4) ? try await pool.query(Statement("SELECT queue FROM relay.role_names")).single().get(0) : nil
         return MigrationPlan.Found(
-            database: try row.get(0), encoding: try row.get(1), versions: Set(versions), shards: Int(shards.first ?? 0))
+            database: try row.get(0), encoding: try row.get(1), versions: Set(versions), shards: Int(shards.first ?? 0),
+            queueRole: name)
     }
 
     private static func numbers(_ sql: String, _ pool: PostgresPool) async throws(PostgresError) -> [Int32] {
@@ -136,11 +145,12 @@ public enum QueueMigrations {
 
     /// Roles belong to the whole server, and another database may be making them at this moment. In a transaction of their own,
     /// so that the migrations see them whoever made them.
-    private static let roles = """
+    private static func making(_ roles: QueueRoles) -> String {
+        """
         DO $roles$
         DECLARE role text;
         BEGIN
-            FOREACH role IN ARRAY ARRAY['relay_queue', 'relay_admin'] LOOP
+            FOREACH role IN ARRAY ARRAY['\(roles.names.joined(separator: "', '"))'] LOOP
                 CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
                 BEGIN
                     EXECUTE format('CREATE ROLE %I NOLOGIN', role);
@@ -150,6 +160,7 @@ public enum QueueMigrations {
             END LOOP;
         END $roles$
         """
+    }
 
     private static func shards(_ count: Int) -> String {
         """

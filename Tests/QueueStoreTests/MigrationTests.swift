@@ -76,11 +76,29 @@ struct MigrationTests {
         }
     }
 
-    @Test("A newer schema is refused by migration, node and relayctl, with both versions")
+    @Test("A schema of a newer program that only adds to it is worked with, and told; migration refuses it")
+    func expanded() async throws {
+        try await self.withDatabase { connection, meddler in
+            try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+            #expect(try await QueueStore(pool: meddler, node: "n").newerSchema == nil)
+            try await meddler.script("INSERT INTO relay.schema_version (version, name) VALUES (9999, 'later')")
+            #expect(try await QueueStore(pool: meddler, node: "n").newerSchema == 9999)
+            _ = try await QueueAdministration(pool: meddler)
+            let error = await self.failure { () throws(MigrationError) in
+                try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+            }
+            #expect(error?.code == .unsuitable)
+        }
+    }
+
+    @Test(
+        "A schema for newer programs only is refused by migration, node and relayctl, with both versions"
+    )
     func newer() async throws {
         try await self.withDatabase { connection, meddler in
             try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
-            try await meddler.script("INSERT INTO relay.schema_version (version, name) VALUES (9999, 'later')")
+            try await meddler.script(
+                "INSERT INTO relay.schema_version (version, name, least_program) VALUES (9999, 'later', 9998)")
             let error = await self.failure { () throws(MigrationError) in
                 try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
             }

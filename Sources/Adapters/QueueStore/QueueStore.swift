@@ -40,6 +40,9 @@ public final class QueueStore: Sendable {
         return settings
     }
 
+    /// The version of the schema where a newer program has migrated the database, and this one may work with it.
+    public let newerSchema: Int32?
+
     /// Opens the queue of a database that has been migrated; reads how many shards it has.
     ///
     /// - Parameters:
@@ -55,13 +58,11 @@ public final class QueueStore: Sendable {
         self.terms = terms
         var generator = SystemRandomNumberGenerator()
         self.incarnation = PostgresUUID(high: generator.next(), low: generator.next())
-        let results = try await pool.idempotently([
-            Statement("SELECT max(version) FROM relay.schema_version"),
-            Statement("SELECT count(*) FROM relay.shard_lease"),
-        ])
-        let version: Int32? = try Self.only(results[0]).value(0)
-        if let error = QueueStoreError(schemaVersion: version) { throw error }
-        let count: Int64 = try Self.only(results[1]).value(0)
+        let schema = try await SchemaVersion.read(from: pool)
+        if let error = QueueStoreError(schema) { throw error }
+        self.newerSchema = schema.isNewer ? schema.version : nil
+        let results = try await pool.idempotently([Statement("SELECT count(*) FROM relay.shard_lease")])
+        let count: Int64 = try Self.only(results[0]).value(0)
         guard let map = ShardMap(count: Int(count), fanout: fanout) else {
             throw QueueStoreError(.unreadable, "the queue has \(count) shards, not a power of two")
         }

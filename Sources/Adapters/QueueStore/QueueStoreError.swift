@@ -39,12 +39,12 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
         self.cause = cause
     }
 
-    /// Why a program of this version must not work on a schema of that one; `nil` where both are the same.
+    /// Why a program of this version must not work on a schema of that one; `nil` where it may.
     ///
-    /// A newer schema may have columns and rules of which this program knows nothing.
-    init?(schemaVersion: Int32?) {
-        let (found, needed) = (schemaVersion ?? 0, QueueMigrations.latestVersion)
-        guard found != needed else { return nil }
+    /// A newer schema says how old a program may be: while a fleet is upgraded, nodes of two versions run side by side.
+    init?(_ schema: SchemaVersion) {
+        let (found, needed) = (schema.version, QueueMigrations.latestVersion)
+        guard found < needed || schema.leastProgram > needed else { return nil }
         let versions = "the schema of the database is at version \(found), and this program needs version \(needed)"
         if found < needed {
             self.init(.outdatedSchema, "\(versions): run relayd migrate of this program's version")

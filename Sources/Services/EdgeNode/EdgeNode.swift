@@ -121,6 +121,11 @@ public struct EdgeNode: Sendable {
             self.logger.warning("no postmaster is configured: mail for <Postmaster> is refused")
         }
         for warning in self.loaded.warnings { self.logger.warning("\(warning)") }
+        if let version = parts.store.newerSchema {
+            self.logger.warning(
+                "the schema of the database is newer than this program, which may work with it: upgrade this node",
+                metadata: ["schema": .stringConvertible(version)])
+        }
         let hints = QueueOwner.Hints()
         let writer = QueueWriter(
             pool: parts.pool, map: parts.store.shardMap, node: self.configuration.node.name.text

@@ -15,7 +15,9 @@ enum DatabaseMistakes {
             try await QueueMigrations.migrate(
                 adminConnectionString: server.connectionString(database: name), shardCount: 64, logger: Self.quiet)
         }
-        try await Self.run("INSERT INTO relay.schema_version (version, name) VALUES (9999, 'later')", server, "newer")
+        try await Self.run(
+            "INSERT INTO relay.schema_version (version, name, least_program) VALUES (9999, 'later', 9999)", server,
+            "newer")
         return [
             try await PgBouncer.start(before: server, mode: .transaction),
             try await PgBouncer.start(

@@ -30,9 +30,7 @@ public struct QueueAdministration: Sendable {
     /// Opens the queue of a database that has been migrated.
     public init(pool: PostgresPool) async throws(QueueStoreError) {
         self.pool = pool
-        let results = try await pool.idempotently([Statement("SELECT max(version) FROM relay.schema_version")])
-        let version: Int32? = try QueueStore.only(results[0]).value(0)
-        if let error = QueueStoreError(schemaVersion: version) { throw error }
+        if let error = QueueStoreError(try await SchemaVersion.read(from: pool)) { throw error }
     }
 
     /// The database's clock.

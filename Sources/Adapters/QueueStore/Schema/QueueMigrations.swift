@@ -177,12 +177,14 @@ public enum QueueMigrations {
         CREATE SCHEMA IF NOT EXISTS relay;
         CREATE TABLE IF NOT EXISTS relay.schema_version (
             version int4 PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+        ALTER TABLE relay.schema_version ADD COLUMN IF NOT EXISTS least_program int4 NOT NULL DEFAULT 0;
         DO $migration$ BEGIN
             IF NOT EXISTS (SELECT FROM relay.schema_version WHERE version = \(migration.version)) THEN
                 EXECUTE $statements$
         \(migration.sql)
                 $statements$;
-                INSERT INTO relay.schema_version (version, name) VALUES (\(migration.version), '\(migration.name)');
+                INSERT INTO relay.schema_version (version, name, least_program)
+                    VALUES (\(migration.version), '\(migration.name)', \(migration.leastProgram));
             END IF;
         END $migration$;
         """

@@ -21,6 +21,7 @@ enum SchemaComments {
             "schema_version", "The migrations that were applied.",
             [
                 ("version", "The migration's number."), ("name", "Its name."), ("applied_at", "When it was applied."),
+                ("least_program", "Programs that make an older schema than this must not work with it; 0 for any."),
             ]
         ),
         (

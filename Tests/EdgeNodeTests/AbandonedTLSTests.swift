@@ -19,7 +19,7 @@ struct AbandonedTLSTests {
     ) async throws {
         let leaf = try TestPKI(now: .systemNow).leaf("mx.bravo.test")
         let peer = try await ScriptedPeer.start(
-            rules, certificates: ServerCertificateStore([leaf.serverCertificate(now: .systemNow)]))
+            rules, certificates: ServerCertificateStore([leaf.serverCertificate()]))
         try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in
             var ids: [MessageID] = []
             for _ in 0..<messages { ids.append(try await queue.enqueue(to: "bravo.test")) }

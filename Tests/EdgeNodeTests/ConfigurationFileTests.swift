@@ -68,6 +68,28 @@ struct ConfigurationFileTests {
         #expect(empty.hasPrefix("relayd.yaml:2: resolver.trust-anchor-files: ") && empty.contains(anchor.path))
     }
 
+    @Test("A certificate that has expired is no refusal: a start takes it, and `config check` warns")
+    func expiredCertificate() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "relay-files-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let leaf = try TestPKI(now: .systemNow).leaf("mx.example", validity: .expired)
+        let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
+        try Data(leaf.chainPEM.utf8).write(to: chain)
+        try Data(leaf.key.pem.utf8).write(to: key)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key.path)
+        var loader = ConfigurationLoader(hostName: "edge.example")
+        loader.file = ConfigurationLoader.File(
+            path: "relayd.yaml", text: "tls: {certificates: [{certificate: '\(chain.path)', key: '\(key.path)'}]}")
+        let warnings = try await EdgeNode.checkFiles(
+            of: loader.load(), relayd: try RelaydProcess.besideThisProgram().path
+        ).map(\.description)
+        #expect(warnings.count == 1)
+        let warning = warnings.first ?? ""
+        #expect(
+            warning.hasPrefix("relayd.yaml:1: tls.certificates[0]: ") && warning.contains("expired at"), "\(warning)")
+    }
+
     @Test(
         "A reload starts a resolver to check it only where settings or files are others than those at work (field D6)")
     func resolverAtWork() async throws {

@@ -115,7 +115,7 @@ struct TLSNegotiationTests {
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws -> (ScriptedServer, EmbeddedChannel) {
         let leaf = try leaf ?? TestPKI(now: .systemNow).leaf("mx.bravo.test")
-        let store = try ServerCertificateStore([leaf.serverCertificate(now: .systemNow)])
+        let store = try ServerCertificateStore([leaf.serverCertificate()])
         let peer = EmbeddedChannel()
         try peer.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
         try peer.pipeline.syncOperations.addHandler(TLSHandler.server(store))

@@ -50,11 +50,10 @@ private struct ExpiredHost {
         let name = "mx.expired.test"
         let pki = try TestPKI(now: .now)
         let leaf = try pki.leaf(name, validity: .expired)
-        let whenItWasValid = Timestamp.now + .seconds(-10 * 86_400)
         let address = try #require(LoopbackAddress.unused(port: port))
         let server = try await ScriptedPeer.start(
             hostName: name, address: address, port: port,
-            certificates: ServerCertificateStore([leaf.serverCertificate(now: whenItWasValid)]))
+            certificates: ServerCertificateStore([leaf.serverCertificate()]))
         let anchor = pki.root.certificate.tlsaRecord(usage: .daneTA, selector: .cert, matchingType: .sha256)
         let zone = LabZone(
             "expired.test",

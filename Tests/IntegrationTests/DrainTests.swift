@@ -27,7 +27,7 @@ struct DrainTests {
                 #expect(last.code == 250)
                 #expect(try await busy.readReply().description.hasPrefix("421 4.3.2 "))
             }
-            try await self.waitForEnd(of: lab.relayd)
+            try await lab.relayd.waitForEnd()
             #expect(lab.relayd.terminationStatus == 0)
 
             // Its name and its leases would be held for a minute, had it not given them back.
@@ -45,12 +45,5 @@ struct DrainTests {
         try await smtp.say("RCPT TO:<bob@bravo.test>")
         #expect(try await smtp.say("DATA").code == 354)
         try await smtp.send("Subject: drained\r\n\r\nhalf of it\r\n")
-    }
-
-    private func waitForEnd(of relayd: RelaydProcess) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
-        while relayd.processIdentifier != nil, ContinuousClock.now < deadline {
-            try await Task.sleep(for: .milliseconds(10))
-        }
     }
 }

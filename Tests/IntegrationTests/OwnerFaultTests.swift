@@ -109,7 +109,7 @@ struct OwnerFaultTests {
             let twin = try lab.addNode(Self.former)
             try await twin.relayd.launch()
             let refusal = await twin.relayd.waitForLogLine(within: .seconds(20)) {
-                $0["error"]?.contains("another node named \(Self.former) is running") ?? false
+                $0["reason"]?.contains("another node named \(Self.former) is running") ?? false
             }
             #expect(refusal != nil)
             // For longer than a lease lives.

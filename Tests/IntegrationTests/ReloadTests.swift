@@ -1,5 +1,6 @@
 import Foundation
 import Lab
+import MailModel
 import TLSEngine
 import Testing
 
@@ -60,6 +61,42 @@ struct ReloadTests {
             #expect(third != nil)
             #expect(try await self.presentedName(lab) == "subject=CN=third.test")
             #expect(try await lab.relayd.metric("relayd_config_last_reload_successful") == 1)
+        }
+    }
+
+    /// Waits until the node says that this certificate has expired, so many times in all, and shows that it is served.
+    private func expiry(of leaf: TestPKI.Leaf, told times: Int, in lab: LabRelay) async throws {
+        try await lab.relayd.waitUntilNotReady("[-]certificate failed: tls.certificates[0] (")
+        let line = await lab.relayd.waitForLogLine { _ in
+            let lines = lab.relayd.logLines.filter { $0["msg"]?.hasPrefix("a certificate has expired") == true }
+            return lines.count == times
+        }
+        #expect(line != nil)
+        let end = Double(leaf.certificate.value.notAfter.microseconds / 1_000_000)
+        let gauge = try await lab.relayd.metric(
+            "relayd_certificate_not_after_timestamp_seconds", label: "slot=\"0\"")
+        #expect(gauge == end)
+        let name = try await self.presentedName(lab)
+        #expect(name == "subject=CN=relay.test")
+    }
+
+    @Test("An expired certificate is served and told everywhere; reload and restart go on; a renewed one ends it")
+    func expiredCertificate() async throws {
+        try await LabRelay.with([.dane("bravo.test")]) { lab in
+            let expired = try lab.pki.leaf("relay.test", validity: .expired)
+            try self.write(expired, in: lab)
+            try lab.relayd.reload()
+            let reloaded = await lab.relayd.waitForLogLine { $0["msg"] == "configuration reloaded" }
+            #expect(reloaded != nil)
+            try await self.expiry(of: expired, told: 1, in: lab)
+            await lab.relayd.stop()
+            try await lab.relayd.launch()
+            try await self.expiry(of: expired, told: 2, in: lab)
+            try self.write(try lab.pki.leaf("renewed.test"), in: lab)
+            try lab.relayd.reload()
+            try await lab.relayd.waitUntilReady()
+            let name = try await self.presentedName(lab)
+            #expect(name == "subject=CN=renewed.test")
         }
     }
 
@@ -137,6 +174,8 @@ struct ReloadTests {
             try lab.relayd.reload()
             let line = await lab.relayd.waitForLogLine { $0["msg"] == "configuration reloaded" }
             #expect(line?["after_restart"] == "accepted-domains retry.lifetime")
+            let warning = await lab.relayd.waitForLogLine { $0["msg"]?.hasPrefix("changed settings wait") == true }
+            #expect(warning?["level"] == "warning" && warning?["setting"] == "accepted-domains retry.lifetime")
         }
     }
 }

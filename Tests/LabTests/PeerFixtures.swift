@@ -23,7 +23,7 @@ struct PeerIdentity {
 
     var store: ServerCertificateStore {
         get throws {
-            try ServerCertificateStore([self.leaf.serverCertificate(now: Self.now)])
+            try ServerCertificateStore([self.leaf.serverCertificate()])
         }
     }
 

@@ -61,21 +61,27 @@ struct CertificateTests {
 
     @Test("Bad certificates and keys are refused with the right code (hostile-input 36)")
     func refusals() throws {
-        let now = currentTime()
         let (leaf, other) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
         let (chain, key) = (Array(leaf.chainPEM.utf8), Array(leaf.key.pem.utf8))
-        #expect(self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: key, now: now) } == nil)
+        #expect(self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: key) } == nil)
         #expect(
-            self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: Array(other.key.pem.utf8), now: now) }
+            self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: Array(other.key.pem.utf8)) }
                 == .keyMismatch)
-        #expect(self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: [], now: now) } == .unparsable)
-        #expect(self.code { _ = try ServerCertificate(chainPEM: [], keyPEM: key, now: now) } == .unparsable)
+        #expect(self.code { _ = try ServerCertificate(chainPEM: chain, keyPEM: []) } == .unparsable)
+        #expect(self.code { _ = try ServerCertificate(chainPEM: [], keyPEM: key) } == .unparsable)
         #expect(
-            self.code { _ = try ServerCertificate(chainPEM: Array(chain.dropLast(50)), keyPEM: key, now: now) }
+            self.code { _ = try ServerCertificate(chainPEM: Array(chain.dropLast(50)), keyPEM: key) }
                 == .unparsable)
-        let expired = try self.pki.leaf("mx.example.test", validity: .expired)
-        #expect(self.code { _ = try expired.serverCertificate(now: now) } == .expired)
         #expect(self.code { _ = try ServerCertificateStore([]) } == .noCertificates)
+    }
+
+    @Test("A certificate out of its dates is served: encryption without a valid date is better than none")
+    func dates() throws {
+        for validity in [TestPKI.Validity.expired, .notYetValid] {
+            let leaf = try self.pki.leaf("mx.example.test", validity: validity)
+            let store = try ServerCertificateStore([leaf.serverCertificate()])
+            #expect(try self.presented(store, "mx.example.test") == leaf.certificate.value.der)
+        }
     }
 
     @Test("A key file that others can read is refused (hostile-input 41)")
@@ -87,7 +93,7 @@ struct CertificateTests {
         let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
         try Data(leaf.chainPEM.utf8).write(to: chain)
         try Data(leaf.key.pem.utf8).write(to: key)
-        let load = { _ = try ServerCertificate(chainFile: chain.path, keyFile: key.path, now: currentTime()) }
+        let load = { _ = try ServerCertificate(chainFile: chain.path, keyFile: key.path) }
         for (mode, expected) in [
             (0o600, nil), (0o640, nil), (0o644, TLSConfigurationError.Code.keyFileExposed), (0o602, .keyFileExposed),
         ] {
@@ -124,7 +130,7 @@ struct CertificateTests {
         let (old, new) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
         let store = try self.pki.store(old)
         let early = try EmbeddedPair(.encrypt(serverName: name("mx.example.test")), store)
-        try store.replace([new.serverCertificate(now: currentTime())])
+        try store.replace([new.serverCertificate()])
         try early.exchange()
         guard case .encrypted(let info) = early.client.recorder.clientOutcome else {
             Issue.record("the early handshake failed")

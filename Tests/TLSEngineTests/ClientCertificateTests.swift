@@ -39,7 +39,7 @@ struct ClientCertificateTests {
     }
 
     private func store(_ clients: RecognisedClients?) throws -> ServerCertificateStore {
-        let certificate = try self.server.serverCertificate(now: currentTime())
+        let certificate = try self.server.serverCertificate()
         return try ServerCertificateStore([certificate], clients: clients)
     }
 

@@ -122,7 +122,7 @@ extension TestPKI {
 
     /// A store that presents these leaves, even expired ones.
     func store(_ leaves: Leaf...) throws -> ServerCertificateStore {
-        try ServerCertificateStore(leaves.map { try $0.serverCertificate(now: Timestamp(seconds: 0)) })
+        try ServerCertificateStore(leaves.map { try $0.serverCertificate() })
     }
 }
 

@@ -163,7 +163,7 @@ struct LoopbackTests {
                 }
             }
             for turn in 0..<50 {
-                try store.replace([(turn % 2 == 0 ? other : self.leaf).serverCertificate(now: currentTime())])
+                try store.replace([(turn % 2 == 0 ? other : self.leaf).serverCertificate()])
                 try await Task.sleep(for: .milliseconds(1))
             }
             return try await group.reduce(true) { $0 && $1 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Telemetry
@@ -6,6 +7,12 @@ private enum Colour: String, MetricLabel {
     static let labelName = "colour"
     case red
     case odd = "a\"b\\c\nd"
+}
+
+/// Unpacked by ops/lib/unpack-peers.
+private enum Promtool {
+    static let program = URL(filePath: FileManager.default.currentDirectoryPath)
+        .appending(path: ".build/peers/prometheus/usr/bin/promtool")
 }
 
 @Suite("Prometheus text format 0.0.4")
@@ -80,6 +87,31 @@ struct MetricsTests {
         for line in expected { #expect(lines.contains(line)) }
         let sample = try Regex(#"[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? (\+Inf|[-0-9.e+]+)"#)
         for line in lines where !line.hasPrefix("#") { #expect(line.wholeMatch(of: sample) != nil, "\(line)") }
+    }
+
+    @Test(
+        "promtool finds nothing wrong with the page of metrics",
+        .enabled(
+            if: FileManager.default.isExecutableFile(atPath: Promtool.program.path),
+            "ops/lib/unpack-peers has not unpacked prometheus"))
+    func checkedByPromtool() throws {
+        let metrics = RelayMetrics(in: self.registry, listeners: ["smtp"], version: "1.2", revision: "abc")
+        metrics.certificateNotAfter.set([2_000_000_000, 1_900_000_000])
+        let text = self.registry.exposition()
+        #expect(text.contains("relayd_certificate_not_after_timestamp_seconds{slot=\"1\"} 1900000000\n"))
+        let page = FileManager.default.temporaryDirectory.appending(path: "metrics-\(UUID().uuidString)")
+        try Data(text.utf8).write(to: page)
+        defer { try? FileManager.default.removeItem(at: page) }
+        let (check, output) = (Process(), Pipe())
+        check.executableURL = Promtool.program
+        check.arguments = ["check", "metrics"]
+        check.standardInput = try FileHandle(forReadingFrom: page)
+        check.standardError = output
+        check.standardOutput = output
+        try check.run()
+        let words = try output.fileHandleForReading.readToEnd() ?? Data()
+        check.waitUntilExit()
+        #expect(check.terminationStatus == 0 && words.isEmpty, "\(String(decoding: words, as: UTF8.self))")
     }
 
     @Test("process_* tell of this process")

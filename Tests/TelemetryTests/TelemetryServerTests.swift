@@ -58,7 +58,7 @@ struct TelemetryServerTests {
         let reason = "a\u{1b}[2J\0\r\n[+]database ok\nok\u{85}"
         let page = HealthPage([(check: .database, status: .failing(reason))], verbose: false)
         let safe = #"a\x1B[2J\x00\x0D\x0A[+]database ok\x0Aok\xC2\x85"#
-        #expect(page.text == "[-]database failed: \(safe)\nnot ready\n")
+        #expect(page.text == "[-]database failed: \(safe) (stops taking and sending mail)\nnot ready\n")
     }
 
     @Test("/readyz is 503 and names the broken dependency; /livez does not care; ?verbose lists all")
@@ -69,12 +69,25 @@ struct TelemetryServerTests {
             #expect(good.status == 200 && good.body == "ok\n")
             self.health.set(.database, .failing("connection refused"))
             let page = try await self.get(port, "/readyz")
-            #expect(page.status == 503 && page.body == "[-]database failed: connection refused\nnot ready\n")
+            let line = "[-]database failed: connection refused (stops taking and sending mail)\n"
+            #expect(page.status == 503 && page.body == "\(line)not ready\n")
             let live = try await self.get(port, "/livez")
             #expect(live.status == 200)
             let verbose = try await self.get(port, "/readyz?verbose").body
-            #expect(verbose.contains("[+]resolver ok\n") && verbose.contains("[-]database failed"))
+            #expect(verbose.contains("[+]listener ok (a failure stops taking mail)\n") && verbose.contains(line))
         }
+    }
+
+    @Test("What only keeps mail from being sent is told, and leaves the node ready: mail is taken")
+    func degraded() async throws {
+        for check in HealthRegistry.Check.allCases { self.health.set(check, .passing) }
+        self.health.set(.resolver, .degraded("no answer"))
+        #expect(!self.health.isPassing(.resolver))
+        let page = HealthPage(self.health.checks, verbose: false)
+        let line = "[-]resolver failed: no answer (stops sending mail that needs the DNS; mail is taken)\n"
+        #expect(page.isReady && page.text == "\(line)ok\n")
+        self.health.set(.listener, .failing("waits for the database"))
+        #expect(!HealthPage(self.health.checks, verbose: false).isReady)
     }
 
     @Test("/startupz is 503 until the start is complete")
@@ -89,7 +102,7 @@ struct TelemetryServerTests {
 
     @Test("A node is not ready before anything has been checked")
     func initialState() {
-        #expect(!HealthPage(HealthRegistry().checks, verbose: false).isPassing)
+        #expect(!HealthPage(HealthRegistry().checks, verbose: false).isReady)
     }
 
     @Test("A flood of header fields is answered 431 (hostile-input 42)")

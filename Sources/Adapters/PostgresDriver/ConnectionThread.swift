@@ -22,8 +22,6 @@ final class ConnectionThread: Sendable {
                 self.serve(connection)
             } catch {
                 failures += 1
-                // Once for each outage and connection; the pool's statistics count the rest.
-                if failures == 1 { self.pool.logger.warning("database unreachable", metadata: ["error": "\(error)"]) }
                 self.pool.disconnected(self.index, error)
                 self.wakeup.wait(self.reconnectDelay(afterFailures: failures))
             }

@@ -13,7 +13,7 @@ public final class PostgresPool: Sendable {
     private let state: Mutex<PoolState>
     private let timer = Wakeup()
 
-    /// Starts to connect; errors show when statements run, and in the log.
+    /// Starts to connect; errors show when statements run, and in the statistics.
     public init(_ settings: PoolSettings, logger: Logger) {
         self.settings = settings
         self.logger = logger

@@ -1,7 +1,10 @@
 public import MailModel
 import OperatingSystem
 
-/// A certificate chain with its key, checked: it parses, it is not expired, and the key is the certificate's.
+/// A certificate chain with its key, checked: it parses, and the key is the certificate's.
+///
+/// Its dates are not: TLS with a certificate that has expired is better than none, and who serves it says so
+/// (`value.notBefore`, `value.notAfter` of `chain[0]`).
 public final class ServerCertificate: Sendable {
     /// The names it is served for, beside being the default; lower case, `*.` in front of a wildcard's.
     public let names: [String]
@@ -12,23 +15,15 @@ public final class ServerCertificate: Sendable {
 
     /// A certificate in memory, as PEM.
     ///
-    /// - Parameters:
-    ///   - names: the SNI names it answers to; `nil` means its dNSNames, or its common name if it has none.
-    ///   - now: the moment at which it must not have expired.
+    /// - Parameter names: the SNI names it answers to; `nil` means its dNSNames, or its common name if it has none.
     public init(
-        chainPEM: [UInt8], keyPEM: [UInt8], names: [DomainName]? = nil, now: Timestamp
-    )
-        throws(TLSConfigurationError)
-    {
+        chainPEM: [UInt8], keyPEM: [UInt8], names: [DomainName]? = nil
+    ) throws(TLSConfigurationError) {
         self.chain = try Certificate.readAll(pem: chainPEM)
         self.key = try PrivateKey(pem: keyPEM)
         let own = self.chain[0]
         guard own.belongs(to: self.key) else {
             throw TLSConfigurationError(.keyMismatch, "the key is not that of certificate \(own.value.subject)")
-        }
-        guard now <= own.value.notAfter else {
-            throw TLSConfigurationError(
-                .expired, "certificate \(own.value.subject) expired at \(own.value.notAfter)")
         }
         let carried = own.value.dnsNames.isEmpty ? [own.value.commonName].compactMap(\.self) : own.value.dnsNames
         self.names = names?.map(\.text) ?? carried.map { $0.lowercased() }
@@ -36,14 +31,12 @@ public final class ServerCertificate: Sendable {
 
     /// A certificate from files. A key file that others than owner and group can read or change is refused.
     public convenience init(
-        chainFile: String, keyFile: String, names: [DomainName]? = nil, now: Timestamp
-    )
-        throws(TLSConfigurationError)
-    {
+        chainFile: String, keyFile: String, names: [DomainName]? = nil
+    ) throws(TLSConfigurationError) {
         let chain = try readSmallFile(chainFile)
         let key = try readSmallFile(keyFile, isSecret: true)
         do {
-            try self.init(chainPEM: chain, keyPEM: key, names: names, now: now)
+            try self.init(chainPEM: chain, keyPEM: key, names: names)
         } catch {
             throw TLSConfigurationError(error.code, "\(chainFile), \(keyFile): \(error.message)")
         }

@@ -10,8 +10,6 @@ public struct TLSConfigurationError: Error, Hashable, Sendable, CustomStringConv
         case unparsable
         /// The key does not belong to the first certificate.
         case keyMismatch
-        /// The certificate has expired.
-        case expired
         /// A store needs at least one certificate.
         case noCertificates
         /// OpenSSL finds each of a host's TLSA records unusable (RFC 7672 §2.2).

@@ -1,9 +1,11 @@
 import ArgumentParser
+import EdgeNode
 
 @main
 struct Relayctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
+        version: ProgramVersion.text(of: "relayctl"),
         subcommands: [Demo.self, Queue.self, DNS.self, Completions.self])
 }
 

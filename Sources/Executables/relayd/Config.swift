@@ -29,13 +29,14 @@ struct Config: AsyncParsableCommand {
 
         func run() async throws {
             let loaded = try self.options.load()
+            let inFiles: [ConfigurationProblem]
             do {
-                let found = try await EdgeNode.checkFiles(of: loaded, withDNS: self.dns)
-                for warning in loaded.warnings + found { Terminal.complain("warning: \(warning)") }
+                inFiles = try await EdgeNode.checkFiles(of: loaded, withDNS: self.dns)
             } catch {
                 Terminal.complain("\(error)")
                 throw error is ConfigurationError ? ExitCode.configuration : .failure
             }
+            for warning in loaded.warnings + inFiles { Terminal.complain("warning: \(warning)") }
             Terminal.complain("The configuration is good.")
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeNode
 import SecureResolver
 
 @main
@@ -20,15 +21,8 @@ enum Entry {
 struct Relayd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayd", abstract: "The edge node: SMTP in, queue, SMTP out with DANE enforced.",
-        version: Version.text, subcommands: [Run.self, Migrate.self, Config.self, Auth.self],
+        version: ProgramVersion.text(of: "relayd"), subcommands: [Run.self, Migrate.self, Config.self, Auth.self],
         defaultSubcommand: Run.self)
-}
-
-/// What is running; a release sets both.
-enum Version {
-    static let number = "0.1.0"
-    static let revision = "unknown"
-    static let text = "relayd \(number) (\(revision))"
 }
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.

@@ -13,8 +13,8 @@ struct Run: AsyncParsableCommand {
         let configuration = loaded.configuration
         let registry = MetricsRegistry()
         let metrics = RelayMetrics(
-            in: registry, listeners: configuration.smtp.listeners.map(\.name), version: Version.number,
-            revision: Version.revision)
+            in: registry, listeners: configuration.smtp.listeners.map(\.name), version: ProgramVersion.number,
+            revision: ProgramVersion.revision)
         let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
         let writer = LogWriter(metrics: metrics)
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics, writer: writer) }
@@ -22,7 +22,9 @@ struct Run: AsyncParsableCommand {
         defer { writer.flush(within: .seconds(2)) }
         let logger = Logger(label: "relayd")
         let options = self.options
-        let node = EdgeNode(loaded, metrics: metrics, registry: registry, logger: logger) {
+        let node = EdgeNode(
+            loaded, version: ProgramVersion.text(of: "relayd"), metrics: metrics, registry: registry, logger: logger
+        ) {
             () throws(ConfigurationError) in try options.read()
         }
         do {

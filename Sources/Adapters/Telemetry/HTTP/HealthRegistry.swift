@@ -1,24 +1,44 @@
 import Synchronization
 
-/// The named conditions on which this node's readiness rests. Each is set by the part that knows; the HTTP server reads.
+/// The named conditions of this node's health. Each is set by the part that knows; the HTTP server reads.
+///
+/// Ready means that the listener takes mail. What only keeps mail from being sent makes a check fail, and the node stays
+/// ready: a load balancer that turned away from it would stop the mail that it can take.
 public final class HealthRegistry: Sendable {
     /// What a node needs in order to serve.
     public enum Check: String, CaseIterable, Sendable {
         /// The queue's database answers.
         case database
+        /// The addresses of `smtp.listeners` take connections.
+        case listener
         /// The resolver's self-test shows that it validates DNSSEC.
         case resolver
         /// Connections to receiving hosts can be opened.
         case network
-        /// A certificate and its key are loaded.
+        /// Each certificate is in its dates, and there is one.
         case certificate
         /// The node is not draining.
         case draining
+
+        /// What a failure stops, for the operator.
+        public var stops: String {
+            switch self {
+            case .database: "stops taking and sending mail"
+            case .listener: "stops taking mail"
+            case .resolver: "stops sending mail that needs the DNS; mail is taken"
+            case .network: "stops sending mail; mail is taken"
+            case .certificate: "stops mail from hosts that verify our certificate"
+            case .draining: "stops taking mail; what is under way is finished"
+            }
+        }
     }
 
     /// One check's state; why it fails is for the operator.
     public enum Status: Equatable, Sendable {
         case passing
+        /// It fails, and the node is ready all the same.
+        case degraded(String)
+        /// It fails, and the node is not ready.
         case failing(String)
     }
 
@@ -30,12 +50,13 @@ public final class HealthRegistry: Sendable {
     private let state: Mutex<State>
 
     /// Every check fails until its owner has spoken, except that a node does not begin by draining, and that a network
-    /// counts as one until a connection fails.
+    /// counts as one until a connection fails. A resolver that has not been examined keeps no mail from being taken.
     public init() {
         var checks = Dictionary(
             uniqueKeysWithValues: Check.allCases.map { ($0, Status.failing("not checked yet")) })
         checks[.draining] = .passing
         checks[.network] = .passing
+        checks[.resolver] = .degraded("not checked yet")
         self.state = Mutex(State(checks: checks))
     }
 

@@ -52,8 +52,9 @@ public struct TelemetryServer: Service {
             configuration: ApplicationConfiguration(address: .hostname(self.host, port: self.port)),
             onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
             logger: self.logger)
-        // Hummingbird reports each request at debug level under its own names; only its warnings are of interest here.
-        application.logger.logLevel = max(self.logger.logLevel, .warning)
+        // Hummingbird tells of each request, and of the errors that a shutdown makes, under its own names. What ends the server
+        // is thrown.
+        application.logger.logLevel = .critical
         try await application.run()
     }
 
@@ -67,7 +68,7 @@ public struct TelemetryServer: Service {
         router.get("/livez") { _, _ in Self.response(.ok, "ok\n") }
         router.get("/readyz") { request, _ in
             let page = HealthPage(health.checks, verbose: request.uri.queryParameters["verbose"] != nil)
-            return Self.response(page.isPassing ? .ok : .serviceUnavailable, page.text)
+            return Self.response(page.isReady ? .ok : .serviceUnavailable, page.text)
         }
         router.get("/startupz") { _, _ in
             health.hasStarted
@@ -85,20 +86,22 @@ public struct TelemetryServer: Service {
     }
 }
 
-/// The text of `/readyz`: `ok`, or which checks fail; with `?verbose` also which pass, in the manner of Kubernetes.
+/// The text of `/readyz`: which checks fail, why, and what that stops; then `ok` or `not ready`. With `?verbose` also which
+/// checks pass, in the manner of Kubernetes.
 struct HealthPage: Equatable {
-    let isPassing: Bool
+    let isReady: Bool
     let text: String
 
     init(_ checks: [(check: HealthRegistry.Check, status: HealthRegistry.Status)], verbose: Bool) {
-        self.isPassing = checks.allSatisfy { $0.status == .passing }
+        self.isReady = checks.allSatisfy { if case .failing = $0.status { false } else { true } }
         let lines = checks.compactMap { check, status -> String? in
             switch status {
-            case .passing: verbose ? "[+]\(check.rawValue) ok\n" : nil
+            case .passing: verbose ? "[+]\(check.rawValue) ok (a failure \(check.stops))\n" : nil
             // Reasons hold words of databases and name servers, which must not look like another line of ours.
-            case .failing(let reason): "[-]\(check.rawValue) failed: \(SafeText.escape(reason))\n"
+            case .failing(let reason), .degraded(let reason):
+                "[-]\(check.rawValue) failed: \(SafeText.escape(reason)) (\(check.stops))\n"
             }
         }
-        self.text = lines.joined() + (self.isPassing ? "ok\n" : "not ready\n")
+        self.text = lines.joined() + (self.isReady ? "ok\n" : "not ready\n")
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// Metrics are made once, at the start; there is no global registry, so that tests can run side by side.
 public final class MetricsRegistry: Sendable {
     /// Writes one metric, head and series.
-    private typealias Collector = @Sendable (inout Exposition) -> Void
+    typealias Collector = @Sendable (inout Exposition) -> Void
 
     private let collectors = Mutex<[(name: String, collect: Collector)]>([])
 
@@ -72,7 +72,7 @@ public final class MetricsRegistry: Sendable {
         return text.text
     }
 
-    private func add(_ name: String, _ collect: @escaping Collector) {
+    func add(_ name: String, _ collect: @escaping Collector) {
         self.collectors.withLock { collectors in
             // Two metrics of one name would make the whole page unreadable; that is a mistake in our own code.
             precondition(!collectors.contains { $0.name == name }, "the metric \(name) is declared twice")

@@ -64,6 +64,7 @@ public struct RelayMetrics: Sendable {
     // MARK: Process
     public let configLastReloadSuccessful: Gauge<NoLabels>
     public let draining: Gauge<NoLabels>
+    public let certificateNotAfter: NumberedGauge
     public let logMessages: Counter<LogLevelLabel>
     public let logDropped: Counter<NoLabels>
 
@@ -157,6 +158,10 @@ public struct RelayMetrics: Sendable {
             "config_last_reload_successful", "1 while the configuration that was loaded last is in force, else 0.")
         self.configLastReloadSuccessful.set(true)
         self.draining = make.gauge("draining", "1 from the signal to stop until the end of the process, else 0.")
+        self.certificateNotAfter = registry.numberedGauge(
+            "relayd_certificate_not_after_timestamp_seconds",
+            "When the certificate ends, in seconds since 1970 UTC; slot is its place in tls.certificates, from 0.",
+            label: "slot")
         self.logMessages = make.counter("log_messages_total", "Log lines, by level.")
         self.logDropped = make.counter("log_dropped_total", "Log lines dropped, since the log was not read.")
         registry.observed(

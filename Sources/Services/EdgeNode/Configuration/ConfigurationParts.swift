@@ -11,6 +11,22 @@ public struct Listener: Hashable, Sendable {
     public var proxyProtocol = false
 
     public init() {}
+
+    /// One of this name; an empty name is replaced by `nameListeners`.
+    init(name: String) { self.name = name }
+}
+
+extension RelaydConfiguration.SMTP {
+    /// Names the listeners that have no name: `smtp`, `smtp-2` and so on, as far as no other has that name.
+    mutating func nameListeners() {
+        var taken = Set(self.listeners.map(\.name))
+        for index in self.listeners.indices where self.listeners[index].name.isEmpty {
+            let names = ["smtp"] + (2...(self.listeners.count + 1)).map { "smtp-\($0)" }
+            guard let free = names.first(where: { !taken.contains($0) }) else { continue }
+            self.listeners[index].name = free
+            taken.insert(free)
+        }
+    }
 }
 
 /// A chain and its key, both PEM, and the SNI names for which they are shown.

@@ -10,7 +10,8 @@ import UnixSignals
 ///
 /// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
 /// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
-/// (hostile-input 41). Other settings that have changed are named, and take effect with the next start.
+/// (hostile-input 41). Other settings that have changed wait for
+/// the next start, and a warning names them.
 struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
@@ -19,6 +20,7 @@ struct ConfigurationReload: Service {
     let resolver: SecureResolver
     let health: ResolverHealth
     let flushes: DNSFlushWatch?
+    let certificates: CertificateMonitor
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -36,21 +38,33 @@ struct ConfigurationReload: Service {
             try self.replaceParts(with: files, loaded)
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
+            if self.parts.follows(files.certificates) { self.certificates.replace(files.certificates) }
             for warning in loaded.warnings + files.warnings { self.logger.warning("\(warning)") }
-            self.logger.notice(
-                "configuration reloaded",
-                metadata: [
-                    LogKey.event: "\(LogEventName.admin.rawValue)",
-                    "certificates": "\(files.certificates.count)", "users": "\(files.users?.count ?? 0)",
-                    "recipient_lists": "\(files.recipientLists.count)",
-                    "after_restart": "\(self.keysForNextStart(loaded).joined(separator: " "))",
-                ])
+            self.announce(files, waiting: self.keysForNextStart(loaded))
         } catch {
             self.metrics.configLastReloadSuccessful.set(false)
             self.logger.error(
                 "configuration not reloaded: what was in force stays",
                 metadata: [LogKey.event: "\(LogEventName.admin.rawValue)", "error": "\(error)"])
         }
+    }
+
+    private func announce(_ files: ConfiguredFiles, waiting: [String]) {
+        self.logger.notice(
+            "configuration reloaded",
+            metadata: [
+                LogKey.event: "\(LogEventName.admin.rawValue)",
+                "certificates": "\(files.certificates.count)", "users": "\(files.users?.count ?? 0)",
+                "recipient_lists": "\(files.recipientLists.count)",
+                "after_restart": "\(waiting.joined(separator: " "))",
+            ])
+        guard !waiting.isEmpty else { return }
+        self.logger.warning(
+            "changed settings wait for a restart: what they were at the start stays in force",
+            metadata: [
+                LogKey.event: "\(LogEventName.admin.rawValue)",
+                LogKey.setting: "\(waiting.joined(separator: " "))",
+            ])
     }
 
     private func replaceParts(

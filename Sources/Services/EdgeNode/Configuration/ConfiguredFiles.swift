@@ -84,7 +84,7 @@ struct ConfiguredFiles: Sendable {
                 certificates.append(
                     try ServerCertificate(
                         chainFile: files.certificate, keyFile: files.key,
-                        names: files.names.isEmpty ? nil : files.names, now: .systemNow))
+                        names: files.names.isEmpty ? nil : files.names))
             } catch {
                 problems.append(
                     loaded.problem(with: "tls.certificates", element: "[\(index)]", error.message))
@@ -151,11 +151,16 @@ extension EdgeNode {
         of loaded: LoadedConfiguration, relayd: String? = nil, withDNS: Bool = false
     ) async throws -> [ConfigurationProblem] {
         let files = try await ConfiguredFiles(loaded, relayd: relayd)
-        guard withDNS else { return files.warnings }
+        let dates = CertificateDates.of(files.certificates).compactMap { certificate in
+            certificate.warning(at: .systemNow).map {
+                loaded.problem(with: "tls.certificates", element: "[\(certificate.slot)]", $0)
+            }
+        }
+        guard withDNS else { return files.warnings + dates }
         // Interfaces that cannot be told leave nothing to compare with.
         let returning = ReturningDomains(
             loaded.configuration, resolver: files.resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
             logger: Logger(label: "relayd") { _ in SwiftLogNoOpLogHandler() })
-        return files.warnings + (await returning.warnings(loaded))
+        return files.warnings + dates + (await returning.warnings(loaded))
     }
 }

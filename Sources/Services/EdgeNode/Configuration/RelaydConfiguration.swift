@@ -58,6 +58,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
 
     public struct TLS: Hashable, Sendable {
         public var certificates: [CertificateFiles] = []
+        public var required = true
         public var clientCertificates = ClientCertificates()
     }
 

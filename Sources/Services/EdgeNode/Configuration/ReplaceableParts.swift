@@ -22,10 +22,13 @@ struct ReplaceableParts: Sendable {
     /// Takes over what has been read and found good. Replaces nothing when it throws.
     func replace(with files: ConfiguredFiles) throws(TLSConfigurationError) {
         // The only step that can fail comes first.
-        if let certificates, !files.certificates.isEmpty { try certificates.replace(files.certificates) }
+        if let certificates, self.follows(files.certificates) { try certificates.replace(files.certificates) }
         if let users, let next = files.users { users.replace(with: next) }
         self.policy.replace(with: self.policy.current.with(files.recipientLists))
     }
+
+    /// Whether these certificates replace those that are served.
+    func follows(_ certificates: [ServerCertificate]) -> Bool { self.certificates != nil && !certificates.isEmpty }
 
     /// The settings without what `replace` takes over; what is left of a difference waits for a restart.
     static func lasting(_ configuration: RelaydConfiguration) -> RelaydConfiguration {

@@ -5,7 +5,8 @@ import Telemetry
 
 /// The inbound half of a node: listens until the shutdown begins, then lets the clients end.
 struct InboundService: Service {
-    let listeners: [SMTPListener]
+    /// Bound addresses, from which nothing has been accepted yet.
+    let listeners: [any Channel]
     let limiter: ConnectionLimiter
     let clients: ChannelRegistry
     /// Stores what the connections accept; it is closed after the last of them.
@@ -20,15 +21,15 @@ struct InboundService: Service {
     private static let closingTime = Duration.seconds(1)
 
     func run() async throws {
-        var channels: [any Channel] = []
-        for listener in self.listeners { channels.append(try await listener.bind()) }
+        for channel in self.listeners { try await channel.setOption(.autoRead, value: true).get() }
+        self.health.set(.listener, .passing)
         await withTaskGroup { group in
             group.addTask { await self.intake.run() }
             await self.untilShutdown()
             self.health.set(.draining, .failing("draining"))
             self.metrics.draining.set(true)
             try? await Task.sleep(for: self.drainDelay)
-            for channel in channels { try? await channel.close() }
+            for channel in self.listeners { try? await channel.close() }
             self.limiter.drain()
             await self.drainClients()
             self.intake.close()

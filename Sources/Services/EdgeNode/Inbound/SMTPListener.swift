@@ -15,6 +15,8 @@ struct TrustedProxies: Hashable, Sendable {
 /// Takes SMTP connections at one address.
 struct SMTPListener: Sendable {
     let settings: Listener
+    /// Whether IPv4 clients of a socket at `::` are another listener's.
+    let isIPv6Only: Bool
     let environment: InboundEnvironment
     let limiter: ConnectionLimiter
     let proxies: TrustedProxies
@@ -23,9 +25,11 @@ struct SMTPListener: Sendable {
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
 
-    /// Binds the address. Close the channel to take no more connections; those that are open go on.
+    /// Binds the address. Nothing is accepted until the channel reads by itself. Close it to take no more connections; those
+    /// that are open go on.
     func bind() async throws -> any Channel {
-        let bootstrap = ServerBootstrap(group: self.group)
+        var bootstrap = ServerBootstrap(group: self.group)
+            .serverChannelOption(.autoRead, value: false)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // Set on the listener, so that it counts from the handshake on.
@@ -44,13 +48,18 @@ struct SMTPListener: Sendable {
                 channel.eventLoop.makeCompletedFuture { try self.initialise(channel) }
             }
         let address = self.settings.address
+        if address.address.isIPv6 {
+            let option = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+            bootstrap = bootstrap.serverChannelOption(option, value: self.isIPv6Only ? 1 : 0)
+        }
         let channel = try await bootstrap.bind(host: "\(address.address)", port: Int(address.port)).get()
         self.logger.info("listening", metadata: ["listener": "\(self.settings.name)", "address": "\(address)"])
         return channel
     }
 
     private func initialise(_ channel: any Channel) throws {
-        let peer = channel.remoteAddress.flatMap { IPAddress($0) } ?? .v4(0)
+        // A socket at `::` sees IPv4 clients in the mapped form; they are IPv4 clients everywhere else.
+        let peer = channel.remoteAddress.flatMap { IPAddress($0)?.unmapped } ?? .v4(0)
         let (id, limiter) = (ObjectIdentifier(channel), self.limiter)
         let admission = limiter.open(id)
         channel.closeFuture.whenComplete { _ in limiter.closed(id) }
@@ -64,7 +73,7 @@ struct SMTPListener: Sendable {
             do {
                 switch header {
                 case .local: try self.serve(context.channel, client: peer)
-                case .proxied(let client, _): try self.serve(context.channel, client: client)
+                case .proxied(let client, _): try self.serve(context.channel, client: client.unmapped)
                 }
             } catch {
                 context.close(promise: nil)

@@ -154,7 +154,7 @@ final class NetworkMonitor: Service {
         self.shown.withLock { shown in
             guard number > shown else { return }
             shown = number
-            self.health.set(.network, problem.map { .failing($0) } ?? .passing)
+            self.health.set(.network, problem.map { .degraded($0) } ?? .passing)
         }
     }
 }

@@ -112,7 +112,7 @@ actor ResolverHealth {
             self.health.set(.resolver, .passing)
             self.logger.notice("resolver validates", metadata: ["resolver": "\(self.resolver.startupDescription)"])
         case .notValidating(let reason), .unreachable(let reason):
-            self.health.set(.resolver, .failing("\(status)"))
+            self.health.set(.resolver, .degraded("\(status)"))
             self.logger.error(
                 "resolver does not validate; mail that needs DNS waits", metadata: ["reason": "\(reason)"])
         }

@@ -26,9 +26,10 @@ struct LeaseKeeper: Sendable {
                 try await self.store.registerNode(replacing: silent[self.store.node])
                 return true
             } catch {
-                if isFirst { self.logger.warning("waiting to register", metadata: ["error": "\(error)"]) }
+                let reason = self.whatItWaitsFor(error)
+                if isFirst { self.logger.warning("waiting to register", metadata: [LogKey.reason: "\(reason)"]) }
                 isFirst = false
-                self.failed(error)
+                self.failed(error, because: reason)
             }
             try? await Task.sleep(for: .milliseconds(500))
         }
@@ -81,8 +82,17 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    private func failed(_ error: QueueStoreError) {
-        self.monitor?.report(.notRenewed("\(error)"))
+    private func whatItWaitsFor(_ error: QueueStoreError) -> String {
+        guard error.code == .duplicateNode else { return "\(error)" }
+        let time = Int(self.store.terms.timeToLive / .seconds(1))
+        return """
+            \(error.message), or ended without giving its name back: this one takes over when that has not been seen alive \
+            for \(time)s (queue.lease-ttl)
+            """
+    }
+
+    private func failed(_ error: QueueStoreError, because reason: String? = nil) {
+        self.monitor?.report(.notRenewed(reason ?? "\(error)"))
         self.monitor?.report(error)
     }
 }

@@ -43,14 +43,10 @@ public struct TestPKI: Sendable {
             self.certificate.tlsaRecord(usage: usage, selector: selector, matchingType: type)
         }
 
-        /// For a server's store. `now` may be a time at which an expired leaf was valid.
-        public func serverCertificate(
-            names: [DomainName]? = nil, now: Timestamp
-        ) throws(TLSConfigurationError)
-            -> ServerCertificate
-        {
+        /// For a server's store.
+        public func serverCertificate(names: [DomainName]? = nil) throws(TLSConfigurationError) -> ServerCertificate {
             try ServerCertificate(
-                chainPEM: Array(self.chainPEM.utf8), keyPEM: Array(self.key.pem.utf8), names: names, now: now)
+                chainPEM: Array(self.chainPEM.utf8), keyPEM: Array(self.key.pem.utf8), names: names)
         }
     }
 

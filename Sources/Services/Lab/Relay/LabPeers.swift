@@ -9,10 +9,10 @@ struct LabPeers {
     private(set) var all: [String: LabPeer] = [:]
     private(set) var zones: [LabZone] = []
 
-    static func start(_ domains: [LabDomain], port: UInt16, pki: TestPKI, now: Timestamp) async throws -> LabPeers {
+    static func start(_ domains: [LabDomain], port: UInt16, pki: TestPKI) async throws -> LabPeers {
         var peers = LabPeers(port: port)
         do {
-            for domain in domains { try await peers.start(domain, pki: pki, now: now) }
+            for domain in domains { try await peers.start(domain, pki: pki) }
         } catch {
             await peers.stop()
             throw error
@@ -26,7 +26,7 @@ struct LabPeers {
         for peer in self.all.values { await peer.server.stop() }
     }
 
-    private mutating func start(_ domain: LabDomain, pki: TestPKI, now: Timestamp) async throws {
+    private mutating func start(_ domain: LabDomain, pki: TestPKI) async throws {
         let leaf = try domain.leaf ?? pki.leaf(domain.host)
         let presented: TestPKI.Leaf? =
             switch domain.presents {
@@ -34,7 +34,7 @@ struct LabPeers {
             case .forgedCertificate: try pki.leaf(domain.host)
             case .nothing: nil
             }
-        let certificates = try presented.map { try ServerCertificateStore([$0.serverCertificate(now: now)]) }
+        let certificates = try presented.map { try ServerCertificateStore([$0.serverCertificate()]) }
         guard let address = LoopbackAddress.unused(port: self.port) else {
             throw LabFailure("there is no loopback address with a free port \(self.port)")
         }

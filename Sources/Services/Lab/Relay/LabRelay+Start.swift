@@ -11,7 +11,6 @@ struct LabRelayParts {
     let pki: TestPKI
     let smtpPort: UInt16
     let deliveryPort: UInt16
-    let now: Timestamp
 }
 
 extension LabRelay {
@@ -24,8 +23,7 @@ extension LabRelay {
         let now = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
         let parts = LabRelayParts(
             folder: try options.folder ?? .temporary(), pki: try TestPKI(now: now),
-            smtpPort: options.smtpPort ?? Ports.unused(), deliveryPort: options.deliveryPort ?? Ports.unused(), now: now
-        )
+            smtpPort: options.smtpPort ?? Ports.unused(), deliveryPort: options.deliveryPort ?? Ports.unused())
         var started = StartedParts()
         do {
             return try await Self.start(domains, options, parts, executable, &started)
@@ -46,7 +44,7 @@ extension LabRelay {
         started.postgres = postgres
         watch.done { .database(version: postgres.version, $0) }
 
-        let peers = try await LabPeers.start(domains, port: parts.deliveryPort, pki: parts.pki, now: parts.now)
+        let peers = try await LabPeers.start(domains, port: parts.deliveryPort, pki: parts.pki)
         started.peers = peers
         watch.done { .peers(count: domains.count, $0) }
 

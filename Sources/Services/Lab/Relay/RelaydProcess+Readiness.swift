@@ -11,10 +11,27 @@ extension RelaydProcess {
     public func waitUntilNotReady(_ text: String, within limit: Duration = .seconds(30)) async throws {
         let deadline = ContinuousClock.now + limit
         while true {
-            let now = try await self.readiness()
-            if now.status == 503, now.text.contains(text) { return }
-            guard ContinuousClock.now < deadline else { throw LabFailure("/readyz says \(now.status): \(now.text)") }
+            // One that has just been launched does not listen yet.
+            let now = try? await self.readiness()
+            if let now, now.status == 503, now.text.contains(text) { return }
+            guard ContinuousClock.now < deadline else {
+                throw LabFailure("/readyz says \(now.map { "\($0.status): \($0.text)" } ?? "nothing")")
+            }
             try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    /// The status of a page, such as `/livez`.
+    public func status(of path: String) async throws -> Int {
+        try await LabHTTP.get(path, port: self.telemetryPort).status
+    }
+
+    /// Waits until the process has ended by itself.
+    public func waitForEnd(within limit: Duration = .seconds(20)) async throws(LabFailure) {
+        let deadline = ContinuousClock.now + limit
+        while self.processIdentifier != nil {
+            guard ContinuousClock.now < deadline else { throw LabFailure("relayd goes on") }
+            try? await Task.sleep(for: .milliseconds(10))
         }
     }
 }

@@ -67,12 +67,13 @@ public final class RelaydProcess: Sendable {
         self.state.withLock { $0.running = child }
     }
 
-    /// Waits until `/readyz` answers 200.
+    /// Waits until `/readyz` answers 200, and no check fails.
     public func waitUntilReady(within limit: Duration = .seconds(30)) async throws(LabFailure) {
         guard let child = self.state.withLock({ $0.running }) else { throw LabFailure("relayd was not started") }
         let port = self.telemetryPort
         try await child.ready(within: limit, "relayd") {
-            (try? await LabHTTP.get("/readyz", port: port))?.status == 200
+            guard let answer = try? await LabHTTP.get("/readyz", port: port) else { return false }
+            return answer.status == 200 && !answer.body.contains("[-]")
         }
     }
 

@@ -45,7 +45,10 @@ public struct ConfigurationLoader: Sendable {
         var loading = Loading(
             configuration: RelaydConfiguration(hostName: self.hostName),
             context: SchemaContext(domainName: self.domainName))
-        if let file { loading.read(file) }
+        if let file {
+            loading.file = file.path
+            loading.read(file)
+        }
         for (key, file) in self.credentials.sorted(by: { $0.key < $1.key }) { loading.read(credential: key, file) }
         for (name, value) in self.environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("RELAYD_") {
             loading.read(environment: name, value)
@@ -60,6 +63,8 @@ public struct LoadedConfiguration: Sendable {
     public let configuration: RelaydConfiguration
     /// By key; keys that are not here have their default.
     public let sources: [String: ConfigurationProblem.Source]
+    /// The path of the configuration file; `nil` if there is none.
+    public let file: String?
     /// The path of a file in which nothing is set.
     var fileWithoutSettings: String?
 }
@@ -70,6 +75,7 @@ private struct Loading {
     let context: SchemaContext
     var sources: [String: ConfigurationProblem.Source] = [:]
     var problems: [ConfigurationProblem] = []
+    var file: String?
     var fileWithoutSettings: String?
 
     private static let settings = ConfigurationSchema.settings
@@ -137,14 +143,16 @@ private struct Loading {
     }
 
     /// The configuration, or everything that is wrong with it.
-    func finished() throws(ConfigurationError) -> LoadedConfiguration {
+    mutating func finished() throws(ConfigurationError) -> LoadedConfiguration {
         guard self.problems.isEmpty else { throw ConfigurationError(problems: self.problems) }
+        self.configuration.smtp.nameListeners()
         let inconsistencies = ConfigurationSchema.inconsistencies(in: self.configuration).map {
             ConfigurationProblem(self.sources[$0.key] ?? .defaults, $0.key, $0.message)
         }
         guard inconsistencies.isEmpty else { throw ConfigurationError(problems: inconsistencies) }
         return LoadedConfiguration(
-            configuration: self.configuration, sources: self.sources, fileWithoutSettings: self.fileWithoutSettings)
+            configuration: self.configuration, sources: self.sources, file: self.file,
+            fileWithoutSettings: self.fileWithoutSettings)
     }
 
     private mutating func walk(_ entries: [ConfigurationNode.Entry], below prefix: String) {

@@ -16,7 +16,7 @@ enum ConfigurationSchema {
     private static let smtp: [Setting<RelaydConfiguration>] = [
         Key("node.name", \.node.name, .domain(), "Name of this node: in greetings, EHLO, trace fields and logs."),
         Key(
-            "smtp.listeners", \.smtp.listeners, .list(.object(listener, make: { Listener() }), atLeast: 1),
+            "smtp.listeners", \.smtp.listeners, .list(.object(listener, make: { Listener(name: "") }), atLeast: 1),
             "Addresses that take SMTP connections. hostname is the node's name unless given; with proxy-protocol only smtp.proxy-networks may connect, with a header of version 2."
         ),
         Key(
@@ -73,7 +73,7 @@ enum ConfigurationSchema {
     ]
 
     private static let listener: [Setting<Listener>] = [
-        Setting("name", \.name, .string("short name"), "Label of its metrics."),
+        Setting("name", \.name, .string("short name"), "Label of its metrics; smtp, smtp-2 and so on unless given."),
         Setting("address", \.address, .endpoint(), isRequired: true, "Address and port."),
         Setting("hostname", \.hostName, .optional(.domain()), "Name in the greeting."),
         Setting(
@@ -84,6 +84,10 @@ enum ConfigurationSchema {
         Key(
             "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { CertificateFiles() })),
             "Certificates for STARTTLS: PEM files with the chain and the key. names are the SNI names that choose one; empty means those in the certificate. The first is for all other names."
+        ),
+        Key(
+            "tls.required", \.tls.required, .flag(),
+            "Whether /readyz fails (503) without a certificate, or with one that has expired or is not valid yet. Such a certificate is served in any case; clients need not use TLS."
         ),
         Key(
             "tls.client-certificates", \.tls.clientCertificates,
@@ -374,6 +378,11 @@ extension ConfigurationSchema {
         let listeners = configuration.smtp.listeners.map(\.name)
         if Set(listeners).count < listeners.count {
             found.append(("smtp.listeners", "two listeners have the same name"))
+        }
+        if let (one, other) = configuration.smtp.overlap {
+            let addresses = [one, other].map { "\(configuration.smtp.listeners[$0].address)" }
+            found.append(
+                ("smtp.listeners", "[\(one)] \(addresses[0]) and [\(other)] \(addresses[1]) are in each other's way"))
         }
         if configuration.smtp.listeners.contains(where: \.proxyProtocol), configuration.smtp.proxyNetworks.isEmpty {
             found.append(("smtp.proxy-networks", "must not be empty where a listener has proxy-protocol"))

@@ -1,0 +1,58 @@
+import Foundation
+import MailModel
+import OperatingSystem
+
+/// An address that is in use, where the node was to listen. Another process may release it, so this is no fault of the
+/// settings.
+struct ListenError: Error, CustomStringConvertible {
+    let problem: ConfigurationProblem
+
+    var description: String { self.problem.description }
+
+    /// What to throw for a failed bind: a `ListenError` where the address is in use, else a `ConfigurationError`.
+    static func configurationOrTransient(
+        errno: CInt, at endpoint: Endpoint, key: String, element: String = "", in loaded: LoadedConfiguration
+    ) -> any Error {
+        let holder = errno == EADDRINUSE ? PortHolder.find(endpoint.address, port: endpoint.port) : nil
+        let problem = loaded.problem(
+            with: key, element: element, Self.words(errno: errno, at: endpoint, holder: holder))
+        return errno == EADDRINUSE ? ListenError(problem: problem) : ConfigurationError(problems: [problem])
+    }
+
+    /// Why binding failed, and what helps.
+    static func words(errno: CInt, at endpoint: Endpoint, holder: PortHolder?) -> String {
+        switch errno {
+        case EADDRINUSE:
+            "\(endpoint) is in use\(holder.map { ", by \($0)" } ?? ""): end that, or choose another address or port"
+        case EACCES where endpoint.port < 1024:
+            """
+            this process may not listen on \(endpoint): ports below 1024 need CAP_NET_BIND_SERVICE (systemd: \
+            AmbientCapabilities=CAP_NET_BIND_SERVICE)
+            """
+        case EADDRNOTAVAIL: "cannot listen on \(endpoint): \(endpoint.address) is no address of this machine"
+        case EAFNOSUPPORT: "cannot listen on \(endpoint): this system has no IPv6"
+        default: "cannot listen on \(endpoint): \(systemWords(errno: errno))"
+        }
+    }
+}
+
+extension RelaydConfiguration.SMTP {
+    /// Whether another listener has the IPv4 side of this one's port, so that a socket at `::` must not take it.
+    func leavesIPv4ToAnother(_ listener: Listener) -> Bool {
+        listener.address.address.isIPv6
+            && self.listeners.contains { !$0.address.address.isIPv6 && $0.address.port == listener.address.port }
+    }
+
+    /// The first two listeners that want the same address and port, by their places.
+    var overlap: (Int, Int)? {
+        for (index, one) in self.listeners.enumerated() where one.address.port != 0 {
+            let other = self.listeners[..<index].firstIndex { other in
+                let (left, right) = (one.address.address, other.address.address)
+                return one.address.port == other.address.port && left.isIPv6 == right.isIPv6
+                    && (left == right || left.isUnspecified || right.isUnspecified)
+            }
+            if let other { return (other, index) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,196 @@
+import DANE
+import DeliveryQueue
+import Logging
+import MailModel
+import NIOCore
+import NIOPosix
+import PostgresDriver
+import QueueStore
+import SMTPProtocol
+import SecureResolver
+import ServiceLifecycle
+import TLSEngine
+import Telemetry
+import TransportSecurity
+import UnixSignals
+
+/// What of a node is there before its database answers.
+struct NodeFoundations: Sendable {
+    let health: HealthRegistry
+    let resolverHealth: ResolverHealth
+    let files: ConfiguredFiles
+    let certificates: CertificateMonitor
+    let pool: PostgresPool
+    let leasePool: PostgresPool
+    let reloads: UnixSignalsSequence
+}
+
+/// All of a node that takes and sends mail: waits for the database, and is then the composition of the rest.
+struct MailServices: Service {
+    let loaded: LoadedConfiguration
+    let foundations: NodeFoundations
+    /// Reads the settings anew.
+    let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
+    let metrics: RelayMetrics
+    let logger: Logger
+
+    private var configuration: RelaydConfiguration { self.loaded.configuration }
+
+    func run() async throws {
+        let wait = DatabaseWait(
+            loaded: self.loaded, pool: self.foundations.pool, leasePool: self.foundations.leasePool,
+            health: self.foundations.health, logger: self.logger)
+        guard let (store, clock) = try await wait.run() else {
+            self.foundations.health.set(.draining, .failing("draining"))
+            self.metrics.draining.set(true)
+            return
+        }
+        let services = try await self.services(
+            Parts(
+                store: store,
+                monitor: StoreMonitor(store: store, health: self.foundations.health, logger: self.logger),
+                network: NetworkMonitor(
+                    ways: self.configuration.egress.all, nextHops: self.configuration.nextHopAddresses,
+                    port: self.configuration.delivery.port, health: self.foundations.health, logger: self.logger),
+                clock: clock))
+        // Signals are the outer group's, which hands the shutdown on.
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { .init(service: $0) }, logger: self.logger.onlyCritical))
+        try await group.run()
+    }
+
+    /// What the services are made of.
+    private struct Parts {
+        let store: QueueStore
+        let monitor: StoreMonitor
+        let network: NetworkMonitor
+        let clock: DatabaseClock
+        let group = MultiThreadedEventLoopGroup.singleton
+    }
+
+    private func services(_ parts: Parts) async throws -> [any Service] {
+        let policy = try self.configuration.inboundPolicy(self.foundations.files.recipientLists)
+        if policy.postmaster == nil {
+            self.logger.warning("no postmaster is configured: mail for <Postmaster> is refused")
+        }
+        if let version = parts.store.newerSchema {
+            self.logger.warning(
+                "the schema of the database is newer than this program, which may work with it: upgrade this node",
+                metadata: ["schema": .stringConvertible(version)])
+        }
+        let hints = QueueOwner.Hints()
+        let writer = QueueWriter(
+            pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text
+        ) { due in
+            for entry in due { hints.continuation.yield(entry) }
+        }
+        let deliveries = try self.deliveryEnvironment(parts, policy)
+        let replaceable = ReplaceableParts(self.foundations.files, policy: policy)
+        let gatekeepers = self.gatekeepers(parts, replaceable, deliveries, writer)
+        return [
+            ConfigurationReload(
+                running: self.loaded, load: self.load, signals: self.foundations.reloads, parts: replaceable,
+                resolver: self.foundations.files.resolver, health: self.foundations.resolverHealth,
+                flushes: deliveries.flushes,
+                certificates: self.foundations.certificates, metrics: self.metrics, logger: self.logger),
+            parts.monitor, parts.network,
+            SnapshotMonitor(
+                store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
+                logger: self.logger),
+            QueueOwner(
+                environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
+                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
+        ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
+    }
+
+    private func gatekeepers(
+        _ parts: Parts, _ replaceable: ReplaceableParts, _ deliveries: DeliveryEnvironment, _ writer: QueueWriter
+    ) -> Gatekeepers {
+        Gatekeepers(
+            configuration: self.configuration, users: replaceable.users, deliveries: deliveries,
+            eventLoops: parts.group, isWriterCongested: { writer.isCongested })
+    }
+
+    private func inboundService(
+        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ gatekeepers: Gatekeepers
+    ) async throws -> InboundService {
+        let supervisor = TaskSupervisor(backlog: 65_536)
+        let intake = MessageIntake(
+            enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
+            bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics,
+            logger: self.logger,
+            log: InboundLog(
+                self.logger, metrics: self.metrics, hasAddresses: self.configuration.telemetry.logAddresses,
+                networks: self.configuration.clientNetworks),
+            monitor: parts.monitor)
+        let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
+        let clients = ChannelRegistry()
+        let listeners = self.configuration.smtp.listeners.map { listener in
+            SMTPListener(
+                settings: listener, isIPv6Only: self.configuration.smtp.leavesIPv4ToAnother(listener),
+                environment: gatekeepers.environment(
+                    InboundEnvironment(
+                        session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
+                        timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
+                        policy: replaceable.policy, certificates: replaceable.certificates,
+                        intake: intake, metrics: self.metrics, now: { .systemNow },
+                        submission: self.configuration.submissionRules)),
+                limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
+                logger: self.logger)
+        }
+        return InboundService(
+            listeners: try await self.bound(listeners), limiter: limiter, clients: clients, intake: supervisor,
+            health: self.foundations.health,
+            metrics: self.metrics, drainDelay: self.configuration.drain.delay,
+            drainTime: self.configuration.drain.timeout)
+    }
+
+    /// Binds all addresses, before anything is taken over from another run of this node.
+    private func bound(_ listeners: [SMTPListener]) async throws -> [any Channel] {
+        var channels: [any Channel] = []
+        for (index, listener) in listeners.enumerated() {
+            do {
+                channels.append(try await listener.bind())
+            } catch let error as IOError {
+                throw ListenError.configurationOrTransient(
+                    errno: error.errnoCode, at: listener.settings.address, key: "smtp.listeners",
+                    element: "[\(index)].address", in: self.loaded)
+            }
+        }
+        return channels
+    }
+
+    private func deliveryEnvironment(_ parts: Parts, _ policy: InboundPolicy) throws -> DeliveryEnvironment {
+        let sites = SiteTable(
+            limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections,
+            shortages: ConnectionShortages(
+                ConnectionBudgets(
+                    connections: self.configuration.delivery.maxConnections,
+                    destinations: QueueOwner.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
+        let settings = self.configuration.deliverySettings
+        let routes = RouteFinder(
+            resolver: self.foundations.files.resolver,
+            policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
+            watch: LookupWatch(
+                succeeded: { [health = self.foundations.resolverHealth] in await health.succeeded($0) },
+                isOurFault: { [health = self.foundations.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
+                whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
+        return DeliveryEnvironment(
+            settings: settings, policy: policy, rules: self.configuration.destinationRules, routes: routes,
+            tls: self.foundations.files.clientTLS, store: parts.store,
+            ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
+            leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
+            sites: sites, links: SiteLinks(sites: sites),
+            reports: self.configuration.reportLimiter,
+            nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
+            channels: ChannelRegistry(), metrics: self.metrics,
+            logger: self.logger,
+            clock: parts.clock, monitor: parts.monitor,
+            flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.files.resolver, logger: self.logger) {
+                domain in
+                let nextHop = policy.nextHop(for: domain, port: settings.port)
+                return nextHop.address == nil ? routes.questions(to: nextHop) : nil
+            })
+    }
+}

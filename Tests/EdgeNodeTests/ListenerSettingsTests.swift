@@ -1,0 +1,98 @@
+import Glibc
+import MailModel
+import Testing
+
+@testable import EdgeNode
+@testable import OperatingSystem
+
+@Suite("Listeners and their addresses")
+struct ListenerSettingsTests {
+    private func load(_ listeners: String) throws -> RelaydConfiguration.SMTP {
+        var loader = ConfigurationLoader(hostName: "edge.example")
+        loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: "smtp: {listeners: [\(listeners)]}")
+        return try loader.load().configuration.smtp
+    }
+
+    private func problems(_ listeners: String) -> String {
+        do {
+            _ = try self.load(listeners)
+            return ""
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test("Listeners without a name get different ones, whatever the others are called")
+    func names() throws {
+        let names = try self.load(
+            "{address: '127.0.0.1:25'}, {address: '127.0.0.2:25', name: smtp-2}, {address: '127.0.0.3:25'}"
+        ).listeners.map(\.name)
+        #expect(names == ["smtp", "smtp-2", "smtp-3"])
+        #expect(
+            self.problems("{address: '127.0.0.1:25', name: a}, {address: '127.0.0.2:25', name: a}").contains("name"))
+    }
+
+    @Test("0.0.0.0 beside [::] works: the one at [::] leaves IPv4 to the other; alone it takes both")
+    func families() throws {
+        let both = try self.load("{address: '0.0.0.0:25'}, {address: '[::]:25'}, {address: '[::]:587'}")
+        #expect(both.listeners.map(both.leavesIPv4ToAnother) == [false, true, false])
+    }
+
+    @Test(
+        "Two listeners at one address are a mistake",
+        arguments: [
+            ("127.0.0.1:25", "127.0.0.1:25"), ("0.0.0.0:25", "127.0.0.1:25"), ("[::1]:25", "[::]:25"),
+        ])
+    func overlap(_ one: String, _ other: String) {
+        let problem = self.problems("{address: '\(one)'}, {address: '\(other)'}")
+        #expect(problem.hasSuffix("smtp.listeners: [0] \(one) and [1] \(other) are in each other's way"), "\(problem)")
+        #expect(self.problems("{address: '127.0.0.1:25'}, {address: '127.0.0.1:587'}") == "")
+    }
+
+    @Test("A failed bind is told with address, holder and what helps, in no library's words")
+    func words() throws {
+        let endpoint = try #require(Endpoint("0.0.0.0:25"))
+        let holder = PortHolder(process: .init(identifier: 812, command: "master"), user: 0)
+        #expect(
+            ListenError.words(errno: EADDRINUSE, at: endpoint, holder: holder)
+                == "0.0.0.0:25 is in use, by master (process 812): end that, or choose another address or port")
+        #expect(
+            ListenError.words(errno: EADDRINUSE, at: endpoint, holder: PortHolder(process: nil, user: 7))
+                .contains("by a process of user 7"))
+        #expect(
+            ListenError.words(errno: EACCES, at: endpoint, holder: nil).contains(
+                "AmbientCapabilities=CAP_NET_BIND_SERVICE"))
+        let foreign = try #require(Endpoint("192.0.2.1:2525"))
+        #expect(
+            ListenError.words(errno: EADDRNOTAVAIL, at: foreign, holder: nil)
+                == "cannot listen on 192.0.2.1:2525: 192.0.2.1 is no address of this machine")
+    }
+
+    @Test("Lines of /proc/net/tcp and tcp6: address, port, user and inode of what listens")
+    func lines() throws {
+        let ipv4 = "   0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 4711 1 0"
+        let socket = try #require(ListeningSocket(ipv4))
+        #expect(socket.address == .loopback && socket.port == 25 && socket.user == 107 && socket.inode == 4711)
+        let ipv6 =
+            "   1: 00000000000000000000000000000000:0019 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 42 1"
+        let any = try #require(ListeningSocket(ipv6))
+        #expect(any.address == .v6(0, 0) && any.inode == 42)
+        #expect(ListeningSocket(ipv4.replacing(" 0A ", with: " 01 ")) == nil, "an open connection does not listen")
+        #expect(
+            ListeningSocket("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid") == nil)
+    }
+
+    @Test(
+        "Who is in whose way",
+        arguments: [
+            ("127.0.0.1", "127.0.0.1", true), ("0.0.0.0", "127.0.0.1", true), ("127.0.0.1", "0.0.0.0", true),
+            ("::", "127.0.0.1", true), ("127.0.0.1", "::", true), ("0.0.0.0", "::1", false),
+            ("127.0.0.1", "127.0.0.2", false), ("::1", "127.0.0.1", false),
+        ])
+    func inTheWay(_ own: String, _ other: String, _ expected: Bool) throws {
+        let socket = ListeningSocket(
+            address: try #require(IPAddress(own)), port: 25, user: 0, inode: 1)
+        #expect(socket.isInTheWay(of: try #require(IPAddress(other)), port: 25) == expected)
+        #expect(!socket.isInTheWay(of: try #require(IPAddress(other)), port: 26))
+    }
+}

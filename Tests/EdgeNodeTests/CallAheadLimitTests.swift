@@ -33,7 +33,9 @@ struct CallAheadLimitTests {
             try await DeliveryFixture.run([("bravo.test", silent)]) { queue in
                 let log = RecordedLog()
                 var environment = queue.environment
-                environment.policy.verification = ["bravo.test": .callAhead]
+                var policy = environment.policy.current
+                policy.verification = ["bravo.test": .callAhead]
+                environment.policy = Replaceable(policy)
                 environment.logger = log.logger
                 let service = CallAheadService(
                     CallAheadService.Limits(

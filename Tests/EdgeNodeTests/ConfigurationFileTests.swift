@@ -73,7 +73,7 @@ struct ConfigurationFileTests {
         let folder = FileManager.default.temporaryDirectory.appending(path: "relay-files-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let leaf = try TestPKI(now: .systemNow).leaf("mx.example", validity: .expired)
+        let leaf = try TestPKI(now: .systemNow).leaf("edge.example", validity: .expired)
         let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
         try Data(leaf.chainPEM.utf8).write(to: chain)
         try Data(leaf.key.pem.utf8).write(to: key)

@@ -116,24 +116,34 @@ struct InboundRecipientTests {
         }
     }
 
-    @Test("A list that is replaced meanwhile holds from the next RCPT on, and takes back none that was answered 250")
+    @Test(
+        "A list, a domain or a network that is replaced meanwhile holds from the next RCPT on, and takes back none that was answered 250"
+    )
     func replacedList() async throws {
-        let listed = InboundPolicy(
-            acceptedDomains: ["listed.test": nil], verification: ["listed.test": .list(RecipientList(["bob"]))],
-            relayNetworks: [], postmaster: nil)
-        let policy = Replaceable(listed)
-        try await InboundClient.with(configure: { $0.policy = policy }) { client in
+        func policy(_ domain: DomainName, _ user: String, _ networks: [CIDRBlock]) -> InboundPolicy {
+            InboundPolicy(
+                acceptedDomains: ["listed.test": nil, domain: nil],
+                verification: ["listed.test": .list(RecipientList([user]))], relayNetworks: networks, postmaster: nil)
+        }
+        let replaceable = Replaceable(policy("old.test", "bob", CIDRBlock.loopback))
+        try await InboundClient.with(address: .loopback, configure: { $0.policy = replaceable }) { client in
             try await client.hello()
             try await client.send(
-                "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@listed.test>\r\nRCPT TO:<carol@listed.test>\r\n")
-            #expect(try await client.codes() == ["250", "250", "550"])
-            policy.replace(with: listed.with(["listed.test": RecipientList(["carol"])]))
-            try await client.send("RCPT TO:<carol@listed.test>\r\nRCPT TO:<bob@listed.test>\r\nDATA\r\n")
-            #expect(try await client.codes() == ["250", "550", "354"])
+                "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@listed.test>\r\nRCPT TO:<carol@listed.test>\r\n"
+                    + "RCPT TO:<x@old.test>\r\nRCPT TO:<x@far.test>\r\n")
+            #expect(try await client.codes() == ["250", "250", "550", "250", "250"])
+            replaceable.replace(with: policy("new.test", "carol", []))
+            try await client.send(
+                "RCPT TO:<carol@listed.test>\r\nRCPT TO:<bob@listed.test>\r\nRCPT TO:<y@new.test>\r\n"
+                    + "RCPT TO:<y@old.test>\r\nRCPT TO:<y@far.test>\r\nDATA\r\n")
+            #expect(try await client.codes() == ["250", "550", "250", "550", "550", "354"])
             try await client.send("x\r\n.\r\n")
             #expect(try await client.codesWhenStored() == ["250"])
             let message = try #require(client.store.stored.withLock { $0.first })
-            #expect(message.entries.flatMap(\.recipients).map(\.address) == ["bob@listed.test", "carol@listed.test"])
+            #expect(
+                message.entries.flatMap(\.recipients).map(\.address).sorted() == [
+                    "bob@listed.test", "carol@listed.test", "x@far.test", "x@old.test", "y@new.test",
+                ])
         }
     }
 

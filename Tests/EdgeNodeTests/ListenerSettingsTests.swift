@@ -1,5 +1,7 @@
 import Glibc
 import MailModel
+import NIOCore
+import NIOPosix
 import Testing
 
 @testable import EdgeNode
@@ -80,6 +82,21 @@ struct ListenerSettingsTests {
         #expect(ListeningSocket(ipv4.replacing(" 0A ", with: " 01 ")) == nil, "an open connection does not listen")
         #expect(
             ListeningSocket("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid") == nil)
+    }
+
+    @Test("The holder of a port is found in a table that the kernel gives in several pieces")
+    func holder() async throws {
+        var channels: [any Channel] = []
+        for _ in 0..<100 {
+            channels.append(
+                try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .bind(host: "127.0.0.1", port: 0).get())
+        }
+        for channel in channels.prefix(10) {
+            let port = try #require(channel.localAddress?.port)
+            #expect(PortHolder.find(.loopback, port: UInt16(port))?.process?.identifier == getpid())
+        }
+        for channel in channels { try await channel.close() }
     }
 
     @Test(

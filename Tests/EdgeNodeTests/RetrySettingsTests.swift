@@ -1,4 +1,5 @@
 import DeliveryQueue
+import MailModel
 import Testing
 
 @testable import EdgeNode
@@ -6,10 +7,19 @@ import Testing
 /// The settings that say when mail is tried again, as the queue takes them.
 @Suite("Settings of retrying")
 struct RetrySettingsTests {
-    private func policy(_ yaml: String) throws -> RetryPolicy {
+    private func load(_ yaml: String) throws -> RelaydConfiguration {
         var loader = ConfigurationLoader(hostName: "edge.example")
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
-        return try loader.load().configuration.retryPolicy
+        return try loader.load().configuration
+    }
+
+    private func policy(_ yaml: String) throws -> RetryPolicy { try self.load(yaml).retryPolicy }
+
+    /// The schedules of accepted domains.
+    private func schedules(_ yaml: String) throws -> (DomainName) -> RetrySchedule {
+        let configuration = try self.load(yaml)
+        let (retries, policy) = (configuration.retryPolicy, try configuration.inboundPolicy([:]))
+        return { retries[$0, hasNextHop: policy.hasNextHop($0)] }
     }
 
     @Test("Without settings every domain has the default schedule")
@@ -46,7 +56,7 @@ struct RetrySettingsTests {
 
     @Test("A configured next hop is tried again soon: 30 s, 1 min, 5 min, then the usual waits (field B3)")
     func nextHop() throws {
-        let policy = try self.policy(
+        let schedule = try self.schedules(
             """
             accepted-domains:
               - {domain: bravo.test, next-hop: "[192.0.2.1]:25"}
@@ -60,18 +70,18 @@ struct RetrySettingsTests {
                 - {domain: foxtrot.test, lifetime: 1h}
             """)
         let steps: [Duration] = [30, 60, 300, 900, 900, 3600].map { .seconds($0) }
-        #expect(policy["bravo.test"].delays == steps && policy["charlie.test"].delays == steps)
-        #expect(policy["bravo.test"].securityDelays == RetrySchedule.standard.securityDelays)
-        #expect(policy["delta.test"] == .standard, "by MX")
-        #expect(policy["echo.test"].delays == [.seconds(3600)], "a rule that states waits")
-        #expect(policy["foxtrot.test"].delays == steps && policy["foxtrot.test"].lifetime == .seconds(3600))
+        #expect(schedule("bravo.test").delays == steps && schedule("charlie.test").delays == steps)
+        #expect(schedule("bravo.test").securityDelays == RetrySchedule.standard.securityDelays)
+        #expect(schedule("delta.test") == .standard, "by MX")
+        #expect(schedule("echo.test").delays == [.seconds(3600)], "a rule that states waits")
+        #expect(schedule("foxtrot.test").delays == steps && schedule("foxtrot.test").lifetime == .seconds(3600))
     }
 
     @Test("The first steps of next hops can be changed, or left out (field B3)")
     func nextHopSchedule() throws {
         let domain = "accepted-domains: [{domain: bravo.test, next-hop: mail.bravo.test}]\n"
-        #expect(try self.policy(domain + "retry: {next-hop-schedule: []}")["bravo.test"] == .standard)
-        let own = try self.policy(domain + "retry: {next-hop-schedule: [5s], schedule: [1m]}")["bravo.test"]
+        #expect(try self.schedules(domain + "retry: {next-hop-schedule: []}")("bravo.test") == .standard)
+        let own = try self.schedules(domain + "retry: {next-hop-schedule: [5s], schedule: [1m]}")("bravo.test")
         #expect(own.delays == [.seconds(5), .seconds(60)])
     }
 

@@ -63,9 +63,8 @@ struct OwedTLSTests {
             var peers: [ScriptedPeer] = []
             var entries: [String] = []
             for hop in hops {
-                // The beginning of time, at which every certificate may be loaded.
                 let store = try hop.leaf.map {
-                    try ServerCertificateStore([$0.serverCertificate(now: Timestamp(seconds: 0))])
+                    try ServerCertificateStore([$0.serverCertificate()])
                 }
                 let peer = try await ScriptedPeer.start(hop.rules, certificates: store)
                 peers.append(peer)
@@ -173,7 +172,7 @@ struct OwedTLSTests {
             let pki = try TestPKI(now: .now)
             let authorities = folder.appending(path: "system.pem")
             try Data(pki.root.certificate.pem.utf8).write(to: authorities)
-            let store = try ServerCertificateStore([pki.leaf("mx.inner.test").serverCertificate(now: .now)])
+            let store = try ServerCertificateStore([pki.leaf("mx.inner.test").serverCertificate()])
             let secure = try await ScriptedPeer.start(certificates: store)
             let clear = try await ScriptedPeer.start()
             func entry(_ domain: String, _ peer: ScriptedPeer, _ demand: String) -> String {

@@ -76,6 +76,10 @@ struct ReloadTests {
         let gauge = try await lab.relayd.metric(
             "relayd_certificate_not_after_timestamp_seconds", label: "slot=\"0\"")
         #expect(gauge == end)
+        // Certificates are told of before the database is asked: until then nothing listens.
+        while try await lab.relayd.readiness().text.contains("[-]listener") {
+            try await Task.sleep(for: .milliseconds(20))
+        }
         let name = try await self.presentedName(lab)
         #expect(name == "subject=CN=relay.test")
     }
@@ -163,19 +167,33 @@ struct ReloadTests {
         }
     }
 
-    @Test("A setting that only a start can take is named")
+    @Test("Networks and domains are taken in sessions under way, too; a warning names what only a start can take")
     func otherSettings() async throws {
         try await LabRelay.with([.dane("bravo.test")]) { lab in
-            let file = lab.relayd.configuration
-            let yaml = String(decoding: try Data(contentsOf: file), as: UTF8.self)
-            let bare = yaml.split(separator: "\n").filter { !$0.hasPrefix("accepted-domains") }.joined(separator: "\n")
-            let more = "retry: {lifetime: 2d}\naccepted-domains: [{domain: new.test}]\n"
-            try Data("\(more)\(bare)\n".utf8).write(to: file)
-            try lab.relayd.reload()
-            let line = await lab.relayd.waitForLogLine { $0["msg"] == "configuration reloaded" }
-            #expect(line?["after_restart"] == "accepted-domains retry.lifetime")
-            let warning = await lab.relayd.waitForLogLine { $0["msg"]?.hasPrefix("changed settings wait") == true }
-            #expect(warning?["level"] == "warning" && warning?["setting"] == "accepted-domains retry.lifetime")
+            try await SMTPDialog.with(port: lab.smtpPort, within: .seconds(90)) { smtp in
+                try await smtp.hello()
+                try await smtp.say("MAIL FROM:<a@client.test>")
+                #expect(try await smtp.say("RCPT TO:<x@far.test>").code == 250)
+                try await self.reloadOtherSettings(lab)
+                #expect(try await smtp.say("RCPT TO:<y@far.test>").code == 550)
+                #expect(try await smtp.say("RCPT TO:<x@new.test>").code == 250)
+            }
         }
+    }
+
+    /// Another domain is accepted, no network may relay, and one setting has to wait.
+    private func reloadOtherSettings(_ lab: LabRelay) async throws {
+        let file = lab.relayd.configuration
+        let yaml = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+        let bare = yaml.split(separator: "\n").filter { line in
+            !["accepted-domains", "relay-networks"].contains { line.hasPrefix($0) }
+        }
+        let more = ["retry: {lifetime: 2d}", "accepted-domains: [{domain: new.test}]", "relay-networks: []", ""]
+        try Data((bare.map { String($0) } + more).joined(separator: "\n").utf8).write(to: file)
+        try lab.relayd.reload()
+        let line = await lab.relayd.waitForLogLine { $0["msg"] == "configuration reloaded" }
+        #expect(line?["after_restart"] == "retry.lifetime")
+        let warning = await lab.relayd.waitForLogLine { $0["msg"]?.hasPrefix("changed settings wait") == true }
+        #expect(warning?["level"] == "warning" && warning?["setting"] == "retry.lifetime")
     }
 }

@@ -20,29 +20,25 @@ public struct RetryPolicy: Hashable, Sendable {
 
     private let usual: RetrySchedule
     private let rules: [Rule]
-    private let nextHops: Set<DomainName>
     private let firstWaits: [Duration]
 
     /// Of several rules for a domain, the first counts.
     ///
-    /// - Parameters:
-    ///   - nextHops: domains whose next hop is configured. A host that was restarted is soon back.
-    ///   - firstWaits: come before the usual waits for these.
-    public init(
-        _ usual: RetrySchedule = .standard, rules: [Rule] = [], nextHops: Set<DomainName> = [],
-        firstWaits: [Duration] = []
-    ) {
+    /// - Parameter firstWaits: come before the usual waits for domains whose next hop is configured. A host that was restarted
+    ///   is soon back.
+    public init(_ usual: RetrySchedule = .standard, rules: [Rule] = [], firstWaits: [Duration] = []) {
         self.usual = usual
         self.rules = rules
-        self.nextHops = nextHops
         self.firstWaits = firstWaits
     }
 
     /// What holds for mail to a domain.
-    public subscript(domain: DomainName) -> RetrySchedule {
+    ///
+    /// - Parameter hasNextHop: whether its next hop is configured.
+    public subscript(domain: DomainName, hasNextHop hasNextHop: Bool = false) -> RetrySchedule {
         let rule = self.rules.first { $0.pattern.matches(domain) }
         let schedule = rule?.schedule ?? self.usual
-        guard rule?.statesWaits != true, self.nextHops.contains(domain) else { return schedule }
+        guard rule?.statesWaits != true, hasNextHop else { return schedule }
         return schedule.preceded(by: self.firstWaits)
     }
 }

@@ -37,6 +37,14 @@ struct MailServices: Service {
     private var configuration: RelaydConfiguration { self.loaded.configuration }
 
     func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await self.serve()
+        } onGracefulShutdown: {
+            self.logger.notice("draining")
+        }
+    }
+
+    private func serve() async throws {
         let wait = DatabaseWait(
             loaded: self.loaded, pool: self.foundations.pool, leasePool: self.foundations.leasePool,
             health: self.foundations.health, logger: self.logger)
@@ -45,12 +53,13 @@ struct MailServices: Service {
             self.metrics.draining.set(true)
             return
         }
+        let policy = Replaceable(try self.configuration.inboundPolicy(self.foundations.files.recipientLists))
         let services = try await self.services(
             Parts(
-                store: store,
+                policy: policy, store: store,
                 monitor: StoreMonitor(store: store, health: self.foundations.health, logger: self.logger),
                 network: NetworkMonitor(
-                    ways: self.configuration.egress.all, nextHops: self.configuration.nextHopAddresses,
+                    ways: self.configuration.egress.all, isNextHop: { policy.current.hasNextHop(at: $0) },
                     port: self.configuration.delivery.port, health: self.foundations.health, logger: self.logger),
                 clock: clock))
         // Signals are the outer group's, which hands the shutdown on.
@@ -62,6 +71,7 @@ struct MailServices: Service {
 
     /// What the services are made of.
     private struct Parts {
+        let policy: Replaceable<InboundPolicy>
         let store: QueueStore
         let monitor: StoreMonitor
         let network: NetworkMonitor
@@ -70,8 +80,7 @@ struct MailServices: Service {
     }
 
     private func services(_ parts: Parts) async throws -> [any Service] {
-        let policy = try self.configuration.inboundPolicy(self.foundations.files.recipientLists)
-        if policy.postmaster == nil {
+        if parts.policy.current.postmaster == nil {
             self.logger.warning("no postmaster is configured: mail for <Postmaster> is refused")
         }
         if let version = parts.store.newerSchema {
@@ -85,15 +94,20 @@ struct MailServices: Service {
         ) { due in
             for entry in due { hints.continuation.yield(entry) }
         }
-        let deliveries = try self.deliveryEnvironment(parts, policy)
-        let replaceable = ReplaceableParts(self.foundations.files, policy: policy)
-        let gatekeepers = self.gatekeepers(parts, replaceable, deliveries, writer)
+        let deliveries = try self.deliveryEnvironment(parts)
+        let replaceable = ReplaceableParts(self.foundations.files, policy: parts.policy)
+        let returning = ReturningDomains(
+            self.configuration, resolver: self.foundations.files.resolver,
+            interfaces: try LocalAddresses.ofInterfaces(), logger: self.logger)
+        let gatekeepers = Gatekeepers(
+            configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
+            eventLoops: parts.group, isWriterCongested: { writer.isCongested })
         return [
             ConfigurationReload(
                 running: self.loaded, load: self.load, signals: self.foundations.reloads, parts: replaceable,
                 resolver: self.foundations.files.resolver, health: self.foundations.resolverHealth,
-                flushes: deliveries.flushes,
-                certificates: self.foundations.certificates, metrics: self.metrics, logger: self.logger),
+                flushes: deliveries.flushes, certificates: self.foundations.certificates, returning: returning,
+                metrics: self.metrics, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
@@ -102,14 +116,6 @@ struct MailServices: Service {
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
                 drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
         ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
-    }
-
-    private func gatekeepers(
-        _ parts: Parts, _ replaceable: ReplaceableParts, _ deliveries: DeliveryEnvironment, _ writer: QueueWriter
-    ) -> Gatekeepers {
-        Gatekeepers(
-            configuration: self.configuration, users: replaceable.users, deliveries: deliveries,
-            eventLoops: parts.group, isWriterCongested: { writer.isCongested })
     }
 
     private func inboundService(
@@ -161,14 +167,14 @@ struct MailServices: Service {
         return channels
     }
 
-    private func deliveryEnvironment(_ parts: Parts, _ policy: InboundPolicy) throws -> DeliveryEnvironment {
+    private func deliveryEnvironment(_ parts: Parts) throws -> DeliveryEnvironment {
         let sites = SiteTable(
             limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections,
             shortages: ConnectionShortages(
                 ConnectionBudgets(
                     connections: self.configuration.delivery.maxConnections,
                     destinations: QueueOwner.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
-        let settings = self.configuration.deliverySettings
+        let (settings, policy) = (self.configuration.deliverySettings, parts.policy)
         let routes = RouteFinder(
             resolver: self.foundations.files.resolver,
             policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
@@ -189,7 +195,7 @@ struct MailServices: Service {
             clock: parts.clock, monitor: parts.monitor,
             flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.files.resolver, logger: self.logger) {
                 domain in
-                let nextHop = policy.nextHop(for: domain, port: settings.port)
+                let nextHop = policy.current.nextHop(for: domain, port: settings.port)
                 return nextHop.address == nil ? routes.questions(to: nextHop) : nil
             })
     }

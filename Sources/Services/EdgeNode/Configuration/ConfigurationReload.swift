@@ -5,13 +5,13 @@ import TLSEngine
 import Telemetry
 import UnixSignals
 
-/// Takes the configuration anew on SIGHUP: certificates and keys, users and lists of recipients at once, for what begins
-/// from then on: a handshake, an AUTH, a RCPT. Answers of the DNS are looked up anew, too.
+/// Takes the configuration anew on SIGHUP: certificates and keys, users, accepted domains with their lists of recipients, and
+/// networks at once, for what begins from then on: a handshake, an AUTH, a RCPT, an attempt. Answers of the DNS are looked up
+/// anew, too.
 ///
 /// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
 /// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
-/// (hostile-input 41). Other settings that have changed wait for
-/// the next start, and a warning names them.
+/// (hostile-input 41). Other settings that have changed wait for the next start, and a warning names them.
 struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
@@ -21,6 +21,7 @@ struct ConfigurationReload: Service {
     let health: ResolverHealth
     let flushes: DNSFlushWatch?
     let certificates: CertificateMonitor
+    let returning: ReturningDomains
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -36,6 +37,7 @@ struct ConfigurationReload: Service {
                 throw ConfigurationError(problems: [loaded.problem(with: "resolver.trust-anchor-files", reason)])
             }
             try self.replaceParts(with: files, loaded)
+            self.returning.follow(loaded.configuration.acceptedDomains)
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
             if self.parts.follows(files.certificates) { self.certificates.replace(files.certificates) }
@@ -69,9 +71,12 @@ struct ConfigurationReload: Service {
 
     private func replaceParts(
         with files: ConfiguredFiles, _ loaded: LoadedConfiguration
-    ) throws(ConfigurationError) {
+    ) throws {
+        let policy = try ReplaceableParts.policy(
+            self.running.configuration, taking: loaded.configuration, files.recipientLists,
+            current: self.parts.policy.current)
         do {
-            try self.parts.replace(with: files)
+            try self.parts.replace(with: files, policy: policy)
         } catch {
             throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
         }

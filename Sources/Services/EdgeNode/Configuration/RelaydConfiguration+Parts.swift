@@ -168,14 +168,6 @@ extension RelaydConfiguration {
             given, fallback: self.outboundHostName, ipv4First: self.delivery.addressPreference == .ipv4First)
     }
 
-    /// The addresses that next hops are configured by.
-    var nextHopAddresses: Set<IPAddress> {
-        Set(
-            self.acceptedDomains.compactMap { domain in
-                if case .address(let endpoint) = domain.nextHop { endpoint.address } else { nil }
-            })
-    }
-
     var siteLimits: SiteLimits {
         let usual = SiteLimit(
             connections: self.delivery.maxConnectionsPerSite, messagesPerMinute: self.delivery.siteRate)

@@ -9,7 +9,6 @@ extension RelaydConfiguration {
             rules: self.retry.destinations.map {
                 RetryPolicy.Rule($0.domain, self.retry.schedule(for: $0), statesWaits: $0.schedule != nil)
             },
-            nextHops: Set(self.acceptedDomains.filter { $0.nextHop != .mx }.map(\.domain)),
             firstWaits: self.retry.nextHopSchedule)
     }
 }

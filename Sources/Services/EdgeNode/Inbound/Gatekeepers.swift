@@ -7,8 +7,7 @@ import ServiceLifecycle
 struct Gatekeepers {
     /// `nil` when no users are configured.
     private let authenticator: Authenticator?
-    /// `nil` when no domain's recipients are verified by call-ahead.
-    private let callAhead: CallAheadService?
+    private let callAhead: CallAheadService
     private let returning: ReturningDomains
     private let monitor: StoreMonitor?
     private let storage: StorageMonitor
@@ -24,10 +23,8 @@ struct Gatekeepers {
         self.authenticator = users.map {
             Authenticator($0, limits: configuration.authenticatorLimits, metrics: metrics, logger: logger)
         }
-        let isAsked = deliveries.policy.verification.values.contains(.callAhead)
-        self.callAhead =
-            isAsked
-            ? CallAheadService(configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops) : nil
+        self.callAhead = CallAheadService(
+            configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops)
         self.returning = returning
         self.monitor = deliveries.monitor
         self.copyBudget = configuration.copyBudget
@@ -39,17 +36,18 @@ struct Gatekeepers {
 
     /// They are needed until the clients are gone.
     var services: [any Service] {
-        let optional: [(any Service)?] = [self.authenticator, self.callAhead]
-        return optional.compactMap(\.self) + [self.storage]
+        let authenticator: [any Service] = self.authenticator.map { [$0] } ?? []
+        return authenticator + [self.callAhead, self.storage]
     }
 
     /// A listener's environment in which they are asked.
     func environment(_ environment: InboundEnvironment) -> InboundEnvironment {
         var environment = environment
         if let authenticator { environment.authenticator = { await authenticator.judge($0, from: $1) } }
-        if let callAhead { environment.verifyRecipient = { await callAhead.decide($0, of: $1) } }
-        environment.routeRefusal = { [returning = self.returning] in await returning.refusal(of: $0) }
-        let (monitor, storage) = (self.monitor, self.storage)
+        let (callAhead, returning, monitor) = (self.callAhead, self.returning, self.monitor)
+        environment.verifyRecipient = { await callAhead.decide($0, of: $1) }
+        environment.routeRefusal = { await returning.refusal(of: $0) }
+        let storage = self.storage
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget
         environment.stagingBudget = self.stagingBudget

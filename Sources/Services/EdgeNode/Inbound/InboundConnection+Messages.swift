@@ -10,8 +10,8 @@ extension InboundConnection {
         var envelope = envelope
         if !rule.mayRelay { envelope.limitReports() }
         let recipients = envelope.recipients.compactMap { recipient -> AdmittedRecipient? in
-            // RCPT has been answered 250: a list that has been replaced meanwhile takes nothing back.
-            guard var admitted = try? policy.route(recipient.path, from: self.identity).get() else { return nil }
+            // RCPT has been answered 250: what has been replaced meanwhile takes nothing back.
+            guard var admitted = policy.routeAdmitted(recipient.path) else { return nil }
             admitted.notify = recipient.notify
             admitted.originalRecipient = recipient.originalRecipient
             return admitted

@@ -16,9 +16,9 @@ struct InboundPolicy: Sendable {
     /// How recipients are verified, for the accepted domains where they are.
     var verification: [DomainName: RecipientVerification] = [:]
     /// Networks that may relay to anywhere.
-    let relayNetworks: [CIDRBlock]
+    var relayNetworks: [CIDRBlock]
     /// Where the bare `<Postmaster>` goes; `nil` where no such mail is taken.
-    let postmaster: Mailbox?
+    var postmaster: Mailbox?
 
     /// Whether the client may relay to domains that are not ours.
     func mayRelay(_ client: ClientIdentity) -> Bool { self.rule(for: client).mayRelay }
@@ -35,7 +35,16 @@ struct InboundPolicy: Sendable {
 
     /// The recipient as it is stored, if the client may send there, whether it exists or not.
     func route(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
-        let decision = path.relayDecision(clientMayRelay: self.mayRelay(client)) { self.acceptedDomains[$0] != nil }
+        self.route(path, clientMayRelay: self.mayRelay(client))
+    }
+
+    /// The same for a recipient that has been answered 250: no change of networks and domains takes that back.
+    func routeAdmitted(_ path: ForwardPath) -> AdmittedRecipient? {
+        try? self.route(path, clientMayRelay: true).get()
+    }
+
+    private func route(_ path: ForwardPath, clientMayRelay: Bool) -> Result<AdmittedRecipient, Refusal> {
+        let decision = path.relayDecision(clientMayRelay: clientMayRelay) { self.acceptedDomains[$0] != nil }
         switch decision {
         case .refuse(let reply): return .failure(Refusal(reply: reply))
         case .postmaster: return self.postmasterRecipient
@@ -59,13 +68,12 @@ struct InboundPolicy: Sendable {
         return .domain(domain, port: port)
     }
 
-    /// The same policy with these lists for the domains that have one already.
-    func with(_ lists: [DomainName: RecipientList]) -> InboundPolicy {
-        var policy = self
-        for (domain, verification) in self.verification {
-            if case .list = verification, let list = lists[domain] { policy.verification[domain] = .list(list) }
-        }
-        return policy
+    /// Whether the operator has named the next hop of a domain.
+    func hasNextHop(_ domain: DomainName) -> Bool { self.acceptedDomains[domain].flatMap(\.self) != nil }
+
+    /// Whether the operator has named a next hop by this address.
+    func hasNextHop(at address: IPAddress) -> Bool {
+        self.acceptedDomains.values.contains { $0?.address == address }
     }
 
     private func verified(_ recipient: AdmittedRecipient, _ mailbox: Mailbox) -> Result<AdmittedRecipient, Refusal> {

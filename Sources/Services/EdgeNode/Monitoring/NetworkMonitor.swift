@@ -16,7 +16,7 @@ final class NetworkMonitor: Service {
     private static let wellKnown = ["198.41.0.4", "202.12.27.33", "2001:503:ba3e::2:30", "2001:dc3::35"]
 
     private let ways: Set<NetworkWay>
-    private let nextHops: Set<IPAddress>
+    private let isNextHop: @Sendable (IPAddress) -> Bool
     private let references: [IPAddress]
     private let port: UInt16
     private let health: HealthRegistry
@@ -35,15 +35,16 @@ final class NetworkMonitor: Service {
 
     /// - Parameters:
     ///   - ways: all that connections may take.
-    ///   - nextHops: the addresses that the operator named.
+    ///   - isNextHop: whether the operator has named a next hop by this address.
     init(
-        ways: Set<NetworkWay>, nextHops: Set<IPAddress>, port: UInt16, health: HealthRegistry, logger: Logger,
+        ways: Set<NetworkWay>, isNextHop: @escaping @Sendable (IPAddress) -> Bool, port: UInt16,
+        health: HealthRegistry, logger: Logger,
         probe: @escaping @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault? = {
             RouteProbe.fault(to: $0, port: $1, from: $2)
         }
     ) {
         self.ways = ways
-        self.nextHops = nextHops
+        self.isNextHop = isNextHop
         self.references = Self.wellKnown.compactMap { IPAddress($0) }
         self.port = port
         self.health = health
@@ -83,12 +84,10 @@ final class NetworkMonitor: Service {
     }
 
     private func surroundings(of address: IPAddress, _ way: NetworkWay) -> NetworkHealth.Surroundings {
-        let isNextHop = self.nextHops.contains(address)
-        return NetworkHealth.Surroundings(
+        NetworkHealth.Surroundings(
             isRouted: self.works(way),
             isOtherFamilyRouted: self.works(NetworkWay(source: nil, isIPv6: !way.isIPv6)),
-            isNextHopCutOff: isNextHop
-                && self.probe(address, self.port, way.source) != nil)
+            isNextHopCutOff: self.isNextHop(address) && self.probe(address, self.port, way.source) != nil)
     }
 
     /// Those of some ways to an address that work; all of them if none does.

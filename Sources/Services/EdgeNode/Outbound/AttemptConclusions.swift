@@ -13,7 +13,7 @@ struct AttemptConclusions: Sendable {
     let destination: Destination
 
     private func schedule(for entry: QueueEntry) -> RetrySchedule {
-        self.environment.settings.retries[entry.key.domain]
+        self.environment.schedule(for: entry.key.domain)
     }
 
     /// Records an attempt that was made. Returns only when that is done, or can no longer be done by us: until then the
@@ -45,7 +45,7 @@ struct AttemptConclusions: Sendable {
     ) async {
         let trace = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
-            isTransfer: self.environment.policy.acceptedDomains[entry.key.domain] != nil)
+            isTransfer: self.environment.policy.current.acceptedDomains[entry.key.domain] != nil)
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
             sender: ReversePath(storedText: entry.sender) ?? .null,

@@ -51,7 +51,8 @@ struct DeliveryEnvironment: Sendable {
     static let connectionIdleTime = Duration.seconds(1)
 
     var settings: Settings
-    var policy: InboundPolicy
+    /// Says where the mail of accepted domains goes.
+    var policy: Replaceable<InboundPolicy>
     /// What the operator demands of deliveries to some domains.
     let rules: DestinationRules
     let routes: RouteFinder
@@ -100,5 +101,12 @@ struct DeliveryEnvironment: Sendable {
     }
 
     /// The next hop of a recipient domain.
-    func nextHop(for domain: DomainName) -> NextHop { self.policy.nextHop(for: domain, port: self.settings.port) }
+    func nextHop(for domain: DomainName) -> NextHop {
+        self.policy.current.nextHop(for: domain, port: self.settings.port)
+    }
+
+    /// When mail to a recipient domain is tried again.
+    func schedule(for domain: DomainName) -> RetrySchedule {
+        self.settings.retries[domain, hasNextHop: self.policy.current.hasNextHop(domain)]
+    }
 }

@@ -45,7 +45,7 @@ actor Destination {
         self.eventLoop = eventLoop
         self.customer = SiteCustomer(on: eventLoop)
         self.work = DestinationWork(
-            schedule: environment.settings.retries[domain],
+            schedule: environment.schedule(for: domain),
             maximumWorkers: environment.settings.connectionsPerDestination, testsEarly: testsEarly,
             closings: closings)
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
@@ -250,7 +250,7 @@ actor Destination {
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
         let now = self.environment.clock.now
         let criteria = OverdueCriteria(
-            self.environment.settings.retries[self.domain], after: backoff.failure.failureClass, now: now)
+            self.environment.schedule(for: self.domain), after: backoff.failure.failureClass, now: now)
         do throws(QueueStoreError) {
             let overdue = try await self.environment.store.overdueEntries(
                 self.term, destination: self.domain, criteria, after: cursor)

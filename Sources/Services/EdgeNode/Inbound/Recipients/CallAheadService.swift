@@ -30,7 +30,8 @@ final class CallAheadService: Service {
     private let budget: FairBudget<DomainName>
     /// Of that, what is for domains whose next hop did not answer the last question.
     private let unanswered: FairBudget<DomainName>
-    private let budgets: [DomainName: FairBudget<DomainName>]
+    /// By domain, of those whose recipients are verified; made at their first question.
+    private let budgets = Mutex<[DomainName: FairBudget<DomainName>]>([:])
     private let supervisor = TaskSupervisor(backlog: 65_536)
     private let lastSaid = Mutex<ContinuousClock.Instant?>(nil)
     /// How often it is said that there are too many questions.
@@ -47,9 +48,6 @@ final class CallAheadService: Service {
         self.table = Mutex(Table(limits.table))
         self.budget = FairBudget(limits.connections)
         self.unanswered = FairBudget(max(1, limits.connections / 2))
-        self.budgets = environment.policy.verification.filter { $0.value == .callAhead }.mapValues { _ in
-            FairBudget(limits.connectionsPerDomain, leavesRoom: false)
-        }
     }
 
     /// Works until the clients are gone.
@@ -130,7 +128,7 @@ final class CallAheadService: Service {
     private func probe(
         _ address: CallAheadAddress, _ question: DeliveryEnvironment, _ progress: Progress
     ) async -> (CallAheadVerdict, Table.Hearing) {
-        guard let ofDomain = self.budgets[address.domain] else { return (.unsure, .nothing) }
+        guard let ofDomain = self.budget(of: address.domain) else { return (.unsure, .nothing) }
         guard await ofDomain.acquire(for: address.domain) else { return (.unsure, .nothing) }
         defer { ofDomain.release(address.domain) }
         // Next hops that say nothing leave half of all to those that answer.
@@ -147,6 +145,20 @@ final class CallAheadService: Service {
         let probe = RecipientProbe(question, on: self.eventLoops.next())
         let verdict = await probe.ask(address)
         return (verdict, await probe.hasHeard ? .answer : .silence)
+    }
+
+    /// `nil` for a domain whose recipients are not verified any more.
+    private func budget(of domain: DomainName) -> FairBudget<DomainName>? {
+        let verification = self.environment.policy.current.verification
+        guard verification[domain] == .callAhead else { return nil }
+        return self.budgets.withLock { budgets in
+            if let budget = budgets[domain] { return budget }
+            // No number of reloads fills the memory.
+            budgets = budgets.filter { verification[$0.key] == .callAhead }
+            let budget = FairBudget<DomainName>(self.limits.connectionsPerDomain, leavesRoom: false)
+            budgets[domain] = budget
+            return budget
+        }
     }
 
     /// A question is not asked, since too many are under way: counted, and said once a minute.

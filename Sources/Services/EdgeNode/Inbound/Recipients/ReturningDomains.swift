@@ -22,7 +22,7 @@ final class ReturningDomains: Sendable {
     private static let sayingPause = Duration.seconds(60)
 
     private let configuration: RelaydConfiguration
-    private let domains: [DomainName: AcceptedDomain]
+    private let domains: Replaceable<[DomainName: AcceptedDomain]>
     private let interfaces: [IPAddress]
     private let routes: RouteFinder
     private let logger: Logger
@@ -33,11 +33,18 @@ final class ReturningDomains: Sendable {
         _ configuration: RelaydConfiguration, resolver: SecureResolver, interfaces: [IPAddress], logger: Logger
     ) {
         self.configuration = configuration
-        self.domains = Dictionary(configuration.acceptedDomains.map { ($0.domain, $0) }) { first, _ in first }
+        self.domains = Replaceable(Self.byName(configuration.acceptedDomains))
         self.interfaces = interfaces
         self.routes = RouteFinder(
             resolver: resolver, policy: configuration.routePolicy(interfaces: interfaces), watch: .none)
         self.logger = logger
+    }
+
+    /// Looks at these domains from now on: those of a reload.
+    func follow(_ domains: [AcceptedDomain]) { self.domains.replace(with: Self.byName(domains)) }
+
+    private static func byName(_ domains: [AcceptedDomain]) -> [DomainName: AcceptedDomain] {
+        Dictionary(domains.map { ($0.domain, $0) }) { first, _ in first }
     }
 
     /// What a client is told of a recipient whose mail would come back.
@@ -47,7 +54,7 @@ final class ReturningDomains: Sendable {
 
     /// The refusal of recipients of a domain whose mail would come back; `nil` where it would not, or nobody can say in time.
     func refusal(of domain: DomainName) async -> SMTPReply? {
-        guard let domain = self.domains[domain] else { return nil }
+        guard let domain = self.domains.current[domain] else { return nil }
         let isReturning = await withTaskGroup(of: Bool.self) { group in
             group.addTask { await self.isReturning(domain) }
             group.addTask {

@@ -82,11 +82,11 @@ struct ReaderTests {
             for allowed in [
                 "SELECT * FROM relay.queue_overview", "SELECT * FROM relay.recent_attempts",
                 "SELECT * FROM relay.trace",
-                "SELECT * FROM relay.ready", "SELECT sender, size FROM relay.message",
+                "SELECT * FROM relay.ready", "SELECT sender, attributes FROM relay.message",
                 "SELECT * FROM relay.administration",
             ] { #expect(await asViewer(allowed) == nil, "\(allowed)") }
             for refused in [
-                "SELECT body FROM relay.message", "SELECT attributes FROM relay.message",
+                "SELECT body FROM relay.message", "SELECT * FROM relay.message",
                 "SELECT * FROM relay.body_chunk",
                 "DELETE FROM relay.ready", "UPDATE relay.shard_lease SET epoch = 0",
                 "SELECT relay.begin_administration(gen_random_uuid(), 'drop', 'x', 'x', 'x')",

@@ -69,7 +69,7 @@ public struct EdgeNode: Sendable {
         self.logger.notice(
             "starting",
             metadata: [
-                "version": "\(self.version)", "pid": "\(ProcessInfo.processInfo.processIdentifier)",
+                "version": "\(self.version)", "pid": .stringConvertible(ProcessInfo.processInfo.processIdentifier),
                 "configuration": "\(self.loaded.file ?? "no file")",
             ])
     }

@@ -4,7 +4,7 @@ extension Migration {
         version: 12, name: "readers", sql: ReaderSchema.views + ReaderSchema.privileges + SchemaComments.sql)
 }
 
-/// `relay_viewer` sees all of the queue but bodies and envelopes' attributes. Views are asked with the rights of their owner.
+/// `relay_viewer` sees all of the queue but bodies. Views are asked with the rights of their owner.
 private enum ReaderSchema {
     static let views = """
         -- How the roles are called that the migrations grant. One row.
@@ -51,7 +51,7 @@ private enum ReaderSchema {
 
         """
 
-    /// `SELECT` of columns, so that a body or an attribute that is added later is not seen by itself.
+    /// `SELECT` of columns, so that content in a column that is added later is not seen by itself.
     static let privileges = """
         GRANT USAGE ON SCHEMA relay TO relay_viewer;
         GRANT SELECT ON relay.queue_overview, relay.recent_attempts TO relay_viewer, relay_admin;
@@ -59,7 +59,7 @@ private enum ReaderSchema {
             relay.destination, relay.open_attempt, relay.trace, relay.queue_counter, relay.queue_waiting,
             relay.destination_waiting, relay.under_way, relay.resting, relay.administration, relay.dns_flush
             TO relay_viewer;
-        GRANT SELECT (shard, message_id, sender, size, chunks, remaining, finished_at) ON relay.message TO relay_viewer;
+        GRANT SELECT (shard, message_id, sender, attributes, size, chunks, remaining, finished_at) ON relay.message TO relay_viewer;
         GRANT EXECUTE ON FUNCTION relay.message_name(uuid), relay.message_id(text) TO relay_viewer;
 
         """

@@ -174,12 +174,12 @@ struct ResolverLoop {
                 "a name is not looked up for a while, since its answers end resolvers",
                 metadata: [
                     "name": "\(question.name)", "type": "\(question.type)", "reason": "\(death)",
-                    "duration_ms": "\(time.components.seconds * 1_000)",
+                    "duration_ms": .stringConvertible(time.components.seconds * 1_000),
                 ])
         case .suspected(let name, let time):
             self.logger.warning(
                 "a name is looked up in a resolver of its own, since several died with questions for it",
-                metadata: ["name": "\(name)", "duration_ms": "\(time.components.seconds * 1_000)"])
+                metadata: ["name": "\(name)", "duration_ms": .stringConvertible(time.components.seconds * 1_000)])
         }
     }
 }

@@ -56,8 +56,9 @@ struct ConfigurationReload: Service {
             "configuration reloaded",
             metadata: [
                 LogKey.event: "\(LogEventName.admin.rawValue)",
-                "certificates": "\(files.certificates.count)", "users": "\(files.users?.count ?? 0)",
-                "recipient_lists": "\(files.recipientLists.count)",
+                "certificates": .stringConvertible(files.certificates.count),
+                "users": .stringConvertible(files.users?.count ?? 0),
+                "recipient_lists": .stringConvertible(files.recipientLists.count),
                 "after_restart": "\(waiting.joined(separator: " "))",
             ])
         guard !waiting.isEmpty else { return }

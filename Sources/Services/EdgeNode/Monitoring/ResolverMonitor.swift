@@ -58,7 +58,8 @@ struct ResolverMonitor: Service {
             self.logger.warning(
                 "too many look-ups are under way: mail for the domains concerned waits",
                 metadata: [
-                    LogKey.limit: "\(limit.rawValue)", LogKey.size: "\(self.resolver.lookups(within: limit))",
+                    LogKey.limit: "\(limit.rawValue)",
+                    LogKey.size: .stringConvertible(self.resolver.lookups(within: limit)),
                     LogKey.setting: "none",
                 ])
         }

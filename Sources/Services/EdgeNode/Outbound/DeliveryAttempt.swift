@@ -273,7 +273,7 @@ struct DeliveryAttempt {
             metadata: [
                 LogKey.mxHost: "\(attempt.hostText ?? "")",
                 LogKey.mxAddress: "\(attempt.address.map { "\($0)" } ?? "")",
-                LogKey.connections: "\(size)", LogKey.reason: "\(attempt.failure?.detail ?? "")",
+                LogKey.connections: .stringConvertible(size), LogKey.reason: "\(attempt.failure?.detail ?? "")",
             ])
     }
 

@@ -10,7 +10,9 @@ extension OutboundConnection {
         do {
             try context.pipeline.syncOperations.addHandler(self.makeTLSHandler(), position: .before(self))
         } catch {
-            self.fail(HostFailure(.tlsHandshakeFailed, "\(error)"))
+            // Words of a library are for nobody who reads a report.
+            let cause = (error as? TLSConfigurationError)?.message ?? "the connection has ended"
+            self.fail(HostFailure(.tlsHandshakeFailed, "TLS could not be begun: \(cause)"))
         }
     }
 

@@ -55,7 +55,8 @@ final class Authenticator: Service {
         let users = self.users.current
         let memory = ByteCount(users.memoryBytes * self.limits.threads)
         self.logger.notice(
-            "AUTH is offered over TLS", metadata: ["users": "\(users.count)", "memory": "at most \(memory)"])
+            "AUTH is offered over TLS",
+            metadata: ["users": .stringConvertible(users.count), "memory": "at most \(memory)"])
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
         }

@@ -178,7 +178,9 @@ final class CallAheadService: Service {
         guard isNews else { return }
         self.environment.logger.warning(
             "too many questions about recipients are under way: they count as not answered",
-            metadata: [LogKey.limit: "\(limit.rawValue)", LogKey.size: "\(size)", LogKey.setting: "none"])
+            metadata: [
+                LogKey.limit: "\(limit.rawValue)", LogKey.size: .stringConvertible(size), LogKey.setting: "none",
+            ])
     }
 
     private func landed(

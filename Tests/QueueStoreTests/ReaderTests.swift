@@ -134,6 +134,9 @@ struct ReaderTests {
 
     @Test(
         "A name that would have to be quoted is none",
-        arguments: ["", "Relay", "1relay", "re-lay", "re lay", "r'", "pg_relay", String(repeating: "a", count: 41)])
+        arguments: [
+            "", "Relay", "1relay", "re-lay", "re lay", "r'", "pg_relay", "relay_admin",
+            String(repeating: "a", count: 41),
+        ])
     func unfitNames(_ prefix: String) { #expect(QueueRoles(prefix: prefix) == nil) }
 }

@@ -99,8 +99,16 @@ public struct Reception: Hashable, Sendable {
     /// The body of the message's Message-ID field, made harmless.
     public var messageIDField: String?
 
+    /// The most bytes that are kept of a client's name.
+    public static let maximumName = 255
+
     /// Nobody: a message of our own.
     public init() {}
+
+    /// As much as is kept of a client's name, which is made harmless already.
+    public static func told(_ name: String) -> String {
+        String(decoding: name.utf8.prefix(Self.maximumName), as: UTF8.self)
+    }
 }
 
 /// A message to be stored, before anybody is told that it was accepted.

@@ -123,7 +123,7 @@ enum StoreHint: Hashable {
         case .missingRights(let message):
             """
             \(Self.first(message)): the login of this node lacks rights; run `GRANT relay_queue TO \(user)` as the \
-            owner of the schema (the role has another name if `relayd migrate --roles` gave it one)
+            owner of the schema, or with the name that `relayd migrate --roles` gave the role
             """
         case .missingSchema(let message):
             """

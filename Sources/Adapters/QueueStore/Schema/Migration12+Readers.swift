@@ -7,11 +7,6 @@ extension Migration {
 /// `relay_viewer` sees all of the queue but bodies. Views are asked with the rights of their owner.
 private enum ReaderSchema {
     static let views = """
-        -- How the roles are called that the migrations grant. One row.
-        CREATE TABLE relay.role_names (queue text PRIMARY KEY, admin text NOT NULL, viewer text NOT NULL)
-            WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
-        INSERT INTO relay.role_names VALUES ('relay_queue', 'relay_admin', 'relay_viewer');
-
         -- An entry is active while an attempt at it is on record, or its node says so; it waits while its time, or that of its
         -- destination, is to come.
         CREATE VIEW relay.queue_overview AS

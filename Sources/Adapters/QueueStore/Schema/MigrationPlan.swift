@@ -21,7 +21,7 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
         let encoding: String
         let versions: Set<Int32>
         let shards: Int
-        /// The name of the nodes' role; nothing before migration 12, when it had one name only.
+        /// The name of the nodes' role; nothing where an older program migrated, when there was one name only.
         let queueRole: String?
     }
 
@@ -51,7 +51,9 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var lines = ["database \(self.database): the schema is at version \(self.version)"]
         lines += self.missing.map { "would apply migration \($0)" }
-        if self.version == 0 { lines.append("would make or use the roles \(self.roles.names.joined(separator: ", "))") }
+        if !self.missing.isEmpty {
+            lines.append("would make or use the roles \(self.roles.names.joined(separator: ", "))")
+        }
         if self.shards == 0 { lines.append("would make \(self.plannedShards) shards") }
         return (lines.count > 1 ? lines : lines + ["nothing to do"]).joined(separator: "\n")
     }

@@ -176,8 +176,19 @@ public enum QueueMigrations {
         SET LOCAL client_min_messages = warning;
         CREATE SCHEMA IF NOT EXISTS relay;
         CREATE TABLE IF NOT EXISTS relay.schema_version (
-            version int4 PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-        ALTER TABLE relay.schema_version ADD COLUMN IF NOT EXISTS least_program int4 NOT NULL DEFAULT 0;
+            version int4 PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+            least_program int4 NOT NULL DEFAULT 0);
+        -- From the first step on, so that one that is run again after it was broken off finds the names.
+        CREATE TABLE IF NOT EXISTS relay.role_names (queue text PRIMARY KEY, admin text NOT NULL, viewer text NOT NULL)
+            WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+        INSERT INTO relay.role_names VALUES ('relay_queue', 'relay_admin', 'relay_viewer') ON CONFLICT DO NOTHING;
+        DO $column$ BEGIN
+            -- Asked first, since to alter it takes a lock even where nothing is to be done.
+            IF NOT EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = 'relay.schema_version'::regclass AND attname = 'least_program') THEN
+                ALTER TABLE relay.schema_version ADD COLUMN least_program int4 NOT NULL DEFAULT 0;
+            END IF;
+        END $column$;
         DO $migration$ BEGIN
             IF NOT EXISTS (SELECT FROM relay.schema_version WHERE version = \(migration.version)) THEN
                 EXECUTE $statements$

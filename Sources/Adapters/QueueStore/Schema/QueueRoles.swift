@@ -10,12 +10,12 @@ public struct QueueRoles: Hashable, Sendable {
     public let prefix: String
 
     /// Names with another beginning; `nil` for one that is not a lower-case letter and up to 39 lower-case letters, digits and
-    /// underscores, since it stands unquoted in statements.
+    /// underscores, since it stands unquoted in statements, and for one that holds the end of a role's name.
     public init?(prefix: String) {
         let bytes = Array(prefix.utf8)
         guard let first = bytes.first, bytes.count <= Self.maximumLength, Self.isLetter(first),
             bytes.allSatisfy({ Self.isLetter($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_") }),
-            !prefix.hasPrefix("pg_")
+            !prefix.hasPrefix("pg_"), !["_queue", "_admin", "_viewer"].contains(where: { prefix.contains($0) })
         else { return nil }
         self.prefix = prefix
     }

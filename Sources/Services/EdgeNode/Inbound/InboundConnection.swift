@@ -1,5 +1,6 @@
 import MailModel
 import NIOCore
+import QueueStore
 import SMTPProtocol
 import TLSEngine
 import Telemetry
@@ -308,10 +309,10 @@ final class InboundConnection: ChannelInboundHandler {
         guard let reason = RejectReason(reply) else { return }
         self.environment.metrics.smtpdRejects.increment(reason)
         var refused = InboundLog.Refused(client: self.identity)
-        refused.hello = self.session.hello.map { SafeText.escape($0.name) }
+        refused.hello = self.session.hello.map { Reception.told(SafeText.escape($0.name)) }
         refused.rule = self.environment.policy.current.rule(for: self.identity)
         refused.sender = self.formerSender ?? self.session.envelope?.reversePath.storedText
-        refused.recipient = self.recipientInQuestion.map { $0.mailbox.map { "\($0)" } ?? "postmaster" }
+        refused.recipient = self.recipientInQuestion?.mailbox.map { "\($0)" }
         self.environment.intake.log.refused(refused, reason.rawValue, reply)
     }
 }

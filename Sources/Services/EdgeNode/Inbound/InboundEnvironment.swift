@@ -93,7 +93,8 @@ struct MessageIntake: Sendable {
     /// What a client hears when its message was not stored: it keeps the message and tries again.
     func reply(for error: QueueStoreError) -> SMTPReply {
         self.monitor?.report(error)
-        self.logger.warning("not stored", metadata: [LogKey.event: "rejection", "error": "\(error)"])
+        // The refusal has a line, and the monitor tells once how the database is.
+        self.logger.debug("not stored", metadata: ["error": "\(error)"])
         switch error.code {
         case .overloaded:
             return SMTPReply(452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "Queue is full, try later")

@@ -77,7 +77,7 @@ final class InboundLog: Sendable {
             LogKey.reply: "\(reply)",
         ]
         metadata.add([
-            (LogKey.hello, refused.hello), (LogKey.user, refused.client.user),
+            (LogKey.hello, refused.hello), (LogKey.user, refused.client.user.map(SafeText.escape)),
             (LogKey.admittedBy, refused.rule.map { "\($0)" }), (LogKey.enhanced, reply.enhancedStatus.map { "\($0)" }),
             (LogKey.recipientDomain, refused.recipient.map(\.domainOfAddress)),
             (LogKey.recipient, self.hasAddresses ? refused.recipient : nil),

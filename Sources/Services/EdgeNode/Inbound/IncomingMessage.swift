@@ -276,7 +276,7 @@ extension Reception {
     fileprivate init(of client: ClientIdentity, _ hello: String?, by rule: AdmissionRule) {
         self.init()
         self.client = "\(client.address)"
-        self.hello = hello
+        self.hello = hello.map(Reception.told)
         self.user = client.user.map(SafeText.escape)
         self.admittedBy = "\(rule)"
     }

@@ -347,7 +347,8 @@ enum ConfigurationSchema {
         Key("telemetry.log-level", \.telemetry.logLevel, .choice(), "Least level of log lines."),
         Key(
             "telemetry.log-addresses", \.telemetry.logAddresses, .flag(),
-            "Whether log lines have whole addresses of senders and recipients, and not their domains alone."),
+            "Whether log lines have whole addresses of senders and recipients, and not their domains alone; a host's words in a reply, and names of users, stay as they are."
+        ),
         Key(
             "drain.delay", \.drain.delay, .duration(.zero...hour),
             "Time between /readyz turning 503 and the end of listening."),

@@ -2,13 +2,13 @@ import MailModel
 
 /// How many refusals are logged one by one; those beyond are counted.
 ///
-/// The table is bounded: while it is full, refusals of clients that are not in it are counted only.
+/// A client is remembered only with a line of its own, so there are no more of them than lines.
 struct RefusalBudget {
     /// Lines for one client in a window.
     static let linesPerClient = 10
     /// Lines for all clients in a window.
     static let lines = 600
-    /// Clients with lines in one window are no more than lines.
+    /// The time after which all begins anew.
     static let window = Duration.seconds(60)
 
     private var begun: ContinuousClock.Instant?

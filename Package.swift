@@ -100,16 +100,17 @@ let package = Package(
 
         // Core
         core("MailModel"),
+        core("DNSModel", ["MailModel"]),
         core("SMTPProtocol", ["MailModel"]),
-        core("DANE", ["MailModel"]),
-        core("TransportSecurity", ["DANE", "MailModel"]),
+        core("DANE", ["DNSModel", "MailModel"]),
+        core("Routing", ["DANE", "DNSModel", "MailModel"]),
+        core("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing"]),
         core("DeliveryQueue", ["MailModel"]),
 
         // Adapters
         adapter(
-            "TLSEngine",
-            ["COpenSSL", "DANE", "MailModel", "OperatingSystem", "TransportSecurity", nioCore]),
-        adapter("SecureResolver", ["CSeccomp", "CUnbound", "DANE", "MailModel", logging]),
+            "TLSEngine", ["COpenSSL", "DANE", "DNSModel", "MailModel", "OperatingSystem", "TransportSecurity", nioCore]),
+        adapter("SecureResolver", ["CSeccomp", "CUnbound", "DNSModel", "MailModel", logging]),
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
@@ -125,10 +126,9 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "DANE", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver",
-                "QueueStore",
-                "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
-                logging, serviceLifecycle, yams,
+                "DANE", "DNSModel", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem",
+                "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry",
+                "TransportSecurity", nioCore, nioPosix, logging, serviceLifecycle, yams,
             ]),
         service(
             "QueueConsole",
@@ -139,7 +139,7 @@ let package = Package(
         service(
             "Lab",
             [
-                "DANE", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine",
+                "DNSModel", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine",
                 nioCore, nioPosix, logging,
             ]),
 
@@ -148,13 +148,12 @@ let package = Package(
             "relayd",
             [
                 "EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "SecureResolver", "TLSEngine",
-                "Telemetry",
-                argumentParser, logging,
+                "Telemetry", argumentParser, logging,
             ]),
         executable(
             "relayctl",
             [
-                "DANE", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "QueueConsole", "QueueStore",
+                "DNSModel", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "QueueConsole", "QueueStore",
                 "SecureResolver", logging, unixSignals, argumentParser,
             ]),
 
@@ -162,28 +161,33 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "DANE", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver",
-                "TLSEngine", argumentParser,
-                logging,
+                "DNSModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver",
+                "TLSEngine", argumentParser, logging,
             ]),
 
         // Tests
         .target(
-            name: "FuzzTargets", dependencies: ["DANE", "MailModel", "SMTPProtocol", "SecureResolver"],
+            name: "FuzzTargets", dependencies: ["DANE", "DNSModel", "MailModel", "SMTPProtocol", "SecureResolver"],
             path: "Tests/Fuzzing/Targets", swiftSettings: strict),
         tests("Fuzzing", ["FuzzTargets"]),
+        .target(
+            name: "TestLiterals", dependencies: ["DANE", "DNSModel", "MailModel"], path: "Tests/TestLiterals",
+            swiftSettings: strict),
         .target(name: "FakeClock", path: "Tests/FakeClock"),
         tests("CLibraries", ["CIDN2", "CNGHTTP2", "COpenSSL", "CPostgres", "CUnbound"]),
         tests("MailModel", ["MailModel"]),
         tests("SMTPProtocol", ["MailModel", "SMTPProtocol"]),
-        tests("DANE", ["DANE", "MailModel"]),
-        tests("TransportSecurity", ["DANE", "MailModel", "TransportSecurity"]),
+        tests("DANE", ["DANE", "DNSModel", "MailModel", "TestLiterals"]),
+        tests("Routing", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals"]),
+        tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TransportSecurity"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
         tests(
             "TLSEngine",
-            ["DANE", "Lab", "MailModel", "TLSEngine", "TransportSecurity", nioCore, nioPosix, nioEmbedded]),
+            ["DANE", "DNSModel", "Lab", "MailModel", "TLSEngine", "TransportSecurity", nioCore, nioPosix, nioEmbedded]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
-        tests("SecureResolver", ["DANE", "Lab", "MailModel", "OperatingSystem", "SecureResolver", logging]),
+        tests(
+            "SecureResolver",
+            ["DANE", "DNSModel", "Lab", "MailModel", "OperatingSystem", "Routing", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
         tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests(
@@ -193,17 +197,18 @@ let package = Package(
         tests(
             "EdgeNode",
             [
-                "DANE", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem", "PostgresDriver",
-                "QueueStore",
-                "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
-                nioPosix,
-                logging,
+                "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem",
+                "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry",
+                "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests(
             "Simulation", ["DeliveryQueue", "EdgeNode", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
-        tests("Lab", ["DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
+        tests("Lab", ["DNSModel", "DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(
             "Integration",
-            ["DANE", "Lab", "MailModel", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging]),
+            [
+                "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore", "Routing", "TLSEngine", nioCore,
+                nioPosix, logging,
+            ]),
     ]
 )

@@ -1,4 +1,5 @@
 import DANE
+import TestLiterals
 import Testing
 
 /// Which ways lead through the certificates that a host presented, and how long they are looked for.

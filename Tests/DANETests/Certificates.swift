@@ -1,5 +1,7 @@
 import DANE
+import DNSModel
 import MailModel
+import TestLiterals
 
 /// A certificate of one letter, valid and issued by the next one unless a story says otherwise.
 struct Certificate {

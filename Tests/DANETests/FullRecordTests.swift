@@ -1,4 +1,6 @@
 import DANE
+import DNSModel
+import TestLiterals
 import Testing
 
 /// Records that hold whole certificates and keys cost parsing and signature checks, so only so many of them count.

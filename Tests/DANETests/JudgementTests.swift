@@ -1,5 +1,7 @@
 import DANE
+import DNSModel
 import MailModel
+import TestLiterals
 import Testing
 
 /// dane-rules 13 to 15: what each record is worth.
@@ -57,26 +59,6 @@ struct JudgementTests {
             let set = self.judge(.record(3, 1, type, data: rdata))
             #expect(set.usableRecords.isEmpty)
         }
-    }
-
-    @Test("dane-rules 14: some usable records are all that counts")
-    func someUsable() {
-        let host = Zone {
-            MX("example.org", "mx.example.org")
-            TLSA("mx.example.org", .record(0, 0, 1), .good, .record(3, 1, 1, length: 5))
-        }.host()
-        #expect(host?.requirement.authentication?.records == [.good])
-        #expect(host?.tlsa?.judged.count == 3)
-    }
-
-    @Test("dane-rules 14: all unusable makes TLS mandatory, not authenticated")
-    func allUnusable() {
-        let host = Zone {
-            MX("example.org", "mx.example.org")
-            TLSA("mx.example.org", .record(1, 0, 1), .record(3, 1, 1, data: []))
-        }.host()
-        #expect(host?.requirement == .encrypt)
-        #expect(host?.trust == .endToEnd)
     }
 
     @Test("dane-rules 15: only the strongest digest of a usage and selector counts (RFC 7671 §9)")

@@ -1,5 +1,7 @@
 import DANE
+import DNSModel
 import MailModel
+import TestLiterals
 import Testing
 
 /// dane-rules 15 to 20: which chain matches which record, and why not.
@@ -76,15 +78,6 @@ struct MatcherTests {
             misnamed.records.map(\.verdict) == [.mismatched(.wrongName(CertificateNames(dnsNames: ["example.org"])))])
     }
 
-    @Test("dane-rules 17: under an insecure MX the base domain is the only reference identifier")
-    func insecureMXNames() {
-        let host = Zone {
-            MX("example.org", "mx.example.org", state: .insecure, via: ["alias.example.net"])
-            TLSA("mx.example.org", .record(2, 1, 1))
-        }.host()
-        #expect(host?.requirement.authentication?.referenceIdentifiers == ["mx.example.org"])
-    }
-
     @Test(
         "dane-rules 17: a wildcard is one whole leftmost label; a common name counts only without DNS names",
         arguments: [
@@ -143,16 +136,6 @@ struct MatcherTests {
         chain = Self.chain
         chain[2].validity = Self.longAgo
         #expect(explain([Self.intermediate.record(2, 1, 1)], chain).match != nil)
-    }
-
-    @Test("dane-rules 20: the base domain carries the name for SNI")
-    func serverName() {
-        let host = Zone {
-            MX("example.org", "mx.example.org")
-            A("mx.example.org", via: ["mail.example.net"])
-            TLSA("mail.example.net", .good)
-        }.host()
-        #expect(host?.requirement.authentication?.baseDomain.name == "mail.example.net")
     }
 
     @Test("A digest is computed once per selector, type and certificate, however many records there are")

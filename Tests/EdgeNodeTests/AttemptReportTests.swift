@@ -1,6 +1,8 @@
 import DANE
+import DNSModel
 import DeliveryQueue
 import MailModel
+import Routing
 import SMTPProtocol
 import Testing
 import TransportSecurity

@@ -1,6 +1,6 @@
-import DANE
 import MailModel
 import QueueStore
+import Routing
 import Testing
 
 @testable import EdgeNode

@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import DeliveryQueue
 import MailModel
 import QueueStore

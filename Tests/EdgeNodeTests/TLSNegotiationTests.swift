@@ -1,4 +1,5 @@
 import DANE
+import DNSModel
 import DeliveryQueue
 import Lab
 import MailModel

@@ -1,6 +1,7 @@
 import DANE
 import DeliveryQueue
 import MailModel
+import Routing
 import Telemetry
 import Testing
 import TransportSecurity

@@ -2,6 +2,7 @@ import Foundation
 import Lab
 import MailModel
 import QueueStore
+import Routing
 import TLSEngine
 import Testing
 

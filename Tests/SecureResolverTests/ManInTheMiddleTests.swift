@@ -1,6 +1,8 @@
 import DANE
+import DNSModel
 import Lab
 import MailModel
+import Routing
 import SecureResolver
 import Testing
 

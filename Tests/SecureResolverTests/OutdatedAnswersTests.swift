@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import Lab
 import MailModel
 import Testing

@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import Foundation
 import Lab
 import MailModel

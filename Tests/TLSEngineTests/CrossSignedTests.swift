@@ -1,4 +1,5 @@
 import DANE
+import DNSModel
 import Lab
 import MailModel
 import TLSEngine

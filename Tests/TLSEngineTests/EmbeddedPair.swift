@@ -1,4 +1,5 @@
 import DANE
+import DNSModel
 import Foundation
 import Lab
 import MailModel

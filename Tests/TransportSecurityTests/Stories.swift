@@ -1,5 +1,7 @@
 import DANE
+import DNSModel
 import MailModel
+import Routing
 
 /// The values that the stories of this folder are told with.
 enum Story {

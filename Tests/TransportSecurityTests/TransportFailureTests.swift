@@ -1,5 +1,6 @@
-import DANE
+import DNSModel
 import MailModel
+import Routing
 import Testing
 import TransportSecurity
 

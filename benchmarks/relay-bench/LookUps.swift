@@ -1,5 +1,5 @@
 import ArgumentParser
-import DANE
+import DNSModel
 import Foundation
 import Lab
 import Logging

@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import MailModel
 
 /// Answers with their end of life, bounded in number and bytes; a pure value that is told the time.

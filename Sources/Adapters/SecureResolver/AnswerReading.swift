@@ -1,4 +1,4 @@
-package import DANE
+package import DNSModel
 package import MailModel
 
 /// What libunbound said to one query, before anything is made of it.

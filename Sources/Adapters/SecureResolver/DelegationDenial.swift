@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 
 /// What a denial of DS says about the delegation (RFC 4035 §5.2, RFC 5155 §8.6 and §8.9).
 extension DNSMessage {

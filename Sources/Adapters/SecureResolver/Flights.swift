@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import MailModel
 
 /// Cache, queries under way and counters of one resolver: decisions only, made under the resolver's lock.

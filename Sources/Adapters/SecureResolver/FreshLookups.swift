@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 
 /// Which questions are asked past all caches, as strangers cause it by records that do not match: each takes a process for a moment.
 ///

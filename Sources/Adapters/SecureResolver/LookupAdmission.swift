@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import MailModel
 
 /// The limit for which a look-up did not begin, as a label of metrics.

@@ -1,4 +1,4 @@
-public import DANE
+public import DNSModel
 public import MailModel
 
 /// Which answers are to be looked up anew, past all caches.

@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import MailModel
 
 /// Questions to which another answer was found past the caches, while the child at work may still know the old one.

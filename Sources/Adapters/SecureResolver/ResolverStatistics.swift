@@ -1,4 +1,4 @@
-public import DANE
+public import DNSModel
 
 /// Counters of one resolver, read as a whole. All but `cacheEntries` and `queriesUnderWay` only grow.
 public struct ResolverStatistics: Hashable, Sendable {

@@ -1,4 +1,4 @@
-public import DANE
+public import DNSModel
 public import Logging
 public import MailModel
 import Synchronization

@@ -1,5 +1,5 @@
 import COpenSSL
-public import DANE
+public import DNSModel
 
 /// One X.509 certificate.
 @safe public final class Certificate: @unchecked Sendable {

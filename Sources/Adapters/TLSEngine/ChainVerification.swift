@@ -1,5 +1,6 @@
 import COpenSSL
 import DANE
+import DNSModel
 
 /// Holds the chain of one host against its TLSA records, within `DANELimits`.
 ///

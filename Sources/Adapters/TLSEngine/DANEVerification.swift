@@ -1,5 +1,6 @@
 import COpenSSL
 import DANE
+import DNSModel
 import MailModel
 
 /// The calls of OpenSSL's DANE, in which every trap of dane-rules.md is kept.

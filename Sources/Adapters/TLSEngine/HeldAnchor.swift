@@ -1,5 +1,5 @@
 import COpenSSL
-public import DANE
+public import DNSModel
 
 /// The certificate or key that a `2 0 0` or `2 1 0` record holds in full, parsed once for any number of questions.
 @safe public final class HeldAnchor {

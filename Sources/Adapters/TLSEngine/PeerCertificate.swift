@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 public import MailModel
 
 /// A certificate as a value: what the pure explainer needs to say why a record matched or did not.

@@ -1,5 +1,3 @@
-import DANE
-
 /// The clients that a server recognises by their certificates: those that certain authorities issued, and those that are
 /// listed by fingerprint.
 public struct RecognisedClients: Sendable {

@@ -1,5 +1,5 @@
 import COpenSSL
-public import DANE
+public import DNSModel
 
 /// Judges record contents that only a certificate parser can judge.
 public enum TLSAContent {

@@ -1,5 +1,3 @@
-import DANE
-
 extension TLSHandler {
     /// What a complete handshake is worth: the event that opens the connection, or why it may not be used.
     func outcome() -> Result<TLSEvent, TLSFailure> {

@@ -1,3 +1,4 @@
+public import DNSModel
 public import MailModel
 
 /// What `DANEMatcher` found, record by record.

@@ -1,3 +1,5 @@
+public import DNSModel
+
 /// What judging one host may cost, whatever its domain publishes and it presents; docs/limits.md says what happens beyond.
 public enum DANELimits {
     /// Certificates of a presented chain that count, the leaf first. No server needs a longer chain.

@@ -1,3 +1,4 @@
+public import DNSModel
 public import MailModel
 
 /// One certificate of a presented chain, taken apart by whoever can parse it.

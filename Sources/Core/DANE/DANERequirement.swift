@@ -1,3 +1,4 @@
+public import DNSModel
 public import MailModel
 
 /// Where the TLSA records of a host were found: `_25._tcp.` in front of this name (RFC 7672 §2.2.3).

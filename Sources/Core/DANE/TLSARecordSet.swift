@@ -1,3 +1,5 @@
+public import DNSModel
+
 /// A secure TLSA RRset with each record judged (RFC 7672 §3.1, RFC 7671 §9).
 public struct TLSARecordSet: Hashable, Sendable {
     /// Where it was found.

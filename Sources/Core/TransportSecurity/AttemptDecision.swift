@@ -1,4 +1,6 @@
 public import DANE
+import DNSModel
+import Routing
 
 /// What happened on the way to a session that may carry mail.
 public enum AttemptEvent: Hashable, Sendable {

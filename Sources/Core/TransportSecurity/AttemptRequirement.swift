@@ -1,5 +1,6 @@
 public import DANE
 public import MailModel
+public import Routing
 
 /// What one attempt to deliver to one host must prove before any mail is sent.
 ///

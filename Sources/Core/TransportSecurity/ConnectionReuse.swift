@@ -1,5 +1,7 @@
 public import DANE
+import DNSModel
 public import MailModel
+import Routing
 
 /// What two deliveries must have in common to share a connection (rules 26 and 27).
 public struct ConnectionReuseKey: Hashable, Sendable {

@@ -1,5 +1,5 @@
-public import DANE
 public import MailModel
+public import Routing
 
 /// Every way in which a message fails to reach a host, under the one name that NDRs, metrics, traces and logs use.
 ///

@@ -1,4 +1,5 @@
 import DANE
+import DNSModel
 import MailModel
 
 /// TLSA records: the input is RDATA after RDATA, each behind a byte that says its length.

@@ -1,5 +1,3 @@
-import DANE
-
 /// Which child answers which question, and what becomes of both when a child dies, hangs, grows or computes without end.
 ///
 /// A pure value: instants come as arguments, and what is to be done goes out as actions. One child has all questions but

@@ -1,9 +1,9 @@
-import DANE
 import DeliveryQueue
 import InternationalDomains
 import MailModel
 import PostgresDriver
 import QueueStore
+import Routing
 import SMTPProtocol
 import SecureResolver
 

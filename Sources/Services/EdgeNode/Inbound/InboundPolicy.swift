@@ -1,5 +1,5 @@
-import DANE
 import MailModel
+import Routing
 
 /// Who may send what through this node: mail for accepted domains from anyone, everything else from clients that may relay.
 struct InboundPolicy: Sendable {

@@ -1,4 +1,4 @@
-import DANE
+import Routing
 
 /// How many of the domains that were looked up lately were bogus; a pure value that is told the time.
 ///

@@ -1,4 +1,4 @@
-import DANE
+import Routing
 
 /// When a resolver is to be examined; a pure value that is told the time.
 ///

@@ -1,5 +1,5 @@
-import DANE
 import Logging
+import Routing
 import SecureResolver
 import Telemetry
 

@@ -1,7 +1,9 @@
 import DANE
+import DNSModel
 import DeliveryQueue
 import MailModel
 import PostgresDriver
+import Routing
 import TLSEngine
 import Telemetry
 import TransportSecurity

@@ -1,4 +1,4 @@
-import DANE
+import Routing
 
 /// How much one attempt, or one question about a recipient, may still ask of the hosts of a domain.
 struct AttemptAllowance: Hashable, Sendable {

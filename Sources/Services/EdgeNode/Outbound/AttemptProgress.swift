@@ -1,6 +1,6 @@
-import DANE
 import DeliveryQueue
 import MailModel
+import Routing
 import SMTPProtocol
 
 /// What the hosts have come to that one attempt has tried so far, and who is still to be asked of the next one.

@@ -1,7 +1,9 @@
 import DANE
 import DeliveryQueue
+import DNSModel
 import MailModel
 import QueueStore
+import Routing
 import TLSEngine
 import Telemetry
 import TransportSecurity

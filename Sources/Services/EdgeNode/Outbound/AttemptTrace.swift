@@ -1,8 +1,10 @@
 import DANE
 import DeliveryQueue
+import DNSModel
 import Logging
 import MailModel
 import QueueStore
+import Routing
 import SMTPProtocol
 import TLSEngine
 import Telemetry

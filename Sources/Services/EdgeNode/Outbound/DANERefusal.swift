@@ -1,4 +1,5 @@
 import DANE
+import DNSModel
 import MailModel
 import TLSEngine
 import TransportSecurity

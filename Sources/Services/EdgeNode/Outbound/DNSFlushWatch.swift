@@ -1,4 +1,4 @@
-import DANE
+import DNSModel
 import Logging
 import MailModel
 import QueueStore

@@ -1,9 +1,9 @@
-import DANE
 import DeliveryQueue
 import Logging
 import MailModel
 import NIOCore
 import QueueStore
+import Routing
 import SMTPProtocol
 import Telemetry
 import TransportSecurity
@@ -110,7 +110,8 @@ struct DeliveryAttempt {
             return nil
         case .success(let requirement):
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
-            var addresses = host.addressesToTry(ipv4First: self.environment.egress.ipv4First)
+            var addresses = host.addressesToTry(
+                ipv4First: self.environment.egress.ipv4First, limit: DeliveryEnvironment.addressesPerHost)
             while !self.isOver {
                 // The same address under the name of another host would say the same.
                 addresses.removeAll { self.progress.unasked(at: $0).isEmpty }

@@ -1,8 +1,8 @@
-import DANE
 import DeliveryQueue
 import Logging
 import MailModel
 import QueueStore
+import Routing
 import SMTPProtocol
 import TLSEngine
 import Telemetry

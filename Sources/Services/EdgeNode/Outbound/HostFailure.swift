@@ -1,4 +1,3 @@
-import DANE
 import DeliveryQueue
 import MailModel
 import SMTPProtocol

@@ -1,7 +1,7 @@
-import DANE
 import DeliveryQueue
 import MailModel
 import QueueStore
+import Routing
 import SMTPProtocol
 import TLSEngine
 import TransportSecurity

@@ -1,8 +1,8 @@
-import DANE
 import DeliveryQueue
 import MailModel
 import NIOCore
 import NIOPosix
+import Routing
 import SMTPProtocol
 import TLSEngine
 import Telemetry

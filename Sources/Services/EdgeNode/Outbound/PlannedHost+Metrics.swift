@@ -1,4 +1,6 @@
 import DANE
+import DNSModel
+import Routing
 import Telemetry
 
 extension RelayMetrics {

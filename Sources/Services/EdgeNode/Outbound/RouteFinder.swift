@@ -1,5 +1,7 @@
 import DANE
+import DNSModel
 import MailModel
+import Routing
 import SecureResolver
 import TLSEngine
 

@@ -1,7 +1,7 @@
-import DANE
 import DeliveryQueue
 import MailModel
 import NIOCore
+import Routing
 import Synchronization
 import TransportSecurity
 

@@ -1,4 +1,4 @@
-public import DANE
+public import DNSModel
 public import MailModel
 public import TLSEngine
 

@@ -1,7 +1,7 @@
-import DANE
 import DeliveryQueue
 import MailModel
 import NIOCore
+import Routing
 import SMTPProtocol
 import TransportSecurity
 
@@ -49,7 +49,9 @@ actor RecipientProbe {
                 allowance.skipped(for: (try? next.get())?.failure)
                 continue
             }
-            for target in host.addressesToTry(ipv4First: self.environment.egress.ipv4First) {
+            for target in host.addressesToTry(
+                ipv4First: self.environment.egress.ipv4First, limit: DeliveryEnvironment.addressesPerHost)
+            {
                 guard !Task.isCancelled, allowance.takeAddress() else { return .unsure }
                 let question = Question(address: address, host: host, requirement: requirement, target: target)
                 if let verdict = await self.ask(question, at: site, customer) { return verdict }

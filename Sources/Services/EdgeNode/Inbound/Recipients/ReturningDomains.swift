@@ -1,6 +1,6 @@
-import DANE
 import Logging
 import MailModel
+import Routing
 import SMTPProtocol
 import SecureResolver
 import Synchronization

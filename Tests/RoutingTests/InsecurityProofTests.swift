@@ -1,5 +1,8 @@
 import DANE
+import DNSModel
 import MailModel
+import Routing
+import TestLiterals
 import Testing
 
 /// dane-rules 12a: who is between us and a signed zone can leave signatures out, and a validator that gives up then says

@@ -1,3 +1,5 @@
+import DANE
+public import DNSModel
 public import MailModel
 
 /// How a host came into the plan, which decides what its TLSA records are worth.

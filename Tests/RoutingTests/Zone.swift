@@ -1,5 +1,7 @@
-import DANE
+import DNSModel
 import MailModel
+import Routing
+import TestLiterals
 
 /// The DNS as one resolver sees it, written as the few answers that matter to a story.
 ///

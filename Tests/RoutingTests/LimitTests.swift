@@ -1,5 +1,8 @@
 import DANE
+import DNSModel
 import MailModel
+import Routing
+import TestLiterals
 import Testing
 
 /// dane-rules 12, 23 and 27, and how hosts are ordered.

@@ -1,3 +1,4 @@
+import DNSModel
 import MailModel
 
 /// Why an insecure answer may be believed (RFC 4035 §4.3, §5.2): somewhere above its name a zone without DS must begin.

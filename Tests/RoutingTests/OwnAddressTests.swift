@@ -1,5 +1,7 @@
-import DANE
+import DNSModel
 import MailModel
+import Routing
+import TestLiterals
 import Testing
 
 /// hostile-input 24, and which families are asked for.

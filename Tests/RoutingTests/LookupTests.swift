@@ -1,5 +1,8 @@
 import DANE
+import DNSModel
 import MailModel
+import Routing
+import TestLiterals
 import Testing
 
 /// dane-rules 1 to 12: which questions are asked, and what the answers oblige to.

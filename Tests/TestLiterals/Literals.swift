@@ -1,4 +1,5 @@
-import DANE
+public import DANE
+public import DNSModel
 public import MailModel
 
 extension DomainName: ExpressibleByStringLiteral {
@@ -8,13 +9,13 @@ extension DomainName: ExpressibleByStringLiteral {
     }
 
     /// The owner of TLSA records.
-    static func tlsa(_ host: DomainName, port: Int = 25) -> DomainName { "_\(port)._tcp.\(host)" }
+    public static func tlsa(_ host: DomainName, port: Int = 25) -> DomainName { "_\(port)._tcp.\(host)" }
 }
 
 extension DomainName: ExpressibleByStringInterpolation {}
 
 extension IPAddress {
-    static func literal(_ text: String) -> IPAddress {
+    public static func literal(_ text: String) -> IPAddress {
         guard let address = IPAddress(text) else { preconditionFailure("a test has a bad address: \(text)") }
         return address
     }
@@ -22,22 +23,24 @@ extension IPAddress {
 
 extension TLSARecord {
     /// A record by its numbers; by default a digest of the right length, filled with `fill`.
-    static func record(_ usage: UInt8, _ selector: UInt8, _ type: UInt8, fill: UInt8 = 1, length: Int? = nil) -> Self {
+    public static func record(
+        _ usage: UInt8, _ selector: UInt8, _ type: UInt8, fill: UInt8 = 1, length: Int? = nil
+    ) -> Self {
         let length = length ?? [1: 32, 2: 64][type] ?? 40
         return self.record(usage, selector, type, data: Array(repeating: fill, count: length))
     }
 
-    static func record(_ usage: UInt8, _ selector: UInt8, _ type: UInt8, data: [UInt8]) -> Self {
+    public static func record(_ usage: UInt8, _ selector: UInt8, _ type: UInt8, data: [UInt8]) -> Self {
         TLSARecord(
             usage: .init(rawValue: usage), selector: .init(rawValue: selector), matchingType: .init(rawValue: type),
             associationData: data)
     }
 
     /// The commonest good record.
-    static let good = TLSARecord.record(3, 1, 1)
+    public static let good = TLSARecord.record(3, 1, 1)
 }
 
 extension DANERequirement {
     /// The obligation's authentication, if it is one.
-    var authentication: DANEAuthentication? { if case .authenticate(let wanted) = self { wanted } else { nil } }
+    public var authentication: DANEAuthentication? { if case .authenticate(let wanted) = self { wanted } else { nil } }
 }

@@ -1,3 +1,5 @@
+public import DANE
+public import DNSModel
 public import MailModel
 
 /// Why a next hop has no host to try.

@@ -1,5 +1,7 @@
-import DANE
+import DNSModel
 import MailModel
+import Routing
+import TestLiterals
 import Testing
 
 /// What a later look-up must say of a host for a connection to it to be made as it was planned.

@@ -1,3 +1,5 @@
+import DANE
+public import DNSModel
 import MailModel
 
 /// What planning says of a next hop.

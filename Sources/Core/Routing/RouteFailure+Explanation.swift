@@ -1,9 +1,9 @@
-import DANE
+import DNSModel
 import MailModel
 
 extension RouteFailure {
     /// What failed, in words.
-    var explanation: String {
+    public var explanation: String {
         switch self {
         case .dnssecInvalid(let question, let failure), .dnsQueryFailed(let question, let failure):
             "\(question.type) \(question.name): \(failure.words)"
@@ -23,7 +23,7 @@ extension DomainName {
 
 extension NoRoute {
     /// Why there is no route, in words.
-    var explanation: String {
+    public var explanation: String {
         if case .failed(let failure) = self { failure.explanation } else { "" }
     }
 }

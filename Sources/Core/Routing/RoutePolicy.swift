@@ -1,3 +1,4 @@
+public import DANE
 public import MailModel
 
 /// Where a message goes next, before any look-up.

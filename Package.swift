@@ -105,6 +105,7 @@ let package = Package(
         core("DANE", ["DNSModel", "MailModel"]),
         core("Routing", ["DANE", "DNSModel", "MailModel"]),
         core("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing"]),
+        core("ClusterModel", ["MailModel"]),
         core("DeliveryQueue", ["MailModel"]),
 
         // Adapters
@@ -114,26 +115,27 @@ let package = Package(
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
         adapter("PostgresDriver", ["CPostgres", logging]),
-        adapter("QueueStore", ["DeliveryQueue", "MailModel", "PostgresDriver", logging]),
+        adapter(
+            "QueueStore", ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", logging]),
         adapter(
             "Telemetry",
             [
-                "DeliveryQueue", "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1,
-                nioHTTPTypes, serviceLifecycle,
+                "ClusterModel", "DeliveryQueue", "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore,
+                nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ]),
 
         // Services
         service(
             "EdgeNode",
             [
-                "DANE", "DNSModel", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem",
-                "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry",
-                "TransportSecurity", nioCore, nioPosix, logging, serviceLifecycle, yams,
+                "ClusterModel", "DANE", "DNSModel", "DeliveryQueue", "InternationalDomains", "MailModel",
+                "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver",
+                "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix, logging, serviceLifecycle, yams,
             ]),
         service(
             "QueueConsole",
             [
-                "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
+                "ClusterModel", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
                 "TransportSecurity", logging,
             ]),
         service(
@@ -161,8 +163,8 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "DNSModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver",
-                "TLSEngine", argumentParser, logging,
+                "ClusterModel", "DNSModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore",
+                "SecureResolver", "TLSEngine", argumentParser, logging,
             ]),
 
         // Tests
@@ -180,6 +182,7 @@ let package = Package(
         tests("DANE", ["DANE", "DNSModel", "MailModel", "TestLiterals"]),
         tests("Routing", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals"]),
         tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TransportSecurity"]),
+        tests("ClusterModel", ["ClusterModel", "MailModel"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
         tests(
             "TLSEngine",
@@ -189,21 +192,25 @@ let package = Package(
             "SecureResolver",
             ["DANE", "DNSModel", "Lab", "MailModel", "OperatingSystem", "Routing", "SecureResolver", logging]),
         tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
-        tests("QueueStore", ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests(
-            "QueueConsole",
-            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
+            "QueueStore",
+            ["ClusterModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
+        tests("QueueConsole", ["Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests(
             "EdgeNode",
             [
-                "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem",
+                "ClusterModel", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem",
                 "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry",
                 "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests(
-            "Simulation", ["DeliveryQueue", "EdgeNode", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
-        tests("Lab", ["DNSModel", "DeliveryQueue", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
+            "Simulation",
+            [
+                "ClusterModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem", "PostgresDriver",
+                "QueueStore", logging,
+            ]),
+        tests("Lab", ["ClusterModel", "DNSModel", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(
             "Integration",
             [

@@ -1,4 +1,5 @@
 import DeliveryQueue
+import MailModel
 import Testing
 
 /// How many connections an address gets, on a clock that the tests move.

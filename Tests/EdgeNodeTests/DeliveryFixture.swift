@@ -1,3 +1,4 @@
+import ClusterModel
 import DeliveryQueue
 import Foundation
 import Lab
@@ -5,6 +6,7 @@ import Logging
 import MailModel
 import NIOCore
 import NIOPosix
+import OperatingSystem
 import PostgresDriver
 import QueueStore
 import SecureResolver

@@ -1,8 +1,10 @@
+import ClusterModel
 import DeliveryQueue
 import Lab
 import MailModel
 import NIOCore
 import NIOPosix
+import OperatingSystem
 import QueueStore
 import Testing
 

@@ -1,3 +1,4 @@
+import ClusterModel
 import DNSModel
 import DeliveryQueue
 import MailModel

@@ -1,5 +1,4 @@
 import DNSModel
-import DeliveryQueue
 import MailModel
 import QueueStore
 import SMTPProtocol

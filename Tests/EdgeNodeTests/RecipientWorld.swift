@@ -1,6 +1,5 @@
 import DANE
 import DNSModel
-import DeliveryQueue
 import MailModel
 import Routing
 import SMTPProtocol

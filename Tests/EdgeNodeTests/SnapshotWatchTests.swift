@@ -1,4 +1,4 @@
-import DeliveryQueue
+import MailModel
 import QueueStore
 import Testing
 

@@ -1,4 +1,3 @@
-import DeliveryQueue
 import Lab
 import MailModel
 import QueueStore

@@ -1,5 +1,4 @@
 import DANE
-import DeliveryQueue
 import MailModel
 import Routing
 import Telemetry

@@ -1,4 +1,4 @@
-import DeliveryQueue
+import ClusterModel
 import Foundation
 import Lab
 import MailModel

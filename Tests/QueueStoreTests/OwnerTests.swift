@@ -1,3 +1,4 @@
+import ClusterModel
 import DeliveryQueue
 import Lab
 import MailModel

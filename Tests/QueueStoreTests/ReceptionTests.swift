@@ -1,3 +1,4 @@
+import ClusterModel
 import MailModel
 import PostgresDriver
 import Testing

@@ -1,4 +1,4 @@
-import DeliveryQueue
+import ClusterModel
 import Lab
 import MailModel
 import PostgresDriver

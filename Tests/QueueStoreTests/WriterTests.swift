@@ -1,3 +1,4 @@
+import ClusterModel
 import Lab
 import MailModel
 import PostgresDriver

@@ -1,4 +1,4 @@
-public import DeliveryQueue
+public import ClusterModel
 public import MailModel
 import PostgresDriver
 

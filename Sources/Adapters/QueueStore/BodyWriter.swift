@@ -1,4 +1,4 @@
-import DeliveryQueue
+import ClusterModel
 public import MailModel
 import PostgresDriver
 

@@ -1,3 +1,4 @@
+public import ClusterModel
 public import DeliveryQueue
 public import MailModel
 import PostgresDriver

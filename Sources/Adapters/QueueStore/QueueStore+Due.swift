@@ -1,4 +1,4 @@
-import DeliveryQueue
+public import ClusterModel
 public import MailModel
 import PostgresDriver
 

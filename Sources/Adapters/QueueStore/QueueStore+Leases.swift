@@ -1,4 +1,6 @@
-public import DeliveryQueue
+public import ClusterModel
+import MailModel
+import OperatingSystem
 import PostgresDriver
 
 extension QueueStore {

@@ -1,4 +1,3 @@
-import DeliveryQueue
 public import MailModel
 import PostgresDriver
 

@@ -1,5 +1,4 @@
-public import DeliveryQueue
-import Glibc
+public import ClusterModel
 public import MailModel
 public import PostgresDriver
 
@@ -87,33 +86,5 @@ public final class QueueStore: Sendable {
     static func fence(_ terms: Set<ShardTerm>) -> Statement {
         let terms = terms.sorted { $0.shard < $1.shard }
         return Statement("SELECT relay.fence($1, $2)", terms.map(\.shard.rawValue), terms.map(\.epoch.rawValue))
-    }
-}
-
-/// A shard, and the term in which it is ours.
-public struct ShardTerm: Hashable, Sendable {
-    /// The shard.
-    public let shard: Shard
-    /// The term.
-    public let epoch: Epoch
-    /// A term of ownership.
-    public init(shard: Shard, epoch: Epoch) {
-        self.shard = shard
-        self.epoch = epoch
-    }
-}
-
-extension Lease {
-    /// What the fence checks.
-    public var term: ShardTerm { ShardTerm(shard: self.shard, epoch: self.epoch) }
-}
-
-extension MonotonicInstant {
-    /// The moment by CLOCK_BOOTTIME, on which leases are reckoned.
-    public static var now: MonotonicInstant {
-        var time = timespec()
-        // The kernel writes the structure, which lives on the stack for the whole call.
-        _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
-        return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 }

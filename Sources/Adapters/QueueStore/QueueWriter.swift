@@ -1,4 +1,4 @@
-public import DeliveryQueue
+public import ClusterModel
 import MailModel
 public import PostgresDriver
 

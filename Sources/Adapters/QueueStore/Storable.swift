@@ -1,4 +1,3 @@
-import DeliveryQueue
 import Foundation
 import MailModel
 import PostgresDriver

@@ -1,4 +1,4 @@
-import DeliveryQueue
+public import ClusterModel
 import MailModel
 import PostgresDriver
 

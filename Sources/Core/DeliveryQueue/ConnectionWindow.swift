@@ -1,3 +1,5 @@
+public import MailModel
+
 /// How many connections one address takes from one of ours at once, as far as we have found out: decisions only.
 ///
 /// It begins with two, and each that is opened allows one more: those to an address that says nothing stay two. An address that

@@ -1,3 +1,5 @@
+import MailModel
+
 /// For whose mail a connection is opened, and how much of each pool it may hold (`ConnectionPools`).
 public enum PoolShare: Hashable, Sendable {
     /// Mail of somebody, all of it.

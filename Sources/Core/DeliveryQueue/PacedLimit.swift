@@ -1,3 +1,5 @@
+import MailModel
+
 /// A limit of which half may be taken at once, and the rest one by one: decisions only.
 ///
 /// Holders that all come at one moment all leave at one moment, and whoever comes in between waits for nearly as long as they stay.

@@ -1,3 +1,5 @@
+public import MailModel
+
 /// The connections and messages of each receiving site, by each way out: decisions only.
 ///
 /// A site is remembered while it has connections, or has lately had so many messages that its bucket is not full again. There

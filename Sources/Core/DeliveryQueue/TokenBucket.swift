@@ -1,3 +1,5 @@
+public import MailModel
+
 /// A limit on a rate: so many a minute, evenly spread, with at most a second's worth at once.
 ///
 /// It keeps one moment and counts nothing: the moment at which, at the permitted rate, all that was taken would have been

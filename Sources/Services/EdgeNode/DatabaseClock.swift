@@ -1,5 +1,5 @@
-import DeliveryQueue
 import MailModel
+import OperatingSystem
 import QueueStore
 import Synchronization
 

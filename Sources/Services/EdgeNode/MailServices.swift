@@ -1,4 +1,3 @@
-import DeliveryQueue
 import Logging
 import MailModel
 import NIOCore

@@ -1,5 +1,3 @@
-import DeliveryQueue
-
 @testable import PostgresDriver
 @testable import QueueStore
 

@@ -1,4 +1,5 @@
-import DeliveryQueue
+import ClusterModel
+import MailModel
 
 @testable import EdgeNode
 @testable import QueueStore

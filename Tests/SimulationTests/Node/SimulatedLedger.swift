@@ -1,4 +1,4 @@
-import DeliveryQueue
+import ClusterModel
 
 @testable import EdgeNode
 @testable import QueueStore

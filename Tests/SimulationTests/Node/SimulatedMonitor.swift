@@ -1,4 +1,4 @@
-import DeliveryQueue
+import MailModel
 
 @testable import EdgeNode
 @testable import QueueStore

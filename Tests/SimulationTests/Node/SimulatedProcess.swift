@@ -1,4 +1,4 @@
-import DeliveryQueue
+import MailModel
 
 /// One process: it can be stopped and continued between any two of its steps, and killed.
 ///

@@ -1,7 +1,8 @@
-import DeliveryQueue
+import ClusterModel
 import Lab
 import Logging
 import MailModel
+import OperatingSystem
 import PostgresDriver
 
 @testable import QueueStore

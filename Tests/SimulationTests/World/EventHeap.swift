@@ -1,4 +1,4 @@
-import DeliveryQueue
+import MailModel
 
 /// What is still to happen, the earliest first; of what happens at the same moment, what was planned first.
 struct EventHeap {

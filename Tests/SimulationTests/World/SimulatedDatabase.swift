@@ -1,4 +1,3 @@
-import DeliveryQueue
 import MailModel
 
 /// The one database: it executes transactions one after the other, by its own clock, and keeps a record of them.

@@ -1,3 +1,4 @@
+import ClusterModel
 public import DeliveryQueue
 
 /// The metrics of `relayd` by name: the one place where they are declared. Their label values are in

@@ -1,6 +1,6 @@
-import DeliveryQueue
 import Logging
 import MailModel
+import OperatingSystem
 import QueueStore
 import ServiceLifecycle
 import Synchronization

@@ -1,4 +1,3 @@
-import DeliveryQueue
 import MailModel
 import TLSEngine
 import Telemetry

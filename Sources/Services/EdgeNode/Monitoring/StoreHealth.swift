@@ -1,4 +1,4 @@
-import DeliveryQueue
+import MailModel
 
 /// Whether mail may be taken and sent, as far as that is the database's affair.
 ///

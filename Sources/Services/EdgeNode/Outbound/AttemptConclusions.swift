@@ -1,6 +1,8 @@
+import ClusterModel
 import DeliveryQueue
 import Logging
 import MailModel
+import OperatingSystem
 import QueueStore
 import Telemetry
 

@@ -1,4 +1,3 @@
-import DeliveryQueue
 import MailModel
 import Routing
 import SMTPProtocol

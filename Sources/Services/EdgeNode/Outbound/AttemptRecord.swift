@@ -1,6 +1,7 @@
+import ClusterModel
 import DANE
-import DeliveryQueue
 import DNSModel
+import DeliveryQueue
 import MailModel
 import QueueStore
 import Routing

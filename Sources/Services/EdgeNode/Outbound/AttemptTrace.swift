@@ -1,6 +1,6 @@
 import DANE
-import DeliveryQueue
 import DNSModel
+import DeliveryQueue
 import Logging
 import MailModel
 import QueueStore

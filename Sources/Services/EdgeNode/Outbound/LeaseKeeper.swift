@@ -1,5 +1,6 @@
-import DeliveryQueue
+import ClusterModel
 import Logging
+import OperatingSystem
 import QueueStore
 import Telemetry
 

@@ -1,4 +1,6 @@
-import DeliveryQueue
+import ClusterModel
+import MailModel
+import OperatingSystem
 import QueueStore
 import Synchronization
 

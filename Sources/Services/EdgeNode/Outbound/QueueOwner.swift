@@ -1,4 +1,3 @@
-import DeliveryQueue
 import Logging
 import NIOCore
 import QueueStore

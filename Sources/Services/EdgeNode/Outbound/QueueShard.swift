@@ -1,6 +1,8 @@
+import ClusterModel
 import DeliveryQueue
 import MailModel
 import NIOCore
+import OperatingSystem
 import QueueStore
 
 /// One shard in one term of our ownership: its destinations that have work, each found once.

@@ -1,4 +1,4 @@
-import DeliveryQueue
+import ClusterModel
 import Logging
 import MailModel
 import QueueStore

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import MailModel
+import OperatingSystem
 import QueueStore
 import Synchronization
 

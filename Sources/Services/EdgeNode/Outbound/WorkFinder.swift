@@ -1,6 +1,7 @@
-import DeliveryQueue
+import ClusterModel
 import Logging
 import MailModel
+import OperatingSystem
 import QueueStore
 import Telemetry
 

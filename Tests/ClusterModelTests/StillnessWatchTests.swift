@@ -1,4 +1,5 @@
-import DeliveryQueue
+import ClusterModel
+import MailModel
 import Testing
 
 @Suite("What does not change")

@@ -1,3 +1,5 @@
+public import MailModel
+
 /// Tells what has not changed for a while, by the clock that nobody sets.
 ///
 /// When a lease ends is decided by the database's clock. Set back by an hour, that clock would let the lease of a node that is gone

@@ -134,10 +134,7 @@ let package = Package(
             ]),
         service(
             "QueueConsole",
-            [
-                "ClusterModel", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
-                "TransportSecurity", logging,
-            ]),
+            ["ClusterModel", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore", logging]),
         service(
             "Lab",
             [
@@ -163,8 +160,8 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "ClusterModel", "DNSModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore",
-                "SecureResolver", "TLSEngine", argumentParser, logging,
+                "ClusterModel", "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver",
+                "TLSEngine", argumentParser, logging,
             ]),
 
         // Tests

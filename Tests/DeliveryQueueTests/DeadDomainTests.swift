@@ -5,8 +5,8 @@ import Testing
 /// A domain that takes no mail for days, with many messages that wait for it.
 @Suite("Life of a dead domain (DESIGN §4, Storage)")
 struct DeadDomainTests {
-    private static let unreachable = DestinationFinding.failed(.of("4.4.1", "connection-timeout", host: nil))
-    private static let bogus = DestinationFinding.failed(.of("4.7.324", "dnssec-invalid", .security, host: nil))
+    private static let unreachable = DestinationFinding.failed(.of("4.4.1", .connectionTimeout, host: nil))
+    private static let bogus = DestinationFinding.failed(.of("4.7.324", .dnssecInvalid, .security, host: nil))
 
     /// 0:00, 0:15, 0:30, then hourly.
     private static func steps(until end: Int64) -> [Int64] { [0, 15] + Array(stride(from: 30, through: end, by: 60)) }

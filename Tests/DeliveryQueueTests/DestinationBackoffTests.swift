@@ -13,7 +13,7 @@ struct DestinationBackoffTests {
     ) -> DeliveryFailure {
         DeliveryFailure(
             failureClass: failureClass, status: EnhancedStatusCode(.persistentTransientFailure, subject, detail),
-            reason: "a reason", text: "a text", host: "mx.bravo.test")
+            reason: .connectionRefused, text: "a text", host: "mx.bravo.test")
     }
 
     private static func at(_ minutes: Int64) -> Timestamp { Timestamp(seconds: minutes * 60) }

@@ -7,7 +7,7 @@ import Testing
 final class DestinationTranscript {
     static let unreachable = DeliveryFailure(
         failureClass: .general, status: EnhancedStatusCode(.persistentTransientFailure, 4, 1),
-        reason: "connection-refused", text: "refused")
+        reason: .connectionRefused, text: "refused")
 
     var state: DestinationWork<Letter, Int>
     var isHeld = true

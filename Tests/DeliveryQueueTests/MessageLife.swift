@@ -121,22 +121,23 @@ extension RecipientOutcome {
     /// The host took it.
     static let taken = RecipientOutcome.delivered(Acceptance(host: "mx1", reply: "250 OK", takesOverReports: false))
     /// `450 4.2.1`.
-    static let busy = RecipientOutcome.failed(.of("4.2.1", "remote-reply"))
+    static let busy = RecipientOutcome.failed(.of("4.2.1", .remoteReply))
     /// `550 5.1.1`.
-    static let unknown = RecipientOutcome.failed(.of("5.1.1", "remote-reply"))
+    static let unknown = RecipientOutcome.failed(.of("5.1.1", .remoteReply))
     /// No host answers.
-    static let unreachable = RecipientOutcome.failed(.of("4.4.1", "connection-timeout", host: nil))
+    static let unreachable = RecipientOutcome.failed(.of("4.4.1", .connectionTimeout, host: nil))
     /// No TLSA record matches.
-    static let tlsaInvalid = RecipientOutcome.failed(.of("4.7.323", "tlsa-invalid", .security))
+    static let tlsaInvalid = RecipientOutcome.failed(.of("4.7.323", .tlsaInvalid, .security))
     /// The DNS is bogus.
-    static let bogus = RecipientOutcome.failed(.of("4.7.324", "dnssec-invalid", .security, host: nil))
+    static let bogus = RecipientOutcome.failed(.of("4.7.324", .dnssecInvalid, .security, host: nil))
 }
 
 extension DeliveryFailure {
     static func of(
-        _ status: String, _ reason: String, _ failureClass: FailureClass = .general, host: String? = "mx1"
+        _ status: String, _ reason: FailureReason, _ failureClass: FailureClass = .general, host: String? = "mx1"
     ) -> DeliveryFailure {
         guard let status = EnhancedStatusCode(status) else { preconditionFailure("a story has a bad code: \(status)") }
-        return DeliveryFailure(failureClass: failureClass, status: status, reason: reason, text: reason, host: host)
+        return DeliveryFailure(
+            failureClass: failureClass, status: status, reason: reason, text: reason.text, host: host)
     }
 }

@@ -157,7 +157,7 @@ struct MessageLifeTests {
     @Test("An attempt that was interrupted takes the next step, like one that failed")
     func interrupted() {
         var life = MessageLife()
-        let lost = RecipientOutcome.failed(.of("4.4.2", "connection-lost", host: nil))
+        let lost = RecipientOutcome.failed(.of("4.4.2", .connectionLost, host: nil))
         // The new owner finds the open attempt long before the step is due, and does not try at once.
         life.attempt(at: Clock(minutes: 1)) { _, _ in lost }
         #expect(life.next == Clock(minutes: 16))
@@ -186,7 +186,7 @@ struct MessageLifeTests {
 
     @Test("A message that waits behind others for a dead domain is told of and given up without an attempt of its own")
     func blocked() {
-        let failure = DeliveryFailure.of("4.7.324", "dnssec-invalid", .security, host: nil)
+        let failure = DeliveryFailure.of("4.7.324", .dnssecInvalid, .security, host: nil)
         let backoff = { (now: Timestamp) in
             DestinationBackoff(failure: failure, failures: 9, since: now, until: now + .seconds(3600))
         }

@@ -6,10 +6,10 @@ import Testing
 @Suite("Notification plan (RFC 3461 §5.2)")
 struct NotificationPlanTests {
     private static let busy = DeliveryFailure(
-        failureClass: .general, status: EnhancedStatusCode(.persistentTransientFailure, 2, 1), reason: "remote-reply",
+        failureClass: .general, status: EnhancedStatusCode(.persistentTransientFailure, 2, 1), reason: .remoteReply,
         text: "busy", reply: "450 4.2.1 Busy", host: "mx.bravo.test")
     private static let unknown = DeliveryFailure(
-        failureClass: .general, status: EnhancedStatusCode(.permanentFailure, 1, 1), reason: "remote-reply",
+        failureClass: .general, status: EnhancedStatusCode(.permanentFailure, 1, 1), reason: .remoteReply,
         text: "unknown", reply: "550 5.1.1 Unknown", host: "mx.bravo.test")
 
     private static func taken(byHostWithDSN hasDSN: Bool) -> RecipientOutcome {

@@ -9,7 +9,7 @@ private func name(_ text: String) throws -> DomainName { try #require(DomainName
 private func failure(
     _ failureClass: DeliveryFailure.FailureClass = .general,
     _ code: EnhancedStatusCode.Class = .persistentTransientFailure,
-    reason: String = "greylisted", host: String? = "mx.bravo.test"
+    reason: FailureReason = .remoteReply, host: String? = "mx.bravo.test"
 ) -> DeliveryFailure {
     DeliveryFailure(
         failureClass: failureClass, status: EnhancedStatusCode(code, 7, 323), reason: reason, text: "no", host: host)
@@ -52,7 +52,7 @@ struct RetryTests {
 
     @Test("Three recipients, three outcomes (hostile-input 20)")
     func perRecipient() {
-        let later = failure(reason: "mailbox-busy")
+        let later = failure(reason: .connectionLost)
         let decision = EntryDecision(
             [taken, .failed(later), .failed(failure(.general, .permanentFailure))], schedule: self.schedule,
             attempts: 1, arrival: arrival, now: arrival)
@@ -70,10 +70,10 @@ struct RetryTests {
 
     @Test("The most telling reason to wait: security, then what a host said, then the rest; the first of equals")
     func mostTelling() {
-        let unreachable = failure(reason: "unreachable", host: nil)
-        let first = failure(reason: "first")
-        let second = failure(reason: "second")
-        let security = failure(.security, reason: "tlsa-invalid")
+        let unreachable = failure(reason: .hostUnreachable, host: nil)
+        let first = failure(reason: .remoteReply)
+        let second = failure(reason: .protocolViolation)
+        let security = failure(.security, reason: .tlsaInvalid)
         #expect(DeliveryFailure.mostTelling([unreachable, first, second]) == first)
         #expect(DeliveryFailure.mostTelling([first, security]) == security)
         #expect(DeliveryFailure.mostTelling([]) == nil)

@@ -96,7 +96,7 @@ struct DeadDestinationTests {
                         })
                     let backoff = try #require(try await queue.backoff(of: "bravo.test"))
                     #expect(dead.connectionCount == backoff.failures, "one connection at each step")
-                    #expect(backoff.failure.reason == "remote-reply" && backoff.failure.text.contains("closed"))
+                    #expect(backoff.failure.reason == .remoteReply && backoff.failure.text.contains("closed"))
                     let before = try await self.kinds(ids, in: queue)
                     #expect(before.flatMap(\.self).count == backoff.failures, "nobody else's entry was touched")
                     #expect(alive.messageCount > 3)

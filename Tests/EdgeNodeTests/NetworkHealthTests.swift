@@ -7,7 +7,6 @@ import OperatingSystem
 import Synchronization
 import Telemetry
 import Testing
-import TransportSecurity
 
 @testable import EdgeNode
 
@@ -139,7 +138,7 @@ struct NetworkHealthTests {
                 #expect(health.isPassing(.network))
                 return nil
             })
-        func fail() -> TransportFailure {
+        func fail() -> FailureReason {
             made.judge(IOError(errnoCode: EMFILE, reason: "socket"), to: Self.host, by: way).failure
         }
         #expect(fail() == .localNetwork && !health.isPassing(.network))

@@ -1,4 +1,3 @@
-import DeliveryQueue
 import Lab
 import MailModel
 import NIOCore
@@ -30,11 +29,11 @@ struct OutboundConnectionTests {
     @Test(
         "hostile-input 18: a bad greeting is a failure of this host, and never of the message",
         arguments: [
-            ("bogus", TransportFailure.protocolViolation, "4.5.0"), ("2200 x", .protocolViolation, "4.5.0"),
+            ("bogus", FailureReason.protocolViolation, "4.5.0"), ("2200 x", .protocolViolation, "4.5.0"),
             ("521 no", .remoteReply, "5.0.0"), ("421 later", .remoteReply, "4.0.0"),
             ("554 5.7.1 no", .remoteReply, "4.7.1"),
         ])
-    func greeting(line: String, failure: TransportFailure, status: String) throws {
+    func greeting(line: String, failure: FailureReason, status: String) throws {
         let server = try ScriptedServer()
         try server.say(line)
         #expect(server.openingFailure?.failure == failure)

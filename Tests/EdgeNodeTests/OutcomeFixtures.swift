@@ -2,7 +2,6 @@ import ClusterModel
 import DNSModel
 import DeliveryQueue
 import MailModel
-import TransportSecurity
 
 @testable import EdgeNode
 @testable import QueueStore

@@ -4,7 +4,6 @@ import QueueStore
 import SMTPProtocol
 import Telemetry
 import Testing
-import TransportSecurity
 
 @testable import EdgeNode
 @testable import TLSEngine
@@ -60,7 +59,7 @@ struct OutcomeTests {
 
     @Test("Each host that was tried has a row, and a deferral says when it is tried again")
     func rowPerHost() {
-        let failures = [TransportFailure.connectionRefused, .tlsaInvalid]
+        let failures = [FailureReason.connectionRefused, .tlsaInvalid]
         let events = self.events(.of(), failures.map { HostTry(failure: HostFailure($0)) })
         #expect(events.map(\.kind) == [.defer, .defer])
         #expect(events.map(\.reason) == ["connection-refused", "tlsa-invalid"])

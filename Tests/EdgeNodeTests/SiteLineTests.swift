@@ -2,7 +2,6 @@ import DeliveryQueue
 import MailModel
 import NIOPosix
 import Testing
-import TransportSecurity
 
 @testable import EdgeNode
 

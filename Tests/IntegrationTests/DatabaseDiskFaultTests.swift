@@ -1,5 +1,6 @@
 import Foundation
 import Lab
+import MailModel
 import QueueStore
 import Testing
 

@@ -103,7 +103,7 @@ struct QueueFixture {
         let now = try await self.store.databaseTime()
         let failure = DeliveryFailure(
             failureClass: .security, status: EnhancedStatusCode(.persistentTransientFailure, 7, 324),
-            reason: "dnssec-invalid", text: "bogus\0", reply: "a reply", host: "mx.bravo.test")
+            reason: .dnssecInvalid, text: "bogus\0", reply: "a reply", host: "mx.bravo.test")
         return DestinationBackoff(failure: failure, failures: failures, since: now, until: now + wait)
     }
 
@@ -139,7 +139,7 @@ struct QueueFixture {
     func retry(_ entry: QueueEntry, in wait: Duration) async throws -> Conclusion {
         let failure = DeliveryFailure(
             failureClass: .security, status: EnhancedStatusCode(.persistentTransientFailure, 7, 323),
-            reason: "tlsa-invalid", text: "no match\0", host: "mx.bravo.test")
+            reason: .tlsaInvalid, text: "no match\0", host: "mx.bravo.test")
         var event = self.event(.defer, entry)
         event.reply = failure.text
         event.status = failure.status

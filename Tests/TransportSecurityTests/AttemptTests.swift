@@ -89,7 +89,7 @@ struct AttemptTests {
         let requirement = try self.requirement(Story.host(Story.record(2)))
         #expect(requirement.decide(.unauthenticated(.certificateExpired)) == .nextHost(.certificateExpired))
         #expect(requirement.decide(.unauthenticated(.noMatch)) == .nextHost(.tlsaInvalid))
-        #expect(!TransportFailure.certificateExpired.isPermanent && !TransportFailure.tlsaInvalid.isPermanent)
+        #expect(!FailureReason.certificateExpired.isPermanent && !FailureReason.tlsaInvalid.isPermanent)
     }
 
     @Test("dane-rules 20: SNI is the TLSA base domain, also where none of its records is usable")
@@ -107,7 +107,7 @@ struct AttemptTests {
     func handshakeFailure() throws {
         let owed = try self.requirement(Story.host(Self.good))
         #expect(owed.decide(.handshakeFailed) == .nextHost(.tlsHandshakeFailed))
-        #expect(TransportFailure.tlsHandshakeFailed.transientStatus.description == "4.7.323")
+        #expect(FailureReason.tlsHandshakeFailed.transientStatus.description == "4.7.323")
     }
 
     @Test("dane-rules 28: an opportunistic handshake that fails is retried on the same host in clear")

@@ -113,7 +113,7 @@ struct TransportPolicyTests {
 
     @Test("certificate-host-mismatch and certificate-not-trusted are 4.7.323, and never a bounce at once")
     func codes() {
-        for failure in [TransportFailure.certificateHostMismatch, .certificateNotTrusted] {
+        for failure in [FailureReason.certificateHostMismatch, .certificateNotTrusted] {
             #expect("\(failure.transientStatus)" == "4.7.323" && "\(failure.permanentStatus)" == "5.7.323")
             #expect(!failure.isPermanent && failure.isSecurityFailure)
         }

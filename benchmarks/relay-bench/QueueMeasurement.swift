@@ -1,5 +1,4 @@
 import ClusterModel
-import DeliveryQueue
 import Lab
 import MailModel
 import QueueStore
@@ -93,8 +92,7 @@ struct QueueMeasurement {
             at: time, recipients: entry.recipients,
             because: DeliveryFailure(
                 failureClass: .general, status: EnhancedStatusCode(.persistentTransientFailure, 4, 1),
-                reason: "connect",
-                text: "no answer", host: "mx.dead.test"), isDelayNotified: false)
+                reason: .connectionTimeout, text: "no answer", host: "mx.dead.test"), isDelayNotified: false)
     }
 
     private func promotions() async throws -> (String, String) {

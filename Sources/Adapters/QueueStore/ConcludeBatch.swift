@@ -1,5 +1,4 @@
 import ClusterModel
-import DeliveryQueue
 import MailModel
 import PostgresDriver
 
@@ -63,7 +62,7 @@ struct ConcludeBatch {
             times.append(at.stored)
             recipients.append(StoredJSON.encode(remaining))
             statuses.append(failure.status.description)
-            reasons.append(failure.reason.storable)
+            reasons.append(failure.reason.name)
             notified.append(isNotified)
         }
         let attempts = conclusions.map { Int32(clamping: $0.entry.attempts) }

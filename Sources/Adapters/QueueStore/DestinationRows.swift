@@ -49,7 +49,7 @@ enum DestinationRows {
                 rows.map(\.0.shard.rawValue), rows.map(\.0.name.text), rows.map(\.1.until.stored),
                 rows.map { Int32(clamping: $0.1.failures) }, rows.map(\.1.since.stored),
                 failures.map { $0.failureClass == .security ? Self.security : Self.general },
-                failures.map(\.status.description), failures.map(\.reason.storable), failures.map(\.text.storable),
+                failures.map(\.status.description), failures.map(\.reason.name), failures.map(\.text.storable),
                 failures.map { $0.reply?.storable }, failures.map { $0.host?.storable },
             ])
     }
@@ -87,7 +87,9 @@ enum DestinationRows {
                 failureClass: try row.value(4) == Self.security ? .security : .general,
                 // A code that no version of this program has written must not hold the mail up for ever.
                 status: EnhancedStatusCode(status) ?? EnhancedStatusCode(.persistentTransientFailure, 0, 0),
-                reason: try row.value(6), text: try row.value(7), reply: try row.value(8), host: try row.value(9))
+                // Nor must a reason that a newer version has written.
+                reason: FailureReason(rawValue: try row.value(6)) ?? .noUsableRoute, text: try row.value(7),
+                reply: try row.value(8), host: try row.value(9))
             let backoff = DestinationBackoff(
                 failure: failure, failures: Int(try row.value(2, as: Int32.self)),
                 since: Timestamp(try row.value(3)), until: Timestamp(try row.value(1)))

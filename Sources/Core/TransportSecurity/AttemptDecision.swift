@@ -1,11 +1,12 @@
 public import DANE
 import DNSModel
+public import MailModel
 import Routing
 
 /// What happened on the way to a session that may carry mail.
 public enum AttemptEvent: Hashable, Sendable {
     /// No connection, or it ended before TLS was asked for; with `connectionLost` and the like.
-    case connectionFailed(TransportFailure)
+    case connectionFailed(FailureReason)
     /// STARTTLS was not offered, or answered by anything but 220, such as 454 or 502 (rule 25).
     case startTLSUnavailable
     /// The handshake failed. So it has, too, where what followed the 220 of STARTTLS was not TLS, and where the connection
@@ -30,7 +31,7 @@ public enum AttemptDecision: Hashable, Sendable {
     /// Send the mail over this connection, which counts as so protected.
     case deliver(AuthenticationLabel)
     /// Leave this host for the next one.
-    case nextHost(TransportFailure)
+    case nextHost(FailureReason)
     /// Connect to the same host again and send no name in SNI.
     case retrySameHostWithoutServerName
     /// Connect to the same host again and do not ask for TLS (rule 28).

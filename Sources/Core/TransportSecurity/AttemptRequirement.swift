@@ -36,7 +36,7 @@ public struct AttemptRequirement: Hashable, Sendable {
     public static func of(
         _ host: PlannedHost, by policy: TransportPolicy
     ) -> Result<AttemptRequirement, HostSkipped> {
-        if let failure = host.failure { return .failure(HostSkipped(reason: TransportFailure(failure))) }
+        if let failure = host.failure { return .failure(HostSkipped(reason: FailureReason(failure))) }
         let tls: TLS
         switch (host.requirement, policy) {
         // Planning always gives the reason; without one this is still never a host to deliver to.
@@ -89,12 +89,12 @@ public struct AttemptRequirement: Hashable, Sendable {
 /// The host must not be connected to.
 public struct HostSkipped: Error, Hashable {
     /// Why.
-    public let reason: TransportFailure
+    public let reason: FailureReason
     /// More of it, for people; empty where the reason is that of a look-up.
     public let detail: String
 
     /// The host must not be connected to, for this reason.
-    public init(reason: TransportFailure, detail: String = "") {
+    public init(reason: FailureReason, detail: String = "") {
         self.reason = reason
         self.detail = detail
     }

@@ -9,7 +9,6 @@ import SecureResolver
 import ServiceLifecycle
 import TLSEngine
 import Telemetry
-import TransportSecurity
 import UnixSignals
 
 /// What of a node is there before its database answers.

@@ -45,7 +45,7 @@ extension DeliveryFailure {
     fileprivate static func lost(_ text: String) -> DeliveryFailure {
         DeliveryFailure(
             failureClass: .general, status: EnhancedStatusCode(.persistentTransientFailure, 4, 2),
-            reason: "connection-lost", text: text)
+            reason: .connectionLost, text: text)
     }
 }
 

@@ -52,7 +52,7 @@ extension ModelStore {
         row.recipients = recipients
         row.isDelayNotified = isDelayNotified
         row.lastStatus = "\(failure.status)"
-        row.lastReason = failure.reason
+        row.lastReason = failure.reason.name
         row.isDeferred = at >= now + .seconds(59 * 60)
         self.count(row, by: 1)
         self.entries[key] = row

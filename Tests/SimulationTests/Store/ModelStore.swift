@@ -152,7 +152,7 @@ struct ModelStore {
                 recipients: row.recipients, size: row.size, arrival: row.arrival,
                 nextAttempt: max(row.nextAttempt, backoff?.until ?? row.nextAttempt), attempts: row.attempts,
                 lastStatus: row.lastStatus ?? (backoff?.failure.status).map { "\($0)" },
-                lastReason: row.lastReason ?? backoff?.failure.reason)
+                lastReason: row.lastReason ?? backoff?.failure.reason.name)
         }
         return .survey(summary, listing)
     }

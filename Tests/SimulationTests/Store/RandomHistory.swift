@@ -161,7 +161,7 @@ struct RandomHistory {
     private mutating func conclusion(_ entry: QueueEntry) -> Conclusion {
         let failure = DeliveryFailure(
             failureClass: self.chance(50) ? .general : .security,
-            status: EnhancedStatusCode(.persistentTransientFailure, 4, 2), reason: "connection-lost", text: "lost",
+            status: EnhancedStatusCode(.persistentTransientFailure, 4, 2), reason: .connectionLost, text: "lost",
             reply: self.chance(50) ? "451 4.4.2 no" : nil, host: self.chance(50) ? "mx" : nil)
         let wait = self.random.duration(.seconds(1) ... .seconds(2 * 3600))
         let result: Conclusion.Result =

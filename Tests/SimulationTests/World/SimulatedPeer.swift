@@ -59,9 +59,9 @@ final class SimulatedPeer {
     /// What fails before anybody is asked for a recipient.
     var unreachable: DeliveryFailure? {
         switch self.mood {
-        case .dead: self.failure(.general, 4, 1, "no-usable-route", host: nil)
-        case .noDNS: self.failure(.general, 4, 312, "dns-query-failed", host: nil)
-        case .insecure: self.failure(.security, 7, 323, "tlsa-invalid", host: "mx.\(self.domain)")
+        case .dead: self.failure(.general, 4, 1, .noUsableRoute, host: nil)
+        case .noDNS: self.failure(.general, 4, 312, .dnsQueryFailed, host: nil)
+        case .insecure: self.failure(.security, 7, 323, .tlsaInvalid, host: "mx.\(self.domain)")
         default: nil
         }
     }
@@ -74,7 +74,7 @@ final class SimulatedPeer {
             case .choosy:
                 switch self.world.int(0...2) {
                 case 0: nil
-                case 1: self.failure(.general, 2, 2, "remote-reply", host: "mx.\(self.domain)")
+                case 1: self.failure(.general, 2, 2, .remoteReply, host: "mx.\(self.domain)")
                 default: self.refusal
                 }
             default: nil
@@ -85,9 +85,9 @@ final class SimulatedPeer {
     /// Why it closes the session upon a message of this sender.
     func closing(upon sender: String) -> DeliveryFailure? {
         switch self.mood {
-        case .closesAll: self.failure(.general, 3, 2, "remote-reply", host: "mx.\(self.domain)")
+        case .closesAll: self.failure(.general, 3, 2, .remoteReply, host: "mx.\(self.domain)")
         case .closesReports where sender.isEmpty:
-            self.failure(.general, 7, 0, "remote-reply", host: "mx.\(self.domain)")
+            self.failure(.general, 7, 0, .remoteReply, host: "mx.\(self.domain)")
         default: nil
         }
     }
@@ -100,7 +100,7 @@ final class SimulatedPeer {
             return .lost(after: self.world.duration(self.unit / 2...self.unit * 20))
         case .slow: return .taken(after: self.world.duration(self.unit...self.unit * 25))
         case .defersContent:
-            return .refused(self.failure(.general, 3, 0, "remote-reply", host: "mx.\(self.domain)"), after: soon)
+            return .refused(self.failure(.general, 3, 0, .remoteReply, host: "mx.\(self.domain)"), after: soon)
         default: return .taken(after: soon)
         }
     }
@@ -111,12 +111,12 @@ final class SimulatedPeer {
 
     private var refusal: DeliveryFailure {
         DeliveryFailure(
-            failureClass: .general, status: EnhancedStatusCode(.permanentFailure, 1, 1), reason: "remote-reply",
+            failureClass: .general, status: EnhancedStatusCode(.permanentFailure, 1, 1), reason: .remoteReply,
             text: "no such user", reply: "550 5.1.1 no such user", host: "mx.\(self.domain)")
     }
 
     private func failure(
-        _ failureClass: DeliveryFailure.FailureClass, _ subject: UInt16, _ detail: UInt16, _ reason: String,
+        _ failureClass: DeliveryFailure.FailureClass, _ subject: UInt16, _ detail: UInt16, _ reason: FailureReason,
         host: String?
     ) -> DeliveryFailure {
         DeliveryFailure(

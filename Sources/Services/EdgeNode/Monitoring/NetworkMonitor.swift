@@ -7,7 +7,6 @@ import QueueStore
 import ServiceLifecycle
 import Synchronization
 import Telemetry
-import TransportSecurity
 
 /// Tells faults of this machine's network from those of receiving hosts, says so once, and looks for their end.
 final class NetworkMonitor: Service {

@@ -1,13 +1,12 @@
 import DANE
 import DNSModel
-import DeliveryQueue
 import MailModel
 import PostgresDriver
 import Routing
 import TLSEngine
 import Telemetry
-import TransportSecurity
 
+import TransportSecurity
 // What the other layers say, in the fixed labels of metrics.
 
 extension TLSVersionLabel {
@@ -41,7 +40,7 @@ extension RejectReason {
 extension RetryReason {
     /// The kind of failure that an entry waits for.
     init(_ failure: DeliveryFailure?) {
-        switch failure.flatMap({ TransportFailure(rawValue: $0.reason) }) {
+        switch failure?.reason {
         case .tlsaInvalid, .certificateExpired, .startTLSNotSupported: self = .dane
         case .dnssecInvalid: self = .dnssec
         case .dnsQueryFailed: self = .dns

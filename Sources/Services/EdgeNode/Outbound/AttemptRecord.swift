@@ -7,7 +7,6 @@ import QueueStore
 import Routing
 import TLSEngine
 import Telemetry
-import TransportSecurity
 
 /// What is put on record of one attempt, and then told by log lines and counters.
 struct AttemptRecord {

@@ -1,6 +1,6 @@
 import DeliveryQueue
+import MailModel
 import SMTPProtocol
-import TransportSecurity
 
 /// What the hosts of an attempt come to for one recipient. The first of these that there is counts:
 ///
@@ -36,7 +36,7 @@ struct AttemptSummary {
         // A host that may yet take the message speaks before one that never will.
         let waiting = failed.filter { !$0.1.isPermanent }
         let candidates = waiting.isEmpty ? failed : waiting
-        let name = TransportFailure.mostTelling(of: candidates.map(\.1.failure)) ?? .noUsableRoute
+        let name = FailureReason.mostTelling(of: candidates.map(\.1.failure)) ?? .noUsableRoute
         guard let (attempt, failure) = candidates.first(where: { $0.1.failure == name }) else {
             return HostFailure(.noUsableRoute).deliveryFailure(host: nil)
         }

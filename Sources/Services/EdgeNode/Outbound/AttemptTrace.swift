@@ -73,13 +73,13 @@ struct AttemptTrace {
             case .reply(let reply):
                 event.reply = "\(reply)"
                 told = EnhancedStatusCode(of: reply)
-                if !reply.isPositiveCompletion { event.reason = TransportFailure.remoteReply.name }
+                if !reply.isPositiveCompletion { event.reason = FailureReason.remoteReply.name }
                 replyCode = Int(reply.code)
             case .limitation(let limitation):
                 let failure = HostFailure(limitation).deliveryFailure(host: nil)
                 event.reply = failure.text
                 told = failure.status
-                event.reason = failure.reason
+                event.reason = failure.reason.name
             }
             // Given up with a code of class 5, also where the reply was a 4yz; and waiting with one of class 4.
             switch fate.kind {
@@ -110,7 +110,7 @@ struct AttemptTrace {
     private func isGivenUp(_ index: Int, for failure: HostFailure) -> Bool {
         switch self.decision.recipients[index] {
         case .bounce(_, .expired): true
-        case .bounce(let told, .refused): told.reason == failure.failure.name
+        case .bounce(let told, .refused): told.reason == failure.failure
         case .delivered, .retry: false
         }
     }
@@ -129,7 +129,7 @@ struct AttemptTrace {
         case (.deferred, .bounce(_, .expired)), (.surplus, .bounce(_, .expired)), (.unsuitable, .bounce(_, .expired)):
             .fail
         case (.unsuitable, .bounce(let failure, .refused))
-        where failure.reason == TransportFailure.unsupportedByHost.name:
+        where failure.reason == .unsupportedByHost:
             .fail
         case (.deferred, _), (.surplus, _), (.unsuitable, _): .defer
         }

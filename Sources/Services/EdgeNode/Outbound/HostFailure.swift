@@ -6,7 +6,7 @@ import TransportSecurity
 
 /// Why one host did not take a message: the name that everyone uses for it, and what happened in words.
 struct HostFailure: Hashable, Sendable {
-    let failure: TransportFailure
+    let failure: FailureReason
     /// What happened, for people; made safe where it came from a peer.
     let detail: String
     /// A code that says more than the name's own.
@@ -35,7 +35,7 @@ struct HostFailure: Hashable, Sendable {
 
     /// What we found ourselves.
     init(
-        _ failure: TransportFailure, _ detail: String = "", isAmbiguous: Bool = false,
+        _ failure: FailureReason, _ detail: String = "", isAmbiguous: Bool = false,
         connection: TLSConnectionInfo? = nil, isBrokenHandshake: Bool = false
     ) {
         self.init(
@@ -58,7 +58,7 @@ struct HostFailure: Hashable, Sendable {
     }
 
     private init(
-        _ failure: TransportFailure, _ detail: String, status: EnhancedStatusCode?, reply: RemoteReply?,
+        _ failure: FailureReason, _ detail: String, status: EnhancedStatusCode?, reply: RemoteReply?,
         isServiceRefusal: Bool = false, isForGood: Bool = false, isChunkingRefusal: Bool = false,
         isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil, isBrokenHandshake: Bool = false
     ) {
@@ -77,7 +77,7 @@ struct HostFailure: Hashable, Sendable {
 
     /// How the destination failed last.
     init(stored failure: DeliveryFailure) {
-        self.failure = TransportFailure(rawValue: failure.reason) ?? .noUsableRoute
+        self.failure = failure.reason
         self.detail = failure.text
         self.status = nil
         self.reply = nil
@@ -119,7 +119,7 @@ struct HostFailure: Hashable, Sendable {
     }
 
     /// What a handshake failed for. A chain that matches nothing is kept, for `RefusalExplainer` to explain.
-    init(_ failure: TransportFailure, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
+    init(_ failure: FailureReason, outcome: TLSClientOutcome, requirement: AttemptRequirement) {
         self.init(
             failure, Self.safe(outcome.failure?.text ?? "not authenticated"), connection: outcome.failure?.connection,
             isBrokenHandshake: [.truncated, .timedOut].contains(outcome.failure?.reason))
@@ -209,7 +209,7 @@ struct HostFailure: Hashable, Sendable {
         if self.isAmbiguous { text += "; the message may have been delivered" }
         return DeliveryFailure(
             failureClass: self.failure.isSecurityFailure ? .security : .general, status: status,
-            reason: self.failure.name, text: text,
+            reason: self.failure, text: text,
             reply: self.failure == .remoteReply ? self.reply.map { "\($0)" } : nil,
             host: host)
     }

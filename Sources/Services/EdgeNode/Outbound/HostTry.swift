@@ -60,7 +60,7 @@ extension HostTry {
     init(_ reason: NoRoute, duration: Duration) {
         self.init(
             routeStates: reason.states,
-            failure: HostFailure(TransportFailure(reason), SafeText.escape(reason.explanation)), duration: duration)
+            failure: HostFailure(FailureReason(reason), SafeText.escape(reason.explanation)), duration: duration)
         if case .failed(let failure) = reason { self.isOurResolvers = failure.isOurResolvers }
     }
 }
@@ -142,7 +142,7 @@ struct AttemptReport: Sendable {
             return .answered
         }
         // Nobody was asked.
-        if failure.reason == TransportFailure.failedByOperator.name { return .inconclusive }
+        if failure.reason == .failedByOperator { return .inconclusive }
         // A domain that says for good that it takes no mail has nothing to wait for.
         if failure.isPermanent { return .answered }
         guard self.tries.allSatisfy({ $0.isOfDestination || $0.isClosing }) else { return .inconclusive }

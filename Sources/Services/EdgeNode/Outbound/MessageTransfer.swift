@@ -3,7 +3,6 @@ import MailModel
 import NIOCore
 import QueueStore
 import SMTPProtocol
-import TransportSecurity
 
 /// Sends one entry's message over a connection, in as many transactions as its recipients need.
 ///

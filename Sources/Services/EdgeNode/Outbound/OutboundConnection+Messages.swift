@@ -1,7 +1,6 @@
 import MailModel
 import NIOCore
 import SMTPProtocol
-import TransportSecurity
 
 /// Messages over a connection that is open: one operation after the other, each answered once.
 extension OutboundConnection {

@@ -176,7 +176,7 @@ struct Dialer {
 
 extension OutboundConnectionResult {
     /// How connecting ended that failed so.
-    fileprivate init(_ failure: TransportFailure) {
+    fileprivate init(_ failure: FailureReason) {
         switch failure {
         case .connectionTimeout: self = .timeout
         case .hostUnreachable: self = .unreachable

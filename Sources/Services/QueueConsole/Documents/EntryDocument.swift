@@ -1,7 +1,6 @@
 import ClusterModel
 import MailModel
 import QueueStore
-import TransportSecurity
 
 /// One entry as programs read it: the keys of Postfix's `postqueue -j`, and ours.
 struct EntryDocument {
@@ -98,7 +97,7 @@ extension QueueListing {
     /// The same in a few words: a host's own, or the code and name of what we found.
     fileprivate var shortReason: String {
         guard let lastReason else { return "-" }
-        let own = lastReason == TransportFailure.remoteReply.name ? self.lastAttempt?.reply : nil
+        let own = lastReason == FailureReason.remoteReply.name ? self.lastAttempt?.reply : nil
         let text = own ?? [self.lastStatus, lastReason].compactMap(\.self).joined(separator: " ")
         return text.count > Self.longestReason ? text.prefix(Self.longestReason - 3) + "..." : text
     }
@@ -109,7 +108,7 @@ extension QueueListing {
     /// What DANE and DNSSEC had to say at the last attempt: the failure, if it was one of theirs, or else what the host
     /// had to prove.
     fileprivate var dane: String? {
-        let failure = self.lastReason.flatMap { TransportFailure(rawValue: $0) }
+        let failure = self.lastReason.flatMap { FailureReason(rawValue: $0) }
         return failure?.isSecurityFailure == true ? failure?.name : self.lastAttempt?.requirement
     }
 }

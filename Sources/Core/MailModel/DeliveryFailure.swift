@@ -1,5 +1,3 @@
-public import MailModel
-
 /// Why a delivery attempt failed, as far as the queue cares: enough to decide, to explain and to bounce.
 public struct DeliveryFailure: Hashable, Sendable {
     /// Which lifetime applies to a message that keeps failing like this.
@@ -14,8 +12,8 @@ public struct DeliveryFailure: Hashable, Sendable {
     public let failureClass: FailureClass
     /// The enhanced code, such as 4.7.323. Its class says whether the failure is for good.
     public let status: EnhancedStatusCode
-    /// The short stable name, such as `tlsa-invalid`.
-    public let reason: String
+    /// The reason, under the one name that it has everywhere.
+    public let reason: FailureReason
     /// What happened, for people: the peer's reply or our own words.
     public let text: String
     /// The peer's reply on one line, where that is the failure.
@@ -25,7 +23,8 @@ public struct DeliveryFailure: Hashable, Sendable {
 
     /// A failure of these particulars.
     public init(
-        failureClass: FailureClass, status: EnhancedStatusCode, reason: String, text: String, reply: String? = nil,
+        failureClass: FailureClass, status: EnhancedStatusCode, reason: FailureReason, text: String,
+        reply: String? = nil,
         host: String? = nil
     ) {
         self.failureClass = failureClass

@@ -1,11 +1,8 @@
-public import MailModel
-public import Routing
-
 /// Every way in which a message fails to reach a host, under the one name that NDRs, metrics, traces and logs use.
 ///
 /// Raw values are stored and must not change. The first four, and `dnsQueryFailed`, have the names and numbers that
 /// Exchange Online gives them, for operators know those.
-public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
+public enum FailureReason: String, Hashable, Sendable, CaseIterable {
     /// TLS is owed, but STARTTLS was not offered or was refused (rule 25).
     case startTLSNotSupported = "starttls-not-supported"
     /// A DANE-TA chain matched but has expired (rule 19), or a certificate that the operator wants verified has.
@@ -52,9 +49,13 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case failedByOperator = "failed-by-operator"
 }
 
+extension FailureReason: CustomStringConvertible {
+    public var description: String { self.name }
+}
+
 // MARK: - Codes
 
-extension TransportFailure {
+extension FailureReason {
     /// The name that NDRs, metrics and traces show.
     public var name: String { self.rawValue }
 
@@ -109,7 +110,7 @@ extension TransportFailure {
 
 // MARK: - Reporting
 
-extension TransportFailure {
+extension FailureReason {
     /// The default line of an NDR or trace, such as `starttls-not-supported: …`; for the codes of Exchange Online in its words,
     /// which operators search for.
     public var text: String { "\(self.name): \(self.sentence)" }
@@ -154,7 +155,7 @@ extension TransportFailure {
 
     /// Of the failures of all hosts, the one to report (rule 24): a DANE or DNSSEC verdict says more than a closed
     /// port, and among equals the most preferred host speaks. `nil` only for no failure at all.
-    public static func mostTelling(of failures: some Sequence<TransportFailure>) -> TransportFailure? {
+    public static func mostTelling(of failures: some Sequence<FailureReason>) -> FailureReason? {
         failures.enumerated().min { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }?.element
     }
 
@@ -176,30 +177,6 @@ extension TransportFailure {
         case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator: 11
         // What is ours says nothing of the destination.
         case .localNetwork: 12
-        }
-    }
-}
-
-// MARK: - Routes
-
-extension TransportFailure {
-    /// The name of what planning found.
-    public init(_ failure: RouteFailure) {
-        switch failure {
-        case .dnssecInvalid: self = .dnssecInvalid
-        case .dnsQueryFailed, .overLimit: self = .dnsQueryFailed
-        case .noAddress: self = .noUsableRoute
-        case .noSuchHost: self = .noSuchHost
-        case .routingLoop, .loopback: self = .routingLoop
-        }
-    }
-
-    /// Why there is nothing to try.
-    public init(_ reason: NoRoute) {
-        switch reason {
-        case .nullMX: self = .nullMX
-        case .noSuchDomain: self = .noSuchDomain
-        case .failed(let failure): self.init(failure)
         }
     }
 }

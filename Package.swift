@@ -136,6 +136,7 @@ let package = Package(
                 "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
                 "TransportSecurity", logging,
             ]),
+        service("OperatorCommands", ["EdgeNode", argumentParser]),
         service(
             "Lab",
             [
@@ -147,15 +148,14 @@ let package = Package(
         executable(
             "relayd",
             [
-                "EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "SecureResolver", "TLSEngine",
-                "Telemetry",
-                argumentParser, logging,
+                "EdgeNode", "InternationalDomains", "MailModel", "OperatorCommands", "QueueStore", "SecureResolver",
+                "TLSEngine", "Telemetry", argumentParser, logging,
             ]),
         executable(
             "relayctl",
             [
-                "DANE", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "QueueConsole", "QueueStore",
-                "SecureResolver", logging, unixSignals, argumentParser,
+                "DANE", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "OperatorCommands", "QueueConsole",
+                "QueueStore", "SecureResolver", logging, unixSignals, argumentParser,
             ]),
 
         // Benchmarks
@@ -189,6 +189,7 @@ let package = Package(
         tests(
             "QueueConsole",
             ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
+        tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests(
             "EdgeNode",

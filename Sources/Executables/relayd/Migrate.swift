@@ -81,7 +81,7 @@ struct Migrate: AsyncParsableCommand {
     private static func exitCode(_ error: MigrationError) -> ExitCode {
         switch error.code {
         case .unsuitable: .configuration
-        case .locked: ExitCode(75)
+        case .locked: .locked
         case .database: .failure
         }
     }

@@ -5,6 +5,8 @@ import OperatingSystem
 extension ConfigurationLoader {
     /// Where the file is looked for unless `--config` names another.
     public static let defaultPath = "/etc/relayd/relayd.yaml"
+    /// The keys whose values are secret, and may come from files in `$CREDENTIALS_DIRECTORY`.
+    public static var secretKeys: [String] { ConfigurationSchema.settings.filter(\.isSecret).map(\.key) }
     /// The largest file that is read.
     static let maximumFileSize = 4 << 20
 

@@ -93,15 +93,15 @@ struct DeliveryFixture {
                 metrics: metrics, logger: self.shortages.logger))
         let table = LeaseTable()
         table.replace(self.leases)
-        let policy = Replaceable(try configuration.inboundPolicy([:]))
+        let state = Replaceable(try configuration.nodeState([:], try TLSClientContext()))
         self.environment = DeliveryEnvironment(
-            settings: configuration.deliverySettings, policy: policy, rules: configuration.destinationRules,
+            settings: configuration.deliverySettings, state: state,
             routes: RouteFinder(
                 resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
-            tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
+            store: store, ledger: AttemptLedger(store: store, metrics: metrics),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(
-                ways: configuration.egress.all, isNextHop: { policy.current.hasNextHop(at: $0) }, port: 25,
+                ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
                 health: self.health,
                 logger: Self.quiet),
             sites: sites, links: SiteLinks(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,

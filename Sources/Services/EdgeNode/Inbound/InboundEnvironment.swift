@@ -11,8 +11,8 @@ struct InboundEnvironment: Sendable {
     let session: SMTPServerSession.Configuration
     let timeouts: SMTPTimeouts
     let patience: ClientPatience
-    /// Its lists of recipients are replaced while sessions go on.
-    var policy: Replaceable<InboundPolicy>
+    /// Says whose mail is taken; it is replaced while sessions go on.
+    var state: Replaceable<NodeState>
     /// Without certificates STARTTLS is not offered.
     let certificates: ServerCertificateStore?
     let intake: MessageIntake

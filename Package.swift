@@ -136,7 +136,7 @@ let package = Package(
                 "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
                 "TransportSecurity", logging,
             ]),
-        service("OperatorCommands", ["EdgeNode", argumentParser]),
+        service("OperatorCommands", ["EdgeNode", "InternationalDomains", "MailModel", argumentParser]),
         service(
             "Lab",
             [

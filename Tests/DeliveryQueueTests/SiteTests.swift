@@ -101,6 +101,20 @@ struct SiteTests {
         #expect(limits[Self.site("mail.test")].connections == 20)
     }
 
+    @Test(
+        "A pattern covers itself and all that is about fewer names",
+        arguments: [
+            ("*.a.test", "x.a.test", true), ("*.a.test", "*.x.a.test", true), ("*.a.test", "*.a.test", true),
+            ("*.a.test", "a.test", false), ("*.a.test", "*.test", false), ("a.test", "a.test", true),
+            ("a.test", "*.a.test", false), ("*.a.test", "*.ba.test", false),
+        ])
+    func covering(_ one: String, _ other: String, _ covers: Bool) throws {
+        let patterns = try [one, other].map { text in
+            try #require(DomainPattern(text, domainName: { DomainName($0) }))
+        }
+        #expect(patterns[0].covers(patterns[1]) == covers)
+    }
+
     @Test("A site is forgotten when it is as if nothing had been sent")
     func bounded() {
         var ledger = SiteLedger(limits: SiteLimits(SiteLimit(connections: 2, messagesPerMinute: 60)))

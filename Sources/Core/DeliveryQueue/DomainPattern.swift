@@ -24,5 +24,11 @@ public struct DomainPattern: Hashable, Sendable, CustomStringConvertible {
         self.isWildcard ? name.text.hasSuffix("." + self.name.text) : name == self.name
     }
 
+    /// Whether it is about every name that the other one is about. Two patterns have names in common only if one covers the other.
+    public func covers(_ other: DomainPattern) -> Bool {
+        guard self.isWildcard else { return self == other }
+        return self.matches(other.name) || other.isWildcard && other.name == self.name
+    }
+
     public var description: String { self.isWildcard ? "*.\(self.name)" : "\(self.name)" }
 }

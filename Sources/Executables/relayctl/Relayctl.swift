@@ -2,14 +2,23 @@ import ArgumentParser
 import EdgeNode
 import OperatorCommands
 import QueueConsole
+import SecureResolver
 
 @main
+enum Entry {
+    static func main() async {
+        // `config check` starts the resolver's process as a node does: it is this program again.
+        if CommandLine.arguments.dropFirst() == ["resolver"] { ResolverChild.run() }
+        await Relayctl.main()
+    }
+}
+
 struct Relayctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
         version: ProgramVersion.text(of: "relayctl"),
         subcommands: [
-            Demo.self, Queue.self, DNS.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
+            Demo.self, Queue.self, DNS.self, Config.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
         ])
 }
 

@@ -29,6 +29,12 @@ struct Relayd: AsyncParsableCommand {
         defaultSubcommand: Run.self)
 }
 
+struct Config: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Explain, check and show the configuration.",
+        subcommands: [ConfigDefaults.self, ConfigCheck.self, ConfigShow.self])
+}
+
 extension Relayd: DocumentedProgram {
     static let facts = ProgramFacts(
         exitStatuses: [
@@ -57,5 +63,4 @@ extension Relayd: DocumentedProgram {
 extension ExitCode {
     /// Somebody else has a lock for now.
     static let locked = ExitCode(75)
-    static let configuration = ExitCode(78)
 }

@@ -180,6 +180,20 @@ struct DeliveryFixture {
     /// The queue as an operator has it.
     func operators() async throws -> QueueAdministration { try await QueueAdministration(pool: self.pool) }
 
+    /// Changes the database behind everybody's back.
+    func script(_ sql: String) async throws { try await self.pool.script(sql) }
+
+    /// Makes a rule for a minute, and has the node see it.
+    @discardableResult
+    func make(
+        _ action: QueueRule.Action, _ domain: DomainName, _ watch: StandingRulesWatch
+    ) async throws -> QueueRule {
+        let rule = try await self.operators().make(
+            action, .domains(DomainPattern(domain)), until: .after(.seconds(60)), by: "olga@ops", because: "disk full")
+        #expect(await watch.look())
+        return rule
+    }
+
     /// Makes the messages for a domain that wait older than they are.
     func age(_ domain: DomainName, by age: Duration) async throws {
         let microseconds = age.components.seconds * 1_000_000

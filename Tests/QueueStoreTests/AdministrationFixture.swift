@@ -74,4 +74,13 @@ extension QueueAdministration {
         let count = try await self.perform(action, on: selection, by: "olga@ops", because: reason)
         return [count.affected, count.inDelivery]
     }
+
+    /// Makes a rule about a domain, `*.` and one, or `*`.
+    func make(
+        _ action: QueueRule.Action, _ scope: String, until end: QueueRuleEnd = .after(.seconds(600)),
+        because reason: String = "a test"
+    ) async throws -> QueueRule {
+        let scope = try #require(QueueRule.Scope(scope, domainName: { DomainName($0) }))
+        return try await self.make(action, scope, until: end, by: "olga@ops", because: reason)
+    }
 }

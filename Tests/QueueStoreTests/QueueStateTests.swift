@@ -49,6 +49,36 @@ struct QueueStateTests {
         }
     }
 
+    @Test(
+        "What is due and suspended by an operator is deferred, in the view too; where a bounce comes first, it is ready"
+    )
+    func suspended() async throws {
+        try await self.run { queue, operators in
+            try await queue.writer.enqueue(queue.message(to: [bravo, domain("mx.charlie.test"), domain("delta.test")]))
+            try await queue.enqueueFailed(domain("echo.test"), wait: .seconds(900))
+            #expect(try await self.states(queue, operators) == [.ready: 3, .deferred: 1])
+            let rule = try await operators.make(.suspend, bravo.text)
+            _ = try await operators.make(.suspend, "*.charlie.test", until: .lifted)
+            #expect(try await self.states(queue, operators) == [.ready: 1, .deferred: 3])
+            let listed = try await operators.page(of: QueueSelection()).entries
+            let suspended = listed.filter { $0.suspendedBecause == "a test" && $0.waitsFor == "suspended" }
+            #expect(Set(suspended.map(\.key.domain.text)) == ["bravo.test", "mx.charlie.test"])
+            #expect(Set(suspended.map(\.nextAttempt)) == [rule.until, nil])
+            let view = try await queue.admin.query(
+                Statement(
+                    "SELECT domain FROM relay.queue_overview WHERE state = 'deferred' AND suspended_because IS NOT NULL"
+                )
+            ).rows
+            #expect(view.count == 2)
+            _ = try await operators.make(.suspend, "*")
+            #expect(try await self.states(queue, operators) == [.deferred: 4])
+            _ = try await operators.make(.bounce, bravo.text)
+            #expect(try await self.states(queue, operators) == [.ready: 1, .deferred: 3])
+            _ = try await operators.lift(try await operators.rules().map(\.id), by: "olga@ops", because: nil)
+            #expect(try await self.states(queue, operators) == [.ready: 3, .deferred: 1])
+        }
+    }
+
     @Test("What comes back to the table of ready entries waits on until its time")
     func promoted() async throws {
         try await self.run { queue, operators in

@@ -3,8 +3,10 @@ public import MailModel
 /// Which names a rule of the operator's is about: one, or all below one (`*.example.org`). They are mail exchangers in
 /// rules about sites, and recipient domains in rules about retrying.
 public struct DomainPattern: Hashable, Sendable, CustomStringConvertible {
-    private let name: DomainName
-    private let isWildcard: Bool
+    /// The name, or the one above those that are meant.
+    public let name: DomainName
+    /// All below the name are meant, and not the name itself.
+    public let isWildcard: Bool
 
     /// Reads `example.org` or `*.example.org`.
     public init?(_ text: String, domainName: (String) -> DomainName?) {

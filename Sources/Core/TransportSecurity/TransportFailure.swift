@@ -50,6 +50,8 @@ public enum TransportFailure: String, Hashable, Sendable, CaseIterable {
     case noSuchHost = "no-such-host"
     /// An operator gave the message up.
     case failedByOperator = "failed-by-operator"
+    /// An operator has suspended deliveries to the domain.
+    case suspendedByOperator = "suspended-by-operator"
 }
 
 // MARK: - Codes
@@ -103,6 +105,7 @@ extension TransportFailure {
         case .nullMX: EnhancedStatusCode(`class`, 1, 10)
         case .noSuchDomain: EnhancedStatusCode(`class`, 1, 2)
         case .failedByOperator: EnhancedStatusCode(`class`, 7, 0)
+        case .suspendedByOperator: EnhancedStatusCode(`class`, 3, 2)
         }
     }
 }
@@ -138,6 +141,7 @@ extension TransportFailure {
         case .noSuchDomain: "The destination domain does not exist."
         case .noSuchHost: "None of the destination domain's mail servers exists."
         case .failedByOperator: "An operator of the sending system gave the message up."
+        case .suspendedByOperator: "An operator of the sending system has suspended deliveries to the domain."
         }
     }
 
@@ -175,7 +179,7 @@ extension TransportFailure {
         case .hostUnreachable: 10
         case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator: 11
         // What is ours says nothing of the destination.
-        case .localNetwork: 12
+        case .localNetwork, .suspendedByOperator: 12
         }
     }
 }

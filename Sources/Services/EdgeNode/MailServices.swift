@@ -97,6 +97,9 @@ struct MailServices: Service {
             for entry in due { hints.continuation.yield(entry) }
         }
         let deliveries = try self.deliveryEnvironment(parts)
+        let rules = StandingRulesWatch(environment: deliveries, health: self.foundations.health)
+        // Before anything is taken or sent.
+        await rules.look()
         let replaceable = ReplaceableParts(
             self.foundations.files, state: parts.state, sites: deliveries.sites)
         let returning = ReturningDomains(
@@ -117,7 +120,7 @@ struct MailServices: Service {
                 logger: self.logger),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
-                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
+                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits, rules: rules),
         ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 

@@ -17,7 +17,9 @@ extension InboundConnection {
         case .failure(let refusal):
             return self.session.recipientDecided(.refuse(refusal.reply))
         case .success(let recipient):
-            if let refusal = self.roomRefusal(recipient, envelope) {
+            if let refusal = self.environment.ruleRefusal(recipient.domain)
+                ?? self.roomRefusal(recipient, envelope)
+            {
                 return self.session.recipientDecided(.refuse(refusal))
             }
             guard let question = self.question(about: recipient) else {

@@ -68,6 +68,8 @@ struct DeliveryEnvironment: Sendable {
     var channels: ChannelRegistry
     /// What deliveries are busy with.
     let activity = ActivityTable()
+    /// What operators say of all mail to some domains.
+    let standing = StandingRules()
     /// Hosts that get no BDAT, whatever they offer.
     let chunkingRefusals = ChunkingRefusals()
     let metrics: RelayMetrics

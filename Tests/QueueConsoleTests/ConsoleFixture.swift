@@ -137,6 +137,9 @@ struct ConsoleFixture {
         case summary(isExact: Bool)
         case perform(ActionRequest)
         case flush(DNSFlushRequest)
+        case make(RuleRequest)
+        case resume(ResumeRequest)
+        case rules
     }
 
     /// Runs a command; `answer` is a person's at a terminal, `nil` where there is none.
@@ -168,6 +171,9 @@ struct ConsoleFixture {
                 case .summary(let isExact): try await console.summarize(isExact: isExact)
                 case .perform(let request): try await console.perform(request)
                 case .flush(let request): try await console.flush(request)
+                case .make(let request): try await console.make(request)
+                case .resume(let request): try await console.resume(request)
+                case .rules: try await console.rules()
                 }
             }
         } catch {

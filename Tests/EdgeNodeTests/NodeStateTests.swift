@@ -50,13 +50,19 @@ struct NodeStateTests {
 
     @Test("A reload takes domains, networks, lists, rules and limits of sites; the rest stays as it was at the start")
     func reloaded() throws {
-        let old = try self.load("accepted-domains: [{domain: gone.test}]\ndsn: {postmaster: one@ours.test}")
+        let old = try self.load(
+            """
+            accepted-domains: [{domain: gone.test}]
+            tls: {certificates: [{certificate: /one, key: /one}]}
+            dsn: {postmaster: one@ours.test}
+            """)
         let new = try self.load(
             """
             accepted-domains:
               - {domain: hop.test, next-hop: "[192.0.2.1]:26", tls: encrypt}
               - {domain: asked.test, recipients: call-ahead}
             relay-networks: [192.0.2.0/24]
+            tls: {certificates: [{certificate: /other, key: /other}], client-certificates: {ca-file: /clients}}
             dsn: {postmaster: two@ours.test}
             delivery:
               chunking: false

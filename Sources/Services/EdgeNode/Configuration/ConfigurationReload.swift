@@ -5,7 +5,7 @@ import TLSEngine
 import Telemetry
 import UnixSignals
 
-/// Takes the configuration anew on SIGHUP: certificates and keys, users, and all of `NodeState` at once, for what begins from
+/// Takes the configuration anew on SIGHUP: certificates and keys, clients that are recognised by theirs, users, and all of `NodeState` at once, for what begins from
 /// then on: a handshake, an AUTH, a RCPT, an attempt. Answers of the DNS are looked up anew, too.
 ///
 /// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or

@@ -1,7 +1,8 @@
 import MailModel
 import TLSEngine
 
-/// What of a running node follows its configuration without a restart: its `NodeState`, certificates with their keys, and users.
+/// What of a running node follows its configuration without a restart: its `NodeState`, users, certificates with their keys, and the
+/// clients that are recognised by theirs.
 ///
 /// Whether there are certificates and users at all is settled at the start.
 struct ReplaceableParts: Sendable {
@@ -24,7 +25,9 @@ struct ReplaceableParts: Sendable {
     /// Takes over what has been read and found good. Replaces nothing when it throws.
     func replace(with files: ConfiguredFiles, state: NodeState) throws(TLSConfigurationError) {
         // The only step that can fail comes first.
-        if let certificates, self.follows(files.certificates) { try certificates.replace(files.certificates) }
+        if let certificates, self.follows(files.certificates) {
+            try certificates.replace(files.certificates, clients: files.recognisedClients)
+        }
         if let users, let next = files.users { users.replace(with: next) }
         self.state.replace(with: state)
         self.sites.replace(state.sites)
@@ -52,6 +55,7 @@ struct ReplaceableParts: Sendable {
         var configuration = running
         configuration.acceptedDomains = next.acceptedDomains
         configuration.relayNetworks = next.relayNetworks
+        configuration.tls.clientCertificates = next.tls.clientCertificates
         configuration.delivery.destinations = next.delivery.destinations
         configuration.delivery.tlsExceptions = next.delivery.tlsExceptions
         configuration.delivery.sites = next.delivery.sites

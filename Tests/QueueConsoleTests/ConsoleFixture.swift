@@ -94,6 +94,16 @@ struct ConsoleFixture {
             "UPDATE relay.ready SET arrived_at = now() - interval '\(minutes) minutes' WHERE domain = '\(domain)'")
     }
 
+    /// There are as many standing rules as there may be.
+    func fillRules() async throws {
+        try await self.pool.script(
+            """
+            INSERT INTO relay.queue_rule (action, scope, until, reason, actor)
+            SELECT 'suspend', 'd' || i || '.test', now() + interval '1 hour', 'x', 'x'
+            FROM generate_series(1, \(QueueRules.most)) AS i
+            """)
+    }
+
     /// What the record of the last operation says that was selected.
     func recordedSelection() async throws -> String {
         try await self.pool.query(

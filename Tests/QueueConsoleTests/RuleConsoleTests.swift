@@ -101,6 +101,11 @@ struct RuleConsoleTests {
             ] {
                 #expect(await queue.run(wrong).failure?.status == .usage)
             }
+            try await queue.fillRules()
+            let tooMany = await queue.run(Self.make(.suspend, "bravo.test")).failure
+            #expect(tooMany?.status == .failed)
+            #expect(
+                tooMany?.description.contains("there are 1000 rules in force, which is the most: lift some") == true)
             let nobody = try await queue.connectionOfNobody()
             #expect(await queue.run(Self.make(.suspend, "bravo.test"), connection: nobody).failure?.status == .denied)
         }

@@ -57,12 +57,9 @@ enum EntryTruth {
         WHERE d.is_throttled OR q.id IS NOT NULL
         """
 
-    /// The rule that suspends deliveries to a domain, if there is one. Without any rule nothing is looked up.
+    /// The rule that suspends deliveries to a domain, if there is one.
     static func suspension(of domain: String) -> String {
-        """
-        (SELECT g.* FROM relay.governing_rule(\(domain)) AS g
-            WHERE g.action = 'suspend' AND EXISTS (SELECT FROM relay.queue_rule) OFFSET 0)
-        """
+        "(SELECT g.* FROM relay.governing_rule(\(domain)) AS g WHERE g.action = 'suspend' OFFSET 0)"
     }
 
     /// Attempts that are on record, or of which nodes say that they are under way: as many as there are connections.

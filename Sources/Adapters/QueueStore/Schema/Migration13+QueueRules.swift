@@ -20,6 +20,7 @@ private enum QueueRuleSchema {
             UNIQUE (scope, action), CHECK (until IS NOT NULL OR action = 'suspend')
         ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
             autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50);
+        CREATE INDEX ON relay.queue_rule (scope) WHERE scope LIKE '*%';
         ALTER SEQUENCE relay.queue_rule_serial OWNED BY relay.queue_rule.serial;
         ALTER TABLE relay.administration DROP CONSTRAINT administration_action_check, ADD CHECK (
             action IN ('hold', 'release', 'retry', 'fail', 'drop', 'suspend', 'bounce', 'resume'));
@@ -80,16 +81,15 @@ private enum QueueRuleSchema {
         """
 
     static let asking = """
-        CREATE FUNCTION relay.rule_scopes(domain text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $f$
-            SELECT ARRAY[$1, '*'] || ARRAY(
-                SELECT '*.' || array_to_string(l.labels[i:], '.')
-                FROM (SELECT string_to_array($1, '.') AS labels) AS l, generate_series(2, cardinality(l.labels)) AS i)
-        $f$;
-
-        -- As nodes decide: a bounce before a suspension, and the one that names the domain most closely.
+        -- As nodes decide: a bounce before a suspension, and the one that names the domain most closely. Rules that name one domain
+        -- are found by it, and without any rule nothing is looked up: it is asked for each entry of a list.
         CREATE FUNCTION relay.governing_rule(domain text) RETURNS SETOF relay.queue_rule LANGUAGE sql STABLE AS $f$
-            SELECT r.* FROM relay.queue_rule r
-            WHERE r.scope = ANY (relay.rule_scopes($1)) AND (r.until IS NULL OR r.until > now())
+            SELECT r.* FROM (
+                SELECT e.* FROM relay.queue_rule e WHERE e.scope = $1
+                UNION ALL
+                SELECT w.* FROM relay.queue_rule w WHERE w.scope LIKE '*%'
+                    AND (w.scope = '*' OR right($1, length(w.scope) - 1) = substr(w.scope, 2))) AS r
+            WHERE (r.until IS NULL OR r.until > now()) AND EXISTS (SELECT FROM relay.queue_rule)
             ORDER BY r.action, r.scope = $1 DESC, length(r.scope) DESC LIMIT 1
         $f$;
 
@@ -136,14 +136,13 @@ private enum QueueRuleSchema {
     static let privileges = """
         REVOKE EXECUTE ON FUNCTION
             relay.make_queue_rule(uuid, text, text, timestamptz, interval, text, text),
-            relay.lift_queue_rules(uuid, int8[], text, text), relay.rule_scopes(text), relay.governing_rule(text)
+            relay.lift_queue_rules(uuid, int8[], text, text), relay.governing_rule(text)
             FROM PUBLIC;
         GRANT EXECUTE ON FUNCTION
             relay.make_queue_rule(uuid, text, text, timestamptz, interval, text, text),
             relay.lift_queue_rules(uuid, int8[], text, text) TO relay_admin;
         GRANT SELECT ON relay.queue_rule TO relay_queue, relay_admin, relay_viewer;
-        GRANT EXECUTE ON FUNCTION relay.rule_scopes(text), relay.governing_rule(text)
-            TO relay_queue, relay_admin, relay_viewer;
+        GRANT EXECUTE ON FUNCTION relay.governing_rule(text) TO relay_queue, relay_admin, relay_viewer;
 
         """
 

@@ -105,7 +105,7 @@ struct RuleConsoleTests {
             let tooMany = await queue.run(Self.make(.suspend, "bravo.test")).failure
             #expect(tooMany?.status == .failed)
             #expect(
-                tooMany?.description.contains("there are 1000 rules in force, which is the most: lift some") == true)
+                tooMany?.description.hasSuffix("there are 1000 rules in force, which is the most: lift some") == true)
             let nobody = try await queue.connectionOfNobody()
             #expect(await queue.run(Self.make(.suspend, "bravo.test"), connection: nobody).failure?.status == .denied)
         }

@@ -67,9 +67,10 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         }
     }
 
-    /// What PostgreSQL says in several lines, without the place in our own SQL.
+    /// What PostgreSQL says in several lines, without the place in our own SQL and functions.
     private static func oneLine(_ text: String) -> String {
-        let lines = text.split(whereSeparator: \.isNewline).map { line in
+        let words = text.firstRange(of: "; CONTEXT: ").map { text[..<$0.lowerBound] } ?? text[...]
+        let lines = words.split(whereSeparator: \.isNewline).map { line in
             line.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
         return lines.filter { !$0.isEmpty && $0 != "^" && !$0.hasPrefix("LINE ") }.joined(separator: "; ")

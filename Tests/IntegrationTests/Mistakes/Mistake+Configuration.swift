@@ -31,6 +31,7 @@ extension Mistake {
     static let mail: [Mistake] = [
         Mistake("everybody may relay", ["relay-networks": "[0.0.0.0/0]"]),
         Mistake("everybody may relay, over IPv6", ["relay-networks": "[\"::/0\"]"]),
+        Mistake("everybody may relay, in two halves", ["relay-networks": "[0.0.0.0/1, 128.0.0.0/1]"]),
         Mistake("everybody may be a proxy", ["smtp": "{proxy-networks: [0.0.0.0/0]}"]),
         Mistake(
             "proxies are expected, and none is named",

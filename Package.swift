@@ -134,7 +134,11 @@ let package = Package(
             ]),
         service(
             "QueueConsole",
-            ["ClusterModel", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore", logging]),
+            [
+                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
+                logging,
+            ]),
+        service("OperatorCommands", ["EdgeNode", "InternationalDomains", "MailModel", argumentParser]),
         service(
             "Lab",
             [
@@ -146,14 +150,14 @@ let package = Package(
         executable(
             "relayd",
             [
-                "EdgeNode", "InternationalDomains", "MailModel", "QueueStore", "SecureResolver", "TLSEngine",
-                "Telemetry", argumentParser, logging,
+                "EdgeNode", "OperatorCommands", "QueueStore", "SecureResolver", "TLSEngine", "Telemetry",
+                argumentParser, logging,
             ]),
         executable(
             "relayctl",
             [
-                "DNSModel", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "QueueConsole", "QueueStore",
-                "SecureResolver", logging, unixSignals, argumentParser,
+                "DNSModel", "DeliveryQueue", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "OperatorCommands",
+                "QueueConsole", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser,
             ]),
 
         // Benchmarks
@@ -192,7 +196,10 @@ let package = Package(
         tests(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
-        tests("QueueConsole", ["Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
+        tests(
+            "QueueConsole",
+            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
+        tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests(
             "EdgeNode",

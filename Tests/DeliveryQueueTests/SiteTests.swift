@@ -62,6 +62,28 @@ struct SiteTests {
         #expect(ledger.way(to: Self.site, of: ways) == Self.other)
     }
 
+    @Test(
+        "Other limits hold for what is opened and sent from then on; what is open counts, and a rate that stays is kept"
+    )
+    func replacedLimits() {
+        func limits(_ connections: Int, _ rate: Int) -> SiteLimits {
+            SiteLimits(SiteLimit(connections: connections, messagesPerMinute: rate))
+        }
+        var ledger = SiteLedger(limits: limits(2, 60))
+        for _ in 0..<2 { ledger.open(Self.site, by: Self.one, at: Self.start) }
+        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == nil)
+        ledger.replace(limits(3, 60))
+        #expect(ledger.way(to: Self.site, of: [Self.one]) == Self.one)
+        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == .seconds(1))
+        ledger.replace(limits(1, 30))
+        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == nil)
+        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == .seconds(2))
+        ledger.close(Self.site, by: Self.one, at: Self.start)
+        #expect(ledger.way(to: Self.site, of: [Self.one]) == nil)
+        ledger.close(Self.site, by: Self.one, at: Self.start)
+        #expect(ledger.way(to: Self.site, of: [Self.one]) == Self.one)
+    }
+
     @Test("Domains with the same hosts are one site; a rule brings more hosts together, and has limits of its own")
     func sites() throws {
         let pattern = try #require(DomainPattern("*.mail.test", domainName: { DomainName($0) }))
@@ -77,6 +99,20 @@ struct SiteTests {
         // The name itself is not below it.
         #expect(limits.site(of: [Self.name("mail.test")]) == Self.site("mail.test"))
         #expect(limits[Self.site("mail.test")].connections == 20)
+    }
+
+    @Test(
+        "A pattern covers itself and all that is about fewer names",
+        arguments: [
+            ("*.a.test", "x.a.test", true), ("*.a.test", "*.x.a.test", true), ("*.a.test", "*.a.test", true),
+            ("*.a.test", "a.test", false), ("*.a.test", "*.test", false), ("a.test", "a.test", true),
+            ("a.test", "*.a.test", false), ("*.a.test", "*.ba.test", false),
+        ])
+    func covering(_ one: String, _ other: String, _ covers: Bool) throws {
+        let patterns = try [one, other].map { text in
+            try #require(DomainPattern(text, domainName: { DomainName($0) }))
+        }
+        #expect(patterns[0].covers(patterns[1]) == covers)
     }
 
     @Test("A site is forgotten when it is as if nothing had been sent")

@@ -5,8 +5,8 @@ import QueueStore
 import TLSEngine
 import Telemetry
 import Testing
-
 import TransportSecurity
+
 @testable import EdgeNode
 
 /// Mail that goes in clear to a host that offers TLS says why: in the trace, in the log and in a metric.

@@ -5,8 +5,8 @@ import MailModel
 import Routing
 import SMTPProtocol
 import Testing
-
 import TransportSecurity
+
 @testable import EdgeNode
 
 /// What one attempt comes to, over all of its hosts.
@@ -265,7 +265,7 @@ struct AttemptReportTests {
             Issue.record("\(report.finding(sender: "alice@alpha.test"))")
             return
         }
-        #expect(failure.reason .name == reason)
+        #expect(failure.reason.name == reason)
     }
 
     @Test(

@@ -33,9 +33,9 @@ struct CallAheadLimitTests {
             try await DeliveryFixture.run([("bravo.test", silent)]) { queue in
                 let log = RecordedLog()
                 var environment = queue.environment
-                var policy = environment.policy.current
-                policy.verification = ["bravo.test": .callAhead]
-                environment.policy = Replaceable(policy)
+                var state = environment.state.current
+                state.policy.verification = ["bravo.test": .callAhead]
+                environment.state = Replaceable(state)
                 environment.logger = log.logger
                 let service = CallAheadService(
                     CallAheadService.Limits(

@@ -95,15 +95,15 @@ struct DeliveryFixture {
                 metrics: metrics, logger: self.shortages.logger))
         let table = LeaseTable()
         table.replace(self.leases)
-        let policy = Replaceable(try configuration.inboundPolicy([:]))
+        let state = Replaceable(try configuration.nodeState([:], try TLSClientContext()))
         self.environment = DeliveryEnvironment(
-            settings: configuration.deliverySettings, policy: policy, rules: configuration.destinationRules,
+            settings: configuration.deliverySettings, state: state,
             routes: RouteFinder(
                 resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
-            tls: try TLSClientContext(), store: store, ledger: AttemptLedger(store: store, metrics: metrics),
+            store: store, ledger: AttemptLedger(store: store, metrics: metrics),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(
-                ways: configuration.egress.all, isNextHop: { policy.current.hasNextHop(at: $0) }, port: 25,
+                ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
                 health: self.health,
                 logger: Self.quiet),
             sites: sites, links: SiteLinks(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,
@@ -181,6 +181,20 @@ struct DeliveryFixture {
 
     /// The queue as an operator has it.
     func operators() async throws -> QueueAdministration { try await QueueAdministration(pool: self.pool) }
+
+    /// Changes the database behind everybody's back.
+    func script(_ sql: String) async throws { try await self.pool.script(sql) }
+
+    /// Makes a rule for a minute, and has the node see it.
+    @discardableResult
+    func make(
+        _ action: QueueRule.Action, _ domain: DomainName, _ watch: StandingRulesWatch
+    ) async throws -> QueueRule {
+        let rule = try await self.operators().make(
+            action, .domains(DomainPattern(domain)), until: .after(.seconds(60)), by: "olga@ops", because: "disk full")
+        #expect(await watch.look())
+        return rule
+    }
 
     /// Makes the messages for a domain that wait older than they are.
     func age(_ domain: DomainName, by age: Duration) async throws {

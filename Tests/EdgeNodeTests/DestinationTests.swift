@@ -119,17 +119,6 @@ struct DestinationTests {
         }
     }
 
-    @Test("A rule turns BDAT off for some sites (field C4)", arguments: [true, false])
-    func chunkingRule(_ isOn: Bool) async throws {
-        var configuration = RelaydConfiguration(hostName: "relay.test")
-        var rule = SiteRule(DomainPattern("mx.bravo.test"))
-        rule.chunking = isOn
-        configuration.delivery.sites = [rule]
-        let sites = SiteTable(limits: configuration.siteLimits, connections: 10)
-        #expect(sites.usesChunking(at: sites.site(hosts: ["mx.bravo.test"], configured: nil)) == isOn)
-        #expect(sites.usesChunking(at: sites.site(hosts: ["mx.other.test"], configured: nil)))
-    }
-
     @Test("An address that stands in the queue under several names is told to the host once (field C10)")
     func repeatedRecipient() async throws {
         try await ScriptedPeer.with { peer in

@@ -1,3 +1,4 @@
+import DeliveryQueue
 import Logging
 public import MailModel
 import NIOCore
@@ -21,6 +22,19 @@ extension Mailbox: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) {
         guard let mailbox = Mailbox(text) else { preconditionFailure("a test has a bad mailbox: \(text)") }
         self = mailbox
+    }
+}
+
+extension NodeState {
+    private static let clientTLS: TLSClientContext = {
+        guard let context = try? TLSClientContext() else { preconditionFailure("OpenSSL makes no context") }
+        return context
+    }()
+
+    /// With nothing to say of deliveries.
+    init(_ policy: InboundPolicy, version: UInt64 = 1, sites: SiteLimits = SiteLimits(SiteLimit(connections: 20))) {
+        self.init(
+            version: version, policy: policy, destinations: DestinationRules(), sites: sites, tls: Self.clientTLS)
     }
 }
 
@@ -108,10 +122,11 @@ struct InboundClient {
             session: .init(
                 hostName: "relay.test", offersSTARTTLS: true, limits: limits, domainConversion: domainConversion),
             timeouts: SMTPTimeouts(), patience: patience,
-            policy: Replaceable(
-                InboundPolicy(
-                    acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
-                    postmaster: "postmaster@bravo.test")),
+            state: Replaceable(
+                NodeState(
+                    InboundPolicy(
+                        acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
+                        postmaster: "postmaster@bravo.test"))),
             certificates: certificates, intake: intake, metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
         configure(&environment)
         try await withThrowingTaskGroup { group in

@@ -103,45 +103,6 @@ struct InboundPolicyTests {
         }
     }
 
-    @Test("A reload takes domains with next hops and lists, and networks; the rest stays as it was at the start")
-    func reloaded() throws {
-        func load(_ yaml: String) throws -> RelaydConfiguration {
-            var loader = ConfigurationLoader(hostName: "edge.example")
-            loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
-            return try loader.load().configuration
-        }
-        let old = try load("accepted-domains: [{domain: gone.test}]\ndsn: {postmaster: one@ours.test}")
-        let new = try load(
-            """
-            accepted-domains:
-              - {domain: hop.test, next-hop: "[192.0.2.1]:26"}
-              - {domain: asked.test, recipients: call-ahead}
-            relay-networks: [192.0.2.0/24]
-            dsn: {postmaster: two@ours.test}
-            """)
-        let bob = RecipientList(["bob"])
-        let current = try old.inboundPolicy([:])
-        let policy = try ReplaceableParts.policy(old, taking: new, ["hop.test": bob], current: current)
-        #expect(policy.verification == ["hop.test": .list(bob), "asked.test": .callAhead])
-        #expect(Set(policy.acceptedDomains.keys) == ["hop.test", "asked.test"])
-        let hop = try #require(IPAddress("192.0.2.1"))
-        #expect(policy.hasNextHop("hop.test") && policy.hasNextHop(at: hop) && !policy.hasNextHop("asked.test"))
-        #expect(policy.mayRelay(ClientIdentity(hop)) && !policy.mayRelay(ClientIdentity(.loopback)))
-        #expect(policy.postmaster == "one@ours.test")
-        let waiting = ConfigurationSchema.changedKeys(
-            from: ReplaceableParts.lasting(old), to: ReplaceableParts.lasting(new))
-        #expect(waiting == ["dsn.postmaster"])
-        // What a domain demands of TLS is settled at the start, so the domains wait for a restart together.
-        var demanding = new
-        demanding.acceptedDomains[0].transport.tls = .encrypt
-        let kept = try ReplaceableParts.policy(old, taking: demanding, [:], current: policy)
-        #expect(Set(kept.acceptedDomains.keys) == ["hop.test", "asked.test"])
-        #expect(kept.verification == policy.verification)
-        let held = ConfigurationSchema.changedKeys(
-            from: ReplaceableParts.lasting(old), to: ReplaceableParts.lasting(demanding))
-        #expect(held.contains("accepted-domains"))
-    }
-
     @Test("Only the recipients of a domain with call-ahead are to be asked about, and not its postmaster")
     func callAhead() throws {
         func isAsked(_ text: String) throws -> Bool {

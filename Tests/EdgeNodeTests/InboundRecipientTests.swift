@@ -35,7 +35,7 @@ struct InboundRecipientTests {
     func asking() async throws {
         let oracle = Oracle()
         try await InboundClient.with(configure: { environment in
-            environment.policy = Replaceable(self.policy)
+            environment.state = Replaceable(NodeState(self.policy))
             environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
         }) { client in
             try await client.hello()
@@ -59,7 +59,7 @@ struct InboundRecipientTests {
         try await InboundClient.with(
             limits: limits,
             configure: { environment in
-                environment.policy = Replaceable(self.policy)
+                environment.state = Replaceable(NodeState(self.policy))
                 environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
             }
         ) { client in
@@ -80,7 +80,7 @@ struct InboundRecipientTests {
         try await InboundClient.with(
             address: .v4(0x7F00_0001),
             configure: { environment in
-                environment.policy = Replaceable(self.policy)
+                environment.state = Replaceable(NodeState(self.policy))
                 environment.routeRefusal = { domain in
                     asked.withLock { $0.append(domain) }
                     return ReturningDomains.comesBack
@@ -106,7 +106,7 @@ struct InboundRecipientTests {
     func goneMeanwhile() async throws {
         let oracle = Oracle()
         try await InboundClient.with(configure: { environment in
-            environment.policy = Replaceable(self.policy)
+            environment.state = Replaceable(NodeState(self.policy))
             environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
         }) { client in
             try await client.hello()
@@ -125,14 +125,14 @@ struct InboundRecipientTests {
                 acceptedDomains: ["listed.test": nil, domain: nil],
                 verification: ["listed.test": .list(RecipientList([user]))], relayNetworks: networks, postmaster: nil)
         }
-        let replaceable = Replaceable(policy("old.test", "bob", CIDRBlock.loopback))
-        try await InboundClient.with(address: .loopback, configure: { $0.policy = replaceable }) { client in
+        let replaceable = Replaceable(NodeState(policy("old.test", "bob", CIDRBlock.loopback)))
+        try await InboundClient.with(address: .loopback, configure: { $0.state = replaceable }) { client in
             try await client.hello()
             try await client.send(
                 "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@listed.test>\r\nRCPT TO:<carol@listed.test>\r\n"
                     + "RCPT TO:<x@old.test>\r\nRCPT TO:<x@far.test>\r\n")
             #expect(try await client.codes() == ["250", "250", "550", "250", "250"])
-            replaceable.replace(with: policy("new.test", "carol", []))
+            replaceable.replace(with: NodeState(policy("new.test", "carol", [])))
             try await client.send(
                 "RCPT TO:<carol@listed.test>\r\nRCPT TO:<bob@listed.test>\r\nRCPT TO:<y@new.test>\r\n"
                     + "RCPT TO:<y@old.test>\r\nRCPT TO:<y@far.test>\r\nDATA\r\n")

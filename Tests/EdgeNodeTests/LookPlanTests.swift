@@ -40,6 +40,21 @@ struct LookPlanTests {
         #expect(plan.isPageDue(at: next))
     }
 
+    @Test("A walk a minute visits suspended domains too, and the first after a change of rules")
+    func settling() {
+        var plan = LookPlan()
+        var settled: [Int] = []
+        for second in 0..<130 {
+            if second == 70 { plan.forget() }
+            let now = self.start + .seconds(second)
+            plan.begin(self.terms(1), at: now)
+            guard plan.isPageDue(at: now) else { continue }
+            if plan.isSettling { settled.append(second) }
+            plan.pageEnded(.read(nil), after: .milliseconds(1), at: now)
+        }
+        #expect(settled == [0, 60, 70])
+    }
+
     @Test("A shard that is lost and comes back is walked through again")
     func comesBack() {
         var plan = LookPlan()

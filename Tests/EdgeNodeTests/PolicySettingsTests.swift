@@ -45,6 +45,34 @@ struct PolicySettingsTests {
             problem.hasPrefix("relayd.yaml:2: accepted-domains[0].recipients: expected any, call-ahead"), "\(problem)")
     }
 
+    @Test(
+        "Networks count as their union, over the addresses that hosts may have",
+        arguments: [
+            (["0.0.0.0/0"], 100, 0), (["0.0.0.0/1", "128.0.0.0/1"], 100, 0), (["0.0.0.0/1"], 57, 0),
+            (["0.0.0.0/1", "10.0.0.0/8", "127.0.0.1"], 57, 0), (["224.0.0.0/3"], 0, 0), (["10.0.0.0/8"], 0, 0),
+            (["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/3", "160.0.0.0/3"], 85, 0), (["::/1", "8000::/1"], 0, 100),
+            (["2000::/3"], 0, 100), (["2000::/4"], 0, 50), (["2001:db8::/32", "::1"], 0, 0),
+            (["::/0", "0.0.0.0/0"], 100, 100), ([], 0, 0),
+        ])
+    func coverage(_ networks: [String], _ ipv4: Int, _ ipv6: Int) throws {
+        let blocks = try networks.map { try #require(CIDRBlock($0)) }
+        #expect(Int(NetworkCoverage(of: blocks, in: .ipv4).share * 100) == ipv4)
+        #expect(Int(NetworkCoverage(of: blocks, in: .ipv6).share * 100) == ipv6)
+    }
+
+    @Test("All addresses in two halves are refused as one network of all is, and only the half that is open is told")
+    func halves() {
+        let problem = self.problem("relay-networks: [0.0.0.0/1, 128.0.0.0/1, '2001:db8::/32']")
+        #expect(
+            problem.contains(
+                "relay-networks: these networks together hold 100% of all IPv4 addresses of hosts: anyone"),
+            "\(problem)")
+        #expect(!problem.contains("IPv6"))
+        #expect(self.problem("relay-networks: [128.0.0.0/3, 10.0.0.0/8, 192.168.0.0/16]") == "none")
+        let whole = self.problem("relay-networks: [0.0.0.0/0, 0.0.0.0/1]")
+        #expect(whole.contains("0.0.0.0/0 is every address") && !whole.contains("together"))
+    }
+
     @Test("A fingerprint is 64 digits, as `openssl x509 -fingerprint` prints them or in one piece")
     func fingerprints() throws {
         let plain = String(repeating: "0aF9", count: 16)

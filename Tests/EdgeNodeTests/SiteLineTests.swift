@@ -81,6 +81,24 @@ struct SiteLineTests {
         #expect(later == nil, "what is a minute old is no news")
     }
 
+    @Test("Who waits for a connection of the site's goes on when the site may have more")
+    func moreConnections() {
+        func limits(_ connections: Int) -> SiteLimits { SiteLimits(SiteLimit(connections: connections)) }
+        var world = World()
+        world.line = SiteLine(ConnectionAdmission(limits: limits(1), connections: 200))
+        _ = world.ask(1)
+        #expect(world.ask(1, at: .v4(0xC000_0202)) == nil && world.grants.count == 1)
+        world.line.replace(limits(1))
+        #expect(world.line.look(at: world.now).isEmpty)
+        world.line.replace(limits(2))
+        let told = world.line.look(at: world.now)
+        guard told.count == 1, case .granted(let grant) = told[0].1 else {
+            Issue.record("\(told.count) were told")
+            return
+        }
+        #expect(grant.address == .v4(0xC000_0202) && world.line.isEmpty)
+    }
+
     @Test("Once an address answers, nobody is told that it failed (field A4)")
     func answers() {
         var world = World()

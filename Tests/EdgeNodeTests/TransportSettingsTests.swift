@@ -25,6 +25,40 @@ struct TransportSettingsTests {
         }
     }
 
+    @Test(
+        "Exceptions are listed with what counts without them, in every setting that has some, and whether they are over"
+    )
+    func listedExceptions() throws {
+        let loaded = try self.loaded(
+            """
+            accepted-domains:
+              - {domain: host.test, next-hop: mail.host.test, tls: verify}
+              - {domain: a.bank.test, tls: encrypt}
+            delivery:
+              destinations:
+                - {domain: b.bank.test, tls: opportunistic}
+                - {domain: "*.bank.test", tls: dane}
+                - {domain: "*.test", tls: encrypt}
+              tls-exceptions:
+                - {domain: host.test, reason: new key, until: 2027-01-31}
+                - {domain: "*.bank.test", reason: old records, until: 2026-01-31}
+                - {domain: else.example, reason: none, until: 2027-01-31}
+            resolver:
+              unvalidated-domains: [{domain: b.example, reason: wrong DS, until: 2027-01-31}]
+            """)
+        let now = try #require(CalendarDay("2026-01-31")).start
+        let found = loaded.exceptions(at: now)
+        #expect(found.map(\.domain) == ["host.test", "*.bank.test", "else.example", "b.example"])
+        #expect(
+            found.map(\.policies) == [
+                ["verify mail.host.test"], ["encrypt", "opportunistic", "dane"], ["opportunistic"], ["dnssec"],
+            ])
+        #expect(found.map(\.isExpired) == [false, true, false, false])
+        #expect(found.map(\.key).suffix(2) == ["delivery.tls-exceptions[2]", "resolver.unvalidated-domains[0]"])
+        #expect(found[1].reason == "old records" && found[1].until == "2026-01-31")
+        #expect("\(found[3].source)" == "relayd.yaml:14")
+    }
+
     @Test("The domain's own setting counts, else the first rule about it, else nothing is demanded; each for itself")
     func precedence() throws {
         let rules = try self.loaded(

@@ -134,6 +134,39 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("`relayctl config` says what `relayd config` says, ends as it does, and lists exceptions")
+    func sameOfBoth() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "relayd.yaml")
+            let entries = [
+                "old.example, reason: stale records, until: 2020-01-31", "b.example, reason: key, until: 2999-01-31",
+            ]
+            let list = entries.map { "{domain: \($0)}" }.joined(separator: ", ")
+            try Data("delivery:\n  tls-exceptions: [\(list)]\nqueue: {lease-ttl: 20s}\n".utf8).write(to: file)
+            let settings = ["--config", file.path, "--set", "delivery.destinations=[{domain: b.example, tls: dane}]"]
+            for command in ["check", "show"] {
+                let runs = [
+                    try await ProgramRun.of("relayd", ["config", command] + settings),
+                    try await ProgramRun.of("relayctl", ["config", command] + settings),
+                ]
+                #expect(runs[0].status == 0 && runs[0].output == runs[1].output && runs[0].errors == runs[1].errors)
+                #expect(runs[1].status == 0 && (runs[1].output + runs[1].errors).contains("tls-exceptions"))
+            }
+            let table = try await ProgramRun.of("relayctl", ["config", "exceptions"] + settings)
+            #expect(table.status == 0, "\(table.errors)")
+            let lines = table.output.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
+            #expect(lines.first?.prefix(4) == ["DOMAIN", "POLICY", "UNTIL", "STATE"])
+            #expect(lines[1].prefix(4) == ["old.example", "opportunistic", "2020-01-31", "expired"])
+            #expect(lines[2].prefix(5) == ["b.example", "dane", "2999-01-31", "in", "force"])
+
+            let bad = ["--config", file.path, "--set", "queue.shard=3"]
+            for program in ["relayd", "relayctl"] {
+                #expect(try await ProgramRun.of(program, ["config", "check"] + bad).status == 78)
+            }
+            #expect(try await ProgramRun.of("relayctl", ["config", "exceptions"] + bad).status == 78)
+        }
+    }
+
     @Test(
         "Files that a start refuses are refused by `config check` too, with 78 (hostile-input 41)",
         arguments: [["config", "check"], ["run"]])

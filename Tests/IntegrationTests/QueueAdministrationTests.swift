@@ -190,6 +190,42 @@ struct QueueAdministrationTests {
         }
     }
 
+    @Test("relayctl takes the connection from the environment, or a credential file, and shows neither")
+    func secrets() async throws {
+        let lab = try SharedLab.lab
+        let connection = lab.postgres.connectionString(database: "relay", user: "operator")
+        let summary = ["queue", "summary", "-o", "json"]
+        let named = try await ProgramRun.of(
+            "relayctl", summary, environment: ["RELAYD_DATABASE_CONNECTION": connection])
+        #expect(named.status == 0 && named.output.contains("states"), "\(named.errors)")
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "database.connection")
+            try Data("\(connection)\n".utf8).write(to: file)
+            for (mode, status) in [(0o400, Int32(0)), (0o644, 78)] {
+                for (url, mode) in [(file, mode), (folder, 0o755)] {
+                    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: url.path)
+                }
+                let run = try await ProgramRun.of(
+                    "relayctl", summary, environment: ["CREDENTIALS_DIRECTORY": folder.path])
+                #expect(run.status == status, "\(run.errors)")
+                #expect(!run.errors.contains("dbname") && run.errors.contains("others can read") == (status != 0))
+            }
+        }
+    }
+
+    @Test("migrate takes the connection from a credential file")
+    func secretOfMigrate() async throws {
+        let lab = try SharedLab.lab
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "migrate.connection")
+            try Data(lab.postgres.connectionString(database: "relay").utf8).write(to: file)
+            try FileManager.default.setAttributes([.posixPermissions: 0o400], ofItemAtPath: file.path)
+            let run = try await ProgramRun.of(
+                "relayd", ["migrate", "--dry-run"], environment: ["CREDENTIALS_DIRECTORY": folder.path])
+            #expect(run.status == 0 && run.output.contains("nothing to do"), "\(run.output)\(run.errors)")
+        }
+    }
+
     @Test(
         "Each failure has its exit code and says why",
         arguments: [

@@ -32,6 +32,7 @@ struct MessageIDFieldReaderTests {
             "", "Subject: Message-ID: <a@b.test>\r\n\r\n", "X-Message-ID: <a@b.test>\r\n\r\n",
             "Message-IDs: <a@b.test>\r\n\r\n", "\r\nMessage-ID: <a@b.test>\r\n",
             "Subject: x\r\n\r\nMessage-ID: <a@b.test>\r\n", "Subject: x\r\n Message-ID: <a@b.test>\r\n\r\n",
+            "Message-ID\r\n : <a@b.test>\r\n\r\n",
         ])
     func notFound(_ content: String) {
         var reader = MessageIDFieldReader()

@@ -1,3 +1,4 @@
+import DeliveryQueue
 import Foundation
 import Lab
 import Logging
@@ -93,6 +94,16 @@ struct ConsoleFixture {
             "UPDATE relay.ready SET arrived_at = now() - interval '\(minutes) minutes' WHERE domain = '\(domain)'")
     }
 
+    /// There are as many standing rules as there may be.
+    func fillRules() async throws {
+        try await self.pool.script(
+            """
+            INSERT INTO relay.queue_rule (action, scope, until, reason, actor)
+            SELECT 'suspend', 'd' || i || '.test', now() + interval '1 hour', 'x', 'x'
+            FROM generate_series(1, \(QueueRules.most)) AS i
+            """)
+    }
+
     /// What the record of the last operation says that was selected.
     func recordedSelection() async throws -> String {
         try await self.pool.query(
@@ -136,6 +147,9 @@ struct ConsoleFixture {
         case summary(isExact: Bool)
         case perform(ActionRequest)
         case flush(DNSFlushRequest)
+        case make(RuleRequest)
+        case resume(ResumeRequest)
+        case rules
     }
 
     /// Runs a command; `answer` is a person's at a terminal, `nil` where there is none.
@@ -167,6 +181,9 @@ struct ConsoleFixture {
                 case .summary(let isExact): try await console.summarize(isExact: isExact)
                 case .perform(let request): try await console.perform(request)
                 case .flush(let request): try await console.flush(request)
+                case .make(let request): try await console.make(request)
+                case .resume(let request): try await console.resume(request)
+                case .rules: try await console.rules()
                 }
             }
         } catch {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import QueueConsole
@@ -39,6 +40,38 @@ struct OutputTests {
                       - 2
                   - {}
                 """)
+    }
+
+    @Test("Exceptions come in each form, also where there are none", arguments: OutputFormat.allCases)
+    func exceptions(_ format: OutputFormat) throws {
+        func written(_ exceptions: [PolicyException]) throws -> [String] {
+            let output = Mutex("")
+            let terminal = ConsoleTerminal(
+                write: { bytes in output.withLock { $0 += String(decoding: bytes, as: UTF8.self) } }, isShown: false,
+                say: { _ in }, confirm: nil)
+            try PolicyException.write(exceptions, format, to: terminal)
+            return output.withLock { $0.split(separator: "\n").map { String($0) } }
+        }
+        let one = PolicyException(
+            domain: "*.a.test", setting: "delivery.tls-exceptions[0]", policies: ["dane", "encrypt"], reason: "old key",
+            until: "2027-01-31", isExpired: true, place: "relayd.yaml:3")
+        let lines = try written([one, one])
+        switch format {
+        case .table:
+            #expect(lines.count == 3 && lines[0].hasPrefix("DOMAIN    POLICY         UNTIL       STATE"))
+            #expect(
+                lines[1].hasPrefix("*.a.test  dane, encrypt  2027-01-31  expired  delivery.tls-exceptions[0]  old key"))
+        case .json:
+            let read = try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any]
+            let list = read?["exceptions"] as? [[String: Any]]
+            #expect(
+                list?.count == 2 && list?[1]["expired"] as? Bool == true && read?["schema"] as? String == "relayctl/v1")
+            #expect(list?[0]["policies"] as? [String] == ["dane", "encrypt"])
+        case .jsonl:
+            #expect(lines.count == 2 && lines[0].hasPrefix("{\"schema\":\"relayctl/v1\",\"domain\":\"*.a.test\""))
+        case .yaml: #expect(lines.contains("  - domain: \"*.a.test\"") && lines.contains("    expired: true"))
+        }
+        #expect(try written([]).count == (format == .jsonl ? 0 : format == .yaml ? 2 : 1))
     }
 
     @Test("A table's columns stay where they are or move right, and show no control character")

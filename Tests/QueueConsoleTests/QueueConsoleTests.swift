@@ -43,7 +43,7 @@ struct QueueConsoleTests {
             let keys: Set = [
                 "schema", "queue_name", "queue_id", "arrival_time", "message_size", "sender", "recipients", "state",
                 "attempts", "next_attempt", "domain", "shard", "node", "dane", "verdict", "waits_for", "stage", "host",
-                "since",
+                "since", "suspended_because",
             ]
             #expect(Set(line.keys) == keys)
             #expect(line["schema"] as? String == "relayctl/v1" && line["queue_id"] as? String == "\(id)")

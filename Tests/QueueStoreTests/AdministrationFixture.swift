@@ -1,4 +1,5 @@
 import ClusterModel
+import DeliveryQueue
 import Lab
 import MailModel
 import PostgresDriver
@@ -73,5 +74,14 @@ extension QueueAdministration {
     ) async throws -> [Int] {
         let count = try await self.perform(action, on: selection, by: "olga@ops", because: reason)
         return [count.affected, count.inDelivery]
+    }
+
+    /// Makes a rule about a domain, `*.` and one, or `*`.
+    func make(
+        _ action: QueueRule.Action, _ scope: String, until end: QueueRuleEnd = .after(.seconds(600)),
+        because reason: String = "a test"
+    ) async throws -> QueueRule {
+        let scope = try #require(QueueRule.Scope(scope, domainName: { DomainName($0) }))
+        return try await self.make(action, scope, until: end, by: "olga@ops", because: reason)
     }
 }

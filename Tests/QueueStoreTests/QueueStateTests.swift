@@ -1,4 +1,5 @@
 import ClusterModel
+import DeliveryQueue
 import MailModel
 import PostgresDriver
 import Testing
@@ -46,6 +47,36 @@ struct QueueStateTests {
             try await queue.enqueueFailed(domain("charlie.test"), wait: .seconds(7200))
             try await queue.writer.enqueue(queue.message(to: [domain("delta.test")]))
             #expect(try await self.states(queue, operators) == [.deferred: 2, .ready: 1])
+        }
+    }
+
+    @Test(
+        "What is due and suspended by an operator is deferred, in the view too; where a bounce comes first, it is ready"
+    )
+    func suspended() async throws {
+        try await self.run { queue, operators in
+            try await queue.writer.enqueue(queue.message(to: [bravo, domain("mx.charlie.test"), domain("delta.test")]))
+            try await queue.enqueueFailed(domain("echo.test"), wait: .seconds(900))
+            #expect(try await self.states(queue, operators) == [.ready: 3, .deferred: 1])
+            let rule = try await operators.make(.suspend, bravo.text)
+            _ = try await operators.make(.suspend, "*.charlie.test", until: .lifted)
+            #expect(try await self.states(queue, operators) == [.ready: 1, .deferred: 3])
+            let listed = try await operators.page(of: QueueSelection()).entries
+            let suspended = listed.filter { $0.suspendedBecause == "a test" && $0.waitsFor == "suspended" }
+            #expect(Set(suspended.map(\.key.domain.text)) == ["bravo.test", "mx.charlie.test"])
+            #expect(Set(suspended.map(\.nextAttempt)) == [rule.until, nil])
+            let view = try await queue.admin.query(
+                Statement(
+                    "SELECT domain FROM relay.queue_overview WHERE state = 'deferred' AND suspended_because IS NOT NULL"
+                )
+            ).rows
+            #expect(view.count == 2)
+            _ = try await operators.make(.suspend, "*")
+            #expect(try await self.states(queue, operators) == [.deferred: 4])
+            _ = try await operators.make(.bounce, bravo.text)
+            #expect(try await self.states(queue, operators) == [.ready: 1, .deferred: 3])
+            _ = try await operators.lift(try await operators.rules().map(\.id), by: "olga@ops", because: nil)
+            #expect(try await self.states(queue, operators) == [.ready: 3, .deferred: 1])
         }
     }
 

@@ -102,6 +102,26 @@ struct ClientCertificateTests {
     }
 
     @Test(
+        "Other authorities count from the next handshake on, and no session is resumed that proved itself by the old ones"
+    )
+    func replacedAuthority() async throws {
+        let (ours, theirs) = (try self.pki.leaf("edge.client.test"), try self.foreign.leaf("edge.client.test"))
+        let store = try self.store(self.authority(self.pki))
+        let session = self.files.folder.appending(path: "replaced.session").path
+        try await self.withServer(store) { port in
+            self.expect(
+                "you are CN=edge.client.test, anew",
+                try await self.visit(port, .tls12, as: ours, "-sess_out \(session)"))
+            try store.replace([self.server.serverCertificate()], clients: self.authority(self.foreign))
+            self.expect(
+                "you are nobody, anew", try await self.visit(port, .tls12, as: ours, "-sess_in \(session)"))
+            self.expect("you are CN=edge.client.test, anew", try await self.visit(port, .tls12, as: theirs))
+            try store.replace([self.server.serverCertificate()])
+            self.expect("you are nobody, anew", try await self.visit(port, .tls12, as: theirs))
+        }
+    }
+
+    @Test(
         "A client's chain of 32 certificates is verified; with a longer one the client is served as a stranger",
         arguments: Version.allCases)
     func longChains(_ version: Version) async throws {

@@ -90,6 +90,19 @@ struct TelemetryServerTests {
         #expect(!HealthPage(self.health.checks, verbose: false).isReady)
     }
 
+    @Test("?verbose tells what is remarkable, in lines that cannot pass for checks, and no node is less ready for it")
+    func remarks() async throws {
+        for check in HealthRegistry.Check.allCases { self.health.set(check, .passing) }
+        self.health.setRemarks(["rule 1: suspend bravo.test\n[-]database failed"])
+        try await self.withServer { port in
+            let brief = try await self.get(port, "/readyz")
+            #expect(brief.status == 200 && brief.body == "ok\n")
+            let verbose = try await self.get(port, "/readyz?verbose")
+            #expect(verbose.status == 200)
+            #expect(verbose.body.hasSuffix("\n[ ]rule 1: suspend bravo.test\\x0A[-]database failed\nok\n"))
+        }
+    }
+
     @Test("/startupz is 503 until the start is complete")
     func startup() async throws {
         try await self.withServer { port in

@@ -73,6 +73,14 @@ extension QueueStore {
             isBackoffInForce: row?.isInForce ?? false, flushSerial: try Self.only(results[3]).value(0))
     }
 
+    /// Reads the row of a destination, if it has one, in force or not.
+    public func backoff(
+        _ term: ShardTerm, destination: DomainName
+    ) async throws(QueueStoreError) -> DestinationBackoff? {
+        let results = try await self.pool.idempotently([DestinationRows.select(term.shard, destination)])
+        return try DestinationRows.backoff(results[0])?.backoff
+    }
+
     /// Reads rows of `entryColumns`; with where the last of them stands.
     static func read(
         _ result: QueryResult

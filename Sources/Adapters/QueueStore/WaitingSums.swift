@@ -24,7 +24,8 @@ enum WaitingSums {
 }
 
 extension QueueStore {
-    /// The most destinations of a shard whose entries are counted while they are throttled, those for the longest time first.
+    /// The most destinations of a shard whose entries are counted while they are throttled, those for the longest time first; and
+    /// as many, on the average, while they are suspended.
     public static let throttledPerShard = 10_000
     /// The most entries that are counted for one of them; what is beyond counts as ready.
     public static let countedPerDestination = 1_000_000
@@ -36,7 +37,7 @@ extension QueueStore {
         ])
     }
 
-    /// Counts what is due and waits for destinations of these shards that are throttled. It costs as much as is counted: call
+    /// Counts what is due and waits for destinations of these shards that are throttled or suspended. It costs as much as is counted: call
     /// it at a pace that heeds how long it took.
     public func countThrottled(_ terms: [ShardTerm]) async throws(QueueStoreError) {
         try await self.pool.idempotently([
@@ -46,12 +47,27 @@ extension QueueStore {
         ])
     }
 
+    /// All destinations are walked through only while something is suspended.
     private static let throttledSQL = """
-        WITH counted AS MATERIALIZED (
-            SELECT d.shard, d.destination, c.messages, c.bytes, c.oldest FROM unnest($1::int2[]) AS s (shard)
-            CROSS JOIN LATERAL (
+        WITH RECURSIVE walk AS (
+            SELECT s.shard, f.destination FROM unnest($1::int2[]) AS s (shard) CROSS JOIN LATERAL (
+                SELECT r.destination FROM relay.ready r WHERE r.shard = s.shard ORDER BY r.destination LIMIT 1) AS f
+            WHERE EXISTS (
+                SELECT FROM relay.queue_rule q WHERE q.action = 'suspend' AND (q.until IS NULL OR q.until > now()))
+            UNION ALL
+            SELECT w.shard, f.destination FROM walk w CROSS JOIN LATERAL (
+                SELECT r.destination FROM relay.ready r WHERE r.shard = w.shard AND r.destination > w.destination
+                ORDER BY r.destination LIMIT 1) AS f
+        ), kept AS (
+            SELECT d.shard, d.destination FROM unnest($1::int2[]) AS s (shard) CROSS JOIN LATERAL (
                 SELECT d.shard, d.destination FROM relay.destination d
                 WHERE d.shard = s.shard AND d.blocked_until > now() ORDER BY d.blocked_until DESC LIMIT $2) AS d
+            UNION
+            (SELECT w.shard, w.destination FROM walk w
+                CROSS JOIN LATERAL \(EntryTruth.suspension(of: "w.destination")) AS q
+                LIMIT $2 * cardinality($1::int2[]))
+        ), counted AS MATERIALIZED (
+            SELECT d.shard, d.destination, c.messages, c.bytes, c.oldest FROM kept d
             CROSS JOIN LATERAL (
                 SELECT count(*) AS messages, sum(r.size)::int8 AS bytes, min(r.arrived_at) AS oldest FROM (
                     SELECT r.size, r.arrived_at FROM relay.ready r

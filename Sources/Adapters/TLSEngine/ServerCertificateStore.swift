@@ -5,7 +5,6 @@ import Synchronization
 /// All connections of a listener share one store. A handshake uses the certificates that were current when it began.
 public final class ServerCertificateStore: Sendable {
     private let protocols: ApplicationProtocols
-    private let clients: RecognisedClients?
     private let current: Mutex<ServerContexts>
 
     /// A store of these certificates.
@@ -26,13 +25,14 @@ public final class ServerCertificateStore: Sendable {
         throws(TLSConfigurationError)
     {
         self.protocols = ApplicationProtocols(applicationProtocols)
-        self.clients = clients
         self.current = Mutex(try ServerContexts(certificates, protocols: self.protocols, clients: clients))
     }
 
-    /// Replaces all certificates at once. When this throws, the old ones stay.
-    public func replace(_ certificates: [ServerCertificate]) throws(TLSConfigurationError) {
-        let next = try ServerContexts(certificates, protocols: self.protocols, clients: self.clients)
+    /// Replaces all certificates, and the clients that are recognised, at once. When this throws, the old ones stay.
+    public func replace(
+        _ certificates: [ServerCertificate], clients: RecognisedClients? = nil
+    ) throws(TLSConfigurationError) {
+        let next = try ServerContexts(certificates, protocols: self.protocols, clients: clients)
         self.current.withLock { $0 = next }
     }
 

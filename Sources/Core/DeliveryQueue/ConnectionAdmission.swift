@@ -166,6 +166,9 @@ public struct ConnectionAdmission: Sendable {
             connections: connections, firstLook: Self.hurriedLook, longestLook: Self.longestLook)
     }
 
+    /// Other limits hold for sites from now on; see `SiteLedger`.
+    public mutating func replace(_ limits: SiteLimits) { self.sites.replace(limits) }
+
     // MARK: Opening
 
     /// A connection to the first of these addresses that has room.

@@ -1,4 +1,5 @@
 public import MailModel
+
 /// What an attempt showed of the destination as a whole.
 public enum DestinationFinding: Hashable, Sendable {
     /// It works: a host answered for some recipient, or the domain has said for good that it takes no mail.

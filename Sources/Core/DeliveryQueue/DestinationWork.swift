@@ -4,8 +4,8 @@ public import MailModel
 /// there at all. Events in, decisions out; whoever drives it asks `next` after each event, and does what it says.
 ///
 /// It begins with a sweep of what is due. Each sweep goes on page by page while there is room; being woken begins another
-/// one. It ends when a sweep found nothing more and nothing is under way, or when the destination is blocked and nothing
-/// remains to be concluded for that.
+/// one. It ends when a sweep found nothing more and nothing is under way, or when the destination is blocked, or suspended by
+/// an operator, and nothing remains to be concluded for that.
 ///
 /// Entries that come last, which are those of mail without a sender, keep no other from being read: where their share is
 /// taken they stay in the database until another sweep, and a probe is another entry if there is one.
@@ -40,8 +40,10 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     /// For each attempt under way, how many answers there had been when it began.
     private var attempts: [Entry.ID: Int] = [:]
     private var reading = Sweep.due(after: nil)
-    /// Of overdue entries, while the destination is blocked.
+    /// Of overdue entries, while the destination is blocked or suspended.
     private var settling = Sweep.finished
+    /// An operator has suspended deliveries, and this is told of entries that are overdue meanwhile.
+    private var suspension: DestinationBackoff?
     private var isWoken = false
     /// Entries that come last had no part of their share, since this sweep began.
     public private(set) var isShareTaken = false
@@ -75,6 +77,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         if self.isStopping || self.hasEnded { return self.end() }
         if self.pace.isResting { return .wait }
         guard isHeld else { return .waitUntilHeld }
+        if let suspension { return self.nextWhileBlocked(suspension) }
         if case .blocked(let backoff) = self.gate.state { return self.nextWhileBlocked(backoff) }
         // A worker that is busy may be so for long: each entry that waits gets one of its own.
         if !self.isStaffed, !self.mayFindProbe {
@@ -145,6 +148,26 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         self.entries.dropPending()
     }
 
+    /// An operator has suspended deliveries: no further entry is taken until they go on. Those under way are finished; then
+    /// entries that are overdue are concluded, and it ends.
+    ///
+    /// - Parameter backoff: what is told of the overdue ones.
+    public mutating func suspended(_ backoff: DestinationBackoff) {
+        self.suspension = backoff
+        self.entries.dropPending()
+        self.settling = .due(after: nil)
+    }
+
+    /// Deliveries go on, with a new sweep.
+    public mutating func resumed() {
+        guard self.suspension != nil else { return }
+        self.suspension = nil
+        self.settling = self.gate.isBlocked ? .due(after: nil) : .finished
+        self.isWoken = true
+    }
+
+    private var takesNothing: Bool { self.isStopping || self.suspension != nil || self.gate.isBlocked }
+
     /// A page was read, and the destination's row with it.
     ///
     /// - Parameters:
@@ -157,7 +180,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         self.reading = cursor.map { .due(after: $0) } ?? .finished
         // What was read meanwhile is not begun: it stays where it is.
         let areLeftOut = self.entries.readingEnded(
-            self.isStopping || self.gate.isBlocked ? nil : entries, keepingLast: self.isShareTaken ? 0 : 2 * self.page)
+            self.takesNothing ? nil : entries, keepingLast: self.isShareTaken ? 0 : 2 * self.page)
         // Those that are left out for their share are found by whoever wakes us next.
         if areLeftOut, !self.isShareTaken { self.isWoken = true }
     }
@@ -186,7 +209,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
 
     /// The next entry for a worker to attempt; `nil` sends it home. Those that come last are taken when no others wait.
     public mutating func take(isHeld: Bool) -> Entry? {
-        guard isHeld, !self.isStopping, !self.pace.isResting else { return nil }
+        guard isHeld, !self.isStopping, self.suspension == nil, !self.pace.isResting else { return nil }
         // A worker that has made one probe goes, so that a better one is looked for.
         if self.gate.isProbing, self.entries.pending.isEmpty, case .due = self.reading { return nil }
         guard let entry = self.entries.take() else { return nil }
@@ -211,7 +234,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         case .none: ()
         case .opened:
             self.isRecorded = false
-            self.settling = .finished
+            if self.suspension == nil { self.settling = .finished }
             // What was dropped for the block is read again.
             if wasBlocked { self.reading = .due(after: nil) }
         case .stillBlocked: self.entries.dropPending()
@@ -267,7 +290,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
 
     private mutating func putBack(_ entry: Entry) {
         self.attempts[entry.id] = nil
-        if self.isStopping || self.gate.isBlocked {
+        if self.takesNothing {
             self.entries.concluded(entry.id)
         } else {
             self.entries.putBack(entry)

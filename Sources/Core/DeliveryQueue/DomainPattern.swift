@@ -3,8 +3,10 @@ public import MailModel
 /// Which names a rule of the operator's is about: one, or all below one (`*.example.org`). They are mail exchangers in
 /// rules about sites, and recipient domains in rules about retrying.
 public struct DomainPattern: Hashable, Sendable, CustomStringConvertible {
-    private let name: DomainName
-    private let isWildcard: Bool
+    /// The name, or the one above those that are meant.
+    public let name: DomainName
+    /// All below the name are meant, and not the name itself.
+    public let isWildcard: Bool
 
     /// Reads `example.org` or `*.example.org`.
     public init?(_ text: String, domainName: (String) -> DomainName?) {
@@ -22,6 +24,12 @@ public struct DomainPattern: Hashable, Sendable, CustomStringConvertible {
     /// Whether the rule is about this name; the name itself is not below it.
     public func matches(_ name: DomainName) -> Bool {
         self.isWildcard ? name.text.hasSuffix("." + self.name.text) : name == self.name
+    }
+
+    /// Whether it is about every name that the other one is about. Two patterns have names in common only if one covers the other.
+    public func covers(_ other: DomainPattern) -> Bool {
+        guard self.isWildcard else { return self == other }
+        return self.matches(other.name) || other.isWildcard && other.name == self.name
     }
 
     public var description: String { self.isWildcard ? "*.\(self.name)" : "\(self.name)" }

@@ -19,13 +19,22 @@ public struct SiteLedger: Hashable, Sendable {
         }
     }
 
-    private let limits: SiteLimits
+    private var limits: SiteLimits
     private var accounts: [Key: Account] = [:]
     /// At so many sites those that are idle are forgotten.
     private var sweepsAt = 1024
 
     /// Nothing open, nothing sent.
     public init(limits: SiteLimits) { self.limits = limits }
+
+    /// Other limits hold from now on. What is open stays open, and counts. A site with another rate begins with a full bucket.
+    public mutating func replace(_ limits: SiteLimits) {
+        for (key, account) in self.accounts where account.bucket != nil {
+            guard limits[key.site].messagesPerMinute != self.limits[key.site].messagesPerMinute else { continue }
+            self.accounts[key]?.bucket = nil
+        }
+        self.limits = limits
+    }
 
     /// The way by which one more connection may be opened, the one with the fewest to this site; `nil` when each has as many as
     /// it may. Of equals the first is taken.

@@ -73,6 +73,7 @@ extension DeliveryStatusNotification.Recipient {
     fileprivate var meaning: String? {
         switch (self.diagnostic, self.status.subject, self.status.detail) {
         case (.finding, 4, 0): "This mail system could not open a connection to the other side."
+        case (.finding, 3, 2): "An operator of this mail system has suspended deliveries to the domain of the address."
         case (.finding, 7, 0): "An operator of this mail system gave the message up."
         default: self.status.meaning
         }

@@ -47,6 +47,8 @@ public enum FailureReason: String, Hashable, Sendable, CaseIterable {
     case noSuchHost = "no-such-host"
     /// An operator gave the message up.
     case failedByOperator = "failed-by-operator"
+    /// An operator has suspended deliveries to the domain.
+    case suspendedByOperator = "suspended-by-operator"
 }
 
 extension FailureReason: CustomStringConvertible {
@@ -104,6 +106,7 @@ extension FailureReason {
         case .nullMX: EnhancedStatusCode(`class`, 1, 10)
         case .noSuchDomain: EnhancedStatusCode(`class`, 1, 2)
         case .failedByOperator: EnhancedStatusCode(`class`, 7, 0)
+        case .suspendedByOperator: EnhancedStatusCode(`class`, 3, 2)
         }
     }
 }
@@ -139,6 +142,7 @@ extension FailureReason {
         case .noSuchDomain: "The destination domain does not exist."
         case .noSuchHost: "None of the destination domain's mail servers exists."
         case .failedByOperator: "An operator of the sending system gave the message up."
+        case .suspendedByOperator: "An operator of the sending system has suspended deliveries to the domain."
         }
     }
 
@@ -176,7 +180,7 @@ extension FailureReason {
         case .hostUnreachable: 10
         case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator: 11
         // What is ours says nothing of the destination.
-        case .localNetwork: 12
+        case .localNetwork, .suspendedByOperator: 12
         }
     }
 }

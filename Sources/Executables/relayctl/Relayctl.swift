@@ -1,12 +1,39 @@
 import ArgumentParser
 import EdgeNode
+import OperatorCommands
+import QueueConsole
+import SecureResolver
 
 @main
+enum Entry {
+    static func main() async {
+        // `config check` starts the resolver's process as a node does: it is this program again.
+        if CommandLine.arguments.dropFirst() == ["resolver"] { ResolverChild.run() }
+        await Relayctl.main()
+    }
+}
+
 struct Relayctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
         version: ProgramVersion.text(of: "relayctl"),
-        subcommands: [Demo.self, Queue.self, DNS.self, Completions.self])
+        subcommands: [
+            Demo.self, Queue.self, DNS.self, Config.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
+        ])
+}
+
+extension Relayctl: DocumentedProgram {
+    static let facts = ProgramFacts(
+        exitStatuses: [.init("0", "It was done.")]
+            + ConsoleFailure.Status.allCases.map { .init("\($0.rawValue)", $0.meaning) }
+            + [.init("\(ExitCode.interrupted.rawValue)", "Ctrl-C ended `relayctl demo`.")],
+        environment: ProgramFacts.settingsEnvironment + [
+            .init("NO_COLOR", "With any value but an empty one, tables have no colours. So it is with TERM=dumb."),
+            .init("COLUMNS", "How wide tables on a terminal may be; as wide as the terminal unless set."),
+            .init("SUDO_USER", "Who is named in the record of an action, where sudo set it."),
+            .init("PGPASSFILE, PGSSLROOTCERT, ...", "What the connection string leaves open, as libpq reads it."),
+        ],
+        files: [ProgramFacts.configurationFile], seeAlso: ["relayd(8)", "relayd.yaml(5)"])
 }
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.

@@ -25,7 +25,7 @@ struct TLSAObservation {
         settings.forwarders = [.init(server, port: lab.internet.port)]
         settings.trustAnchors = [.file(lab.internet.trustAnchorFile.path)]
         settings.options = lab.internet.resolverOptions.map { .init($0.name, $0.value) }
-        // This program does not carry the resolver's process; the node does.
+        // What the node has, not what this program is.
         settings.executable = lab.relayd.executable.path
         let resolver = try await SecureResolver(
             settings: settings, logger: Logger(label: "demo", factory: { _ in SwiftLogNoOpLogHandler() }),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EdgeNode
 import Logging
+import OperatorCommands
 import QueueStore
 import Telemetry
 
@@ -81,7 +82,7 @@ struct Migrate: AsyncParsableCommand {
     private static func exitCode(_ error: MigrationError) -> ExitCode {
         switch error.code {
         case .unsuitable: .configuration
-        case .locked: ExitCode(75)
+        case .locked: .locked
         case .database: .failure
         }
     }

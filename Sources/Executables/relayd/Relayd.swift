@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeNode
+import OperatorCommands
 import SecureResolver
 
 @main
@@ -21,11 +22,45 @@ enum Entry {
 struct Relayd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relayd", abstract: "The edge node: SMTP in, queue, SMTP out with DANE enforced.",
-        version: ProgramVersion.text(of: "relayd"), subcommands: [Run.self, Migrate.self, Config.self, Auth.self],
+        version: ProgramVersion.text(of: "relayd"),
+        subcommands: [
+            Run.self, Migrate.self, Config.self, Auth.self, Completions<Relayd>.self, ManualCommand<Relayd>.self,
+        ],
         defaultSubcommand: Run.self)
+}
+
+struct Config: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Explain, check and show the configuration.",
+        subcommands: [ConfigDefaults.self, ConfigCheck.self, ConfigShow.self])
+}
+
+extension Relayd: DocumentedProgram {
+    static let facts = ProgramFacts(
+        exitStatuses: [
+            .init("0", "It was done; a node has drained after SIGTERM."),
+            .init("\(ExitCode.failure.rawValue)", "It failed; an address is in use."),
+            .init("\(ExitCode.validationFailure.rawValue)", "The command line is wrong."),
+            .init("\(ExitCode.locked.rawValue)", "`relayd migrate` did not get a lock; try again."),
+            .init(
+                "\(ExitCode.configuration.rawValue)",
+                "The settings, a file that they name, the schema of the database or the login's rights must change first."
+            ),
+        ],
+        environment: ProgramFacts.settingsEnvironment + [
+            .init(
+                AdministratorConnection.environmentName,
+                """
+                The connection string of `relayd migrate`, unless --connection gives it. Without both it is the file \
+                \(AdministratorConnection.credentialName) in CREDENTIALS_DIRECTORY.
+                """),
+            .init("PGPASSFILE, PGSSLROOTCERT, ...", "What the connection string leaves open, as libpq reads it."),
+        ],
+        files: [ProgramFacts.configurationFile], seeAlso: ["relayctl(8)", "relayd.yaml(5)"])
 }
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.
 extension ExitCode {
-    static let configuration = ExitCode(78)
+    /// Somebody else has a lock for now.
+    static let locked = ExitCode(75)
 }

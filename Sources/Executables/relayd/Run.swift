@@ -1,6 +1,7 @@
 import ArgumentParser
 import EdgeNode
 import Logging
+import OperatorCommands
 import Telemetry
 
 struct Run: AsyncParsableCommand {

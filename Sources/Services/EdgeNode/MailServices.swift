@@ -50,13 +50,15 @@ struct MailServices: Service {
             self.metrics.draining.set(true)
             return
         }
-        let policy = Replaceable(try self.configuration.inboundPolicy(self.foundations.files.recipientLists))
+        let state = Replaceable(
+            try self.configuration.nodeState(
+                self.foundations.files.recipientLists, self.foundations.files.clientTLS))
         let services = try await self.services(
             Parts(
-                policy: policy, store: store,
+                state: state, store: store,
                 monitor: StoreMonitor(store: store, health: self.foundations.health, logger: self.logger),
                 network: NetworkMonitor(
-                    ways: self.configuration.egress.all, isNextHop: { policy.current.hasNextHop(at: $0) },
+                    ways: self.configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) },
                     port: self.configuration.delivery.port, health: self.foundations.health, logger: self.logger),
                 clock: clock))
         // Signals are the outer group's, which hands the shutdown on.
@@ -68,7 +70,7 @@ struct MailServices: Service {
 
     /// What the services are made of.
     private struct Parts {
-        let policy: Replaceable<InboundPolicy>
+        let state: Replaceable<NodeState>
         let store: QueueStore
         let monitor: StoreMonitor
         let network: NetworkMonitor
@@ -77,7 +79,7 @@ struct MailServices: Service {
     }
 
     private func services(_ parts: Parts) async throws -> [any Service] {
-        if parts.policy.current.postmaster == nil {
+        if parts.state.current.policy.postmaster == nil {
             self.logger.warning("no postmaster is configured: mail for <Postmaster> is refused")
         }
         if let version = parts.store.newerSchema {
@@ -92,7 +94,11 @@ struct MailServices: Service {
             for entry in due { hints.continuation.yield(entry) }
         }
         let deliveries = try self.deliveryEnvironment(parts)
-        let replaceable = ReplaceableParts(self.foundations.files, policy: parts.policy)
+        let rules = StandingRulesWatch(environment: deliveries, health: self.foundations.health)
+        // Before anything is taken or sent.
+        await rules.look()
+        let replaceable = ReplaceableParts(
+            self.foundations.files, state: parts.state, sites: deliveries.sites)
         let returning = ReturningDomains(
             self.configuration, resolver: self.foundations.files.resolver,
             interfaces: try LocalAddresses.ofInterfaces(), logger: self.logger)
@@ -111,7 +117,7 @@ struct MailServices: Service {
                 logger: self.logger),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
-                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
+                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits, rules: rules),
         ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 
@@ -136,7 +142,7 @@ struct MailServices: Service {
                     InboundEnvironment(
                         session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
-                        policy: replaceable.policy, certificates: replaceable.certificates,
+                        state: replaceable.state, certificates: replaceable.certificates,
                         intake: intake, metrics: self.metrics, now: { .systemNow },
                         submission: self.configuration.submissionRules)),
                 limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
@@ -171,7 +177,7 @@ struct MailServices: Service {
                 ConnectionBudgets(
                     connections: self.configuration.delivery.maxConnections,
                     destinations: QueueOwner.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
-        let (settings, policy) = (self.configuration.deliverySettings, parts.policy)
+        let (settings, state) = (self.configuration.deliverySettings, parts.state)
         let routes = RouteFinder(
             resolver: self.foundations.files.resolver,
             policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
@@ -180,8 +186,7 @@ struct MailServices: Service {
                 isOurFault: { [health = self.foundations.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
                 whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(
-            settings: settings, policy: policy, rules: self.configuration.destinationRules, routes: routes,
-            tls: self.foundations.files.clientTLS, store: parts.store,
+            settings: settings, state: state, routes: routes, store: parts.store,
             ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: SiteLinks(sites: sites),
@@ -192,7 +197,7 @@ struct MailServices: Service {
             clock: parts.clock, monitor: parts.monitor,
             flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.files.resolver, logger: self.logger) {
                 domain in
-                let nextHop = policy.current.nextHop(for: domain, port: settings.port)
+                let nextHop = state.current.policy.nextHop(for: domain, port: settings.port)
                 return nextHop.address == nil ? routes.questions(to: nextHop) : nil
             })
     }

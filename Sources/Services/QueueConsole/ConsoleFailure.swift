@@ -4,7 +4,7 @@ import QueueStore
 /// Why a command failed: the status with which the program ends, and one line for standard error.
 public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// Statuses of sysexits.h, as operators' conventions name them.
-    public enum Status: Int32, Hashable, Sendable {
+    public enum Status: Int32, CaseIterable, Hashable, Sendable {
         /// The operation failed.
         case failed = 1
         /// It was asked for in the wrong way.
@@ -19,6 +19,19 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         case denied = 77
         /// The configuration, or the schema of the database, is not what this program needs.
         case configuration = 78
+
+        /// The same for people who read the manual.
+        public var meaning: String {
+            switch self {
+            case .failed: "The operation failed."
+            case .usage: "The command line is wrong."
+            case .badData: "There is no such message."
+            case .unavailable: "The database cannot be reached, or another program that is needed is not there."
+            case .temporary: "The same may work later."
+            case .denied: "The login may not do that."
+            case .configuration: "The configuration, or the schema of the database, is not what this program needs."
+            }
+        }
     }
 
     /// How the program ends.
@@ -54,9 +67,10 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         }
     }
 
-    /// What PostgreSQL says in several lines, without the place in our own SQL.
+    /// What PostgreSQL says in several lines, without the place in our own SQL and functions.
     private static func oneLine(_ text: String) -> String {
-        let lines = text.split(whereSeparator: \.isNewline).map { line in
+        let words = text.firstRange(of: "; CONTEXT: ").map { text[..<$0.lowerBound] } ?? text[...]
+        let lines = words.split(whereSeparator: \.isNewline).map { line in
             line.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
         return lines.filter { !$0.isEmpty && $0 != "^" && !$0.hasPrefix("LINE ") }.joined(separator: "; ")

@@ -31,6 +31,7 @@ extension Mistake {
     static let mail: [Mistake] = [
         Mistake("everybody may relay", ["relay-networks": "[0.0.0.0/0]"]),
         Mistake("everybody may relay, over IPv6", ["relay-networks": "[\"::/0\"]"]),
+        Mistake("everybody may relay, in two halves", ["relay-networks": "[0.0.0.0/1, 128.0.0.0/1]"]),
         Mistake("everybody may be a proxy", ["smtp": "{proxy-networks: [0.0.0.0/0]}"]),
         Mistake(
             "proxies are expected, and none is named",
@@ -51,6 +52,7 @@ extension Mistake {
     /// Those of certificates, users and keys.
     static let keys: [Mistake] = [
         Mistake("there is no certificate", ["tls": "{certificates: []}"]),
+        Mistake("there is no certificate, and none is wanted", ["tls": "{certificates: [], required: false}"]),
         Mistake("the certificate is for another name", ["node": "{name: mx2.example.org}"]),
         Mistake("the certificate does not exist", Self.pair("absent.pem", "key.pem")),
         Mistake("the certificate is none", Self.pair("garbage", "key.pem")),

@@ -1,18 +1,19 @@
 /// What is true of an entry, in SQL: the same for the list, for the summary, and for the metrics.
 ///
 /// Held and deferred entries have tables of their own. Of those in `ready` one is active while an attempt at it is under way: it
-/// is on record, or its node has said so. One waits while its time, or that of its destination, is to come. The others
-/// are due.
+/// is on record, or its node has said so. One waits while its time, or that of its destination, is to come, and while an operator has
+/// suspended deliveries to its domain. The others are due.
 enum EntryTruth {
     /// The state of `e`, with `o` its open attempt, `u` what its node says of it, and `d` the row of its destination if it is
-    /// throttled.
+    /// throttled, and `q` the rule that suspends it.
     ///
     /// - Parameter moment: what is later than this is to come.
     static func state(at moment: String) -> String {
         """
         CASE WHEN e.place <> 'ready' THEN e.place
             WHEN o.attempt IS NOT NULL OR u.stage <> 'connection' THEN 'active'
-            WHEN e.next_attempt_at > \(moment) OR d.blocked_until IS NOT NULL THEN 'deferred' ELSE 'ready' END
+            WHEN e.next_attempt_at > \(moment) OR d.blocked_until IS NOT NULL OR q.id IS NOT NULL THEN 'deferred'
+            ELSE 'ready' END
         """
     }
 
@@ -34,6 +35,7 @@ enum EntryTruth {
             SELECT * FROM relay.destination d WHERE d.shard = e.shard AND d.destination = e.destination
                 AND d.blocked_until > \(moment) AND e.place <> 'held'
             OFFSET 0) AS d ON true
+        LEFT JOIN LATERAL \(suspension(of: "e.domain")) AS q ON e.place <> 'held'
         """
     }
 
@@ -45,13 +47,20 @@ enum EntryTruth {
         WHERE w.messages > 0
         """
 
-    /// What is due, and waits for its destination.
+    /// What is due, and waits for its destination, or until an operator lets its deliveries go on.
     static let throttledSQL = """
         SELECT sum(w.messages)::int8, sum(w.bytes)::int8, min(w.oldest) FROM relay.destination_waiting w
-        CROSS JOIN LATERAL (
-            SELECT FROM relay.destination d WHERE d.shard = w.shard AND d.destination = w.destination
-                AND d.blocked_until > now() OFFSET 0) AS d
+        LEFT JOIN LATERAL (
+            SELECT true AS is_throttled FROM relay.destination d WHERE d.shard = w.shard
+                AND d.destination = w.destination AND d.blocked_until > now() OFFSET 0) AS d ON true
+        LEFT JOIN LATERAL \(suspension(of: "w.destination")) AS q ON true
+        WHERE d.is_throttled OR q.id IS NOT NULL
         """
+
+    /// The rule that suspends deliveries to a domain, if there is one.
+    static func suspension(of domain: String) -> String {
+        "(SELECT g.* FROM relay.governing_rule(\(domain)) AS g WHERE g.action = 'suspend' OFFSET 0)"
+    }
 
     /// Attempts that are on record, or of which nodes say that they are under way: as many as there are connections.
     private static let attempts = """

@@ -94,7 +94,8 @@ extension QueueListing {
             key: EntryKey(
                 shard: Shard(rawValue: shard), message: MessageID(try row.value(5)), domain: try row.domain(6)),
             place: place, state: state, isOnRecord: try row.value(21), activity: activity,
-            waitsFor: try row.value(25), sender: try row.value(9), recipients: Self.recipients(try row.value(10)),
+            waitsFor: try row.value(25), suspendedBecause: try row.value(26), sender: try row.value(9),
+            recipients: Self.recipients(try row.value(10)),
             size: Int(try row.value(11, as: Int64.self)), arrival: Timestamp(try row.value(12)),
             nextAttempt: try row.value(13, as: PostgresTimestamp?.self).map { Timestamp($0) },
             attempts: Int(try row.value(14, as: Int32.self)), lastStatus: try row.value(15),

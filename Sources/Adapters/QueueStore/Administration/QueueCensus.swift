@@ -48,6 +48,9 @@ extension QueueAdministration {
                 e.next_attempt_at FROM relay.ready e
         ), throttled AS MATERIALIZED (
             SELECT shard, destination, blocked_until FROM relay.destination WHERE blocked_until > now()
+        ), suspended AS MATERIALIZED (
+            SELECT t.domain, q.id FROM (SELECT DISTINCT domain FROM told) AS t
+            CROSS JOIN LATERAL \(EntryTruth.suspension(of: "t.domain")) AS q
         ), entries AS (
             SELECT \(EntryTruth.state(at: "now()")) AS state, e.domain, e.size, e.arrived_at FROM told e
             LEFT JOIN relay.shard_lease l ON l.shard = e.shard
@@ -57,6 +60,7 @@ extension QueueAdministration {
                 AND u.domain = e.domain AND u.epoch = l.epoch AND u.node = l.owner
                 AND u.attempt > e.attempts
             LEFT JOIN throttled d ON d.shard = e.shard AND d.destination = e.destination
+            LEFT JOIN suspended q ON q.domain = e.domain
             UNION ALL SELECT 'deferred', domain, size, arrived_at FROM relay.deferred
             UNION ALL SELECT 'held', domain, size, arrived_at FROM relay.held
         )

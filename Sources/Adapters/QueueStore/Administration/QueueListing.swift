@@ -56,6 +56,8 @@ public struct QueueListing: Hashable, Sendable {
     public let activity: Activity?
     /// What the deliveries of its destination wait for, such as `resolver`.
     public let waitsFor: String?
+    /// Why an operator has suspended deliveries to its domain, if that is so.
+    public let suspendedBecause: String?
     /// The reverse path; empty for the null sender.
     public let sender: String
     /// The recipients that remain.
@@ -64,7 +66,8 @@ public struct QueueListing: Hashable, Sendable {
     public let size: Int
     /// When it was stored.
     public let arrival: Timestamp
-    /// When it is or was due, or, if that is later, until when its destination is left alone; `nil` while it is held.
+    /// When it is or was due, or, if that is later, until when its destination is left alone or suspended; `nil` while it is held,
+    /// and while it is suspended until an operator says otherwise.
     public let nextAttempt: Timestamp?
     /// Attempts made and recorded.
     public let attempts: Int

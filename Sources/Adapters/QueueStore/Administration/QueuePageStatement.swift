@@ -39,7 +39,7 @@ struct QueuePageStatement {
             selection.messages.map(\.uuid), selection.domains.map(\.text), selection.senders,
             selection.arrivedBefore?.stored, selection.states.map(\.rawValue).sorted(), self.moment?.stored,
             selection.recipients.map { $0.lowercased() }, selection.dueBefore?.stored, selection.reasons,
-            selection.hosts.map { $0.lowercased() })
+            selection.hosts.map { $0.lowercased() }, selection.parents.map(\.text))
     }
 
     private var orderColumns: String {
@@ -96,7 +96,7 @@ struct QueuePageStatement {
             f.sender, f.recipients::text, f.size, f.arrived_at, f.due_at,
             f.attempts, coalesce(f.last_status, f.blocked_status), f.why,
             f.verdict, f.owner, f.requirement, coalesce(f.reply, f.blocked_reply), f.is_on_record, f.stage,
-            f.stage_host, f.began_at, f.waits_for
+            f.stage_host, f.began_at, f.waits_for, f.suspended_because
         FROM last LEFT JOIN LATERAL (SELECT * FROM (\(self.told)) AS f WHERE \(Self.conditions)) AS f ON true
         ORDER BY \(self.orderColumns.split(separator: ", ").map { "f.\($0)" }.joined(separator: ", "))
         """
@@ -107,11 +107,13 @@ struct QueuePageStatement {
         let moment = "coalesce($10::timestamptz, now())"
         return """
             SELECT e.*, m.sender, l.owner, o.attempt IS NOT NULL AS is_on_record, t.requirement, t.reply,
-                greatest(e.next_attempt_at, d.blocked_until) AS due_at,
+                CASE WHEN q.id IS NULL OR q.until IS NOT NULL
+                    THEN greatest(e.next_attempt_at, d.blocked_until, q.until) END AS due_at,
                 coalesce(e.last_reason, d.reason) AS why, d.status AS blocked_status,
                 CASE WHEN e.last_reason IS NULL THEN coalesce(d.reply, nullif(d.explanation, '')) END AS blocked_reply,
                 \(EntryTruth.state(at: moment)) AS state, u.stage, u.host AS stage_host, u.began_at,
-                r.reason AS waits_for, ARRAY[lower(t.mx_host), t.address, lower(split_part(d.host, '[', 1)),
+                CASE WHEN q.id IS NOT NULL AND e.place <> 'held' THEN 'suspended' ELSE r.reason END AS waits_for,
+                q.reason AS suspended_because, ARRAY[lower(t.mx_host), t.address, lower(split_part(d.host, '[', 1)),
                     lower(split_part(u.host, '[', 1)), rtrim(split_part(u.host, '[', 2), ']')] AS hosts
             FROM page e JOIN relay.message m ON m.shard = e.shard AND m.message_id = e.message_id
             \(EntryTruth.joins(at: moment))
@@ -133,7 +135,8 @@ struct QueuePageStatement {
 
     private static let conditions = """
         (cardinality($5::uuid[]) = 0 OR f.message_id = ANY ($5))
-            AND (cardinality($6::text[]) = 0 OR f.domain = ANY ($6))
+            AND (cardinality($6::text[]) + cardinality($15::text[]) = 0 OR f.domain = ANY ($6)
+                OR EXISTS (SELECT FROM unnest($15::text[]) AS p WHERE right(f.domain, length(p) + 1) = '.' || p))
             AND (cardinality($7::text[]) = 0 OR f.sender = ANY ($7))
             AND ($8::timestamptz IS NULL OR f.arrived_at < $8)
             AND (cardinality($9::text[]) = 0 OR f.state = ANY ($9))

@@ -7,6 +7,8 @@ public struct QueueSelection: Hashable, Sendable {
     public var messages: [MessageID] = []
     /// Domains of recipients.
     public var domains: [DomainName] = []
+    /// Domains of recipients below these, beside `domains`.
+    public var parents: [DomainName] = []
     /// The reverse paths; an empty text is the null sender.
     public var senders: [String] = []
     /// What the entries do.
@@ -64,6 +66,7 @@ extension QueueSelection: CustomStringConvertible {
         let unnamed = self.messages.count - parts.count
         if unnamed > 0 { parts.append("and \(unnamed) more ids") }
         parts += self.domains.map { "domain=\($0)" }
+        parts += self.parents.map { "domain=*.\($0)" }
         parts += self.senders.map { "sender=<\($0)>" }
         parts += QueueListing.State.allCases.filter(self.states.contains).map { "state=\($0.rawValue)" }
         parts += self.recipients.map { "recipient=<\($0)>" } + self.reasons.map { "last-reason=\($0)" }

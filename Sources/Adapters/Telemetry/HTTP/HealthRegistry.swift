@@ -45,6 +45,7 @@ public final class HealthRegistry: Sendable {
     private struct State {
         var checks: [Check: Status]
         var hasStarted = false
+        var remarks: [String] = []
     }
 
     private let state: Mutex<State>
@@ -65,6 +66,12 @@ public final class HealthRegistry: Sendable {
 
     /// Whether one check passes.
     public func isPassing(_ check: Check) -> Bool { self.state.withLock { $0.checks[check] == .passing } }
+
+    /// What operators want to see beside the checks, and no reason to fail: replaces what was said before.
+    public func setRemarks(_ remarks: [String]) { self.state.withLock { $0.remarks = remarks } }
+
+    /// What was said so.
+    public var remarks: [String] { self.state.withLock(\.remarks) }
 
     /// Records that the node's start is complete; `/startupz` says 503 until then.
     public func started() { self.state.withLock { $0.hasStarted = true } }

@@ -67,7 +67,8 @@ public struct TelemetryServer: Service {
         // Alive means that this very answer can be given; a broken dependency is no reason to restart the process.
         router.get("/livez") { _, _ in Self.response(.ok, "ok\n") }
         router.get("/readyz") { request, _ in
-            let page = HealthPage(health.checks, verbose: request.uri.queryParameters["verbose"] != nil)
+            let isVerbose = request.uri.queryParameters["verbose"] != nil
+            let page = HealthPage(health.checks, remarks: health.remarks, verbose: isVerbose)
             return Self.response(page.isReady ? .ok : .serviceUnavailable, page.text)
         }
         router.get("/startupz") { _, _ in
@@ -87,12 +88,14 @@ public struct TelemetryServer: Service {
 }
 
 /// The text of `/readyz`: which checks fail, why, and what that stops; then `ok` or `not ready`. With `?verbose` also which
-/// checks pass, in the manner of Kubernetes.
+/// checks pass, in the manner of Kubernetes, and what else is remarkable.
 struct HealthPage: Equatable {
     let isReady: Bool
     let text: String
 
-    init(_ checks: [(check: HealthRegistry.Check, status: HealthRegistry.Status)], verbose: Bool) {
+    init(
+        _ checks: [(check: HealthRegistry.Check, status: HealthRegistry.Status)], remarks: [String] = [], verbose: Bool
+    ) {
         self.isReady = checks.allSatisfy { if case .failing = $0.status { false } else { true } }
         let lines = checks.compactMap { check, status -> String? in
             switch status {
@@ -102,6 +105,7 @@ struct HealthPage: Equatable {
                 "[-]\(check.rawValue) failed: \(SafeText.escape(reason)) (\(check.stops))\n"
             }
         }
-        self.text = lines.joined() + (self.isReady ? "ok\n" : "not ready\n")
+        let remarks = verbose ? remarks.map { "[ ]\(SafeText.escape($0))\n" } : []
+        self.text = (lines + remarks).joined() + (self.isReady ? "ok\n" : "not ready\n")
     }
 }

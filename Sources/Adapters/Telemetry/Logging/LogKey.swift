@@ -41,6 +41,8 @@ public enum LogKey {
     public static let size = "size"
     public static let count = "count"
     public static let setting = "setting"
+    public static let rule = "rule"
+    public static let action = "action"
 }
 
 /// The values of `LogKey.event`.

@@ -70,6 +70,7 @@ public enum RejectReason: String, MetricLabel {
     case badLineEnding = "bad_line_ending"
     case relayDenied = "relay_denied"
     case unknownRecipient = "unknown_recipient"
+    case bounceRule = "bounce_rule"
     case authentication
     case size
     case recipients
@@ -252,6 +253,12 @@ public enum DNSCacheResult: String, MetricLabel {
 public enum QueueStateLabel: String, MetricLabel {
     public static let labelName = "state"
     case ready, active, deferred, held
+}
+
+/// What operators' standing rules do.
+public enum QueueRuleLabel: String, MetricLabel {
+    public static let labelName = "action"
+    case suspend, bounce
 }
 
 /// Operations on the queue.

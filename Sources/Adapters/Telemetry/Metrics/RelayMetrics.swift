@@ -54,6 +54,7 @@ public struct RelayMetrics: Sendable {
     public let queueMessages: Gauge<QueueStateLabel>
     public let queueBytes: Gauge<QueueStateLabel>
     public let queueOldestMessage: Gauge<QueueStateLabel>
+    public let queueRules: Gauge<QueueRuleLabel>
     public let queueEnqueued: Counter<NoLabels>
     public let queueOperationDuration: Histogram<QueueOperation>
     public let queueLeaseExpirations: Counter<NoLabels>
@@ -146,6 +147,7 @@ public struct RelayMetrics: Sendable {
         self.queueOldestMessage = make.gauge(
             "queue_oldest_message_timestamp_seconds",
             "When the oldest message of each state arrived; 0 if there is none.")
+        self.queueRules = make.gauge("queue_rules", "Standing rules of operators in force, as this node knows them.")
         self.queueEnqueued = make.counter("queue_enqueued_total", "Queue entries committed.")
         self.queueOperationDuration = make.seconds("queue_operation_duration_seconds", "Duration of queue operations.")
         self.queueLeaseExpirations = make.counter("queue_lease_expirations_total", "Shard leases lost by expiry.")

@@ -18,6 +18,7 @@ struct Queue: AsyncParsableCommand {
         subcommands: [
             QueueList.self, QueueSummaryCommand.self, QueueShow.self, QueueCat.self, QueueHold.self, QueueRelease.self,
             QueueRetry.self, QueueFail.self, QueueDrop.self, QueueShapeCommand.self,
+            QueueSuspend.self, QueueBounce.self, QueueResume.self, QueueRulesCommand.self,
         ])
 }
 

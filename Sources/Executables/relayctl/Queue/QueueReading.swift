@@ -9,7 +9,7 @@ struct QueueList: AsyncParsableCommand {
         discussion: """
             Each line of `-o jsonl` has the keys of Postfix's `postqueue -j`, and of ours domain, state, attempts, \
             next_attempt, shard, node, dane, verdict; what an attempt under way does (stage, host, since), and what \
-            keeps a domain's mail from being tried (waits_for).
+            keeps a domain's mail from being tried (waits_for, suspended_because).
             """)
 
     @OptionGroup var connection: QueueConnectionOptions

@@ -38,7 +38,7 @@ public enum AdministratorConnection {
                     """)
             ])
         }
-        let file = try ConfigurationLoader.read(path)
+        let file = try ConfigurationLoader.credential(path)
         return (file.text.hasSuffix("\n") ? String(file.text.dropLast()) : file.text, .credential(path))
     }
 }

@@ -5,9 +5,8 @@ import TLSEngine
 import Telemetry
 import UnixSignals
 
-/// Takes the configuration anew on SIGHUP: certificates and keys, users, accepted domains with their lists of recipients, and
-/// networks at once, for what begins from then on: a handshake, an AUTH, a RCPT, an attempt. Answers of the DNS are looked up
-/// anew, too.
+/// Takes the configuration anew on SIGHUP: certificates and keys, clients that are recognised by theirs, users, and all of `NodeState` at once, for what begins from
+/// then on: a handshake, an AUTH, a RCPT, an attempt. Answers of the DNS are looked up anew, too.
 ///
 /// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
 /// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
@@ -42,7 +41,10 @@ struct ConfigurationReload: Service {
             self.metrics.configLastReloadSuccessful.set(true)
             if self.parts.follows(files.certificates) { self.certificates.replace(files.certificates) }
             for warning in loaded.warnings + files.warnings { self.logger.warning("\(warning)") }
-            self.announce(files, waiting: self.keysForNextStart(loaded))
+            self.announce(
+                files,
+                waiting: ReplaceableParts.waiting(
+                    from: self.running.configuration, to: loaded.configuration))
         } catch {
             self.metrics.configLastReloadSuccessful.set(false)
             self.logger.error(
@@ -73,20 +75,13 @@ struct ConfigurationReload: Service {
     private func replaceParts(
         with files: ConfiguredFiles, _ loaded: LoadedConfiguration
     ) throws {
-        let policy = try ReplaceableParts.policy(
-            self.running.configuration, taking: loaded.configuration, files.recipientLists,
-            current: self.parts.policy.current)
+        let state = try ReplaceableParts.state(
+            self.running.configuration, taking: loaded.configuration, files.recipientLists, files.clientTLS,
+            current: self.parts.state.current)
         do {
-            try self.parts.replace(with: files, policy: policy)
+            try self.parts.replace(with: files, state: state)
         } catch {
             throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
         }
-    }
-
-    /// The keys whose new values wait for a restart. To begin or to cease to offer STARTTLS or AUTH is among them.
-    private func keysForNextStart(_ loaded: LoadedConfiguration) -> [String] {
-        ConfigurationSchema.changedKeys(
-            from: ReplaceableParts.lasting(self.running.configuration),
-            to: ReplaceableParts.lasting(loaded.configuration))
     }
 }

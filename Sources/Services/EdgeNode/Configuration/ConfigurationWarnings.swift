@@ -29,12 +29,13 @@ extension LoadedConfiguration {
     }
 
     private var openProxies: ConfigurationProblem? {
-        guard let network = self.configuration.smtp.proxyNetworks.first(where: { $0.prefixLength == 0 }) else {
-            return nil
-        }
+        let networks = self.configuration.smtp.proxyNetworks
+        let whole = networks.first { $0.prefixLength == 0 }.map { "\($0) is every address" }
+        let excess = NetworkCoverage.excesses(of: networks).first.map { "these networks together hold \($0)" }
+        guard let what = whole ?? excess else { return nil }
         return self.problem(
             with: "smtp.proxy-networks",
-            "\(network) is every address: any client may claim to be another one; name the addresses of your proxies")
+            "\(what): any client may claim to be another one; name the addresses of your proxies")
     }
 
     private var fsyncOff: ConfigurationProblem? {

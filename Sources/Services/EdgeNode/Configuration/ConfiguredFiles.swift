@@ -10,6 +10,8 @@ import TLSEngine
 /// A start and `config check` both come through here, so that the one cannot call good what the other refuses.
 struct ConfiguredFiles: Sendable {
     let certificates: [ServerCertificate]
+    /// `nil` when no client is to be recognised by its certificate.
+    let recognisedClients: RecognisedClients?
     /// Holds the certificates; `nil` when none is configured.
     let certificateStore: ServerCertificateStore?
     /// `nil` when no file of users is configured.
@@ -52,6 +54,7 @@ struct ConfiguredFiles: Sendable {
         problems += loaded.ownNextHops(interfaces: (try? LocalAddresses.ofInterfaces()) ?? [])
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         self.certificates = certificates
+        self.recognisedClients = clients
         self.warnings = loaded.warnings(of: certificates)
         self.certificateStore = try Self.store(certificates, clients, loaded)
         self.clientTLS = try TLSClientContext(authorities: authorities)

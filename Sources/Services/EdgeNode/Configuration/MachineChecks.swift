@@ -24,11 +24,14 @@ extension LoadedConfiguration {
     /// What the certificates do not cover.
     func warnings(of certificates: [ServerCertificate]) -> [ConfigurationProblem] {
         guard !certificates.isEmpty else {
+            let health =
+                "and /readyz fails (503) until there is one; name a chain and a key, or set tls.required: false"
+            let consequence =
+                self.configuration.tls.required ? health : "as tls.required: false allows; name a chain and a key"
             return [
                 self.problem(
                     with: "tls.certificates",
-                    "no certificate is configured: STARTTLS is not offered, and all mail comes in clear; name a chain and a key"
-                )
+                    "no certificate is configured: STARTTLS is not offered, all mail comes in clear, \(consequence)")
             ]
         }
         let names = Set(self.configuration.smtp.listeners.map { self.configuration.hostName(of: $0) })

@@ -7,6 +7,7 @@ import QueueStore
 import Routing
 import SMTPProtocol
 import SecureResolver
+import TLSEngine
 
 // The settings as the parts of a node take them.
 
@@ -92,6 +93,13 @@ extension RelaydConfiguration {
             relayNetworks: self.relayNetworks, postmaster: postmaster)
     }
 
+    /// What a node with these settings serves by. Throws when the postmaster's address is none.
+    func nodeState(_ lists: [DomainName: RecipientList], _ tls: TLSClientContext) throws -> NodeState {
+        NodeState(
+            policy: try self.inboundPolicy(lists), destinations: self.destinationRules, sites: self.siteLimits, tls: tls
+        )
+    }
+
     var authenticatorLimits: Authenticator.Limits {
         Authenticator.Limits(
             threads: self.auth.threads, waiting: self.auth.maxWaiting, failures: self.auth.maxFailures,
@@ -146,7 +154,6 @@ extension RelaydConfiguration {
         DeliveryEnvironment.Settings(
             node: self.node.name, port: self.delivery.port,
             connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
-            usesChunking: self.delivery.chunking,
             convertsEightBit: self.delivery.eightBitConversion == .unsigned,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, retries: self.retryPolicy,
@@ -170,13 +177,14 @@ extension RelaydConfiguration {
     }
 
     var siteLimits: SiteLimits {
-        let usual = SiteLimit(
+        var usual = SiteLimit(
             connections: self.delivery.maxConnectionsPerSite, messagesPerMinute: self.delivery.siteRate)
+        usual.usesChunking = self.delivery.chunking
         let rules = self.delivery.sites.map { rule in
             var limit = SiteLimit(
                 connections: rule.maxConnections ?? usual.connections,
                 messagesPerMinute: rule.rate ?? usual.messagesPerMinute)
-            limit.usesChunking = rule.chunking ?? true
+            limit.usesChunking = rule.chunking ?? usual.usesChunking
             return SiteLimits.Rule(rule.mx, limit)
         }
         return SiteLimits(usual, rules: rules)

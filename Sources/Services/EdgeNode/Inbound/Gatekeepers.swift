@@ -1,4 +1,6 @@
+import DeliveryQueue
 import Logging
+import MailModel
 import NIOCore
 import ServiceLifecycle
 
@@ -11,6 +13,7 @@ struct Gatekeepers {
     private let returning: ReturningDomains
     private let monitor: StoreMonitor?
     private let storage: StorageMonitor
+    private let deliveries: DeliveryEnvironment
     private let copyBudget: CopyBudget
     private let stagingBudget: StagingBudget
 
@@ -27,6 +30,7 @@ struct Gatekeepers {
             configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops)
         self.returning = returning
         self.monitor = deliveries.monitor
+        self.deliveries = deliveries
         self.copyBudget = configuration.copyBudget
         self.stagingBudget = configuration.stagingBudget
         self.storage = StorageMonitor(
@@ -47,10 +51,22 @@ struct Gatekeepers {
         let (callAhead, returning, monitor) = (self.callAhead, self.returning, self.monitor)
         environment.verifyRecipient = { await callAhead.decide($0, of: $1) }
         environment.routeRefusal = { await returning.refusal(of: $0) }
+        let deliveries = self.deliveries
+        environment.ruleRefusal = { SMTPReply(refusedBy: deliveries.standing.governing($0, at: deliveries.clock.now)) }
         let storage = self.storage
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget
         environment.stagingBudget = self.stagingBudget
         return environment
+    }
+}
+
+extension SMTPReply {
+    /// What a client hears about a recipient whose mail an operator's rule has given up; with the code of `queue fail`.
+    init?(refusedBy rule: QueueRule?) {
+        guard let rule, rule.action == .bounce else { return nil }
+        self.init(
+            550, EnhancedStatusCode(.permanentFailure, 7, 0),
+            "Mail for this domain is refused by an operator: \(SafeText.escape(rule.reason))")
     }
 }

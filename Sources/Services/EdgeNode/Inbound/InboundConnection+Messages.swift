@@ -5,7 +5,7 @@ import Telemetry
 
 extension InboundConnection {
     func beginMessage(_ envelope: Envelope, _ reply: SMTPReply?, _ context: ChannelHandlerContext) {
-        let policy = self.environment.policy.current
+        let policy = self.environment.state.current.policy
         let rule = policy.rule(for: self.identity)
         var envelope = envelope
         if !rule.mayRelay { envelope.limitReports() }

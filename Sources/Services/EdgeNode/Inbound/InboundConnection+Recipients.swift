@@ -13,11 +13,13 @@ extension InboundConnection {
     /// exists. Only what the DNS or the next hop says may take time; the client's deadline rests meanwhile.
     func decide(_ path: ForwardPath, _ envelope: Envelope, _ context: ChannelHandlerContext) -> SMTPServerAction {
         self.recipientInQuestion = path
-        switch self.environment.policy.current.admit(path, from: self.identity) {
+        switch self.environment.state.current.policy.admit(path, from: self.identity) {
         case .failure(let refusal):
             return self.session.recipientDecided(.refuse(refusal.reply))
         case .success(let recipient):
-            if let refusal = self.roomRefusal(recipient, envelope) {
+            if let refusal = self.environment.ruleRefusal(recipient.domain)
+                ?? self.roomRefusal(recipient, envelope)
+            {
                 return self.session.recipientDecided(.refuse(refusal))
             }
             guard let question = self.question(about: recipient) else {
@@ -34,7 +36,7 @@ extension InboundConnection {
     private func question(
         about recipient: AdmittedRecipient
     ) -> (@Sendable () async -> SMTPRecipientDecision)? {
-        let isFoundByDNS = self.environment.policy.current.isFoundByDNS(recipient.domain)
+        let isFoundByDNS = self.environment.state.current.policy.isFoundByDNS(recipient.domain)
         let routeRefusal = isFoundByDNS ? self.environment.routeRefusal : nil
         let verify = recipient.isToBeAsked ? self.environment.verifyRecipient : nil
         guard routeRefusal != nil || verify != nil, let mailbox = recipient.path.mailbox else { return nil }
@@ -47,7 +49,7 @@ extension InboundConnection {
     /// Strangers do not learn how full the queue is: this comes after the question whether they may send at all.
     private func roomRefusal(_ recipient: AdmittedRecipient, _ envelope: Envelope) -> SMTPReply? {
         if let refusal = self.environment.storageRefusal(envelope) { return refusal }
-        let mayRelay = self.environment.policy.current.mayRelay(self.identity)
+        let mayRelay = self.environment.state.current.policy.mayRelay(self.identity)
         let budget = self.environment.copyBudget(isRestricted: !mayRelay || envelope.reversePath == .null)
         guard budget.canHold(envelope.declaredSize) else { return CopyBudget.neverFits }
         let isOver = self.copies.isOver(budget, adding: recipient.domain, to: envelope)

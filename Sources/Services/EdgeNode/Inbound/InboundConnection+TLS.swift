@@ -33,7 +33,7 @@ extension InboundConnection {
             self.environment.metrics.smtpdTLSHandshakes.increment(
                 .success, TLSVersionLabel(info.version), info.resumed ? .resumed : .full)
             self.authenticatedClient = info.client
-            self.session.offersDSN = self.environment.policy.current.mayRelay(self.identity)
+            self.session.offersDSN = self.environment.state.current.policy.mayRelay(self.identity)
             self.session.tlsEstablished(TLSInfo(version: info.version, cipher: info.cipher))
             self.process(context)
         case .failed:

@@ -51,7 +51,7 @@ final class InboundConnection: ChannelInboundHandler {
         self.environment = environment
         self.client = client
         self.session = SMTPServerSession(configuration: environment.sessionConfiguration)
-        self.session.offersDSN = environment.policy.current.mayRelay(ClientIdentity(client))
+        self.session.offersDSN = environment.state.current.policy.mayRelay(ClientIdentity(client))
         self.progress = ClientProgress(leastRate: environment.patience.leastDataRate)
     }
 
@@ -310,7 +310,7 @@ final class InboundConnection: ChannelInboundHandler {
         self.environment.metrics.smtpdRejects.increment(reason)
         var refused = InboundLog.Refused(client: self.identity)
         refused.hello = self.session.hello.map { Reception.told(SafeText.escape($0.name)) }
-        refused.rule = self.environment.policy.current.rule(for: self.identity)
+        refused.rule = self.environment.state.current.policy.rule(for: self.identity)
         refused.sender = self.formerSender ?? self.session.envelope?.reversePath.storedText
         refused.recipient = self.recipientInQuestion?.mailbox.map { "\($0)" }
         self.environment.intake.log.refused(refused, reason.rawValue, reply)

@@ -5,8 +5,8 @@ import PostgresDriver
 import Routing
 import TLSEngine
 import Telemetry
-
 import TransportSecurity
+
 // What the other layers say, in the fixed labels of metrics.
 
 extension TLSVersionLabel {
@@ -23,6 +23,7 @@ extension RejectReason {
         case (503, _, _): self = .badSequence
         case (500...502, _, _), (555, _, _): self = .syntax
         case (552, _, _): self = .size
+        case (550, 7, 0): self = .bounceRule
         case (_, 7, 1): self = .relayDenied
         case (535, _, _), (538, _, _), (454, 7, 0): self = .authentication
         case (452, 5, 3): self = .recipients
@@ -48,7 +49,9 @@ extension RetryReason {
         case .remoteReply, .unsupportedByHost, .protocolViolation: self = .smtp
         case .connectionLost, .connectionTimeout, .connectionRefused, .hostUnreachable, .localNetwork:
             self = .connection
-        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator, nil: self = .other
+        case .noUsableRoute, .routingLoop, .nullMX, .noSuchDomain, .noSuchHost, .failedByOperator,
+            .suspendedByOperator, nil:
+            self = .other
         }
     }
 }

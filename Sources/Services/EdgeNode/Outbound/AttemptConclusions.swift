@@ -47,7 +47,7 @@ struct AttemptConclusions: Sendable {
     ) async {
         let trace = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
-            isTransfer: self.environment.policy.current.acceptedDomains[entry.key.domain] != nil)
+            isTransfer: self.environment.state.current.policy.acceptedDomains[entry.key.domain] != nil)
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
             sender: ReversePath(storedText: entry.sender) ?? .null,

@@ -18,6 +18,9 @@ struct DeliveryAttempt {
     let term: ShardTerm
     let dialer: Dialer
     let customer: SiteCustomer
+    /// What the node served by when the attempt began; it holds for all of it.
+    private let state: NodeState
+    private let nextHop: NextHop
     /// What the operator demands of the hosts.
     private let policy: TransportPolicy
     private var progress: AttemptProgress
@@ -41,7 +44,9 @@ struct DeliveryAttempt {
         self.term = term
         self.dialer = dialer
         self.customer = customer
-        self.policy = environment.rules.transport(to: entry.key.domain, at: .systemNow)
+        self.state = environment.state.current
+        self.nextHop = self.state.policy.nextHop(for: entry.key.domain, port: environment.settings.port)
+        self.policy = self.state.destinations.transport(to: entry.key.domain, at: .systemNow)
         self.progress = AttemptProgress(recipients: entry.recipients.count)
         self.transfer = MessageTransfer(
             environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)
@@ -50,12 +55,11 @@ struct DeliveryAttempt {
     /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
     mutating func run(over link: inout OutboundLink?) async -> AttemptEnd {
         let started = ContinuousClock.now
-        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
-        switch await self.environment.routes.route(to: nextHop) {
+        switch await self.environment.routes.route(to: self.nextHop) {
         case .failure(let reason):
             self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
         case .success(var route):
-            self.site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
+            self.site = self.state.site(hosts: route.hostNames, configured: self.nextHop.address)
             while !self.isOver, let next = await route.next() {
                 switch next {
                 case .failure(let reason):
@@ -137,8 +141,7 @@ struct DeliveryAttempt {
             failure == .tlsaInvalid || failure == .certificateExpired,
             let address = last.address, self.renewed.insert(host.name).inserted
         else { return nil }
-        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
-        switch await self.environment.routes.renewed(host, at: address, for: nextHop) {
+        switch await self.environment.routes.renewed(host, at: address, for: self.nextHop) {
         case .changed(let later): return later
         case .same: self.progress.explain("the TLSA records are the same when asked for anew")
         case .kept(nil): self.progress.explain("the TLSA records could not be asked for anew")
@@ -153,12 +156,10 @@ struct DeliveryAttempt {
         _ host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?
     ) async -> AttemptEnd? {
         let started = ContinuousClock.now
-        let domain = self.entry.key.domain
-        let mayChunk = self.environment.mayChunk(to: domain)
-        if link?.serves(host, requirement, nextHopDomain: domain, mayChunk: mayChunk) != true {
+        let demand = self.demand(host, requirement)
+        if link?.serves(demand) != true {
             self.giveBack(&link)
-            link = self.environment.links.take(
-                for: host, requirement, nextHopDomain: domain, mayChunk: mayChunk, on: self.dialer.eventLoop)
+            link = self.environment.links.take(demand, on: self.dialer.eventLoop)
             link?.place.move(to: self.customer)
         }
         guard let warm = link, !self.progress.unasked(at: warm.address).isEmpty else { return nil }
@@ -224,8 +225,7 @@ struct DeliveryAttempt {
         guard now - self.planned > DeliveryEnvironment.planAge, let address = address ?? host.addresses.first else {
             return true
         }
-        let nextHop = self.environment.nextHop(for: self.entry.key.domain)
-        guard await self.environment.routes.confirms(host, at: address, for: nextHop) else { return false }
+        guard await self.environment.routes.confirms(host, at: address, for: self.nextHop) else { return false }
         self.planned = now
         return true
     }
@@ -246,8 +246,7 @@ struct DeliveryAttempt {
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: place.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostTry(host: host, policy: self.policy, address: place.address)
-        let domain = self.entry.key.domain
-        switch await self.dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
+        switch await self.dialer.dial(self.demand(host, requirement), in: place) {
         case .failed(let failure, let abandoned):
             attempt.failure = failure
             attempt.abandonedTLS = abandoned
@@ -266,6 +265,10 @@ struct DeliveryAttempt {
         attempt.duration = ContinuousClock.now - started
         self.progress.tried(attempt)
         return nil
+    }
+
+    private func demand(_ host: PlannedHost, _ requirement: AttemptRequirement) -> LinkDemand {
+        LinkDemand(host, requirement, nextHopDomain: self.entry.key.domain, at: self.site, by: self.state)
     }
 
     private func logCrowded(_ attempt: HostTry, size: Int) {

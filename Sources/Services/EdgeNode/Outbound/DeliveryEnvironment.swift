@@ -4,7 +4,6 @@ import MailModel
 import QueueStore
 import Routing
 import SMTPProtocol
-import TLSEngine
 import Telemetry
 
 /// What all deliveries of a node share.
@@ -17,8 +16,6 @@ struct DeliveryEnvironment: Sendable {
         let port: UInt16
         var connectTimeout: Duration
         var timeouts: SMTPTimeouts
-        /// Content goes by BDAT where the host offers that.
-        var usesChunking: Bool
         /// 8-bit content that nothing signs becomes 7-bit for hosts without 8BITMIME.
         var convertsEightBit: Bool
         let connectionsPerDestination: Int
@@ -51,12 +48,9 @@ struct DeliveryEnvironment: Sendable {
     static let connectionIdleTime = Duration.seconds(1)
 
     var settings: Settings
-    /// Says where the mail of accepted domains goes.
-    var policy: Replaceable<InboundPolicy>
-    /// What the operator demands of deliveries to some domains.
-    let rules: DestinationRules
+    /// Says where mail goes and what hosts owe. An attempt takes it once.
+    var state: Replaceable<NodeState>
     let routes: RouteFinder
-    let tls: TLSClientContext
     /// Says in words why a host's certificates were refused.
     let explainer = RefusalExplainer()
     let store: QueueStore
@@ -74,6 +68,8 @@ struct DeliveryEnvironment: Sendable {
     var channels: ChannelRegistry
     /// What deliveries are busy with.
     let activity = ActivityTable()
+    /// What operators say of all mail to some domains.
+    let standing = StandingRules()
     /// Hosts that get no BDAT, whatever they offer.
     let chunkingRefusals = ChunkingRefusals()
     let metrics: RelayMetrics
@@ -93,20 +89,12 @@ struct DeliveryEnvironment: Sendable {
     }
 
     /// Whether mail for a domain needs look-ups: not where its next hop is given by address.
-    func needsDNS(_ domain: DomainName) -> Bool { self.nextHop(for: domain).address == nil }
-
-    /// Whether content for a domain may go by BDAT, as far as the domain is concerned.
-    func mayChunk(to domain: DomainName) -> Bool {
-        self.rules.usesChunking(to: domain) ?? self.settings.usesChunking
-    }
-
-    /// The next hop of a recipient domain.
-    func nextHop(for domain: DomainName) -> NextHop {
-        self.policy.current.nextHop(for: domain, port: self.settings.port)
+    func needsDNS(_ domain: DomainName) -> Bool {
+        self.state.current.policy.nextHop(for: domain, port: self.settings.port).address == nil
     }
 
     /// When mail to a recipient domain is tried again.
     func schedule(for domain: DomainName) -> RetrySchedule {
-        self.settings.retries[domain, hasNextHop: self.policy.current.hasNextHop(domain)]
+        self.settings.retries[domain, hasNextHop: self.state.current.policy.hasNextHop(domain)]
     }
 }

@@ -5,6 +5,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import Telemetry
+import TransportSecurity
 
 /// All deliveries of one shard to one recipient domain: reads what is due, and works it off over a bounded number of
 /// connections. It ends when nothing is due any more.
@@ -22,7 +23,11 @@ actor Destination {
     private let term: ShardTerm
     private let domain: DomainName
     private let eventLoop: any EventLoop
-    private let customer: SiteCustomer
+    private var customer: SiteCustomer
+    /// The operator's rule that is obeyed.
+    private var rule: QueueRule?
+    /// What overdue entries are told while deliveries are suspended.
+    private var suspension: DestinationBackoff?
     private var work: DestinationWork<QueueEntry, ClaimCursor>
     private var watcher: CheckedContinuation<Void, Never>?
 
@@ -81,9 +86,10 @@ actor Destination {
 
     /// Works until nothing is due, the destination is blocked, the shard is lost, or it is stopped.
     func run() async {
-        defer { self.environment.activity.works(self.domain, in: self.term) }
+        defer { self.leave() }
         await withDiscardingTaskGroup { group in
             while true {
+                self.heedRules()
                 switch self.work.next(isHeld: self.isHeld) {
                 case .read(let cursor, let count): await self.read(after: cursor, count: count)
                 case .hire: group.addTask { await self.deliver() }
@@ -167,11 +173,12 @@ actor Destination {
 
     private func nextEntry() -> QueueEntry? {
         defer { self.changed() }
+        self.heedRules()
         return self.work.take(isHeld: self.isHeld)
     }
 
     private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
-        if let verdict = entry.verdict { return .made(AttemptReport(of: entry, verdict: verdict)) }
+        if let verdict = entry.verdict ?? self.bounce { return .made(AttemptReport(of: entry, verdict: verdict)) }
         // An attempt that an earlier owner began and did not conclude counts as one that failed.
         if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
         let isFromNullSender = entry.sender.isEmpty
@@ -217,6 +224,53 @@ actor Destination {
         return true
     }
 
+    // MARK: - Rules of operators
+
+    /// Another rule may be in force.
+    func heedRules() {
+        let now = self.environment.clock.now
+        let rule = self.environment.standing.governing(self.domain, at: now)
+        guard rule != self.rule else { return }
+        self.rule = rule
+        self.suspension = nil
+        if rule != nil {
+            // What waits for a connection has not begun.
+            self.environment.sites.withdraw(self.customer)
+            self.customer = SiteCustomer(on: self.eventLoop)
+        }
+        if let rule, rule.action == .suspend {
+            let backoff = DestinationBackoff(suspendedBy: rule, at: now)
+            self.suspension = backoff
+            self.work.suspended(backoff)
+        } else {
+            self.work.resumed()
+            // What waited for a connection is read again.
+            _ = self.work.woken()
+        }
+        self.changed()
+    }
+
+    /// The reason for which everything is given up.
+    private var bounce: String? { self.rule.flatMap { $0.action == .bounce ? $0.reason : nil } }
+
+    private func leave() {
+        if self.suspension == nil {
+            self.environment.activity.works(self.domain, in: self.term)
+        } else {
+            self.environment.activity.rests(
+                self.domain, in: self.term, because: .suspended, at: self.environment.clock.now)
+        }
+    }
+
+    /// What is told of overdue entries: how the destination itself failed last, if it did, also while it is suspended.
+    private func failure(of backoff: DestinationBackoff) async throws(QueueStoreError) -> DestinationBackoff {
+        guard backoff == self.suspension,
+            let failure = try await self.environment.store.backoff(self.term, destination: self.domain)?.failure
+        else { return backoff }
+        return DestinationBackoff(
+            failure: failure, failures: backoff.failures, since: backoff.since, until: backoff.until)
+    }
+
     // MARK: - Recording
 
     private var conclusions: AttemptConclusions {
@@ -247,12 +301,13 @@ actor Destination {
         }
     }
 
-    /// Concludes a page of entries that are overdue, or given up, while the destination is left alone.
+    /// Concludes a page of entries that are overdue, or given up, while the destination is left alone or suspended.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
         let now = self.environment.clock.now
-        let criteria = OverdueCriteria(
-            self.environment.schedule(for: self.domain), after: backoff.failure.failureClass, now: now)
         do throws(QueueStoreError) {
+            let backoff = try await self.failure(of: backoff)
+            let criteria = OverdueCriteria(
+                self.environment.schedule(for: self.domain), after: backoff.failure.failureClass, now: now)
             let overdue = try await self.environment.store.overdueEntries(
                 self.term, destination: self.domain, criteria, after: cursor)
             try await self.holdBack(overdue.unreadable)
@@ -303,5 +358,17 @@ actor Destination {
                 destination.changed()
             }
         }
+    }
+}
+
+extension DestinationBackoff {
+    /// What overdue entries are told while an operator has suspended deliveries.
+    fileprivate init(suspendedBy rule: QueueRule, at now: Timestamp) {
+        let failure = FailureReason.suspendedByOperator
+        self.init(
+            failure: DeliveryFailure(
+                failureClass: .general, status: failure.transientStatus, reason: failure,
+                text: SafeText.escape(rule.reason)),
+            failures: 1, since: rule.since, until: rule.until ?? now)
     }
 }

@@ -2,8 +2,8 @@ import MailModel
 import NIOCore
 import SMTPProtocol
 import TLSEngine
-
 import TransportSecurity
+
 extension OutboundConnection {
     func startTLS() {
         guard let context else { return }

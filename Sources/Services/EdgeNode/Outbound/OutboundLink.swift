@@ -8,6 +8,34 @@ import TLSEngine
 import Telemetry
 import TransportSecurity
 
+/// What a message needs of a connection.
+struct LinkDemand {
+    let host: PlannedHost
+    let requirement: AttemptRequirement
+    let nextHopDomain: DomainName
+    /// What the node serves by, as the attempt began.
+    let state: NodeState
+    /// Content may go by BDAT, where the host offers that.
+    let mayChunk: Bool
+
+    init(
+        _ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName, at site: ReceivingSite,
+        by state: NodeState
+    ) {
+        self.host = host
+        self.requirement = requirement
+        self.nextHopDomain = nextHopDomain
+        self.state = state
+        self.mayChunk = state.usesChunking(to: nextHopDomain, at: site)
+    }
+
+    /// What a connection to this address is good for.
+    func purpose(at address: IPAddress) -> ConnectionReuseKey {
+        ConnectionReuseKey(
+            host: self.host.name, address: address, port: self.host.port, requirement: self.requirement)
+    }
+}
+
 /// An open connection, the host it leads to, and what it proved; confined to its event loop.
 struct OutboundLink {
     let connection: OutboundConnection
@@ -16,6 +44,8 @@ struct OutboundLink {
     let warmth: WarmConnection
     /// Content goes by BDAT, if the host offers that.
     let usesChunking: Bool
+    /// The state by which it was opened.
+    let stateVersion: UInt64
     /// Its place at the site, given back when the connection is closed.
     let place: SitePlace
     /// Transactions so far.
@@ -28,16 +58,14 @@ struct OutboundLink {
 
     /// Whether it may carry the next message to this host (rules 26 and 27).
     ///
-    /// - Parameter mayChunk: content for this domain may go by BDAT.
-    func serves(
-        _ host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName?, mayChunk: Bool
-    ) -> Bool {
-        guard self.connection.isReady, host.addresses.contains(self.address), mayChunk || !self.usesChunking else {
-            return false
-        }
-        let key = ConnectionReuseKey(
-            host: host.name, address: self.address, port: host.port, requirement: requirement)
-        return self.warmth.serves(key, requirement: requirement, nextHopDomain: nextHopDomain)
+    /// A connection of another state is used no more: what it proved may not be what is demanded now, and the file of its
+    /// authorities may hold others.
+    func serves(_ demand: LinkDemand) -> Bool {
+        guard self.connection.isReady, self.stateVersion == demand.state.version,
+            demand.host.addresses.contains(self.address), demand.mayChunk || !self.usesChunking
+        else { return false }
+        return self.warmth.serves(
+            demand.purpose(at: self.address), requirement: demand.requirement, nextHopDomain: demand.nextHopDomain)
     }
 }
 
@@ -53,34 +81,30 @@ struct Dialer {
         case failed(HostFailure, after: AbandonedTLS?)
     }
 
-    /// Connects to the address of `place`, greets, and negotiates TLS as `requirement` says. An opportunistic handshake that
+    /// Connects to the address of `place`, greets, and negotiates TLS as `demand` says. An opportunistic handshake that
     /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
-    func dial(
-        of host: PlannedHost, requirement: AttemptRequirement, nextHopDomain: DomainName, in place: SitePlace
-    ) async -> Outcome {
+    func dial(_ demand: LinkDemand, in place: SitePlace) async -> Outcome {
         let address = place.address
-        let usesChunking = self.usesChunking(to: address, for: nextHopDomain, in: place)
+        let usesChunking = demand.mayChunk && !self.environment.chunkingRefusals.contains(address)
         var offer = OutboundTLS.Offer.full
         var abandoned: AbandonedTLS?
         var rejectedName: AbandonedTLS?
         while true {
-            let tls = OutboundTLS(context: self.environment.tls, offer: offer)
+            let tls = OutboundTLS(context: demand.state.tls, offer: offer)
             let (connection, opened) = await self.open(
-                address, port: host.port, requirement, tls, usesChunking: usesChunking, in: place)
+                address, port: demand.host.port, demand.requirement, tls, usesChunking: usesChunking, in: place)
             switch opened {
             case .ready(var established):
                 place.succeeded()
                 if let abandoned { established.abandonedTLS = abandoned }
                 established.rejectedName = rejectedName
-                let key = ConnectionReuseKey(
-                    host: host.name, address: address, port: host.port, requirement: requirement)
                 let warmth = WarmConnection(
-                    key: key, nextHopDomain: nextHopDomain, peer: established.peer,
+                    key: demand.purpose(at: address), nextHopDomain: demand.nextHopDomain, peer: established.peer,
                     certified: established.certified, isWithoutUsableRecords: established.isWithoutUsableRecords)
                 return .linked(
                     OutboundLink(
                         connection: connection, address: address, established: established, warmth: warmth,
-                        usesChunking: usesChunking, place: place))
+                        usesChunking: usesChunking, stateVersion: demand.state.version, place: place))
             case .failed(let failure):
                 return .failed(await self.environment.explainer.explain(failure), after: abandoned)
             case .retry(let next, let failure) where next > offer:
@@ -125,11 +149,6 @@ struct Dialer {
             }
         }
         return (connection, promise.futureResult)
-    }
-
-    private func usesChunking(to address: IPAddress, for domain: DomainName, in place: SitePlace) -> Bool {
-        self.environment.mayChunk(to: domain) && self.environment.sites.usesChunking(at: place.site)
-            && !self.environment.chunkingRefusals.contains(address)
     }
 
     /// A connected socket, with the connection in its pipeline.

@@ -28,12 +28,13 @@ struct QueueOwner: Service {
     private let deliveries: TaskSupervisor
     private let shards: ShardTable
     private let keeper: LeaseKeeper
+    private let rules: StandingRulesWatch
     private let drainTime: Duration
 
     /// - Parameter traceLimits: how much of the trace is kept.
     init(
         environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: Hints,
-        drainTime: Duration, traceLimits: TraceLimits
+        drainTime: Duration, traceLimits: TraceLimits, rules: StandingRulesWatch
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
         let shards = ShardTable(
@@ -46,6 +47,7 @@ struct QueueOwner: Service {
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime
+        self.rules = rules
         self.keeper = LeaseKeeper(
             store: environment.store, leases: environment.leases, clock: environment.clock,
             monitor: environment.monitor, metrics: environment.metrics, logger: environment.logger
@@ -76,6 +78,7 @@ struct QueueOwner: Service {
                     chores.addTask { await self.upkeep.sumUp() }
                     chores.addTask { await ActivityPublisher(environment: self.environment).run() }
                     chores.addTask { await self.environment.sites.watch() }
+                    chores.addTask { await self.rules.run { await self.shards.heedRules() } }
                     if let flushes = self.environment.flushes { chores.addTask { await flushes.run() } }
                 }
             }

@@ -73,6 +73,11 @@ actor QueueShard {
         return isStarted
     }
 
+    /// Other rules of operators are in force: the destinations at work obey them.
+    func heedRules() async {
+        for destination in self.destinations.values { await destination.heedRules() }
+    }
+
     /// Begins no further message. Those under way are finished by their destinations, whose parent waits for them.
     func stop() async {
         self.isStopping = true

@@ -48,6 +48,11 @@ actor ShardTable {
         await self.shards[entry.shard]?.shard.arrived(entry.destination)
     }
 
+    /// Other rules of operators are in force: what is at work obeys them.
+    func heedRules() async {
+        for (_, shard) in self.shards.values { await shard.heedRules() }
+    }
+
     /// Begins no further message in any shard.
     func stop() async {
         self.isStopping = true

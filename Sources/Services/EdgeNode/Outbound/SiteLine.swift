@@ -205,6 +205,12 @@ struct SiteLine {
         for site in sites { self.settle(site, at: now) }
     }
 
+    /// Other limits hold for sites: those that wait for one of their own are looked at soon.
+    mutating func replace(_ limits: SiteLimits) {
+        self.admission.replace(limits)
+        for (site, position) in self.positions where position.obstacles.contains(.site) { self.unsettled.insert(site) }
+    }
+
     // MARK: Addresses that fail
 
     /// One worker of a destination is told of a failure; the others go, as its message is charged with it, and not theirs.

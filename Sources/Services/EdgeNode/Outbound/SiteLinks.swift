@@ -80,22 +80,11 @@ final class SiteLinks: Sendable {
         if !isKept { link.connection.quit() }
     }
 
-    /// A connection that serves this host, the one used last. Call it on the event loop.
-    func take(
-        for host: PlannedHost, _ requirement: AttemptRequirement, nextHopDomain: DomainName, mayChunk: Bool,
-        on eventLoop: any EventLoop
-    ) -> OutboundLink? {
-        for address in host.addresses {
-            let purpose = ConnectionReuseKey(
-                host: host.name, address: address, port: host.port, requirement: requirement)
-            let key = Key(eventLoop: ObjectIdentifier(eventLoop), purpose: purpose)
-            let idle = self.state.withLock { state in
-                state.remove(
-                    key,
-                    where: {
-                        $0.link.value.serves(host, requirement, nextHopDomain: nextHopDomain, mayChunk: mayChunk)
-                    })
-            }
+    /// A connection that serves, the one used last. Call it on the event loop.
+    func take(_ demand: LinkDemand, on eventLoop: any EventLoop) -> OutboundLink? {
+        for address in demand.host.addresses {
+            let key = Key(eventLoop: ObjectIdentifier(eventLoop), purpose: demand.purpose(at: address))
+            let idle = self.state.withLock { $0.remove(key, where: { $0.link.value.serves(demand) }) }
             guard let idle else { continue }
             idle.expiry.cancel()
             return idle.link.value

@@ -26,7 +26,6 @@ final class SiteTable: Sendable {
         case withdrawn
     }
 
-    private let limits: SiteLimits
     /// Told when connections, or places for destinations, run out.
     let shortages: ConnectionShortages?
     private let state: Mutex<SiteLine>
@@ -34,19 +33,12 @@ final class SiteTable: Sendable {
     /// - Parameter connections: those of the whole node.
     /// - Parameter shortages: told when connections run out.
     init(limits: SiteLimits, connections: Int, shortages: ConnectionShortages? = nil) {
-        self.limits = limits
         self.shortages = shortages
         self.state = Mutex(SiteLine(ConnectionAdmission(limits: limits, connections: connections)))
     }
 
-    /// The site at the end of a route.
-    func site(hosts: [DomainName], configured address: IPAddress?) -> ReceivingSite {
-        if hosts.isEmpty, let address { return .address(address) }
-        return self.limits.site(of: hosts)
-    }
-
-    /// Whether content may go to the site by BDAT.
-    func usesChunking(at site: ReceivingSite) -> Bool { self.limits[site].usesChunking }
+    /// Other limits hold from now on. Connections beyond them end with their message.
+    func replace(_ limits: SiteLimits) { self.state.withLock { $0.replace(limits) } }
 
     /// A place for one connection to the first of these addresses that has room.
     ///

@@ -24,19 +24,28 @@ struct WorkFinder: Sendable {
 
     /// The same, with what is passed over noted, so that operators see what it waits for.
     private func mayBegin(_ entry: DueEntry, in terms: [Shard: ShardTerm]) -> Bool {
-        let mayBegin = self.mayBegin(entry)
+        let isSuspended = self.isSuspended(entry)
+        let mayBegin = !isSuspended && self.mayBegin(entry)
         if !mayBegin, self.environment.mayDeliver, let term = terms[entry.shard] {
             self.environment.activity.rests(
-                entry.destination, in: term, because: .resolver, at: self.environment.clock.now)
+                entry.destination, in: term, because: isSuspended ? .suspended : .resolver,
+                at: self.environment.clock.now)
         }
         return mayBegin
+    }
+
+    /// Whether an operator has suspended deliveries to an entry's destination.
+    private func isSuspended(_ entry: DueEntry) -> Bool {
+        self.environment.standing.suspension(of: entry.destination, at: self.environment.clock.now) != nil
     }
 
     /// Looks until cancelled.
     func run() async {
         var plan = LookPlan()
         var wait = ResolverWait()
+        var rules = self.environment.standing.changes
         while !Task.isCancelled {
+            self.look(at: &rules, &plan)
             let terms = self.environment.leases.terms()
             do throws(QueueStoreError) {
                 self.look(at: &wait, &plan)
@@ -55,7 +64,19 @@ struct WorkFinder: Sendable {
 
     /// Passes hints on until cancelled.
     func follow(_ hints: AsyncStream<DueEntry>) async {
-        for await entry in hints where self.mayBegin(entry) { await self.shards.arrived(entry) }
+        for await entry in hints where self.mayBegin(entry) && !self.isSuspended(entry) {
+            await self.shards.arrived(entry)
+        }
+    }
+
+    /// Looks whether operators have made or lifted rules: what was passed over for one is found by a walk.
+    private func look(at rules: inout Int, _ plan: inout LookPlan) {
+        let changes = self.environment.standing.changes
+        guard changes != rules else { return }
+        rules = changes
+        plan.forget()
+        let now = self.environment.clock.now
+        self.environment.activity.ended(.suspended) { self.environment.standing.suspension(of: $0, at: now) == nil }
     }
 
     /// Looks whether the resolver works, and says what waits for it.
@@ -89,7 +110,10 @@ struct WorkFinder: Sendable {
         let page = try await self.environment.store.dueDestinations(terms, after: plan.cursor)
         let took = MonotonicInstant.now - started
         var areTaken = true
-        for entry in page.due where areTaken && self.mayBegin(entry, in: byShard) {
+        // Now and then suspended ones are visited, too: they conclude what is overdue.
+        let isSettling = plan.isSettling
+        for entry in page.due
+        where areTaken && (self.mayBegin(entry, in: byShard) || isSettling && self.isSuspended(entry)) {
             areTaken = await self.shards.walked(entry)
         }
         self.environment.sites.shortages?.observed(destinationsLeft: areTaken ? 0 : 1)
@@ -144,6 +168,8 @@ struct LookPlan {
     static let interval = Duration.seconds(1)
     /// How often all are visited, if that takes no more than its share.
     static let walkInterval = Duration.seconds(5)
+    /// How often a walk visits suspended destinations, too.
+    static let settlingInterval = Duration.seconds(60)
     /// The time between two pages, by the time that one took.
     static let idleShare = 19
 
@@ -151,6 +177,9 @@ struct LookPlan {
     var seen: Timestamp?
     /// Where the walk goes on.
     private(set) var cursor: DueCursor?
+    /// The walk visits suspended destinations, too.
+    private(set) var isSettling = false
+    private var settled: MonotonicInstant?
     /// There are shards that are new to us: the walk goes on without a pause.
     private var isCatchingUp = false
     private var known: Set<ShardTerm> = []
@@ -172,15 +201,18 @@ struct LookPlan {
         guard terms.isSubset(of: self.known) else {
             self.cursor = nil
             self.isCatchingUp = true
-            self.isWalking = true
             self.nextPage = now
-            self.walkBegan = now
+            self.beginWalk(at: now)
             return
         }
-        if !self.isWalking, now >= self.nextPage {
-            self.isWalking = true
-            self.walkBegan = now
-        }
+        if !self.isWalking, now >= self.nextPage { self.beginWalk(at: now) }
+    }
+
+    private mutating func beginWalk(at now: MonotonicInstant) {
+        self.isWalking = true
+        self.walkBegan = now
+        self.isSettling = self.settled.map { now >= $0 + Self.settlingInterval } ?? true
+        if self.isSettling { self.settled = now }
     }
 
     /// Whether it is time for a page of the walk.

@@ -2,8 +2,8 @@ import Foundation
 
 extension RelaydProcess {
     /// What `/readyz` says now: its status and its text.
-    public func readiness() async throws -> (status: Int, text: String) {
-        let answer = try await LabHTTP.get("/readyz", port: self.telemetryPort)
+    public func readiness(isVerbose: Bool = false) async throws -> (status: Int, text: String) {
+        let answer = try await LabHTTP.get(isVerbose ? "/readyz?verbose" : "/readyz", port: self.telemetryPort)
         return (answer.status, answer.body)
     }
 

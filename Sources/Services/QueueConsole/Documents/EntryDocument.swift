@@ -15,6 +15,7 @@ struct EntryDocument {
             .init("message_size", .number(entry.size)), .init("sender", .text(entry.shownSender)),
             .init("recipients", .list(entry.recipients.map { self.recipient($0) })),
             .init("state", .text(entry.state.rawValue)), .init("waits_for", .optional(entry.waitsFor)),
+            .init("suspended_because", .optional(entry.suspendedBecause)),
             .init("stage", .optional(entry.activity?.stage)), .init("host", .optional(entry.activity?.host)),
             .init("since", .optional(entry.activity.map { "\($0.began)" })), .init("attempts", .number(entry.attempts)),
             .init("next_attempt", .optional(entry.nextAttempt.map { "\($0)" })),
@@ -90,6 +91,7 @@ extension QueueListing {
             default: return "at \(activity.host ?? "a host"), for \(time)"
             }
         }
+        if let suspendedBecause, self.state == .deferred { return "suspended: \(suspendedBecause)" }
         guard self.state == .ready, let waitsFor else { return nil }
         return "waits for \(WaitingWords.words(waitsFor))"
     }

@@ -7,6 +7,7 @@ enum WaitingWords {
         case "route": "a new look at its route"
         case "rate": "its hosts' rate limit (delivery.site-rate)"
         case "site": "its hosts, which take no more connections"
+        case "suspended": "an operator, who has suspended deliveries (relayctl queue rules)"
         default: reason
         }
     }

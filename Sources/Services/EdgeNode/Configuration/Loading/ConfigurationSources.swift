@@ -5,6 +5,8 @@ import OperatingSystem
 extension ConfigurationLoader {
     /// Where the file is looked for unless `--config` names another.
     public static let defaultPath = "/etc/relayd/relayd.yaml"
+    /// The keys whose values are secret, and may come from files in `$CREDENTIALS_DIRECTORY`.
+    public static var secretKeys: [String] { ConfigurationSchema.settings.filter(\.isSecret).map(\.key) }
     /// The largest file that is read.
     static let maximumFileSize = 4 << 20
 
@@ -38,9 +40,26 @@ extension ConfigurationLoader {
         var found: [String: File] = [:]
         for setting in ConfigurationSchema.settings where setting.isSecret {
             let path = "\(directory)/\(setting.key)"
-            if FileManager.default.fileExists(atPath: path) { found[setting.key] = try Self.read(path) }
+            if FileManager.default.fileExists(atPath: path) { found[setting.key] = try Self.credential(path) }
         }
         return found
+    }
+
+    /// Reads a secret from a file in the credentials directory.
+    ///
+    /// Others must not be able to read it. systemd closes both file and folder. Kubernetes mounts files of mode 0644, which do no
+    /// harm below a folder that is closed to others.
+    static func credential(_ path: String) throws(ConfigurationError) -> File {
+        let file = try Self.read(path)
+        guard let mode = file.exposedMode, FolderAccess.isWithinReachOfOthers(path) else { return file }
+        throw ConfigurationError(problems: [
+            ConfigurationProblem(
+                .credential(path), "",
+                """
+                others can read or change this file (mode \(mode)), and pass all folders above it; use mode 0400 or 0440, \
+                or close the folder to others (chmod o-x)
+                """)
+        ])
     }
 
     /// Reads a file of settings, or a secret.

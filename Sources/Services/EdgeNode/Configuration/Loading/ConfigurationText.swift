@@ -1,5 +1,31 @@
+import MailModel
+
 /// The texts of `relayd config defaults` and `relayd config show`.
 public enum ConfigurationText {
+    /// One key, in words.
+    public struct Key: Hashable, Sendable {
+        public let name: String
+        public let summary: String
+        /// What may stand there, such as `whole number, 1 to 4096`.
+        public let expected: String
+        public let defaultValue: String
+        /// Its name in the environment.
+        public let variable: String
+    }
+
+    /// Every key, in the order of `relayd config defaults`; the same on each machine.
+    public static var keys: [Key] {
+        let hosts = ["localhost", "mx1.example.org"].compactMap { DomainName($0) }
+            .map { RelaydConfiguration(hostName: $0) }
+        return ConfigurationSchema.settings.map { setting in
+            let values = Set(hosts.map { setting.render($0) })
+            return Key(
+                name: setting.key, summary: setting.summary, expected: setting.expected,
+                defaultValue: values.count == 1 ? values.first ?? "" : "made from the name of the machine",
+                variable: setting.environmentName)
+        }
+    }
+
     /// Every key with its explanation, what may stand there, and its default, as YAML that loads.
     public static func defaults(_ configuration: RelaydConfiguration) -> String {
         self.yaml(configuration) { setting in

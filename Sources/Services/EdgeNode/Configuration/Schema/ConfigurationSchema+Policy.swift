@@ -96,17 +96,21 @@ extension ConfigurationSchema {
         return found
     }
 
-    /// A network of all addresses makes an open relay.
+    /// Networks of everybody make an open relay, whether one holds all addresses or several do so together.
     private static func networkProblems(in configuration: RelaydConfiguration) -> [(key: String, message: String)] {
-        configuration.relayNetworks.filter { $0.prefixLength == 0 }.map { network in
-            (
-                "relay-networks",
-                """
-                \(network) is every address: anyone could send to any domain through this node; name the networks of your own \
-                clients, or give them users (auth.users-file)
-                """
-            )
+        let harm = "anyone could send to any domain through this node"
+        let help = "name the networks of your own clients, or give them users (auth.users-file)"
+        let networks = configuration.relayNetworks
+        let whole = networks.filter { $0.prefixLength == 0 }
+        let found = whole.map { "\($0) is every address: \(harm); \(help)" }
+        // What is said of a whole family need not be said again.
+        let others = networks.filter { network in
+            !whole.contains { $0.network.isIPv6 == network.network.isIPv6 }
         }
+        let excesses = NetworkCoverage.excesses(of: others).map { coverage in
+            "these networks together hold \(coverage): \(harm); \(help)"
+        }
+        return (found + excesses).map { ("relay-networks", $0) }
     }
 
     /// What libpq would say only when it connects, and then with words that may be those of a password.

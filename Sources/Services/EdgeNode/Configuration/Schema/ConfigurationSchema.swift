@@ -259,7 +259,7 @@ enum ConfigurationSchema {
         Setting("rate", \.rate, .optional(.integer(0...1_000_000)), "Messages a minute."),
         Setting(
             "chunking", \.chunking, .optional(.flag()),
-            "Whether content may go by BDAT; delivery.chunking unless given."),
+            "Whether content may go by BDAT; comes before delivery.chunking."),
     ]
 
     private static let destinationRule: [Setting<DestinationRule>] = [
@@ -270,7 +270,7 @@ enum ConfigurationSchema {
         Setting("tls-name", \.transport.name, .optional(.domain()), "Name in the certificate, for verify."),
         Setting(
             "chunking", \.transport.chunking, .optional(.flag()),
-            "Whether content may go by BDAT; delivery.chunking unless given."),
+            "Whether content may go by BDAT; comes before delivery.sites and delivery.chunking."),
     ]
 
     private static let tlsException: [Setting<TLSException>] = [

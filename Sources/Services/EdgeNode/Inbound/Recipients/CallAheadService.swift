@@ -149,7 +149,7 @@ final class CallAheadService: Service {
 
     /// `nil` for a domain whose recipients are not verified any more.
     private func budget(of domain: DomainName) -> FairBudget<DomainName>? {
-        let verification = self.environment.policy.current.verification
+        let verification = self.environment.state.current.policy.verification
         guard verification[domain] == .callAhead else { return nil }
         return self.budgets.withLock { budgets in
             if let budget = budgets[domain] { return budget }

@@ -37,10 +37,11 @@ actor RecipientProbe {
     }
 
     private func ask(_ address: CallAheadAddress, _ customer: SiteCustomer) async -> CallAheadVerdict {
-        let nextHop = self.environment.nextHop(for: address.domain)
+        let state = self.environment.state.current
+        let nextHop = state.policy.nextHop(for: address.domain, port: self.environment.settings.port)
         guard case .success(var route) = await self.environment.routes.route(to: nextHop) else { return .unsure }
-        let site = self.environment.sites.site(hosts: route.hostNames, configured: nextHop.address)
-        let policy = self.environment.rules.transport(to: address.domain, at: .systemNow)
+        let site = state.site(hosts: route.hostNames, configured: nextHop.address)
+        let policy = state.destinations.transport(to: address.domain, at: .systemNow)
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
             guard case .success(let host) = next,
@@ -53,7 +54,10 @@ actor RecipientProbe {
                 ipv4First: self.environment.egress.ipv4First, limit: DeliveryEnvironment.addressesPerHost)
             {
                 guard !Task.isCancelled, allowance.takeAddress() else { return .unsure }
-                let question = Question(address: address, host: host, requirement: requirement, target: target)
+                let question = Question(
+                    address: address,
+                    demand: LinkDemand(host, requirement, nextHopDomain: address.domain, at: site, by: state),
+                    target: target)
                 if let verdict = await self.ask(question, at: site, customer) { return verdict }
             }
         }
@@ -63,8 +67,7 @@ actor RecipientProbe {
     /// One address of one host, and what is asked there.
     private struct Question {
         let address: CallAheadAddress
-        let host: PlannedHost
-        let requirement: AttemptRequirement
+        let demand: LinkDemand
         let target: IPAddress
     }
 
@@ -72,9 +75,8 @@ actor RecipientProbe {
     private func ask(
         _ question: Question, at site: ReceivingSite, _ customer: SiteCustomer
     ) async -> CallAheadVerdict? {
-        let (host, requirement, domain) = (question.host, question.requirement, question.address.domain)
         while !Task.isCancelled {
-            let target = self.environment.target(question.target, host.port)
+            let target = self.environment.target(question.target, question.demand.host.port)
             let opened = await self.environment.sites.open(
                 site, at: [target], for: customer, isPatient: true,
                 whenFull: self.environment.links.close(idleAt:))
@@ -85,7 +87,7 @@ actor RecipientProbe {
             case .resting(let time): try? await Task.sleep(for: time)
             case .place(let place):
                 let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
-                switch await dialer.dial(of: host, requirement: requirement, nextHopDomain: domain, in: place) {
+                switch await dialer.dial(question.demand, in: place) {
                 case .linked(let link): return await self.ask(question, over: link)
                 // Others to the host work: wait until it takes one more.
                 case .failed(let failure, _) where failure.isDisplaced: continue

@@ -1,19 +1,21 @@
-import ArgumentParser
-import EdgeNode
+public import ArgumentParser
+public import EdgeNode
 import Foundation
 import InternationalDomains
 import MailModel
 
 /// The options that say where settings come from, the same for every subcommand.
-struct ConfigurationOptions: ParsableArguments {
+public struct ConfigurationOptions: ParsableArguments, Sendable {
     @Option(name: .long, help: "The configuration file; \(ConfigurationLoader.defaultPath) if it exists.")
     var config: String?
 
     @Option(name: .long, help: "One setting, as key=value; may be given again. It overrides file and environment.")
     var set: [String] = []
 
+    public init() {}
+
     /// Loads the settings, or says what is wrong with them and ends with 78.
-    func load() throws -> LoadedConfiguration {
+    public func load() throws -> LoadedConfiguration {
         do {
             return try self.read()
         } catch {
@@ -23,7 +25,7 @@ struct ConfigurationOptions: ParsableArguments {
     }
 
     /// Reads the settings from all their sources.
-    func read() throws(ConfigurationError) -> LoadedConfiguration {
+    public func read() throws(ConfigurationError) -> LoadedConfiguration {
         // Names in other scripts become A-labels here, once.
         try ConfigurationLoader.ofThisProcess(
             path: self.config, flags: self.set, domainName: { try? DomainName(unicode: $0) }
@@ -32,9 +34,14 @@ struct ConfigurationOptions: ParsableArguments {
 }
 
 /// Messages go to standard error, data to standard output.
-enum Terminal {
-    static func complain(_ text: String) {
+public enum Terminal {
+    public static func complain(_ text: String) {
         // Whoever closed standard error does not want to read it.
         try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
+}
+
+/// Exit codes of sysexits.h, as the operators' conventions name them.
+extension ExitCode {
+    public static let configuration = ExitCode(78)
 }

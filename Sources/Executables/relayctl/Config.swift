@@ -1,0 +1,47 @@
+import ArgumentParser
+import EdgeNode
+import Foundation
+import OperatorCommands
+import QueueConsole
+
+/// The configuration of a node, as its file and this environment give it.
+struct Config: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Explain, check and show the configuration of relayd, and list its exceptions.",
+        discussion: """
+            It needs no database. Beside a node that runs it says what the node would find at its next start. Exit codes: 0, 1 \
+            failed, 64 usage, 78 the configuration is not good.
+            """,
+        subcommands: [ConfigDefaults.self, ConfigCheck.self, ConfigShow.self, ConfigExceptions.self])
+}
+
+/// Where mail goes without what DANE or the settings demand, by the operator's word.
+struct ConfigExceptions: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exceptions",
+        abstract: "List the domains that are let off TLS or DNSSEC: why, until when, and whether that is over.",
+        discussion: """
+            These are the entries of delivery.tls-exceptions and resolver.unvalidated-domains. POLICY is what counts without \
+            the exception: `dnssec`, or what the settings demand of TLS, beside what DANE demands of the domain's hosts.
+            """)
+
+    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var output: QueueOutputOptions
+
+    func run() async throws {
+        let exceptions = try self.options.load().exceptions.map { exception in
+            PolicyException(
+                domain: exception.domain, setting: exception.key, policies: exception.policies,
+                reason: exception.reason,
+                until: exception.until, isExpired: exception.isExpired, place: "\(exception.source)")
+        }
+        var terminal = ConsoleTerminal.ofThisProcess
+        terminal.style = .ofThisProcess(self.output.color)
+        do throws(ConsoleFailure) {
+            try PolicyException.write(exceptions, self.output.output, to: terminal)
+        } catch {
+            Terminal.complain("relayctl: \(error)")
+            throw ExitCode(error.status.rawValue)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import DeliveryQueue
+import MailModel
+import TransportSecurity
+
+/// An entry of the settings that lets mail for some domain go without what is usually demanded.
+public struct ConfiguredException: Hashable, Sendable {
+    /// As it is written: a name, or `*.` and a name.
+    public let domain: String
+    /// What counts without it: `dnssec`, or the values of `tls` that the settings have for the domains, each once.
+    public let policies: [String]
+    public let reason: String
+    /// The first day on which it has no effect, as 2027-01-31.
+    public let until: String
+    /// That day has come.
+    public let isExpired: Bool
+    /// Its place in the settings, such as `delivery.tls-exceptions[0]`.
+    public let key: String
+    public let source: ConfigurationProblem.Source
+}
+
+extension LoadedConfiguration {
+    /// All exceptions that the operator made, those from TLS first.
+    public var exceptions: [ConfiguredException] { self.exceptions(at: .systemNow) }
+
+    func exceptions(at now: Timestamp) -> [ConfiguredException] {
+        func exception(
+            _ key: String, _ index: Int, _ domain: String, _ policies: [String], _ reason: String, _ until: CalendarDay
+        ) -> ConfiguredException {
+            ConfiguredException(
+                domain: domain, policies: policies, reason: reason, until: "\(until)", isExpired: now >= until.start,
+                key: "\(key)[\(index)]", source: self.sources[key] ?? .defaults)
+        }
+        let rules = self.configuration.destinationRules
+        return self.configuration.delivery.tlsExceptions.enumerated().map { index, entry in
+            exception(
+                "delivery.tls-exceptions", index, "\(entry.domain)",
+                rules.statedPolicies(for: entry.domain).map(\.word),
+                entry.reason, entry.until)
+        }
+            + self.configuration.resolver.unvalidatedDomains.enumerated().map { index, entry in
+                exception(
+                    "resolver.unvalidated-domains", index, "\(entry.domain)", ["dnssec"], entry.reason, entry.until)
+            }
+    }
+}
+
+extension DestinationRules {
+    /// What is demanded of TLS for the domains of a pattern but for exceptions, each once: that of accepted domains first, and
+    /// then that of rules, down to the first one that is about all of them.
+    func statedPolicies(for domains: DomainPattern) -> [TransportPolicy] {
+        var found: [TransportPolicy] = []
+        func add(_ policy: TransportPolicy?) {
+            let policy = policy ?? .opportunistic
+            if !found.contains(policy) { found.append(policy) }
+        }
+        for (domain, demands) in self.acceptedDomains.sorted(by: { $0.key < $1.key }) where domains.matches(domain) {
+            add(demands.transport ?? self.rules.first { $0.domains.matches(domain) }?.demands.transport)
+            // There is no other domain of that name.
+            if domains == DomainPattern(domain) { return found }
+        }
+        for rule in self.rules where rule.domains.covers(domains) || domains.covers(rule.domains) {
+            add(rule.demands.transport)
+            if rule.domains.covers(domains) { return found }
+        }
+        add(.opportunistic)
+        return found
+    }
+}
+
+extension TransportPolicy {
+    /// The value of `tls` that demands it, with the name that is verified.
+    fileprivate var word: String {
+        switch self {
+        case .opportunistic: "opportunistic"
+        case .encrypt: "encrypt"
+        case .dane: "dane"
+        case .verify(let verification): "verify \(verification.name)"
+        case .excepted: "excepted"
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import DeliveryQueue
+import MailModel
+import Synchronization
+
+/// The rules of operators that this node knows, and obeys: read by `StandingRulesWatch`.
+final class StandingRules: Sendable {
+    private struct State {
+        var rules = QueueRules()
+        var changes = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// How often other rules have come into force, or have ended.
+    var changes: Int { self.state.withLock(\.changes) }
+
+    /// The rule that decides about mail to a domain.
+    func governing(_ domain: DomainName, at now: @autoclosure () -> Timestamp) -> QueueRule? {
+        let rules = self.state.withLock(\.rules)
+        return rules.isEmpty ? nil : rules.governing(domain, at: now())
+    }
+
+    /// Why no attempt may begin.
+    func suspension(of domain: DomainName, at now: @autoclosure () -> Timestamp) -> QueueRule? {
+        self.governing(domain, at: now()).flatMap { $0.action == .suspend ? $0 : nil }
+    }
+
+    /// From now on these are known.
+    func replace(with rules: [QueueRule]) {
+        self.state.withLock { state in
+            state.rules = QueueRules(rules)
+            state.changes += 1
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import DeliveryQueue
+import Logging
+import MailModel
+import QueueStore
+import Synchronization
+import Telemetry
+
+/// Reads the rules of operators (`relayctl queue suspend|bounce`) once a second, and sees when they end.
+///
+/// What cannot be read stays as it is known: mail that an operator wants kept back must not go for a fault of the database.
+final class StandingRulesWatch: Sendable {
+    private struct State {
+        var version: QueueRuleVersion?
+        var known: [QueueRule] = []
+        var isUnread = false
+
+        /// They were read; whether that could not be done before.
+        mutating func read(_ found: QueueRuleVersion) -> Bool {
+            self.version = found
+            return exchange(&self.isUnread, with: false)
+        }
+    }
+
+    private static let interval = Duration.seconds(1)
+    /// The most rules that `/readyz?verbose` names.
+    private static let mostTold = 20
+
+    private let environment: DeliveryEnvironment
+    private let health: HealthRegistry
+    private let state = Mutex(State())
+
+    init(environment: DeliveryEnvironment, health: HealthRegistry) {
+        self.environment = environment
+        self.health = health
+    }
+
+    /// Looks until cancelled; `changed` is called when other rules are in force.
+    func run(changed: () async -> Void) async {
+        while !Task.isCancelled {
+            if await self.look() { await changed() }
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// Looks once; whether other rules are in force than before.
+    @discardableResult
+    func look() async -> Bool {
+        let version = self.state.withLock(\.version)
+        var read: [QueueRule]?
+        do throws(QueueStoreError) {
+            let found = try await self.environment.store.queueRules(unless: version)
+            read = found.rules
+            let wasUnread = self.state.withLock { $0.read(found.version) }
+            if wasUnread {
+                self.environment.logger.notice("standing rules are read again")
+            }
+        } catch {
+            let wasUnread = self.state.withLock { exchange(&$0.isUnread, with: true) }
+            if !wasUnread {
+                self.environment.logger.warning(
+                    "standing rules are not read: those that are known stay in force", metadata: ["error": "\(error)"])
+            }
+        }
+        let now = self.environment.clock.now
+        let change = self.state.withLock { state -> RuleChange in
+            let inForce = QueueRules(read ?? state.known).inForce(at: now)
+            return RuleChange(from: exchange(&state.known, with: inForce), to: inForce)
+        }
+        guard !change.isEmpty else { return false }
+        self.obey(change)
+        return true
+    }
+
+    private func obey(_ change: RuleChange) {
+        self.environment.standing.replace(with: change.inForce)
+        for action in QueueRule.Action.allCases {
+            self.environment.metrics.queueRules.set(
+                QueueRuleLabel(action), to: change.inForce.count { $0.action == action })
+        }
+        self.health.setRemarks(
+            change.inForce.prefix(Self.mostTold).map(\.remark)
+                + (change.inForce.count > Self.mostTold
+                    ? ["and \(change.inForce.count - Self.mostTold) more rules"] : []))
+        for rule in change.begun { self.log(rule, "a rule of an operator is in force") }
+        for rule in change.ended { self.log(rule, "a rule of an operator has ended") }
+    }
+
+    private func log(_ rule: QueueRule, _ message: Logger.Message) {
+        self.environment.logger.notice(
+            message,
+            metadata: [
+                LogKey.event: "\(LogEventName.admin.rawValue)", LogKey.rule: .stringConvertible(rule.id),
+                LogKey.action: "\(rule.action.rawValue)", LogKey.recipientDomain: "\(rule.scope)",
+                LogKey.until: "\(rule.until.map { "\($0)" } ?? "lifted")", LogKey.reason: "\(rule.reason)",
+            ])
+    }
+}
+
+/// What has changed of the rules in force.
+private struct RuleChange {
+    let inForce: [QueueRule]
+    let begun: [QueueRule]
+    let ended: [QueueRule]
+
+    init(from former: [QueueRule], to inForce: [QueueRule]) {
+        self.inForce = inForce
+        let (known, new) = (Set(former), Set(inForce))
+        self.begun = inForce.filter { !known.contains($0) }
+        // One with another end or reason has not ended.
+        let ids = Set(inForce.map(\.id))
+        self.ended = former.filter { !new.contains($0) && !ids.contains($0.id) }
+    }
+
+    var isEmpty: Bool { self.begun.isEmpty && self.ended.isEmpty }
+}
+
+extension QueueRule {
+    /// A line for operators, such as `suspend bravo.test until 2026-11-30T12:00:00.000Z: their disk is full`.
+    fileprivate var remark: String {
+        let end = self.until.map { "until \($0)" } ?? "until it is lifted"
+        return "rule \(self.id): \(self.action.rawValue) \(self.scope) \(end): \(self.reason)"
+    }
+}
+
+extension QueueRuleLabel {
+    fileprivate init(_ action: QueueRule.Action) {
+        self =
+            switch action {
+            case .suspend: .suspend
+            case .bounce: .bounce
+            }
+    }
+}

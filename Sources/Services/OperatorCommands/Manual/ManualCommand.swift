@@ -1,0 +1,48 @@
+public import ArgumentParser
+import EdgeNode
+import Foundation
+
+/// Prints manual pages, made from what the argument parser knows.
+public struct ManualCommand<Program: DocumentedProgram>: ParsableCommand {
+    public static var configuration: CommandConfiguration {
+        let name = Program._commandName
+        return CommandConfiguration(
+            commandName: "man", abstract: "Print a manual page of \(name), of a command, or of relayd.yaml.",
+            discussion: """
+                \(name) man > /usr/local/share/man/man\(CommandPage.section)/\(name).\(CommandPage.section)
+                \(name) man relayd.yaml > /usr/local/share/man/man\(SettingsPage.section)/relayd.yaml.\(SettingsPage.section)
+                \(name) man config show | man -l -
+                """)
+    }
+
+    @Argument(help: "The words of a command, or relayd.yaml; the program with all its commands unless given.")
+    var command: [String] = []
+
+    public init() {}
+
+    public func run() throws {
+        let (date, source) = (ManualDate.text, ProgramVersion.text(of: Program._commandName))
+        if self.command == [SettingsPage.name] {
+            print(SettingsPage(date: date, source: source).text, terminator: "")
+            return
+        }
+        guard let command = try CommandDescription.of(Program.self).command(self.command) else {
+            throw ValidationError("\(Program._commandName) has no command \(self.command.joined(separator: " ")).")
+        }
+        print(
+            CommandPage(command: command, facts: Program.facts, date: date, source: source).text, terminator: "")
+    }
+}
+
+/// The date of a page.
+enum ManualDate {
+    /// By which builds that are to be repeated say it (reproducible-builds.org).
+    static let variable = "SOURCE_DATE_EPOCH"
+
+    /// As 2027-01-31.
+    static var text: String {
+        let given = ProcessInfo.processInfo.environment[Self.variable].flatMap { Double($0) }
+        let date = given.map { Date(timeIntervalSince1970: $0) } ?? Date()
+        return date.formatted(.iso8601.year().month().day())
+    }
+}

@@ -1,0 +1,38 @@
+import Foundation
+import Lab
+import Testing
+
+/// What a run of one of our programs, without a lab, came to.
+struct ProgramRun {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// Runs `relayd` or `relayctl` to its end.
+    static func of(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> ProgramRun {
+        let path = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: program).path
+        return try await Self.of([path] + arguments, environment: environment)
+    }
+
+    /// Runs a program, with this text as its standard input, to its end.
+    static func of(
+        _ words: [String], input: String = "", environment: [String: String] = [:]
+    ) async throws -> ProgramRun {
+        try await withTemporaryFolder { folder in
+            let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
+            let given = folder.appending(path: "input")
+            try input.write(to: given, atomically: false, encoding: .utf8)
+            let child = try await ChildProcess(
+                "/bin/sh", ["-c", "exec \"$@\" 2>\(errors.path) <\(given.path)", "sh"] + words,
+                environment: environment, log: output)
+            let hasEnded = await child.ended(within: .seconds(60))
+            if !hasEnded { await child.stop() }
+            return ProgramRun(
+                status: try #require(child.terminationStatus),
+                output: String(decoding: try Data(contentsOf: output), as: UTF8.self),
+                errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
+        }
+    }
+}

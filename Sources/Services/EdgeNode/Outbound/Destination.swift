@@ -227,8 +227,7 @@ actor Destination {
 
     /// Another rule may be in force.
     func heedRules() {
-        let now = self.environment.clock.now
-        let rule = self.environment.standing.governing(self.domain, at: now)
+        let rule = self.environment.standing.governing(self.domain, at: self.environment.clock.now)
         guard rule != self.rule else { return }
         self.rule = rule
         self.suspension = nil
@@ -238,7 +237,7 @@ actor Destination {
             self.customer = SiteCustomer(on: self.eventLoop)
         }
         if let rule, rule.action == .suspend {
-            let backoff = DestinationBackoff(suspendedBy: rule, at: now)
+            let backoff = DestinationBackoff(suspendedBy: rule, at: self.environment.clock.now)
             self.suspension = backoff
             self.work.suspended(backoff)
         } else {

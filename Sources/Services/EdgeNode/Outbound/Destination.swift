@@ -302,6 +302,7 @@ actor Destination {
     /// Concludes a page of entries that are overdue, or given up, while the destination is left alone or suspended.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
         let now = self.environment.clock.now
+        let hasNextAttempt = backoff != self.suspension || self.rule?.until != nil
         do throws(QueueStoreError) {
             let backoff = try await self.failure(of: backoff)
             let criteria = OverdueCriteria(
@@ -319,7 +320,8 @@ actor Destination {
                             // It may have been delivered, which would not be told any more.
                             await conclusions.record(entry, AttemptReport(of: entry, interrupted: open))
                         } else {
-                            await conclusions.record(entry, waitingFor: backoff, at: now)
+                            await conclusions.record(
+                                entry, waitingFor: backoff, hasNextAttempt: hasNextAttempt, at: now)
                         }
                     }
                 }

@@ -185,13 +185,14 @@ struct DeliveryFixture {
     /// Changes the database behind everybody's back.
     func script(_ sql: String) async throws { try await self.pool.script(sql) }
 
-    /// Makes a rule for a minute, and has the node see it.
+    /// Makes a rule, for a minute unless said, and has the node see it.
     @discardableResult
     func make(
-        _ action: QueueRule.Action, _ domain: DomainName, _ watch: StandingRulesWatch
+        _ action: QueueRule.Action, _ domain: DomainName, _ watch: StandingRulesWatch,
+        until end: QueueRuleEnd = .after(.seconds(60))
     ) async throws -> QueueRule {
         let rule = try await self.operators().make(
-            action, .domains(DomainPattern(domain)), until: .after(.seconds(60)), by: "olga@ops", because: "disk full")
+            action, .domains(DomainPattern(domain)), until: end, by: "olga@ops", because: "disk full")
         #expect(await watch.look())
         return rule
     }

@@ -1,3 +1,4 @@
+import DANE
 import MailModel
 import Testing
 
@@ -41,7 +42,7 @@ struct RecipientVerificationTests {
     }
 
     private typealias Table = CallAheadTable<String>
-    private let bob = CallAheadAddress("bob@bravo.test", of: "bravo.test")
+    private let bob = CallAheadAddress("bob@bravo.test", of: "bravo.test", at: .domain("bravo.test"))
     private let refusal = CallAheadVerdict.unknown(SMTPReply(550, nil, "no"))
 
     private func table(entries: Int = 10, questions: Int = 10) -> Table {
@@ -51,11 +52,23 @@ struct RecipientVerificationTests {
     @Test("An address is asked about once, however many want to know, and whatever its case")
     func singleFlight() {
         var table = self.table()
-        let sameBob = CallAheadAddress("BOB@bravo.test", of: "bravo.test")
+        let sameBob = CallAheadAddress("BOB@bravo.test", of: "bravo.test", at: .domain("bravo.test"))
         self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(question: 1))
         self.expect(table.asked(sameBob, by: "two", at: self.start), .joined)
         self.expect(table.landed(self.bob, question: 1, .exists, hearing: .answer, at: self.start), ["one", "two"])
         self.expect(table.asked(self.bob, by: "three", at: self.start), .answer(.exists))
+    }
+
+    @Test("What one next hop has said is no answer of another, nor of one that is still being asked")
+    func otherNextHop() {
+        var table = self.table()
+        let moved = CallAheadAddress("bob@bravo.test", of: "bravo.test", at: .host("mx2.bravo.test"))
+        self.expect(table.asked(self.bob, by: "one", at: self.start), .ask(question: 1))
+        self.expect(table.asked(moved, by: "two", at: self.start), .ask(question: 2))
+        self.expect(table.landed(self.bob, question: 1, self.refusal, hearing: .answer, at: self.start), ["one"])
+        self.expect(table.landed(moved, question: 2, .exists, hearing: .answer, at: self.start), ["two"])
+        self.expect(table.asked(self.bob, by: "three", at: self.start), .answer(self.refusal))
+        self.expect(table.asked(moved, by: "four", at: self.start), .answer(.exists))
     }
 
     @Test("A good answer is kept longer than a bad one, and no answer not at all")
@@ -90,13 +103,15 @@ struct RecipientVerificationTests {
     func tooMany() {
         var table = self.table(questions: 1)
         _ = table.asked(self.bob, by: "one", at: self.start)
-        let eve = CallAheadAddress("eve@bravo.test", of: "bravo.test")
+        let eve = CallAheadAddress("eve@bravo.test", of: "bravo.test", at: .domain("bravo.test"))
         self.expect(table.asked(eve, by: "two", at: self.start), .refused(.all(1)))
         self.expect(table.asked(self.bob, by: "three", at: self.start), .joined)
     }
 
     private func address(_ name: String, _ domain: String) throws -> CallAheadAddress {
-        CallAheadAddress(try #require(Mailbox("\(name)@\(domain)")), of: try #require(DomainName(domain)))
+        let mailbox = try #require(Mailbox("\(name)@\(domain)"))
+        let domain = try #require(DomainName(domain))
+        return CallAheadAddress(mailbox, of: domain, at: .domain(domain))
     }
 
     /// 20 questions at once, 8 of one domain, and 10 for next hops that do not answer, 2 of one domain.

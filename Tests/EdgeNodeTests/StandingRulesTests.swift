@@ -110,6 +110,30 @@ struct StandingRulesTests {
         }
     }
 
+    @Test("The trace of a delay notice has the next attempt at the end of the suspension, and none where it has no end")
+    func nextAttempt() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("bravo.test", peer), ("charlie.test", peer)]) { queue in
+                let watch = Self.watch(queue)
+                let ends = try await queue.make(.suspend, "bravo.test", watch)
+                try await queue.make(.suspend, "charlie.test", watch, until: .lifted)
+                for (domain, moment) in [("bravo.test", ends.until), ("charlie.test", nil)]
+                    as [(DomainName, Timestamp?)]
+                {
+                    let id = try await queue.enqueue(to: domain)
+                    try await queue.age(domain, by: .seconds(5 * 3600))
+                    await (try queue.destination(domain)).run()
+                    let event = try #require(try await queue.environment.store.trace(of: id).last)
+                    #expect(event.kind == .defer && event.reason == "suspended-by-operator")
+                    #expect(event.nextAttempt == moment)
+                    #expect(try await queue.waiting(for: domain) == 1)
+                }
+                #expect(try await queue.waiting(for: "alpha.test") == 2, "reports to the sender")
+                #expect(peer.connectionCount == 0)
+            }
+        }
+    }
+
     @Test("Mail for a bounced domain is given up as by an operator's own word, without asking anybody")
     func bounce() async throws {
         try await ScriptedPeer.with { peer in

@@ -36,6 +36,27 @@ struct DANEDeliveryTests {
         #expect(mail.tls?.serverName?.text == "mx.bravo.test")
     }
 
+    @Test(
+        "What DANE demanded and what came of it are two facts: of a match, a failure, and a host that owes nothing",
+        arguments: [
+            ("bravo.test", true, "verified", "authenticate", "dane"),
+            ("counterfeit.test", true, "tlsa-invalid", "authenticate", "none"),
+            ("absent.test", false, nil, "opportunistic", "tls"),
+        ] as [(String, Bool, String?, String, String?)])
+    func requiredAndResult(
+        _ domain: String, _ isRequired: Bool, _ result: String?, _ requirement: String, _ authentication: String?
+    ) async throws {
+        let lab = try SharedLab.lab
+        let id = try await lab.submit(to: "facts@\(domain)")
+        let event = try await lab.firstOutcome(of: id)
+        #expect(event.requirement == requirement)
+        #expect(event.authentication?.rawValue == authentication)
+        let found = await lab.relayd.waitForLogLine { $0["message_id"] == "\(id)" && $0["dane_required"] != nil }
+        let line = try #require(found)
+        #expect(line["dane_required"] == "\(isRequired)" && line["dane_result"] == result, "\(line.text)")
+        #expect(line.text.contains("\"dane_required\":\(isRequired)"), "a JSON value, and no text: \(line.text)")
+    }
+
     /// A domain whose mail must wait, and what its trace must say.
     struct HeldBack: CustomTestStringConvertible, Sendable {
         let domain: String

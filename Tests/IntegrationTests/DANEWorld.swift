@@ -34,6 +34,7 @@ extension Trait where Self == SharedLab {
         unusable.records = [.tlsa(unusable.host, port: port, 0, 0, 1, Array(repeating: 7, count: 32))]
         return [
             .dane("alpha.test"), .dane("bravo.test"), .forgedCertificate("forged.test"),
+            .forgedCertificate("counterfeit.test"),
             .strippedSTARTTLS("stripped.test"),
             .dane("refusing.test", rules: [.on(.startTLS, .reply("454 4.7.0 TLS not available"))]),
             .bogus("bogus.test"), LabDomain("absent.test", publishesTLSA: false), unusable,

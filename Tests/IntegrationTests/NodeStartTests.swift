@@ -74,6 +74,23 @@ struct NodeStartTests {
         }
     }
 
+    @Test("After a kill, log and health say what the next run waits for, and then it takes mail")
+    func formerRun() async throws {
+        try await LabRelay.with([], LabRelayOptions()) { lab in
+            await lab.relayd.kill()
+            let before = lab.relayd.logLines.count
+            try await lab.relayd.launch()
+            let line = await lab.relayd.waitForLogLine { $0["msg"] == "waiting to register" }
+            let reason = line?["reason"] ?? ""
+            #expect(reason.hasPrefix("another node named \(LabRelay.nodeName) is running, or ended"), "\(reason)")
+            #expect(reason.contains("this one takes over when") && reason.contains("(queue.lease-ttl)"), "\(reason)")
+            try await lab.relayd.waitUntilNotReady("(queue.lease-ttl)")
+            try await lab.relayd.waitUntilReady()
+            let told = lab.relayd.logLines.dropFirst(before).filter { $0["msg"] == "waiting to register" }
+            #expect(told.count == 1)
+        }
+    }
+
     @Test("An address in use is told with its setting and its holder, and nothing else is", arguments: [true, false])
     func addressInUse(_ isListener: Bool) async throws {
         let holder = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -17,7 +17,9 @@ struct ConsoleFixture {
 
     private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    static func run(_ body: (ConsoleFixture) async throws -> Void) async throws {
+    static func run(
+        roles: String = QueueRoles.usualPrefix, _ body: (ConsoleFixture) async throws -> Void
+    ) async throws {
         let server = try await PrivatePostgres.shared()
         let name = "console_\(UInt64.random(in: .min ... .max))"
         var settings = PoolSettings(connectionString: server.connectionString())
@@ -25,7 +27,7 @@ struct ConsoleFixture {
         let root = PostgresPool(settings, logger: Self.quiet)
         defer { root.shutDown() }
         try await root.script("CREATE DATABASE \(name)")
-        let fixture = try await Self(server.connectionString(database: name))
+        let fixture = try await Self(server.connectionString(database: name), roles)
         let outcome: Result<Void, any Error>
         do {
             try await body(fixture)
@@ -38,9 +40,10 @@ struct ConsoleFixture {
         try outcome.get()
     }
 
-    private init(_ connection: String) async throws {
+    private init(_ connection: String, _ roles: String) async throws {
         self.connection = connection
-        try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 4, logger: Self.quiet)
+        try await QueueMigrations.migrate(
+            adminConnectionString: connection, shardCount: 4, roles: QueueRoles(prefix: roles), logger: Self.quiet)
         var settings = QueueStore.poolSettings(connectionString: connection)
         settings.size = 1
         self.pool = PostgresPool(settings, logger: Self.quiet)

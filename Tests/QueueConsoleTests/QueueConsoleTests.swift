@@ -310,6 +310,20 @@ struct QueueConsoleTests {
             for failure in [nowhere, empty] { #expect(failure?.description.contains("\n") == false) }
             let denied = await queue.run(.list(), connection: try await queue.connectionOfNobody())
             #expect(denied.failure?.status == .denied)
+            let words = denied.failure?.description ?? ""
+            #expect(
+                words.contains("`GRANT relay_admin TO console_nobody`") && words.contains("relay_viewer"), "\(words)")
+            #expect(empty?.description.contains("`relayd migrate`") == true)
+        }
+    }
+
+    @Test("A login without rights hears of the roles by the names that they have in this database")
+    func namedRoles() async throws {
+        try await ConsoleFixture.run(roles: "console_staging") { queue in
+            let denied = await queue.run(.list(), connection: try await queue.connectionOfNobody())
+            let words = denied.failure?.description ?? ""
+            #expect(denied.failure?.status == .denied)
+            #expect(words.contains("`GRANT console_staging_admin TO console_nobody`"), "\(words)")
         }
     }
 

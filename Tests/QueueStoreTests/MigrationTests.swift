@@ -185,4 +185,29 @@ struct MigrationTests {
             #expect(!told.contains("CREATE TABLE"))
         }
     }
+
+    @Test("A login that lacks rights is told the statements that give them, and migrates after them")
+    func deniedLogin() async throws {
+        try await self.withDatabase { connection, meddler in
+            let names = ["migrator", "stranger"].map { "\($0)_\(UInt32.random(in: .min ... .max))" }
+            for name in names { try await meddler.script("CREATE ROLE \(name) LOGIN") }
+            func migrate(_ user: String) async -> MigrationError? {
+                await self.failure { () throws(MigrationError) in
+                    try await QueueMigrations.migrate(
+                        adminConnectionString: connection.replacing(/user=\w+/, with: "user=\(user)"), logger: quiet)
+                }
+            }
+            let error = try #require(await migrate(names[0]))
+            #expect(error.code == .denied)
+            let statements = error.description.matches(of: #/`([A-Z][^`]+)`/#).map { String($0.output.1) }
+            #expect(statements.count == 2, "\(error)")
+            for statement in statements { try await meddler.script(statement) }
+            #expect(await migrate(names[0]) == nil)
+
+            let other = try #require(await migrate(names[1]))
+            #expect(other.code == .denied)
+            #expect(other.description.hasSuffix("run relayd migrate as \(names[0])"), "\(other)")
+            for name in names { try await meddler.script("DROP OWNED BY \(name) CASCADE; DROP ROLE \(name)") }
+        }
+    }
 }

@@ -12,8 +12,8 @@ struct Migrate: AsyncParsableCommand {
         discussion: """
             Run it once for a new database and once after each upgrade, as a role that may create schemas and roles. \
             Then grant the role relay_queue to the login that the nodes use. It does nothing where nothing is missing. \
-            Exit codes: 0, 1 failed, 64 usage, 75 a lock was not to be had, 78 the database or its connection string is not \
-            what this program needs.
+            Exit codes: 0, 1 failed, 64 usage, 75 a lock was not to be had, 78 the database, its connection string or the \
+            login's rights are not what this program needs.
             """)
 
     @Option(
@@ -81,7 +81,7 @@ struct Migrate: AsyncParsableCommand {
 
     private static func exitCode(_ error: MigrationError) -> ExitCode {
         switch error.code {
-        case .unsuitable: .configuration
+        case .unsuitable, .denied: .configuration
         case .locked: .locked
         case .database: .failure
         }

@@ -80,17 +80,12 @@ struct DatabaseWait: Sendable {
         }
         guard let cause = error.cause else { throw error }
         if let hint = StoreHint(cause) {
-            let user = await self.currentUser() ?? "the login of database.connection"
-            throw ConfigurationError(problems: [
-                self.loaded.problem(with: "database.connection", hint.words(user: user))
-            ])
+            let user = await QueueRoles.login(self.pool) ?? "the login of database.connection"
+            let words = hint.words(user: user, roles: await QueueRoles.ofSchema(self.pool) ?? .usual)
+            throw ConfigurationError(problems: [self.loaded.problem(with: "database.connection", words)])
         }
         guard let fault = StoreFault(error), fault.kind.passesByItself else { throw error }
         return fault
-    }
-
-    private func currentUser() async -> String? {
-        try? await self.pool.query(Statement("SELECT current_user::text")).single().get(0, as: String.self)
     }
 }
 
@@ -110,30 +105,28 @@ enum StoreHint: Hashable {
     init?(_ error: PostgresError) {
         switch error.sqlState {
         // insufficient_privilege
-        case "42501": self = .missingRights(error.message)
+        case "42501": self = .missingRights(String(error.messageWithoutStatement))
         // undefined_table, invalid_schema_name, undefined_function
-        case "42P01", "3F000", "42883": self = .missingSchema(error.message)
+        case "42P01", "3F000", "42883": self = .missingSchema(String(error.messageWithoutStatement))
         default: return nil
         }
     }
 
-    /// The database's words, and the command that helps. The first line alone, since others show the statement.
-    func words(user: String) -> String {
+    /// The database's words, and the command that helps.
+    ///
+    /// - Parameter roles: as the schema has them; as they are usually called where there is no schema.
+    func words(user: String, roles: QueueRoles) -> String {
         switch self {
         case .missingRights(let message):
             """
-            \(Self.first(message)): the login of this node lacks rights; run `GRANT relay_queue TO \(user)` as the \
-            owner of the schema, or with the name that `relayd migrate --roles` gave the role
+            \(message): the login of this node lacks rights; run `GRANT \(roles.queue) TO \(user)` as a \
+            superuser, or as the role that ran `relayd migrate`
             """
         case .missingSchema(let message):
             """
-            \(Self.first(message)): the database has no schema of relayd; run `relayd migrate`, then \
-            `GRANT relay_queue TO \(user)`
+            \(message): the database has no schema of relayd; run `relayd migrate`, then \
+            `GRANT \(roles.queue) TO \(user)` (after `relayd migrate --roles NAME` the role is NAME_queue)
             """
         }
-    }
-
-    private static func first(_ message: String) -> Substring {
-        message.split(separator: "\n").first ?? ""
     }
 }

@@ -47,7 +47,7 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
 
     /// What the queue said.
     init(_ error: QueueStoreError) {
-        let line = Self.oneLine(error.message)
+        let line = Self.oneLine(error.cause?.messageWithoutStatement ?? error.message[...])
         switch error.cause?.code {
         case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .tooManyWaiters, .readOnlyServer,
             .staleServer, .shutDown:
@@ -55,9 +55,14 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         case .statementTimeout, .serializationFailure, .diskFull, .resources:
             self.init(.temporary, "the database could not do it now: \(line)")
         case .insufficientPrivilege:
-            self.init(.denied, "the role may not do that (changes take the rights of relay_admin): \(line)")
+            self.init(.denied, "the login lacks rights: \(line)")
         case .server where ["42P01", "3F000", "42883", "42703"].contains(error.cause?.sqlState):
-            self.init(.configuration, "the database has no queue of this version, see `relayd migrate`: \(line)")
+            self.init(
+                .configuration,
+                """
+                the database has no queue of this version; run `relayd migrate`, and grant the login the role that it makes \
+                for operators (relay_admin, or NAME_admin with --roles NAME): \(line)
+                """)
         case .unsuitableServer:
             self.init(.configuration, "the database cannot be used: \(line)")
         case nil where error.code == .outdatedSchema || error.code == .newerSchema:
@@ -67,12 +72,11 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         }
     }
 
-    /// What PostgreSQL says in several lines, without the place in our own SQL and functions.
-    private static func oneLine(_ text: String) -> String {
-        let words = text.firstRange(of: "; CONTEXT: ").map { text[..<$0.lowerBound] } ?? text[...]
-        let lines = words.split(whereSeparator: \.isNewline).map { line in
+    /// What PostgreSQL says in several lines.
+    private static func oneLine(_ text: Substring) -> String {
+        let lines = text.split(whereSeparator: \.isNewline).map { line in
             line.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
-        return lines.filter { !$0.isEmpty && $0 != "^" && !$0.hasPrefix("LINE ") }.joined(separator: "; ")
+        return lines.filter { !$0.isEmpty }.joined(separator: "; ")
     }
 }

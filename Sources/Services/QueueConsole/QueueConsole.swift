@@ -21,8 +21,25 @@ public struct QueueConsole: Sendable {
         }
         let pool = PostgresPool(QueueAdministration.poolSettings(connectionString: connection), logger: logger)
         defer { pool.shutDown() }
-        let queue = try await Self.asked { () throws(QueueStoreError) in try await QueueAdministration(pool: pool) }
-        try await body(QueueConsole(queue: queue, terminal: terminal, format: format))
+        do throws(ConsoleFailure) {
+            let queue = try await Self.asked { () throws(QueueStoreError) in try await QueueAdministration(pool: pool) }
+            try await body(QueueConsole(queue: queue, terminal: terminal, format: format))
+        } catch {
+            throw await Self.withHelp(error, pool)
+        }
+    }
+
+    /// To a login that lacks rights it says which role has them, by the name that it has in this database.
+    private static func withHelp(_ failure: ConsoleFailure, _ pool: PostgresPool) async -> ConsoleFailure {
+        guard failure.status == .denied else { return failure }
+        let login = await QueueRoles.login(pool) ?? "LOGIN"
+        let roles = await QueueRoles.ofSchema(pool) ?? .usual
+        return ConsoleFailure(
+            .denied,
+            """
+            \(failure); run `GRANT \(roles.admin) TO \(login)` as a superuser, or as the role that ran `relayd migrate`; \
+            to look at all but content, \(roles.viewer) is enough
+            """)
     }
 
     /// Asks the queue, and tells its failure as the program does.

@@ -62,6 +62,35 @@ enum DatabaseMistakes {
         ]
     }
 
+    /// Those of which only a start hears.
+    static func starts(_ server: PrivatePostgres) -> [Mistake] {
+        let good = server.connectionString(database: "good")
+        let (bare, denied) = (
+            server.connectionString(database: "bare", user: "humble"),
+            server.connectionString(database: "good", user: "humble")
+        )
+        func listener(_ address: String) -> String { "{listeners: [{name: a, address: \"\(address)\"}]}" }
+        return [
+            Mistake("another server has the port", ["smtp": listener("127.0.0.1:HELD")]).running(good),
+            Mistake(
+                "the port of health and metrics is taken", ["telemetry": "{address: \"127.0.0.1:HELD\"}"]
+            ).running(good),
+            Mistake(
+                "a port below 1024 without the capability",
+                ["smtp": listener("0.0.0.0:25"), "telemetry": "{address: \"0.0.0.0:0\"}"]
+            ).running(good).withoutCapability(),
+            Mistake("an address of another machine", ["smtp": listener("192.0.2.77:2525")]).running(good),
+            Mistake("start on a database without a schema").running(bare),
+            Mistake("start as a login without rights").running(denied),
+            Mistake(
+                "relayctl on a database without a schema", of: "relayctl",
+                command: ["queue", "summary", "--connection", bare]),
+            Mistake(
+                "relayctl as a login without rights", of: "relayctl",
+                command: ["queue", "summary", "--connection", denied]),
+        ]
+    }
+
     private static func run(_ statement: String, _ server: PrivatePostgres, _ database: String) async throws {
         var settings = PoolSettings(connectionString: server.connectionString(database: database))
         settings.size = 1

@@ -53,6 +53,7 @@ extension Mistake {
     static let keys: [Mistake] = [
         Mistake("there is no certificate", ["tls": "{certificates: []}"]),
         Mistake("there is no certificate, and none is wanted", ["tls": "{certificates: [], required: false}"]),
+        Mistake("the certificate has expired", Self.pair("expired.pem", "expired-key.pem")),
         Mistake("the certificate is for another name", ["node": "{name: mx2.example.org}"]),
         Mistake("the certificate does not exist", Self.pair("absent.pem", "key.pem")),
         Mistake("the certificate is none", Self.pair("garbage", "key.pem")),

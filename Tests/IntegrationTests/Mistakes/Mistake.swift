@@ -1,6 +1,6 @@
 import Foundation
 
-/// A mistake that an operator makes, as a row of docs/mistakes.md.
+/// A mistake that an operator makes (`DIR` is the folder of files, `HELD` a port that somebody else has), as a row of docs/mistakes.md.
 struct Mistake: Sendable {
     /// Where an operator's file is; `DIR` in all texts.
     enum File: Sendable {
@@ -20,6 +20,8 @@ struct Mistake: Sendable {
     var environment: [String: String] = [:]
     /// Whether a program of root is run as another user.
     var asOrdinaryUser = false
+    /// Whether it is run without the capability for ports below 1024, on a network of its own, whose ports are those of the system.
+    var isWithoutCapability = false
 
     init(_ title: String, _ sections: [String: String] = [:]) {
         self.title = title
@@ -59,6 +61,13 @@ struct Mistake: Sendable {
             let database = "{connection: \"\(connection)\", acquire-timeout: 3s}"
             changed.file = .sections(["database": database].merging(sections) { $1 })
         }
+        return changed
+    }
+
+    /// The same without the capability for ports below 1024.
+    func withoutCapability() -> Mistake {
+        var changed = self
+        changed.isWithoutCapability = true
         return changed
     }
 

@@ -1,6 +1,8 @@
 import Foundation
 import Lab
 import Logging
+import NIOCore
+import NIOPosix
 import PostgresDriver
 import QueueStore
 import TLSEngine
@@ -17,14 +19,18 @@ struct MistakeTests {
         }
     }
 
-    @Test("Each mistake at the database has its row, too: schema, encoding, poolers, rights")
+    @Test("Each mistake at the database or of a start has its row, too: schema, encoding, poolers, rights, ports")
     func database() async throws {
         try await PrivatePostgres.withServer(durability: .durable) { server in
-            try await MistakeWorkshop.with(server) { workshop in
+            let holder = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = try #require(holder.localAddress?.port)
+            try await MistakeWorkshop.with(server, heldPort: port) { workshop in
                 let poolers = try await DatabaseMistakes.prepare(server)
                 let outcome: Result<Void, any Error>
                 do {
                     try await Self.compare(DatabaseMistakes.all(server, poolers), workshop, section: "database")
+                    try await Self.compare(DatabaseMistakes.starts(server), workshop, section: "start")
                     outcome = .success(())
                 } catch {
                     outcome = .failure(error)
@@ -32,6 +38,7 @@ struct MistakeTests {
                 for pooler in poolers { await pooler.stop() }
                 try outcome.get()
             }
+            try await holder.close()
         }
     }
 
@@ -52,16 +59,23 @@ struct MistakeTests {
 struct MistakeWorkshop {
     let folder: URL
     let server: PrivatePostgres?
+    /// Somebody listens there.
+    let heldPort: Int?
 
-    static func with(_ server: PrivatePostgres? = nil, _ body: (MistakeWorkshop) async throws -> Void) async throws {
+    static func with(
+        _ server: PrivatePostgres? = nil, heldPort: Int? = nil, _ body: (MistakeWorkshop) async throws -> Void
+    ) async throws {
         try await withTemporaryFolder { folder in
-            let workshop = MistakeWorkshop(folder: folder, server: server)
+            let workshop = MistakeWorkshop(folder: folder, server: server, heldPort: heldPort)
             let pki = try TestPKI(now: .now)
             let (leaf, other) = (try pki.leaf("mx1.example.org"), try pki.leaf("mx1.example.org"))
             try workshop.write(leaf.chainPEM, "chain.pem", 0o600)
             try workshop.write(leaf.key.pem, "key.pem", 0o600)
             try workshop.write(leaf.key.pem, "open-key.pem", 0o644)
             try workshop.write(other.key.pem, "other-key.pem", 0o600)
+            let expired = try pki.leaf("mx1.example.org", validity: .expired)
+            try workshop.write(expired.chainPEM, "expired.pem", 0o600)
+            try workshop.write(expired.key.pem, "expired-key.pem", 0o600)
             try workshop.write("nothing that anybody could use\n", "garbage", 0o600)
             try workshop.write("", "empty", 0o600)
             try workshop.write("alice:secret\n", "users", 0o600)
@@ -85,8 +99,9 @@ struct MistakeWorkshop {
         }
         let program = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: mistake.program)
         let log = self.folder.appending(path: "output")
+        let words = (mistake.isWithoutCapability ? Self.withoutCapability : []) + [program.path] + arguments
         let child = try await ChildProcess(
-            program.path, arguments, user: mistake.asOrdinaryUser && geteuid() == 0 ? "daemon" : nil,
+            words[0], Array(words.dropFirst()), user: mistake.asOrdinaryUser && geteuid() == 0 ? "daemon" : nil,
             environment: mistake.environment, log: log)
         guard await child.ended(within: .seconds(60)) else {
             await child.stop(signal: SIGKILL)
@@ -96,19 +111,36 @@ struct MistakeWorkshop {
         return "| \(mistake.title) | \(self.told(output)) | \(child.terminationStatus ?? -1) |"
     }
 
-    private func placed(_ text: String) -> String { text.replacing("DIR", with: self.folder.path) }
+    /// Root has it unless it is taken away; others get a network of their own as the root of a user namespace.
+    private static let withoutCapability =
+        ["unshare", "--net"] + (geteuid() == 0 ? [] : ["--map-root-user"])
+        + ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
+
+    private func placed(_ text: String) -> String {
+        text.replacing("DIR", with: self.folder.path).replacing("HELD", with: "\(self.heldPort ?? 0)")
+    }
 
     /// The lines for people, with what differs from run to run replaced by what is usual.
     private func told(_ output: String) -> String {
-        let lines = output.split(separator: "\n").filter {
+        let all = output.split(separator: "\n")
+        // A node that ends by no fault of its settings says so in its log.
+        let critical = all.compactMap { LabLogLine(String($0)) }.last { $0["level"] == "critical" }
+        if let critical { return self.settled("\(critical["msg"] ?? ""): \(critical["error"] ?? "")") }
+        let lines = all.filter {
             !$0.hasPrefix("{") && $0 != "The configuration is good." && !$0.hasPrefix("Usage:")
                 && !$0.hasPrefix("  See")
         }
-        var text = lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")
-        text = text.replacing(self.folder.path, with: "/etc/relayd")
+        return self.settled(lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; "))
+    }
+
+    private func settled(_ output: String) -> String {
+        var text = output.replacing(self.folder.path, with: "/etc/relayd")
+        if let heldPort { text = text.replacing(":\(heldPort)", with: ":2525") }
         if let server { text = text.replacing(server.directory.path, with: "/run/postgresql") }
         text = text.replacing(#/user id \d+/#, with: "user id 998").replacing(#/pid \d+/#, with: "pid 4711")
         text = text.replacing("version \(QueueMigrations.latestVersion)", with: "version 12")
+        text = text.replacing(#/\d{4}-\d\d-\d\dT[\d:.]+Z/#, with: "2027-01-31T12:00:00Z")
+        text = text.replacing(#/by \S+ \(process \d+\)/#, with: "by master (process 4711)")
         text = text.replacing(#/open for \d+ s/#, with: "open for 600 s").replacing(#/port 2\d{4}/#, with: "port 6432")
         return "`\(text.replacing("`", with: "'"))`"
     }

@@ -10,11 +10,13 @@ struct RelayctlRun {
     let output: String
     let errors: String
 
-    var json: [String: Any] {
-        get throws {
-            try #require(
-                try JSONSerialization.jsonObject(with: Data(self.output.utf8)) as? [String: Any], "\(self.output)")
-        }
+    var json: [String: Any] { get throws { try Self.object(self.output[...]) } }
+
+    /// One object a line, as `-o jsonl` writes them.
+    var jsonLines: [[String: Any]] { get throws { try self.output.split(separator: "\n").map(Self.object) } }
+
+    private static func object(_ text: Substring) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
     }
 }
 

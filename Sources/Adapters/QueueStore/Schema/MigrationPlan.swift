@@ -78,6 +78,8 @@ public struct MigrationError: Error, Hashable, Sendable, CustomStringConvertible
     public enum Code: Hashable, Sendable {
         /// The database, or what is asked of it, is not what this program can work with.
         case unsuitable
+        /// The login lacks rights.
+        case denied
         /// A step could not get its locks.
         case locked
         /// The database failed, or refused.
@@ -99,11 +101,13 @@ public struct MigrationError: Error, Hashable, Sendable, CustomStringConvertible
 
     /// A step that the database refused. The statements themselves, which fill pages, are left out.
     init(_ step: String, _ error: PostgresError) {
-        let words = ["; LINE ", "; QUERY: ", "; CONTEXT: "].reduce(error.message[...]) { text, mark in
-            text.firstRange(of: mark).map { text[..<$0.lowerBound] } ?? text
-        }
         let code: Code = error.code == .unsuitableServer ? .unsuitable : .database
-        self.init(code, "\(step): \(words.prefix(500))")
+        self.init(code, "\(step): \(error.messageWithoutStatement.prefix(500))")
+    }
+
+    /// A step that the database refused to a login.
+    init(_ step: String, _ error: PostgresError, deniedTo login: MigrationLogin) {
+        self.init(.denied, "\(step): \(error.messageWithoutStatement.prefix(500)): \(login.help)")
     }
 
     static func encoding(_ encoding: String, of database: String) -> MigrationError {

@@ -72,7 +72,7 @@ public enum QueueMigrations {
         do {
             found = try await Self.look(pool)
         } catch {
-            throw MigrationError("looking at the database", error)
+            throw await Self.failure("looking at the database", error, pool)
         }
         return try MigrationPlan(found, wanted: shardCount, roles: roles)
     }
@@ -115,13 +115,25 @@ public enum QueueMigrations {
                 try await pool.script(limited)
                 return
             } catch {
-                guard error.sqlState == MigrationError.lockNotAvailable else { throw MigrationError(step, error) }
+                guard error.sqlState == MigrationError.lockNotAvailable else {
+                    throw await Self.failure(step, error, pool)
+                }
                 let who = await Self.holders(pool)
                 guard attempt < patience.attempts else { throw MigrationError.locked(step, attempt, who) }
                 report("\(step) waits for a lock, try \(attempt) of \(patience.attempts); locks are held by \(who)")
             }
             try? await Task.sleep(for: patience.pause)
         }
+    }
+
+    /// Why a step failed; where the login lacks rights, with what gives them.
+    private static func failure(
+        _ step: String, _ error: PostgresError, _ pool: PostgresPool
+    ) async -> MigrationError {
+        guard error.code == .insufficientPrivilege, let login = await MigrationLogin.read(pool) else {
+            return MigrationError(step, error)
+        }
+        return MigrationError(step, error, deniedTo: login)
     }
 
     /// Who has locks on the queue's tables, or the one that migrations take.

@@ -29,14 +29,14 @@ public struct QueueRoles: Hashable, Sendable {
     private init(unchecked prefix: String) { self.prefix = prefix }
 
     /// `relay_queue`, `relay_admin` and `relay_viewer`, as migrations are written.
-    static let usual = QueueRoles(unchecked: Self.usualPrefix)
+    public static let usual = QueueRoles(unchecked: Self.usualPrefix)
 
     /// Edge nodes.
-    var queue: String { "\(self.prefix)_queue" }
+    public var queue: String { "\(self.prefix)_queue" }
     /// Operators who change things.
-    var admin: String { "\(self.prefix)_admin" }
+    public var admin: String { "\(self.prefix)_admin" }
     /// Those who look, and read no content.
-    var viewer: String { "\(self.prefix)_viewer" }
+    public var viewer: String { "\(self.prefix)_viewer" }
 
     /// All of them.
     var names: [String] { [self.queue, self.admin, self.viewer] }

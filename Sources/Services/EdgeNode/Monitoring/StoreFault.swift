@@ -28,7 +28,7 @@ struct StoreFault: Hashable, Sendable, CustomStringConvertible {
     /// The fault that an error shows; `nil` for one that says nothing of the database: a lost shard, a refused message.
     init?(_ error: QueueStoreError) {
         guard let cause = error.cause, let kind = Kind(cause) else { return nil }
-        self.init(kind, String(cause.message.prefix(300)))
+        self.init(kind, String(cause.messageWithoutStatement.prefix(300)))
     }
 
     /// One such error is enough. Of the others each may be an accident: a connection was cut, a moment was busy.

@@ -33,21 +33,27 @@ struct AttemptConclusions: Sendable {
     /// Records that an entry was not attempted, because its destination is left alone, and what its sender is told all the
     /// same. An entry that waits on keeps its place in line. Returns like the other.
     ///
-    /// - Parameter now: when it was found overdue. A clock that has gone back since must not make it overdue again.
-    func record(_ entry: QueueEntry, waitingFor backoff: DestinationBackoff, at now: Timestamp) async {
+    /// - Parameters:
+    ///   - hasNextAttempt: whether the time of the next attempt is known: not during a suspension without an end.
+    ///   - now: when it was found overdue. A clock that has gone back since must not make it overdue again.
+    func record(
+        _ entry: QueueEntry, waitingFor backoff: DestinationBackoff, hasNextAttempt: Bool, at now: Timestamp
+    ) async {
         let decision = backoff.decision(
             recipients: entry.recipients.count, schedule: self.schedule(for: entry), arrival: entry.arrival, now: now)
         await self.record(
-            entry, AttemptReport(of: entry, waitingFor: backoff.failure), decision, at: now, place: entry.nextAttempt)
+            entry, AttemptReport(of: entry, waitingFor: backoff.failure), decision, at: now, place: entry.nextAttempt,
+            hasNextAttempt: hasNextAttempt)
     }
 
     private func record(
         _ entry: QueueEntry, _ report: AttemptReport, _ decision: EntryDecision, at now: Timestamp,
-        place: Timestamp? = nil
+        place: Timestamp? = nil, hasNextAttempt: Bool = true
     ) async {
         let trace = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
-            isTransfer: self.environment.state.current.policy.acceptedDomains[entry.key.domain] != nil)
+            isTransfer: self.environment.state.current.policy.acceptedDomains[entry.key.domain] != nil,
+            hasNextAttempt: hasNextAttempt)
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
             sender: ReversePath(storedText: entry.sender) ?? .null,

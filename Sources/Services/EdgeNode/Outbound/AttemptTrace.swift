@@ -18,6 +18,8 @@ struct AttemptTrace {
     let node: DomainName
     /// The domain is one that we accept mail for: a delivery is a transfer to its next hop.
     let isTransfer: Bool
+    /// Whether the time of the next attempt is known: not during a suspension without an end.
+    var hasNextAttempt = true
 
     /// One row, and what stands by itself in its log line.
     struct Line {
@@ -152,7 +154,7 @@ struct AttemptTrace {
         event.tlsMatch = attempt.established?.peer?.matched.presentation
         event.authentication = attempt.authentication.flatMap { .init(rawValue: $0.rawValue) }
         event.duration = attempt.duration
-        if kind == .defer { event.nextAttempt = self.decision.nextAttempt }
+        if kind == .defer, self.hasNextAttempt { event.nextAttempt = self.decision.nextAttempt }
         return event
     }
 }

@@ -228,8 +228,7 @@ actor Destination {
 
     /// Another rule may be in force.
     func heedRules() {
-        let now = self.environment.clock.now
-        let rule = self.environment.standing.governing(self.domain, at: now)
+        let rule = self.environment.standing.governing(self.domain, at: self.environment.clock.now)
         guard rule != self.rule else { return }
         self.rule = rule
         self.suspension = nil
@@ -239,7 +238,7 @@ actor Destination {
             self.customer = SiteCustomer(on: self.eventLoop)
         }
         if let rule, rule.action == .suspend {
-            let backoff = DestinationBackoff(suspendedBy: rule, at: now)
+            let backoff = DestinationBackoff(suspendedBy: rule, at: self.environment.clock.now)
             self.suspension = backoff
             self.work.suspended(backoff)
         } else {
@@ -304,6 +303,7 @@ actor Destination {
     /// Concludes a page of entries that are overdue, or given up, while the destination is left alone or suspended.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
         let now = self.environment.clock.now
+        let hasNextAttempt = backoff != self.suspension || self.rule?.until != nil
         do throws(QueueStoreError) {
             let backoff = try await self.failure(of: backoff)
             let criteria = OverdueCriteria(
@@ -321,7 +321,8 @@ actor Destination {
                             // It may have been delivered, which would not be told any more.
                             await conclusions.record(entry, AttemptReport(of: entry, interrupted: open))
                         } else {
-                            await conclusions.record(entry, waitingFor: backoff, at: now)
+                            await conclusions.record(
+                                entry, waitingFor: backoff, hasNextAttempt: hasNextAttempt, at: now)
                         }
                     }
                 }

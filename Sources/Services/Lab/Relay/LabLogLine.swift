@@ -12,7 +12,8 @@ public struct LabLogLine: Sendable {
     /// Whether it is JSON.
     public var isStructured: Bool { !self.fields.isEmpty }
 
-    init(_ text: String) {
+    /// Reads a line.
+    public init(_ text: String) {
         self.text = text
         self.fields = (try? JSONDecoder().decode([String: Scalar].self, from: Data(text.utf8))) ?? [:]
     }

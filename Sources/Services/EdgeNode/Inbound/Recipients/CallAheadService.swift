@@ -64,7 +64,9 @@ final class CallAheadService: Service {
 
     /// Whether a recipient may pass.
     func decide(_ mailbox: Mailbox, of domain: DomainName) async -> SMTPRecipientDecision {
-        switch await self.verdict(of: CallAheadAddress(mailbox, of: domain)) {
+        let state = self.environment.state.current
+        let nextHop = state.policy.nextHop(for: domain, port: self.environment.settings.port)
+        switch await self.verdict(of: CallAheadAddress(mailbox, of: domain, at: nextHop), by: state) {
         case .exists:
             self.environment.metrics.smtpdVerifications.increment(.exists)
             return .accept
@@ -81,7 +83,7 @@ final class CallAheadService: Service {
     static let notNow = SMTPReply(
         450, EnhancedStatusCode(.persistentTransientFailure, 1, 1), "Recipient cannot be verified now, try later")
 
-    private func verdict(of address: CallAheadAddress) async -> CallAheadVerdict {
+    private func verdict(of address: CallAheadAddress, by state: NodeState) async -> CallAheadVerdict {
         await withCheckedContinuation { continuation in
             let now = ContinuousClock.now
             switch self.table.withLock({ $0.asked(address, by: continuation, at: now) }) {
@@ -91,7 +93,7 @@ final class CallAheadService: Service {
                 self.refused(refusal)
                 continuation.resume(returning: .unsure)
             case .ask(let number):
-                let isAccepted = self.supervisor.submit { await self.askWithinDeadline(address, number) }
+                let isAccepted = self.supervisor.submit { await self.askWithinDeadline(address, number, by: state) }
                 if !isAccepted { self.landed(address, number, .unsure, .nothing) }
             }
         }
@@ -104,9 +106,11 @@ final class CallAheadService: Service {
     }
 
     /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
-    private func askWithinDeadline(_ address: CallAheadAddress, _ number: UInt64) async {
+    private func askWithinDeadline(_ address: CallAheadAddress, _ number: UInt64, by state: NodeState) async {
         var environment = self.environment
         environment.channels = ChannelRegistry()
+        // The question keeps its configuration: after a reload, the answer of another next hop would count as this one's.
+        environment.state = Replaceable(state)
         let question = environment
         let progress = Progress()
         await withTaskGroup { group in

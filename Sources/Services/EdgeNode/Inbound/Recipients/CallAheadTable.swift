@@ -1,3 +1,4 @@
+import DANE
 import MailModel
 
 /// What the next hop of a domain says about one of its recipients.
@@ -10,19 +11,24 @@ enum CallAheadVerdict: Hashable, Sendable {
     case unsure
 }
 
-/// One address as call-ahead knows it; case makes no difference.
+/// One address as call-ahead knows it; case makes no difference. Answers of different next hops are kept apart.
 struct CallAheadAddress: Hashable, Sendable {
     let mailbox: Mailbox
     let domain: DomainName
+    /// Who is asked.
+    let nextHop: NextHop
     private let folded: String
 
-    init(_ mailbox: Mailbox, of domain: DomainName) {
+    init(_ mailbox: Mailbox, of domain: DomainName, at nextHop: NextHop) {
         self.mailbox = mailbox
         self.domain = domain
+        self.nextHop = nextHop
         self.folded = mailbox.localPart.lowercased()
     }
 
-    static func == (left: Self, right: Self) -> Bool { left.domain == right.domain && left.folded == right.folded }
+    static func == (left: Self, right: Self) -> Bool {
+        left.domain == right.domain && left.folded == right.folded && left.nextHop == right.nextHop
+    }
 
     func hash(into hasher: inout Hasher) {
         hasher.combine(self.domain)

@@ -38,9 +38,10 @@ actor RecipientProbe {
 
     private func ask(_ address: CallAheadAddress, _ customer: SiteCustomer) async -> CallAheadVerdict {
         let state = self.environment.state.current
-        let nextHop = state.policy.nextHop(for: address.domain, port: self.environment.settings.port)
-        guard case .success(var route) = await self.environment.routes.route(to: nextHop) else { return .unsure }
-        let site = state.site(hosts: route.hostNames, configured: nextHop.address)
+        guard case .success(var route) = await self.environment.routes.route(to: address.nextHop) else {
+            return .unsure
+        }
+        let site = state.site(hosts: route.hostNames, configured: address.nextHop.address)
         let policy = state.destinations.transport(to: address.domain, at: .systemNow)
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {

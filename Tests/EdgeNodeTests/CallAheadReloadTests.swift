@@ -2,6 +2,7 @@ import DANE
 import Lab
 import MailModel
 import NIOPosix
+import Routing
 import SMTPProtocol
 import Testing
 

@@ -1,5 +1,6 @@
 import DANE
 import MailModel
+import Routing
 import Testing
 
 @testable import EdgeNode

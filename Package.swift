@@ -109,8 +109,9 @@ let package = Package(
         core("DeliveryQueue", ["MailModel"]),
 
         // Adapters
+        adapter("Cryptography", ["COpenSSL", "DNSModel", "MailModel", "OperatingSystem"]),
         adapter(
-            "TLSEngine", ["COpenSSL", "DANE", "DNSModel", "MailModel", "OperatingSystem", "TransportSecurity", nioCore]),
+            "TLSEngine", ["COpenSSL", "Cryptography", "DANE", "DNSModel", "MailModel", "TransportSecurity", nioCore]),
         adapter("SecureResolver", ["CSeccomp", "CUnbound", "DNSModel", "MailModel", logging]),
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
@@ -128,9 +129,10 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "ClusterModel", "DANE", "DNSModel", "DeliveryQueue", "InternationalDomains", "MailModel",
-                "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver",
-                "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix, logging, serviceLifecycle, yams,
+                "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "InternationalDomains",
+                "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol",
+                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix, logging,
+                serviceLifecycle, yams,
             ]),
         service(
             "QueueConsole",
@@ -142,15 +144,15 @@ let package = Package(
         service(
             "Lab",
             [
-                "DNSModel", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SMTPProtocol", "TLSEngine",
-                nioCore, nioPosix, logging,
+                "Cryptography", "DNSModel", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
+                "SMTPProtocol", "TLSEngine", nioCore, nioPosix, logging,
             ]),
 
         // Executables
         executable(
             "relayd",
             [
-                "EdgeNode", "OperatorCommands", "QueueStore", "SecureResolver", "TLSEngine", "Telemetry",
+                "Cryptography", "EdgeNode", "OperatorCommands", "QueueStore", "SecureResolver", "Telemetry",
                 argumentParser, logging,
             ]),
         executable(
@@ -164,8 +166,8 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "ClusterModel", "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver",
-                "TLSEngine", argumentParser, logging,
+                "ClusterModel", "Cryptography", "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore",
+                "SecureResolver", "TLSEngine", argumentParser, logging,
             ]),
 
         // Tests
@@ -185,9 +187,13 @@ let package = Package(
         tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TransportSecurity"]),
         tests("ClusterModel", ["ClusterModel", "MailModel"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
+        tests("Cryptography", ["Cryptography", "DNSModel", "Lab", "MailModel"]),
         tests(
             "TLSEngine",
-            ["DANE", "DNSModel", "Lab", "MailModel", "TLSEngine", "TransportSecurity", nioCore, nioPosix, nioEmbedded]),
+            [
+                "Cryptography", "DANE", "DNSModel", "Lab", "MailModel", "TLSEngine", "TransportSecurity", nioCore,
+                nioPosix, nioEmbedded,
+            ]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests(
             "SecureResolver",
@@ -204,9 +210,9 @@ let package = Package(
         tests(
             "EdgeNode",
             [
-                "ClusterModel", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem",
-                "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry",
-                "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging,
+                "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel",
+                "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver",
+                "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging,
             ]),
         tests(
             "Simulation",
@@ -214,12 +220,14 @@ let package = Package(
                 "ClusterModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem", "PostgresDriver",
                 "QueueStore", logging,
             ]),
-        tests("Lab", ["ClusterModel", "DNSModel", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
+        tests(
+            "Lab",
+            ["ClusterModel", "Cryptography", "DNSModel", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
         tests(
             "Integration",
             [
-                "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore", "Routing", "TLSEngine", nioCore,
-                nioPosix, logging,
+                "Cryptography", "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore", "Routing", "TLSEngine",
+                nioCore, nioPosix, logging,
             ]),
     ]
 )

@@ -1,8 +1,8 @@
+import Cryptography
 import Logging
 import MailModel
 import SMTPProtocol
 import Synchronization
-import TLSEngine
 import Testing
 
 @testable import EdgeNode

@@ -1,8 +1,8 @@
+import Cryptography
 import Foundation
 import Lab
 import MailModel
 import SecureResolver
-import TLSEngine
 import Testing
 
 @testable import EdgeNode

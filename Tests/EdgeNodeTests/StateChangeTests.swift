@@ -5,7 +5,6 @@ import MailModel
 import NIOPosix
 import QueueStore
 import Routing
-import TLSEngine
 import Testing
 import TransportSecurity
 

@@ -1,6 +1,6 @@
+import Cryptography
 import Foundation
 import Lab
-import TLSEngine
 import Testing
 
 @Suite("relayd and its configuration", .timeLimit(.minutes(3)))

@@ -3,7 +3,6 @@ import Glibc
 import Lab
 import NIOCore
 import NIOPosix
-import TLSEngine
 import Testing
 
 @Suite("What an operator hears at the start", .timeLimit(.minutes(3)))

@@ -1,6 +1,6 @@
+import Cryptography
 import Foundation
 import Lab
-import TLSEngine
 import Testing
 
 extension Trait where Self == SharedLab {

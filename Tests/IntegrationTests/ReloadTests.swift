@@ -1,7 +1,7 @@
+import Cryptography
 import Foundation
 import Lab
 import MailModel
-import TLSEngine
 import Testing
 
 @Suite("Reloading the configuration on SIGHUP", .timeLimit(.minutes(2)))

@@ -1,8 +1,8 @@
+import Cryptography
 import DNSModel
 import Lab
 import MailModel
 import QueueStore
-import TLSEngine
 import Testing
 
 @Suite("TLSA records that are mended", .timeLimit(.minutes(2)))

@@ -1,6 +1,6 @@
+import Cryptography
 import Foundation
 import Lab
-import TLSEngine
 import Testing
 
 /// What scanners find at the listener of a running relay.

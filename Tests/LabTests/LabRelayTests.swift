@@ -3,7 +3,6 @@ import Foundation
 import Lab
 import MailModel
 import QueueStore
-import TLSEngine
 import Testing
 
 /// The world that other tests stand on: that it is whole, and gone afterwards.

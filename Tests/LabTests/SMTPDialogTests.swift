@@ -1,6 +1,5 @@
 import Lab
 import MailModel
-import TLSEngine
 import Testing
 
 @Suite(.timeLimit(.minutes(3)))

@@ -1,3 +1,4 @@
+import Cryptography
 import Lab
 import MailModel
 import NIOEmbedded

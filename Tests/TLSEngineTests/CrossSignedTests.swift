@@ -1,3 +1,4 @@
+import Cryptography
 import DANE
 import DNSModel
 import Lab

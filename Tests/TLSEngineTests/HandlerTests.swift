@@ -1,3 +1,4 @@
+import Cryptography
 import DNSModel
 import Lab
 import MailModel

@@ -1,9 +1,9 @@
 import ArgumentParser
+import Cryptography
 import Foundation
 import Lab
 import MailModel
 import QueueStore
-import TLSEngine
 
 struct Handshakes: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

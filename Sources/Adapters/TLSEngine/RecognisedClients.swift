@@ -1,3 +1,5 @@
+public import Cryptography
+
 /// The clients that a server recognises by their certificates: those that certain authorities issued, and those that are
 /// listed by fingerprint.
 public struct RecognisedClients: Sendable {
@@ -14,8 +16,8 @@ public struct RecognisedClients: Sendable {
     }
 
     /// The same, with the authorities of a PEM file.
-    public init(authorityFile: String?, fingerprints: Set<[UInt8]>) throws(TLSConfigurationError) {
-        let authorities = try authorityFile.map { path throws(TLSConfigurationError) in
+    public init(authorityFile: String?, fingerprints: Set<[UInt8]>) throws(CryptographyError) {
+        let authorities = try authorityFile.map { path throws(CryptographyError) in
             try Certificate.readAll(file: path)
         }
         self.init(authorities: authorities ?? [], fingerprints: fingerprints)

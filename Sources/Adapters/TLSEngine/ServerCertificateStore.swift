@@ -1,3 +1,4 @@
+public import Cryptography
 import Synchronization
 
 /// The certificates a server presents, chosen by SNI and replaceable as a whole while handshakes go on.

@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 
 /// One generation of a server's certificates: immutable, and kept by every connection that began with it.
 @safe final class ServerContexts: Sendable {

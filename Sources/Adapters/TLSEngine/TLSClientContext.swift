@@ -1,3 +1,4 @@
+public import Cryptography
 import TransportSecurity
 
 /// What all outbound connections share: OpenSSL contexts, one per kind of requirement, and one for each set of authorities.

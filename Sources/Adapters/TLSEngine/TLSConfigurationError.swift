@@ -1,15 +1,7 @@
-/// Why certificates, keys or a TLS context could not be set up. Shown to operators, so it names the file and the fault.
+/// Why a TLS context or connection could not be set up. Shown to operators, so it names the fault.
 public struct TLSConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The faults that callers and tests tell apart.
     public enum Code: Hashable, Sendable {
-        /// The file cannot be read.
-        case unreadable
-        /// Others than owner and group may read or change the key file.
-        case keyFileExposed
-        /// Not PEM, or not the object expected in it.
-        case unparsable
-        /// The key does not belong to the first certificate.
-        case keyMismatch
         /// A store needs at least one certificate.
         case noCertificates
         /// OpenSSL finds each of a host's TLSA records unusable (RFC 7672 §2.2).

@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 import DANE
 
 /// Limits on what a peer may send before anything is known about it (hostile-input 22).

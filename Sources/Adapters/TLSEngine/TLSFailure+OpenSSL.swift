@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 
 extension TLSFailure {
     /// Makes a reason of OpenSSL's errors; the oldest is the cause.

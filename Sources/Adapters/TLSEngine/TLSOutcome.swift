@@ -1,3 +1,4 @@
+public import Cryptography
 public import DANE
 public import MailModel
 public import TransportSecurity

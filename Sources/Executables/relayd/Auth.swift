@@ -1,6 +1,6 @@
 import ArgumentParser
+import Cryptography
 import Foundation
-import TLSEngine
 
 struct Auth: ParsableCommand {
     static let configuration = CommandConfiguration(

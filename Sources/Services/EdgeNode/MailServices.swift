@@ -7,7 +7,6 @@ import QueueStore
 import SMTPProtocol
 import SecureResolver
 import ServiceLifecycle
-import TLSEngine
 import Telemetry
 import UnixSignals
 

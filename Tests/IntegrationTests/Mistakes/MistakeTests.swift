@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Lab
 import Logging
@@ -5,7 +6,6 @@ import NIOCore
 import NIOPosix
 import PostgresDriver
 import QueueStore
-import TLSEngine
 import Testing
 
 /// Makes each mistake with the real programs, and holds docs/mistakes.md against what they say.

@@ -1,10 +1,10 @@
+import Cryptography
 import DNSModel
 import Foundation
 import Lab
 import MailModel
 import QueueStore
 import Synchronization
-import TLSEngine
 import Testing
 
 /// A relay between real mail servers on one small Internet, for all tests of a suite.

@@ -3,7 +3,6 @@ import Lab
 import MailModel
 import PostgresDriver
 import QueueStore
-import TLSEngine
 import Testing
 
 extension LabRelay {

@@ -1,5 +1,5 @@
+import Cryptography
 import MailModel
-import TLSEngine
 
 // What only this machine, or a file, can tell of the settings.
 

@@ -1,10 +1,10 @@
+import Cryptography
 import Logging
 import MailModel
 import OperatingSystem
 import QueueStore
 import ServiceLifecycle
 import Synchronization
-import TLSEngine
 import Telemetry
 
 /// Watches the dates of the certificates that are served, for metrics, log and `/readyz`.

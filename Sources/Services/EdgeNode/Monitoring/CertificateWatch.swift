@@ -1,5 +1,5 @@
+import Cryptography
 import MailModel
-import TLSEngine
 import Telemetry
 
 /// One certificate that is served, and its dates.

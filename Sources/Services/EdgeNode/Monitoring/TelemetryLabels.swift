@@ -3,7 +3,6 @@ import DNSModel
 import MailModel
 import PostgresDriver
 import Routing
-import TLSEngine
 import Telemetry
 import TransportSecurity
 

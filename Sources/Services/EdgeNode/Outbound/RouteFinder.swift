@@ -1,9 +1,9 @@
+import Cryptography
 import DANE
 import DNSModel
 import MailModel
 import Routing
 import SecureResolver
-import TLSEngine
 
 /// Who is told how look-ups end, and says whose fault it is when they fail.
 struct LookupWatch: Sendable {

@@ -1,6 +1,6 @@
+public import Cryptography
 public import DNSModel
 public import MailModel
-public import TLSEngine
 
 /// A private PKI for tests and the demo: a root, an intermediate, and leaves under it that can be wrong in chosen ways.
 public struct TestPKI: Sendable {
@@ -44,14 +44,14 @@ public struct TestPKI: Sendable {
         }
 
         /// For a server's store.
-        public func serverCertificate(names: [DomainName]? = nil) throws(TLSConfigurationError) -> ServerCertificate {
+        public func serverCertificate(names: [DomainName]? = nil) throws(CryptographyError) -> ServerCertificate {
             try ServerCertificate(
                 chainPEM: Array(self.chainPEM.utf8), keyPEM: Array(self.key.pem.utf8), names: names)
         }
     }
 
     /// A new PKI around `now`. Root and intermediate are valid for ten years.
-    public init(now: Timestamp) throws(TLSConfigurationError) {
+    public init(now: Timestamp) throws(CryptographyError) {
         self.now = now
         self.root = try .selfSigned(Self.authority("Lab root", now), key: PrivateKey(.p256))
         let key = try PrivateKey(.p256)
@@ -68,7 +68,7 @@ public struct TestPKI: Sendable {
     public func leaf(
         _ names: String..., validity: Validity = .current, algorithm: PrivateKey.Algorithm = .p256
     )
-        throws(TLSConfigurationError) -> Leaf
+        throws(CryptographyError) -> Leaf
     {
         try self.leaf(commonName: names.first ?? "nameless", names, validity: validity, algorithm: algorithm)
     }
@@ -77,7 +77,7 @@ public struct TestPKI: Sendable {
     public func leaf(
         commonName: String, _ names: [String] = [], validity: Validity = .current,
         algorithm: PrivateKey.Algorithm = .p256
-    ) throws(TLSConfigurationError) -> Leaf {
+    ) throws(CryptographyError) -> Leaf {
         let (from, until): (Duration, Duration) =
             switch validity {
             case .current: (.seconds(-3600), .days(30))

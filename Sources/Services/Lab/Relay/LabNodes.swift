@@ -1,6 +1,6 @@
+import Cryptography
 import Foundation
 import Synchronization
-import TLSEngine
 
 /// A node of a `LabRelay` beside its first one.
 public struct LabNode: Sendable {

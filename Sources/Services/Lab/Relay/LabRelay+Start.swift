@@ -3,7 +3,6 @@ import Logging
 import MailModel
 import PostgresDriver
 import QueueStore
-import TLSEngine
 
 /// What is decided before anything is started.
 struct LabRelayParts {

@@ -1,9 +1,9 @@
+import Cryptography
 import Logging
 import MailModel
 import SMTPProtocol
 import ServiceLifecycle
 import Synchronization
-import TLSEngine
 import Telemetry
 
 /// Says what the credentials of AUTH are worth.

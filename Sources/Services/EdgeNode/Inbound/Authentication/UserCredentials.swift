@@ -1,4 +1,4 @@
-import TLSEngine
+import Cryptography
 
 /// The users that may relay after AUTH, and the hashes of their passwords.
 struct UserCredentials: Sendable {

@@ -7,7 +7,7 @@ extension PeerCertificate {
     private static let maximumNames: Int32 = 1000
 
     /// Copies what matters out of a certificate that somebody else owns.
-    @unsafe init(reading certificate: OpaquePointer) {
+    @unsafe package init(reading certificate: OpaquePointer) {
         self.init(
             der: encoded { unsafe i2d_X509(certificate, $0) },
             subjectPublicKeyInfo: encoded { unsafe i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), $0) },

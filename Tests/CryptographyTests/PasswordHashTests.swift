@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TLSEngine
+@testable import Cryptography
 
 @Suite("Password hashes", .timeLimit(.minutes(3)))
 struct PasswordHashTests {

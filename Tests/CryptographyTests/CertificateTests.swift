@@ -1,16 +1,14 @@
+import Cryptography
 import DNSModel
 import Foundation
 import Lab
 import MailModel
-import NIOCore
-import NIOEmbedded
-import TLSEngine
 import Testing
 
-@Suite("Certificates, keys and the server's store", .timeLimit(.minutes(3)))
+@Suite("Certificates, keys and digests", .timeLimit(.minutes(3)))
 struct CertificateTests {
     let pki: TestPKI
-    init() throws { self.pki = try TestPKI() }
+    init() throws { self.pki = try TestPKI(now: Timestamp(seconds: Int64(Date().timeIntervalSince1970))) }
 
     @Test("An issued certificate says what was asked for, in DER and PEM alike")
     func issuing() throws {
@@ -50,12 +48,12 @@ struct CertificateTests {
         #expect(!TLSAContent.parses(leaf.tlsaRecord(.daneEE, .cert, .sha256)))
     }
 
-    private func code(_ body: () throws -> Void) -> TLSConfigurationError.Code? {
+    private func code(_ body: () throws -> Void) -> CryptographyError.Code? {
         do {
             try body()
             return nil
         } catch {
-            return (error as? TLSConfigurationError)?.code
+            return (error as? CryptographyError)?.code
         }
     }
 
@@ -72,16 +70,6 @@ struct CertificateTests {
         #expect(
             self.code { _ = try ServerCertificate(chainPEM: Array(chain.dropLast(50)), keyPEM: key) }
                 == .unparsable)
-        #expect(self.code { _ = try ServerCertificateStore([]) } == .noCertificates)
-    }
-
-    @Test("A certificate out of its dates is served: encryption without a valid date is better than none")
-    func dates() throws {
-        for validity in [TestPKI.Validity.expired, .notYetValid] {
-            let leaf = try self.pki.leaf("mx.example.test", validity: validity)
-            let store = try ServerCertificateStore([leaf.serverCertificate()])
-            #expect(try self.presented(store, "mx.example.test") == leaf.certificate.value.der)
-        }
     }
 
     @Test("A key file that others can read is refused (hostile-input 41)")
@@ -95,51 +83,13 @@ struct CertificateTests {
         try Data(leaf.key.pem.utf8).write(to: key)
         let load = { _ = try ServerCertificate(chainFile: chain.path, keyFile: key.path) }
         for (mode, expected) in [
-            (0o600, nil), (0o640, nil), (0o644, TLSConfigurationError.Code.keyFileExposed), (0o602, .keyFileExposed),
+            (0o600, nil), (0o640, nil), (0o644, CryptographyError.Code.keyFileExposed), (0o602, .keyFileExposed),
         ] {
             try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: key.path)
             #expect(self.code(load) == expected, "mode \(String(mode, radix: 8))")
         }
         try FileManager.default.removeItem(at: key)
         #expect(self.code(load) == .unreadable)
-    }
-
-    private func presented(_ store: ServerCertificateStore, _ serverName: String?) throws -> [UInt8]? {
-        let pair = try EmbeddedPair(.encrypt(serverName: serverName.map { try name($0) }), store)
-        try pair.exchange()
-        guard case .encrypted(let info) = pair.client.recorder.clientOutcome else { return nil }
-        return info.peerChain.first?.der
-    }
-
-    @Test("SNI chooses the certificate: exact name, then wildcard, then the default (hostile-input 17)")
-    func selection() throws {
-        let leaves = try ["default.test", "*.wild.test", "mx.wild.test"].map { try self.pki.leaf($0) }
-        let store = try self.pki.store(leaves[0], leaves[1], leaves[2])
-        let expectations: [(String?, Int)] = [
-            (nil, 0), ("unknown.test", 0), ("default.test", 0), ("a.wild.test", 1), ("mx.wild.test", 2),
-            ("a.b.wild.test", 0), ("wild.test", 0),
-        ]
-        for (serverName, index) in expectations {
-            #expect(
-                try self.presented(store, serverName) == leaves[index].certificate.value.der, "\(serverName ?? "-")")
-        }
-    }
-
-    @Test("Certificates swap as a whole while a handshake that began before goes on")
-    func swap() throws {
-        let (old, new) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
-        let store = try self.pki.store(old)
-        let early = try EmbeddedPair(.encrypt(serverName: name("mx.example.test")), store)
-        try store.replace([new.serverCertificate()])
-        try early.exchange()
-        guard case .encrypted(let info) = early.client.recorder.clientOutcome else {
-            Issue.record("the early handshake failed")
-            return
-        }
-        #expect(info.peerChain.first?.der == old.certificate.value.der)
-        #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
-        #expect(throws: TLSConfigurationError.self) { try store.replace([]) }
-        #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
     }
 }
 

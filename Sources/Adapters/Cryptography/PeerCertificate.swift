@@ -1,4 +1,4 @@
-import DNSModel
+package import DNSModel
 public import MailModel
 
 /// A certificate as a value: what the pure explainer needs to say why a record matched or did not.
@@ -21,7 +21,7 @@ public struct PeerCertificate: Hashable, Sendable {
 
 extension PeerCertificate {
     /// The TLSA record that associates this certificate (RFC 6698 §2.1); an unknown matching type gives empty data.
-    func tlsaRecord(
+    package func tlsaRecord(
         usage: TLSARecord.CertificateUsage, selector: TLSARecord.Selector, matchingType: TLSARecord.MatchingType
     ) -> TLSARecord {
         let content = selector == .cert ? self.der : self.subjectPublicKeyInfo

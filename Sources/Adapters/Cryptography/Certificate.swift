@@ -10,7 +10,7 @@ public import DNSModel
     public let value: PeerCertificate
 
     /// Reads one certificate from DER.
-    public convenience init(der: [UInt8]) throws(TLSConfigurationError) {
+    public convenience init(der: [UInt8]) throws(CryptographyError) {
         OpenSSLErrors.clear()
         let parsed = unsafe der.withUnsafeBufferPointer { buffer in
             // The parser never reads past the length given.
@@ -18,7 +18,7 @@ public import DNSModel
             return unsafe d2i_X509(nil, &cursor, buffer.count)
         }
         guard let parsed = unsafe parsed else {
-            throw TLSConfigurationError(.unparsable, "not a certificate: \(OpenSSLErrors.drainText())")
+            throw CryptographyError(.unparsable, "not a certificate: \(OpenSSLErrors.drainText())")
         }
         unsafe self.init(owning: parsed)
     }
@@ -32,7 +32,7 @@ public import DNSModel
     deinit { unsafe X509_free(self.certificate) }
 
     /// Reads every certificate of a PEM text, in order; at least one.
-    public static func readAll(pem: [UInt8]) throws(TLSConfigurationError) -> [Certificate] {
+    public static func readAll(pem: [UInt8]) throws(CryptographyError) -> [Certificate] {
         let input = MemoryBIO(pem)
         var found: [Certificate] = []
         OpenSSLErrors.clear()
@@ -42,19 +42,19 @@ public import DNSModel
         // Running out of input reads as "no start line"; anything else is a broken block.
         let cause = OpenSSLErrors.drain().first
         guard let cause, cause.library == ERR_LIB_PEM, cause.reason == PEM_R_NO_START_LINE else {
-            throw TLSConfigurationError(.unparsable, "broken certificate in PEM: \(cause?.text ?? "unknown")")
+            throw CryptographyError(.unparsable, "broken certificate in PEM: \(cause?.text ?? "unknown")")
         }
-        guard !found.isEmpty else { throw TLSConfigurationError(.unparsable, "no certificate in PEM") }
+        guard !found.isEmpty else { throw CryptographyError(.unparsable, "no certificate in PEM") }
         return found
     }
 
     /// Reads every certificate of a PEM file, in order; at least one. A failure names the file.
-    public static func readAll(file: String) throws(TLSConfigurationError) -> [Certificate] {
+    public static func readAll(file: String) throws(CryptographyError) -> [Certificate] {
         let pem = try readSmallFile(file)
         do {
             return try Self.readAll(pem: pem)
         } catch {
-            throw TLSConfigurationError(error.code, "\(file): \(error.message)")
+            throw CryptographyError(error.code, "\(file): \(error.message)")
         }
     }
 
@@ -80,5 +80,5 @@ public import DNSModel
     }
 
     /// Lends the pointer for one call.
-    @safe func with<Result>(_ body: (OpaquePointer) -> Result) -> Result { unsafe body(self.certificate) }
+    @safe package func with<Result>(_ body: (OpaquePointer) -> Result) -> Result { unsafe body(self.certificate) }
 }

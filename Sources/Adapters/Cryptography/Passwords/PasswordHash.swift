@@ -17,7 +17,7 @@ public struct PasswordHash: Hashable, Sendable {
     static let newDigestBytes = 32
 
     /// Hashes a password with a salt of its own. Takes as long as the cost says: never on an event loop.
-    public init(of password: [UInt8], cost: PasswordCost = .standard) throws(TLSConfigurationError) {
+    public init(of password: [UInt8], cost: PasswordCost = .standard) throws(CryptographyError) {
         var generator = SystemRandomNumberGenerator()
         try self.init(
             of: password, cost: cost, salt: (0..<Self.newSaltBytes).map { _ in generator.next() })
@@ -33,9 +33,9 @@ public struct PasswordHash: Hashable, Sendable {
     /// Hashes a password with a given salt.
     init(
         of password: [UInt8], cost: PasswordCost, salt: [UInt8], length: Int = Self.newDigestBytes
-    ) throws(TLSConfigurationError) {
+    ) throws(CryptographyError) {
         guard let digest = Self.scrypt(password, salt, cost, length) else {
-            throw TLSConfigurationError(.refused, "OpenSSL computes no scrypt: \(OpenSSLErrors.drainText())")
+            throw CryptographyError(.refused, "OpenSSL computes no scrypt: \(OpenSSLErrors.drainText())")
         }
         self.init(cost: cost, salt: salt, digest: digest)
     }

@@ -19,7 +19,7 @@ import COpenSSL
     public let subjectPublicKeyInfo: [UInt8]
 
     /// Makes a new key.
-    public convenience init(_ algorithm: Algorithm) throws(TLSConfigurationError) {
+    public convenience init(_ algorithm: Algorithm) throws(CryptographyError) {
         OpenSSLErrors.clear()
         let key: OpaquePointer?
         switch algorithm {
@@ -27,25 +27,25 @@ import COpenSSL
         case .p521: unsafe key = relay_EVP_EC_gen("P-521")
         case .rsa(let bits):
             guard (1024...8192).contains(bits) else {
-                throw TLSConfigurationError(.refused, "an RSA key of \(bits) bits cannot be made")
+                throw CryptographyError(.refused, "an RSA key of \(bits) bits cannot be made")
             }
             unsafe key = relay_EVP_RSA_gen(UInt32(bits))
         }
         guard let key = unsafe key else {
-            throw TLSConfigurationError(.refused, "cannot make a key: \(OpenSSLErrors.drainText())")
+            throw CryptographyError(.refused, "cannot make a key: \(OpenSSLErrors.drainText())")
         }
         unsafe self.init(owning: key)
     }
 
     /// Reads an unencrypted key from PEM.
-    public convenience init(pem: [UInt8]) throws(TLSConfigurationError) {
+    public convenience init(pem: [UInt8]) throws(CryptographyError) {
         OpenSSLErrors.clear()
         let key = MemoryBIO(pem).with { bio in
             // Without a callback of ours OpenSSL would ask for the pass phrase of an encrypted key on the terminal.
             unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
         }
         guard let key = unsafe key else {
-            throw TLSConfigurationError(.unparsable, "no unencrypted private key in PEM: \(OpenSSLErrors.drainText())")
+            throw CryptographyError(.unparsable, "no unencrypted private key in PEM: \(OpenSSLErrors.drainText())")
         }
         unsafe self.init(owning: key)
     }
@@ -65,8 +65,8 @@ import COpenSSL
     }
 
     /// A number that two keys share when a server can present only one of them: RSA, EC.
-    var kind: Int32 { unsafe EVP_PKEY_get_base_id(self.key) }
+    package var kind: Int32 { unsafe EVP_PKEY_get_base_id(self.key) }
 
     /// Lends the pointer for one call.
-    @safe func with<Result>(_ body: (OpaquePointer) -> Result) -> Result { unsafe body(self.key) }
+    @safe package func with<Result>(_ body: (OpaquePointer) -> Result) -> Result { unsafe body(self.key) }
 }

@@ -43,7 +43,7 @@ public struct CertificateAuthority: Sendable {
     /// Makes a certificate that signs itself: a root, or a lone server certificate.
     public static func selfSigned(
         _ request: CertificateRequest, key: PrivateKey
-    ) throws(TLSConfigurationError)
+    ) throws(CryptographyError)
         -> CertificateAuthority
     {
         let certificate = try CertificateIssuing.make(
@@ -54,14 +54,14 @@ public struct CertificateAuthority: Sendable {
     /// Issues a certificate over a public key in DER, whose private half need not be known here.
     public func issue(
         _ request: CertificateRequest, subjectPublicKeyInfo: [UInt8]
-    ) throws(TLSConfigurationError)
+    ) throws(CryptographyError)
         -> Certificate
     {
         try CertificateIssuing.make(request, subjectPublicKeyInfo: subjectPublicKeyInfo, issuer: .authority(self))
     }
 
     /// Issues a certificate over the public half of `key`.
-    public func issue(_ request: CertificateRequest, key: PrivateKey) throws(TLSConfigurationError) -> Certificate {
+    public func issue(_ request: CertificateRequest, key: PrivateKey) throws(CryptographyError) -> Certificate {
         try self.issue(request, subjectPublicKeyInfo: key.subjectPublicKeyInfo)
     }
 }

@@ -2,18 +2,18 @@ import COpenSSL
 
 /// The thread's OpenSSL error queue. It is cleared before each call whose failure matters, so that what is in it afterwards
 /// belongs to that call.
-enum OpenSSLErrors {
+package enum OpenSSLErrors {
     /// One entry of the queue.
-    struct Entry: Hashable, Sendable {
-        let library: Int32
-        let reason: Int32
-        let text: String
+    package struct Entry: Hashable, Sendable {
+        package let library: Int32
+        package let reason: Int32
+        package let text: String
     }
 
-    static func clear() { ERR_clear_error() }
+    package static func clear() { ERR_clear_error() }
 
     /// Takes the queue's entries, oldest first: the first is the cause, later ones are who passed it on.
-    static func drain() -> [Entry] {
+    package static func drain() -> [Entry] {
         var entries: [Entry] = []
         while case let code = ERR_get_error(), code != 0 {
             let reason = ERR_GET_REASON(code)
@@ -25,5 +25,5 @@ enum OpenSSLErrors {
     }
 
     /// The cause in words, for an operator.
-    static func drainText() -> String { Self.drain().first?.text ?? "no reason given" }
+    package static func drainText() -> String { Self.drain().first?.text ?? "no reason given" }
 }

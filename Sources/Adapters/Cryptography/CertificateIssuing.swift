@@ -12,7 +12,7 @@ enum CertificateIssuing {
     static func make(
         _ request: CertificateRequest, subjectPublicKeyInfo: [UInt8], issuer: Issuer
     )
-        throws(TLSConfigurationError) -> Certificate
+        throws(CryptographyError) -> Certificate
     {
         OpenSSLErrors.clear()
         guard let pointer = unsafe X509_new() else { throw Self.failure("memory") }
@@ -25,8 +25,8 @@ enum CertificateIssuing {
         return unsafe Certificate(owning: pointer)
     }
 
-    private static func failure(_ what: String) -> TLSConfigurationError {
-        TLSConfigurationError(.refused, "cannot issue a certificate for \(what): \(OpenSSLErrors.drainText())")
+    private static func failure(_ what: String) -> CryptographyError {
+        CryptographyError(.refused, "cannot issue a certificate for \(what): \(OpenSSLErrors.drainText())")
     }
 
     @unsafe private static func fill(

@@ -1,0 +1,68 @@
+import Cryptography
+import Lab
+import NIOCore
+import NIOEmbedded
+import TLSEngine
+import Testing
+
+@Suite("The certificates that a server presents", .timeLimit(.minutes(3)))
+struct ServerCertificateStoreTests {
+    let pki: TestPKI
+    init() throws { self.pki = try TestPKI() }
+
+    @Test("A server without any certificate is refused")
+    func none() {
+        #expect {
+            _ = try ServerCertificateStore([])
+        } throws: { error in
+            (error as? TLSConfigurationError)?.code == .noCertificates
+        }
+    }
+
+    @Test("A certificate out of its dates is served: encryption without a valid date is better than none")
+    func dates() throws {
+        for validity in [TestPKI.Validity.expired, .notYetValid] {
+            let leaf = try self.pki.leaf("mx.example.test", validity: validity)
+            let store = try ServerCertificateStore([leaf.serverCertificate()])
+            #expect(try self.presented(store, "mx.example.test") == leaf.certificate.value.der)
+        }
+    }
+
+    private func presented(_ store: ServerCertificateStore, _ serverName: String?) throws -> [UInt8]? {
+        let pair = try EmbeddedPair(.encrypt(serverName: serverName.map { try name($0) }), store)
+        try pair.exchange()
+        guard case .encrypted(let info) = pair.client.recorder.clientOutcome else { return nil }
+        return info.peerChain.first?.der
+    }
+
+    @Test("SNI chooses the certificate: exact name, then wildcard, then the default (hostile-input 17)")
+    func selection() throws {
+        let leaves = try ["default.test", "*.wild.test", "mx.wild.test"].map { try self.pki.leaf($0) }
+        let store = try self.pki.store(leaves[0], leaves[1], leaves[2])
+        let expectations: [(String?, Int)] = [
+            (nil, 0), ("unknown.test", 0), ("default.test", 0), ("a.wild.test", 1), ("mx.wild.test", 2),
+            ("a.b.wild.test", 0), ("wild.test", 0),
+        ]
+        for (serverName, index) in expectations {
+            #expect(
+                try self.presented(store, serverName) == leaves[index].certificate.value.der, "\(serverName ?? "-")")
+        }
+    }
+
+    @Test("Certificates swap as a whole while a handshake that began before goes on")
+    func swap() throws {
+        let (old, new) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
+        let store = try self.pki.store(old)
+        let early = try EmbeddedPair(.encrypt(serverName: name("mx.example.test")), store)
+        try store.replace([new.serverCertificate()])
+        try early.exchange()
+        guard case .encrypted(let info) = early.client.recorder.clientOutcome else {
+            Issue.record("the early handshake failed")
+            return
+        }
+        #expect(info.peerChain.first?.der == old.certificate.value.der)
+        #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
+        #expect(throws: TLSConfigurationError.self) { try store.replace([]) }
+        #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
+    }
+}

@@ -105,6 +105,7 @@ let package = Package(
         core("DANE", ["DNSModel", "MailModel"]),
         core("Routing", ["DANE", "DNSModel", "MailModel"]),
         core("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing"]),
+        core("Admission", ["MailModel"]),
         core("ClusterModel", ["MailModel"]),
         core("DeliveryQueue", ["MailModel"]),
 
@@ -129,10 +130,10 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "InternationalDomains",
-                "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol",
-                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix, logging,
-                serviceLifecycle, yams,
+                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
+                "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing",
+                "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
+                logging, serviceLifecycle, yams,
             ]),
         service(
             "QueueConsole",
@@ -185,6 +186,7 @@ let package = Package(
         tests("DANE", ["DANE", "DNSModel", "MailModel", "TestLiterals"]),
         tests("Routing", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals"]),
         tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TransportSecurity"]),
+        tests("Admission", ["Admission", "MailModel"]),
         tests("ClusterModel", ["ClusterModel", "MailModel"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
         tests("Cryptography", ["Cryptography", "DNSModel", "Lab", "MailModel"]),
@@ -210,9 +212,10 @@ let package = Package(
         tests(
             "EdgeNode",
             [
-                "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel",
-                "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver",
-                "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging,
+                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab",
+                "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol",
+                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
+                logging,
             ]),
         tests(
             "Simulation",

@@ -1,3 +1,4 @@
+import Admission
 import DeliveryQueue
 import Logging
 public import MailModel

@@ -1,3 +1,4 @@
+import Admission
 import Cryptography
 import Foundation
 import Logging

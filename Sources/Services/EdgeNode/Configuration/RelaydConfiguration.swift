@@ -1,3 +1,4 @@
+public import Admission
 public import MailModel
 
 /// Every setting of one node: typed, checked, and not changed once loaded.

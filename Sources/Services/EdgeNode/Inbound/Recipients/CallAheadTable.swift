@@ -1,7 +1,7 @@
-import DANE
+import Admission
 import MailModel
-
 import Routing
+
 /// What the next hop of a domain says about one of its recipients.
 enum CallAheadVerdict: Hashable, Sendable {
     /// It would take mail for it.

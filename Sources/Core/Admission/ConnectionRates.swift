@@ -1,19 +1,22 @@
-import MailModel
+package import MailModel
 
 /// How many connections each client has opened lately: a count that slides over a minute, out of two fixed ones.
 ///
 /// The table is bounded. While it is full, clients that are not in it are not counted, and so not refused.
-struct ConnectionRates {
+package struct ConnectionRates {
     /// Clients counted at once.
-    static let capacity = 65_536
-    static let window = Duration.seconds(60)
+    package static let capacity = 65_536
+    package static let window = Duration.seconds(60)
 
     private var begun: ContinuousClock.Instant?
     private var current: [IPAddress: Int] = [:]
     private var previous: [IPAddress: Int] = [:]
 
+    /// No connection has been counted yet.
+    package init() {}
+
     /// Counts a connection; whether the client has opened more than `limit` in the minute before `now`, this one included.
-    mutating func count(_ client: IPAddress, at now: ContinuousClock.Instant, limit: Int) -> Bool {
+    package mutating func count(_ client: IPAddress, at now: ContinuousClock.Instant, limit: Int) -> Bool {
         let share = self.turn(to: now)
         let isKnown = self.current[client] != nil || self.current.count < Self.capacity
         if isKnown { self.current[client, default: 0] += 1 }

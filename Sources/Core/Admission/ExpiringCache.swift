@@ -1,7 +1,7 @@
 /// Values with an end of life, bounded in number; a pure value that is told the time. When it is full, what was used
 /// longest ago goes.
-struct ExpiringCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    typealias Instant = ContinuousClock.Instant
+package struct ExpiringCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    package typealias Instant = ContinuousClock.Instant
 
     private struct Entry {
         let value: Value
@@ -17,13 +17,13 @@ struct ExpiringCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var nextSerial: UInt64 = 0
 
     /// An empty cache for at most so many entries; none for 0.
-    init(maximumEntries: Int) { self.maximumEntries = maximumEntries }
+    package init(maximumEntries: Int) { self.maximumEntries = maximumEntries }
 
     /// The number of entries, expired ones that nobody asked for since included.
-    var count: Int { self.entries.count }
+    package var count: Int { self.entries.count }
 
     /// The value of `key`, if it is alive at `now`.
-    mutating func value(of key: Key, at now: Instant) -> Value? {
+    package mutating func value(of key: Key, at now: Instant) -> Value? {
         guard let entry = self.entries[key] else { return nil }
         guard now < entry.expiry else {
             self.entries[key] = nil
@@ -34,10 +34,10 @@ struct ExpiringCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     /// When the value of `key` ends, if there is one.
-    func expiry(of key: Key) -> Instant? { self.entries[key]?.expiry }
+    package func expiry(of key: Key) -> Instant? { self.entries[key]?.expiry }
 
     /// Keeps a value until `expiry`.
-    mutating func store(_ value: Value, of key: Key, until expiry: Instant) {
+    package mutating func store(_ value: Value, of key: Key, until expiry: Instant) {
         guard self.maximumEntries > 0 else { return }
         if self.entries[key] == nil {
             while self.entries.count >= self.maximumEntries { self.evictOldest() }
@@ -47,7 +47,7 @@ struct ExpiringCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     /// Forgets a value.
-    mutating func remove(_ key: Key) { self.entries[key] = nil }
+    package mutating func remove(_ key: Key) { self.entries[key] = nil }
 
     private mutating func use(_ key: Key) {
         self.nextSerial += 1

@@ -2,9 +2,9 @@ import MailModel
 
 /// How many of the addresses that hosts may have some networks hold together: 0.0.0.0/1 and 128.0.0.0/1 are all of IPv4, as
 /// 0.0.0.0/0 is.
-struct NetworkCoverage: Hashable {
+package struct NetworkCoverage: Hashable {
     /// A kind of address, and where its hosts are.
-    enum Family: String, CaseIterable {
+    package enum Family: String, CaseIterable {
         /// Unicast: all below 224.0.0.0 (RFC 5771 §1).
         case ipv4 = "IPv4"
         /// Global unicast, as it is assigned: 2000::/3 (RFC 4291 §2.4, RFC 3587).
@@ -19,14 +19,14 @@ struct NetworkCoverage: Hashable {
     }
 
     /// From here on networks are no longer those of anybody's own hosts.
-    static let most = 0.5
+    package static let most = 0.5
 
-    let family: Family
+    package let family: Family
     /// From 0 to 1.
-    let share: Double
+    package let share: Double
 
     /// Of the union: what two networks have in common counts once.
-    init(of networks: [CIDRBlock], in family: Family) {
+    package init(of networks: [CIDRBlock], in family: Family) {
         // Two networks are apart, or one is within the other.
         let outermost = Set(networks).filter { one in !networks.contains { $0 != one && $0.covers(one) } }
         let hosts = family.hosts
@@ -35,7 +35,7 @@ struct NetworkCoverage: Hashable {
     }
 
     /// The families of which they hold half or more.
-    static func excesses(of networks: [CIDRBlock]) -> [NetworkCoverage] {
+    package static func excesses(of networks: [CIDRBlock]) -> [NetworkCoverage] {
         Family.allCases.map { NetworkCoverage(of: networks, in: $0) }.filter { $0.share >= self.most }
     }
 
@@ -47,7 +47,7 @@ struct NetworkCoverage: Hashable {
 
 extension NetworkCoverage: CustomStringConvertible {
     /// Such as `57% of all IPv4 addresses of hosts`. Less than all is never called 100%.
-    var description: String { "\(Int(self.share * 100))% of all \(self.family.rawValue) addresses of hosts" }
+    package var description: String { "\(Int(self.share * 100))% of all \(self.family.rawValue) addresses of hosts" }
 }
 
 extension CIDRBlock {

@@ -1,16 +1,22 @@
-import MailModel
+package import MailModel
 
 /// How many bytes of bodies on their way in the database holds for this node, in all copies; a pure value.
 ///
 /// They count for no other limit until their message is published. Half of the budget is for those who may relay alone: strangers,
 /// and reports without a sender, share the other half, of which one client gets no more than it leaves free. What is removed
 /// counts for a while yet, since its space is free only after a vacuum.
-struct StagingState: Hashable, Sendable {
+package struct StagingState: Hashable, Sendable {
     /// Whose bytes they are.
-    struct Owner: Hashable, Sendable {
-        let client: IPAddress
+    package struct Owner: Hashable, Sendable {
+        package let client: IPAddress
         /// Of the half for strangers.
-        let isRestricted: Bool
+        package let isRestricted: Bool
+
+        /// Bytes of this client.
+        package init(client: IPAddress, isRestricted: Bool) {
+            self.client = client
+            self.isRestricted = isRestricted
+        }
     }
 
     private struct Removal: Hashable {
@@ -20,27 +26,27 @@ struct StagingState: Hashable, Sendable {
     }
 
     /// A minute passes between two vacuums, unless the server is set otherwise, and that of a large table takes time.
-    static let vacuumTime = Duration.seconds(120)
+    package static let vacuumTime = Duration.seconds(120)
 
     /// Bytes in all; 0 is without limit.
-    let limit: Int
+    package let limit: Int
     /// Bytes of all owners.
-    private(set) var held = 0
+    package private(set) var held = 0
     /// Those of the half for strangers.
-    private(set) var heldByStrangers = 0
+    package private(set) var heldByStrangers = 0
     private var clients: [IPAddress: Int] = [:]
     /// In the order in which they become free; as many as there were bodies removed within `vacuumTime`, and their bytes are
     /// within the limit.
     private var removals: [Removal] = []
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// The most bytes of one message, in all copies, that find room while nobody else has any; 0 is without limit. A
     /// stranger leaves free as much as it takes of its half.
-    static func most(of limit: Int, isRestricted: Bool) -> Int { isRestricted ? limit / 4 : limit }
+    package static func most(of limit: Int, isRestricted: Bool) -> Int { isRestricted ? limit / 4 : limit }
 
     /// Frees what a vacuum has given back by now.
-    mutating func reclaim(at now: ContinuousClock.Instant) {
+    package mutating func reclaim(at now: ContinuousClock.Instant) {
         let free = self.removals.prefix { $0.isFree <= now }
         guard !free.isEmpty else { return }
         for removal in free { self.giveBack(removal.bytes, of: removal.owner) }
@@ -48,7 +54,7 @@ struct StagingState: Hashable, Sendable {
     }
 
     /// Takes as many bytes more, if there is room.
-    mutating func take(_ bytes: Int, for owner: Owner, at now: ContinuousClock.Instant) -> Bool {
+    package mutating func take(_ bytes: Int, for owner: Owner, at now: ContinuousClock.Instant) -> Bool {
         guard self.limit > 0 else { return true }
         self.reclaim(at: now)
         guard bytes > 0 else { return true }
@@ -64,12 +70,12 @@ struct StagingState: Hashable, Sendable {
     }
 
     /// The message is published, and its bytes count as the queue's.
-    mutating func published(_ bytes: Int, of owner: Owner) {
+    package mutating func published(_ bytes: Int, of owner: Owner) {
         if self.limit > 0 { self.giveBack(bytes, of: owner) }
     }
 
     /// The bytes are removed from the database.
-    mutating func removed(_ bytes: Int, of owner: Owner, at now: ContinuousClock.Instant) {
+    package mutating func removed(_ bytes: Int, of owner: Owner, at now: ContinuousClock.Instant) {
         guard self.limit > 0, bytes > 0 else { return }
         self.removals.append(Removal(owner: owner, bytes: bytes, isFree: now + Self.vacuumTime))
     }

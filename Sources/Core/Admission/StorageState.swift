@@ -1,49 +1,63 @@
 /// What the queue holds, as the database's running sums tell.
-struct StorageUsage: Hashable, Sendable {
+package struct StorageUsage: Hashable, Sendable {
     /// Queue entries: one for each message and recipient domain.
-    var messages = 0
+    package var messages = 0
     /// Bytes of their messages.
-    var bytes = 0
+    package var bytes = 0
     /// Bytes of the whole database on its disk; `nil` where nobody asked.
-    var databaseBytes: Int?
+    package var databaseBytes: Int?
+
+    /// So much is held.
+    package init(messages: Int = 0, bytes: Int = 0, databaseBytes: Int? = nil) {
+        self.messages = messages
+        self.bytes = bytes
+        self.databaseBytes = databaseBytes
+    }
 }
 
 /// How full the queue may become; 0 is without limit.
-struct StorageLimits: Hashable, Sendable {
-    var messages = 0
-    var bytes = 0
-    var databaseBytes = 0
+package struct StorageLimits: Hashable, Sendable {
+    package var messages = 0
+    package var bytes = 0
+    package var databaseBytes = 0
+
+    /// Limits; none where nothing is said.
+    package init(messages: Int = 0, bytes: Int = 0, databaseBytes: Int = 0) {
+        self.messages = messages
+        self.bytes = bytes
+        self.databaseBytes = databaseBytes
+    }
 
     /// Whether there is any limit.
-    var areSet: Bool { self != StorageLimits() }
+    package var areSet: Bool { self != StorageLimits() }
 }
 
 /// Whether there is room for more mail; a pure value. It closes at a limit and opens again under nine tenths of all of them,
 /// so that it does not flutter.
-struct StorageState: Hashable, Sendable {
+package struct StorageState: Hashable, Sendable {
     /// The limit that was reached.
-    enum Limit: String, Hashable, Sendable {
+    package enum Limit: String, Hashable, Sendable {
         case messages = "queue.max-messages"
         case bytes = "queue.max-bytes"
         case databaseBytes = "queue.max-database-size"
     }
 
     /// What an observation changed.
-    enum Change: Hashable {
+    package enum Change: Hashable {
         case none
         case closed(Limit)
         case opened
     }
 
-    let limits: StorageLimits
-    private(set) var usage = StorageUsage()
+    package let limits: StorageLimits
+    package private(set) var usage = StorageUsage()
     /// The limit that closed it, while it is closed.
-    private(set) var reached: Limit?
+    package private(set) var reached: Limit?
 
-    init(_ limits: StorageLimits) { self.limits = limits }
+    package init(_ limits: StorageLimits) { self.limits = limits }
 
     /// Takes what the database says now.
-    mutating func observed(_ usage: StorageUsage) -> Change {
+    package mutating func observed(_ usage: StorageUsage) -> Change {
         self.usage = usage
         let share = self.reached == nil ? 10 : 9
         let over = self.limit(overTenths: share)
@@ -63,7 +77,7 @@ struct StorageState: Hashable, Sendable {
     ///
     /// Mail without a sender may fill half of the queue: nobody waits for it, and whoever is flooded with reports must still
     /// be able to write.
-    func hasRoom(for size: Int?, hasSender: Bool = true) -> Bool {
+    package func hasRoom(for size: Int?, hasSender: Bool = true) -> Bool {
         guard self.reached == nil, hasSender || self.limit(overTenths: 5) == nil else { return false }
         guard let size, self.limits.bytes > 0 else { return true }
         return size <= self.limits.bytes - self.usage.bytes

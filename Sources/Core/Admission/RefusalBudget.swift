@@ -1,15 +1,15 @@
-import MailModel
+package import MailModel
 
 /// How many refusals are logged one by one; those beyond are counted.
 ///
 /// A client is remembered only with a line of its own, so there are no more of them than lines.
-struct RefusalBudget {
+package struct RefusalBudget {
     /// Lines for one client in a window.
-    static let linesPerClient = 10
+    package static let linesPerClient = 10
     /// Lines for all clients in a window.
-    static let lines = 600
+    package static let lines = 600
     /// The time after which all begins anew.
-    static let window = Duration.seconds(60)
+    package static let window = Duration.seconds(60)
 
     private var begun: ContinuousClock.Instant?
     private var told: [IPAddress: Int] = [:]
@@ -17,15 +17,18 @@ struct RefusalBudget {
     private var untold = 0
 
     /// What to do about one refusal.
-    struct Decision: Hashable {
+    package struct Decision: Hashable {
         /// It has a line of its own.
-        var isTold: Bool
+        package var isTold: Bool
         /// Refusals of the windows before that had no line, when this is the first refusal since: they are told now.
-        var untoldBefore = 0
+        package var untoldBefore = 0
     }
 
+    /// Nothing has been told yet.
+    package init() {}
+
     /// Takes note of a refusal of a client, `now`.
-    mutating func refused(_ client: IPAddress, at now: ContinuousClock.Instant) -> Decision {
+    package mutating func refused(_ client: IPAddress, at now: ContinuousClock.Instant) -> Decision {
         var decision = Decision(isTold: false)
         if now - (self.begun ?? now - Self.window) >= Self.window {
             decision.untoldBefore = self.untold

@@ -1,17 +1,5 @@
-import Foundation
+import Admission
 import MailModel
-
-/// The local parts that exist in one accepted domain. Case makes no difference, and `postmaster` exists everywhere
-/// (RFC 5321 §4.5.1).
-struct RecipientList: Hashable, Sendable {
-    private let localParts: Set<String>
-
-    init(_ localParts: some Sequence<String>) {
-        self.localParts = Set(localParts.map { $0.lowercased() }).union(["postmaster"])
-    }
-
-    func contains(_ mailbox: Mailbox) -> Bool { self.localParts.contains(mailbox.localPart.lowercased()) }
-}
 
 extension RecipientList: SettingsFileContent {
     /// Reads one local part a line, quoted where the grammar demands it. Lines that begin with `#` are comments.

@@ -45,6 +45,36 @@ struct QueueRuleTests {
         }
     }
 
+    @Test("However fast others make and lift a rule, a node never reads that one which stays is gone")
+    func oneSnapshot() async throws {
+        try await QueueFixture.run { queue in
+            try await queue.withOperator { operators in
+                let rule = try await operators.make(.suspend, bravo.text)
+                let known = try await queue.store.queueRules(unless: nil).version
+                async let others: [QueryResult] = queue.admin.script(
+                    """
+                    DO $$ BEGIN
+                        FOR i IN 1..5000 LOOP
+                            INSERT INTO relay.queue_rule (action, scope, until, reason, actor)
+                            VALUES ('bounce', 'charlie.test', now() + interval '1 hour', 'x', 'x');
+                            COMMIT;
+                            DELETE FROM relay.queue_rule WHERE scope = 'charlie.test';
+                            COMMIT;
+                        END LOOP;
+                    END $$
+                    """)
+                var changes = 0
+                for _ in 0..<1000 {
+                    guard let rules = try await queue.store.queueRules(unless: known).rules else { continue }
+                    changes += 1
+                    try #require(rules.contains(rule), "\(rules)")
+                }
+                #expect(changes > 10, "it was looked in between")
+                _ = try await others
+            }
+        }
+    }
+
     @Test("Made again, a rule has another end and reason, and the same number and beginning")
     func again() async throws {
         try await QueueFixture.run { queue in

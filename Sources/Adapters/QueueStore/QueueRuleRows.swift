@@ -32,21 +32,30 @@ public struct QueueRuleVersion: Hashable, Sendable {
 
 extension QueueStore {
     /// The rules that have not ended, if they are others than at an earlier look; else `nil`.
+    ///
+    /// Version and rules are of one snapshot: no rows mean no rules only where the version says so.
     public func queueRules(
         unless version: QueueRuleVersion?
     ) async throws(QueueStoreError) -> (rules: [QueueRule]?, version: QueueRuleVersion) {
         let results = try await self.pool.idempotently([
-            // First, so that what changes behind it is read at the next look.
-            Statement("SELECT coalesce(max(serial), 0), count(*) FROM relay.queue_rule"),
             Statement(
                 """
-                SELECT \(QueueRuleRows.columns) FROM relay.queue_rule r
-                WHERE (r.until IS NULL OR r.until > now()) AND ($1::int8, $2::int8) IS DISTINCT FROM (
-                    (SELECT coalesce(max(serial), 0) FROM relay.queue_rule), (SELECT count(*) FROM relay.queue_rule))
-                """, version?.serial ?? -1, version?.count ?? -1),
+                SELECT v.serial, v.count, \(QueueRuleRows.columns) FROM (
+                    SELECT coalesce(max(serial), 0) AS serial, count(*) AS count FROM relay.queue_rule) AS v
+                LEFT JOIN relay.queue_rule r ON (v.serial, v.count) IS DISTINCT FROM ($1::int8, $2::int8)
+                    AND (r.until IS NULL OR r.until > now())
+                """, version?.serial ?? -1, version?.count ?? -1)
         ])
-        let row = try Self.only(results[0])
-        let found = QueueRuleVersion(serial: try row.value(0), count: try row.value(1))
-        return (found == version ? nil : try QueueRuleRows.rules(results[1]), found)
+        // Where there is no rule to tell, one row has the version alone.
+        guard let first = results[0].rows.first else {
+            throw QueueStoreError(.unreadable, "the version of the standing rules is not told")
+        }
+        let found = QueueRuleVersion(serial: try first.value(0), count: try first.value(1))
+        guard found != version else { return (nil, found) }
+        var rules: [QueueRule] = []
+        for row in results[0].rows where try row.value(2, as: Int64?.self) != nil {
+            if let rule = try QueueRuleRows.rule(row, from: 2) { rules.append(rule) }
+        }
+        return (rules, found)
     }
 }

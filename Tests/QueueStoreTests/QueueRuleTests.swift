@@ -150,6 +150,26 @@ struct QueueRuleTests {
         }
     }
 
+    @Test("A domain that is not in lower case, which no node would find, is refused, and so is a reason over 200 bytes")
+    func wellFormed() async throws {
+        try await QueueFixture.run { queue in
+            for (scope, reason) in [
+                ("BRAVO.test", "x"), ("*.Bravo.test", "x"), ("*", String(repeating: "é", count: 101)),
+            ] {
+                await #expect(throws: PostgresError.self) {
+                    try await queue.admin.query(
+                        Statement(
+                            """
+                            SELECT FROM relay.make_queue_rule(
+                                gen_random_uuid(), 'suspend', $1, NULL, '1 hour', 'x', $2)
+                            """, scope, reason))
+                }
+            }
+            let count = try await queue.count("queue_rule")
+            #expect(count == 0)
+        }
+    }
+
     @Test("A node's login, and a viewer's, make and lift nothing")
     func privileges() async throws {
         try await QueueFixture.run { queue in

@@ -14,8 +14,10 @@ private enum QueueRuleSchema {
         CREATE TABLE relay.queue_rule (
             id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             serial int8 NOT NULL UNIQUE DEFAULT nextval('relay.queue_rule_serial'),
-            action text NOT NULL CHECK (action IN ('suspend', 'bounce')), scope text COLLATE "C" NOT NULL,
-            since timestamptz NOT NULL DEFAULT clock_timestamp(), until timestamptz, reason text NOT NULL,
+            action text NOT NULL CHECK (action IN ('suspend', 'bounce')),
+            scope text COLLATE "C" NOT NULL CHECK (scope = lower(scope)),
+            since timestamptz NOT NULL DEFAULT clock_timestamp(), until timestamptz,
+            reason text NOT NULL CHECK (octet_length(reason) <= 200),
             actor text NOT NULL, role text NOT NULL DEFAULT session_user,
             UNIQUE (scope, action), CHECK (until IS NOT NULL OR action = 'suspend')
         ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
@@ -81,8 +83,8 @@ private enum QueueRuleSchema {
         """
 
     static let asking = """
-        -- As nodes decide: a bounce before a suspension, and the one that names the domain most closely. Rules that name one domain
-        -- are found by it, and without any rule nothing is looked up: it is asked for each entry of a list.
+        -- As nodes decide about mail with a sender: a bounce before a suspension, and the one that names the domain most closely.
+        -- Rules that name one domain are found by it, and without any rule nothing is looked up: it is asked for each entry of a list.
         CREATE FUNCTION relay.governing_rule(domain text) RETURNS SETOF relay.queue_rule LANGUAGE sql STABLE AS $f$
             SELECT r.* FROM (
                 SELECT e.* FROM relay.queue_rule e WHERE e.scope = $1
@@ -152,10 +154,10 @@ private enum QueueRuleSchema {
         COMMENT ON COLUMN relay.queue_rule.serial IS 'A new one with each change, by which nodes see that there was one.';
         COMMENT ON COLUMN relay.queue_rule.action IS 'suspend or bounce.';
         COMMENT ON COLUMN relay.queue_rule.scope IS
-            'Which recipient domains: one, all below one such as *.example.org, or * for all.';
+            'Which recipient domains, in lower case: one, all below one such as *.example.org, or * for all.';
         COMMENT ON COLUMN relay.queue_rule.since IS 'When it was first made.';
         COMMENT ON COLUMN relay.queue_rule.until IS 'When it ends; NULL when it is lifted.';
-        COMMENT ON COLUMN relay.queue_rule.reason IS 'Why; senders are told.';
+        COMMENT ON COLUMN relay.queue_rule.reason IS 'Why, in at most 200 bytes; senders are told.';
         COMMENT ON COLUMN relay.queue_rule.actor IS 'Who, as relayctl was told.';
         COMMENT ON COLUMN relay.queue_rule.role IS 'By which login.';
         COMMENT ON COLUMN relay.administration.action IS

@@ -96,4 +96,18 @@ struct NodeStateTests {
         #expect(ReplaceableParts.waiting(from: old, to: new) == ["delivery.max-connections", "dsn.postmaster"])
         #expect(ReplaceableParts.waiting(from: old, to: old).isEmpty)
     }
+
+    @Test(
+        "Where certificates are served no more after the next start, the clients that are recognised wait for it, too")
+    func clientsWithoutCertificates() throws {
+        let served = "certificates: [{certificate: /one, key: /one}]"
+        let old = try self.load("tls: {\(served), client-certificates: {ca-file: /clients}}")
+        let emptied = try self.load("tls: {required: false}")
+        let waiting = ReplaceableParts.waiting(from: old, to: emptied)
+        #expect(waiting.contains("tls.certificates") && waiting.contains { $0.hasPrefix("tls.client-certificates") })
+        #expect(
+            ReplaceableParts.configuration(old, taking: emptied).tls.clientCertificates == old.tls.clientCertificates)
+        let changed = try self.load("tls: {\(served), client-certificates: {ca-file: /others}}")
+        #expect(ReplaceableParts.waiting(from: old, to: changed).isEmpty)
+    }
 }

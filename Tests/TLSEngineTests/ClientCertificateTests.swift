@@ -117,7 +117,7 @@ struct ClientCertificateTests {
             self.expect(
                 "you are nobody, anew", try await self.visit(port, .tls12, as: ours, "-sess_in \(session)"))
             self.expect("you are CN=edge.client.test, anew", try await self.visit(port, .tls12, as: theirs))
-            try store.replace([self.server.serverCertificate()])
+            try store.replace([self.server.serverCertificate()], clients: nil)
             self.expect("you are nobody, anew", try await self.visit(port, .tls12, as: theirs))
         }
     }

@@ -115,7 +115,7 @@ struct InteroperationTests {
             let second = try await visit(port, "-sess_in")
             #expect(second.contains("\nReused, TLSv1"), "\(second)")
             // The keys of tickets live and die with a generation of certificates.
-            try store.replace([self.leaf.serverCertificate()])
+            try store.replace([self.leaf.serverCertificate()], clients: nil)
             let third = try await visit(port, "-sess_in")
             #expect(third.contains("\nNew, TLSv1"), "\(third)")
         }

@@ -164,7 +164,7 @@ struct LoopbackTests {
                 }
             }
             for turn in 0..<50 {
-                try store.replace([(turn % 2 == 0 ? other : self.leaf).serverCertificate()])
+                try store.replace([(turn % 2 == 0 ? other : self.leaf).serverCertificate()], clients: nil)
                 try await Task.sleep(for: .milliseconds(1))
             }
             return try await group.reduce(true) { $0 && $1 }

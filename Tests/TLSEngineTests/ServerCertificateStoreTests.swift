@@ -54,7 +54,7 @@ struct ServerCertificateStoreTests {
         let (old, new) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
         let store = try self.pki.store(old)
         let early = try EmbeddedPair(.encrypt(serverName: name("mx.example.test")), store)
-        try store.replace([new.serverCertificate()])
+        try store.replace([new.serverCertificate()], clients: nil)
         try early.exchange()
         guard case .encrypted(let info) = early.client.recorder.clientOutcome else {
             Issue.record("the early handshake failed")
@@ -62,7 +62,7 @@ struct ServerCertificateStoreTests {
         }
         #expect(info.peerChain.first?.der == old.certificate.value.der)
         #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
-        #expect(throws: TLSConfigurationError.self) { try store.replace([]) }
+        #expect(throws: TLSConfigurationError.self) { try store.replace([], clients: nil) }
         #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
     }
 }

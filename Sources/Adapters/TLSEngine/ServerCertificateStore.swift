@@ -29,9 +29,10 @@ public final class ServerCertificateStore: Sendable {
         self.current = Mutex(try ServerContexts(certificates, protocols: self.protocols, clients: clients))
     }
 
-    /// Replaces all certificates, and the clients that are recognised, at once. When this throws, the old ones stay.
+    /// Replaces all certificates, and the clients that are recognised, at once; with `nil` no client is asked for one. When this
+    /// throws, the old ones stay.
     public func replace(
-        _ certificates: [ServerCertificate], clients: RecognisedClients? = nil
+        _ certificates: [ServerCertificate], clients: RecognisedClients?
     ) throws(TLSConfigurationError) {
         let next = try ServerContexts(certificates, protocols: self.protocols, clients: clients)
         self.current.withLock { $0 = next }

@@ -57,7 +57,10 @@ struct ReplaceableParts: Sendable {
         var configuration = running
         configuration.acceptedDomains = next.acceptedDomains
         configuration.relayNetworks = next.relayNetworks
-        configuration.tls.clientCertificates = next.tls.clientCertificates
+        // They are replaced together with the certificates that are served, or not at all.
+        if !running.tls.certificates.isEmpty, !next.tls.certificates.isEmpty {
+            configuration.tls.clientCertificates = next.tls.clientCertificates
+        }
         configuration.delivery.destinations = next.delivery.destinations
         configuration.delivery.tlsExceptions = next.delivery.tlsExceptions
         configuration.delivery.sites = next.delivery.sites

@@ -9,7 +9,7 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         case failed = 1
         /// It was asked for in the wrong way.
         case usage = 64
-        /// There is no such message.
+        /// There is no such message, or no such rule.
         case badData = 65
         /// The database cannot be reached.
         case unavailable = 69
@@ -25,7 +25,7 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
             switch self {
             case .failed: "The operation failed."
             case .usage: "The command line is wrong."
-            case .badData: "There is no such message."
+            case .badData: "There is no such message, or no such standing rule."
             case .unavailable: "The database cannot be reached, or another program that is needed is not there."
             case .temporary: "The same may work later."
             case .denied: "The login may not do that."

@@ -138,7 +138,7 @@ struct MistakeWorkshop {
         if let heldPort { text = text.replacing(":\(heldPort)", with: ":2525") }
         if let server { text = text.replacing(server.directory.path, with: "/run/postgresql") }
         text = text.replacing(#/user id \d+/#, with: "user id 998").replacing(#/pid \d+/#, with: "pid 4711")
-        text = text.replacing("version \(QueueMigrations.latestVersion)", with: "version 12")
+        text = text.replacing("version \(QueueMigrations.latestVersion)", with: "version N")
         text = text.replacing(#/\d{4}-\d\d-\d\dT[\d:.]+Z/#, with: "2027-01-31T12:00:00Z")
         text = text.replacing(#/by \S+ \(process \d+\)/#, with: "by master (process 4711)")
         text = text.replacing(#/open for \d+ s/#, with: "open for 600 s").replacing(#/port 2\d{4}/#, with: "port 6432")

@@ -13,7 +13,8 @@ struct Queue: AsyncParsableCommand {
         discussion: """
             Looking takes a login in the group relay_queue, relay_viewer (all but cat) or relay_admin, changing one in \
             relay_admin. A message for several domains has an entry for each. Entries in delivery are left alone, and \
-            counted. Exit codes: 0, 1 failed, 64 usage, 65 no such message, 69 no database, 75 try again, 77 denied, 78 configuration.
+            counted. Exit codes: 0, 1 failed, 64 usage, 65 no such message or rule, 69 no database, \
+            75 try again, 77 denied, 78 configuration.
             """,
         subcommands: [
             QueueList.self, QueueSummaryCommand.self, QueueShow.self, QueueCat.self, QueueHold.self, QueueRelease.self,

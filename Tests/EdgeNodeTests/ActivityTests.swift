@@ -55,17 +55,6 @@ struct ActivityTests {
         #expect(table.snapshot(at: later).resting.isEmpty)
     }
 
-    @Test("When an operator's rule ends, the domains that it was about rest no more")
-    func suspended() {
-        let table = ActivityTable()
-        table.rests("bravo.test", in: Self.term, because: .suspended, at: Self.start)
-        table.rests("charlie.test", in: Self.term, because: .suspended, at: Self.start)
-        table.rests("delta.test", in: Self.term, because: .network, at: Self.start)
-        table.ended(.suspended) { $0 != "bravo.test" }
-        let told = table.snapshot(at: Self.start + .seconds(60)).resting
-        #expect(Set(told.map(\.domain)) == ["bravo.test", "delta.test"])
-    }
-
     @Test("No more destinations than the limit are known to rest")
     func restingLimit() {
         var state = ActivityState()

@@ -65,6 +65,7 @@ struct QueueStateTests {
             let suspended = listed.filter { $0.suspendedBecause == "a test" && $0.waitsFor == "suspended" }
             #expect(Set(suspended.map(\.key.domain.text)) == ["bravo.test", "mx.charlie.test"])
             #expect(Set(suspended.map(\.nextAttempt)) == [rule.until, nil])
+            #expect(try await operators.overview().resting == ["suspended": 2], "by the rules, whatever nodes say")
             let view = try await queue.admin.query(
                 Statement(
                     "SELECT domain FROM relay.queue_overview WHERE state = 'deferred' AND suspended_because IS NOT NULL"

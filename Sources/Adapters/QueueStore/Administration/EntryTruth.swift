@@ -103,10 +103,13 @@ enum EntryTruth {
             """
     }
 
-    /// How many destinations rest, by what they wait for.
+    /// How many destinations rest, by what they wait for: as nodes say, and as rules of operators do.
     static let restingSQL = """
         SELECT r.reason, count(*) FROM relay.resting r CROSS JOIN LATERAL (
             SELECT FROM relay.shard_lease l WHERE l.shard = r.shard AND l.epoch = r.epoch AND l.owner = r.node OFFSET 0) AS l
         GROUP BY r.reason
+        UNION ALL
+        SELECT 'suspended', count(*) FROM relay.destination_waiting w
+        CROSS JOIN LATERAL \(suspension(of: "w.destination")) AS q HAVING count(*) > 0
         """
 }

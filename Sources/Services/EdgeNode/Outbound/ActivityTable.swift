@@ -38,12 +38,9 @@ final class ActivityTable: Sendable {
     }
 
     /// Nothing waits for the resolver any more.
-    func resolverWorks() { self.ended(.resolver) { _ in true } }
-
-    /// Of what waits for this reason, some does no more.
-    func ended(_ reason: Postponement, isOver: (DomainName) -> Bool) {
+    func resolverWorks() {
         self.state.withLock { state in
-            state.resting = state.resting.filter { $0.value.reason != reason.word || !isOver($0.key.domain) }
+            state.resting = state.resting.filter { $0.value.reason != Postponement.resolver.word }
         }
     }
 
@@ -107,7 +104,6 @@ extension Postponement {
         case .route: "route"
         case .rate: "rate"
         case .site: "site"
-        case .suspended: "suspended"
         }
     }
 }

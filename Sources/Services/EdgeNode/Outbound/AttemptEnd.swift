@@ -27,6 +27,4 @@ enum Postponement: String, Sendable {
     case rate = "the site's rate is used up"
     /// The site has turned us away, and no connection to it is open.
     case site = "the site takes no more connections"
-    /// A standing rule.
-    case suspended = "an operator has suspended deliveries"
 }

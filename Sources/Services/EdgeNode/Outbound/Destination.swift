@@ -86,7 +86,7 @@ actor Destination {
 
     /// Works until nothing is due, the destination is blocked, the shard is lost, or it is stopped.
     func run() async {
-        defer { self.leave() }
+        defer { self.environment.activity.works(self.domain, in: self.term) }
         await withDiscardingTaskGroup { group in
             while true {
                 self.heedRules()
@@ -251,15 +251,6 @@ actor Destination {
 
     /// The reason for which everything is given up.
     private var bounce: String? { self.rule.flatMap { $0.action == .bounce ? $0.reason : nil } }
-
-    private func leave() {
-        if self.suspension == nil {
-            self.environment.activity.works(self.domain, in: self.term)
-        } else {
-            self.environment.activity.rests(
-                self.domain, in: self.term, because: .suspended, at: self.environment.clock.now)
-        }
-    }
 
     /// What is told of overdue entries: how the destination itself failed last, if it did, also while it is suspended.
     private func failure(of backoff: DestinationBackoff) async throws(QueueStoreError) -> DestinationBackoff {

@@ -24,12 +24,16 @@ struct WorkFinder: Sendable {
 
     /// The same, with what is passed over noted, so that operators see what it waits for.
     private func mayBegin(_ entry: DueEntry, in terms: [Shard: ShardTerm]) -> Bool {
-        let isSuspended = self.isSuspended(entry)
-        let mayBegin = !isSuspended && self.mayBegin(entry)
-        if !mayBegin, self.environment.mayDeliver, let term = terms[entry.shard] {
+        guard self.environment.mayDeliver else { return false }
+        guard !self.isSuspended(entry) else {
+            // The rules themselves tell that.
+            if let term = terms[entry.shard] { self.environment.activity.works(entry.destination, in: term) }
+            return false
+        }
+        let mayBegin = self.mayBegin(entry)
+        if !mayBegin, let term = terms[entry.shard] {
             self.environment.activity.rests(
-                entry.destination, in: term, because: isSuspended ? .suspended : .resolver,
-                at: self.environment.clock.now)
+                entry.destination, in: term, because: .resolver, at: self.environment.clock.now)
         }
         return mayBegin
     }
@@ -75,8 +79,6 @@ struct WorkFinder: Sendable {
         guard changes != rules else { return }
         rules = changes
         plan.forget()
-        let now = self.environment.clock.now
-        self.environment.activity.ended(.suspended) { self.environment.standing.suspension(of: $0, at: now) == nil }
     }
 
     /// Looks whether the resolver works, and says what waits for it.

@@ -33,7 +33,7 @@ struct DeliveryFixture {
     static func run(
         _ hops: [(DomainName, ScriptedPeer)] = [], _ settings: (inout RelaydConfiguration.Delivery) -> Void = { _ in },
         retry: RelaydConfiguration.Retry = .init(), idleTime: Duration = DeliveryEnvironment.connectionIdleTime,
-        _ body: (DeliveryFixture) async throws -> Void
+        knowsRules: Bool = true, _ body: (DeliveryFixture) async throws -> Void
     ) async throws {
         let server = try await PrivatePostgres.shared()
         let name = "delivery_\(UInt64.random(in: .min ... .max))"
@@ -43,6 +43,7 @@ struct DeliveryFixture {
         defer { root.shutDown() }
         try await root.script("CREATE DATABASE \(name)")
         let fixture = try await Self(server.connectionString(database: name), hops, settings, retry, idleTime)
+        if knowsRules { fixture.environment.standing.replace(with: []) }
         // As in a node; it ends with this function.
         async let _: Void = fixture.environment.sites.watch()
         let outcome: Result<Void, any Error>

@@ -104,7 +104,9 @@ struct MailServices: Service {
         let gatekeepers = Gatekeepers(
             configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
+        // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
+            rules,
             ConfigurationReload(
                 running: self.loaded, load: self.load, signals: self.foundations.reloads, parts: replaceable,
                 resolver: self.foundations.files.resolver, health: self.foundations.resolverHealth,
@@ -116,7 +118,7 @@ struct MailServices: Service {
                 logger: self.logger),
             QueueOwner(
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
-                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits, rules: rules),
+                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
         ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 

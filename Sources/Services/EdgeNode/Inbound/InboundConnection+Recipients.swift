@@ -17,8 +17,10 @@ extension InboundConnection {
         case .failure(let refusal):
             return self.session.recipientDecided(.refuse(refusal.reply))
         case .success(let recipient):
-            if let refusal = self.environment.ruleRefusal(recipient.domain)
-                ?? self.roomRefusal(recipient, envelope)
+            // While the database is not well, nobody knows which rules are in force.
+            if let refusal = self.environment.storageRefusal(envelope)
+                ?? self.environment.ruleRefusal(recipient.domain)
+                ?? self.budgetRefusal(recipient, envelope)
             {
                 return self.session.recipientDecided(.refuse(refusal))
             }
@@ -46,9 +48,9 @@ extension InboundConnection {
         }
     }
 
-    /// Strangers do not learn how full the queue is: this comes after the question whether they may send at all.
-    private func roomRefusal(_ recipient: AdmittedRecipient, _ envelope: Envelope) -> SMTPReply? {
-        if let refusal = self.environment.storageRefusal(envelope) { return refusal }
+    /// What copies of one message may take up. Strangers do not learn how full the queue is: this, and what the storage refuses,
+    /// comes after the question whether they may send at all.
+    private func budgetRefusal(_ recipient: AdmittedRecipient, _ envelope: Envelope) -> SMTPReply? {
         let mayRelay = self.environment.state.current.policy.mayRelay(self.identity)
         let budget = self.environment.copyBudget(isRestricted: !mayRelay || envelope.reversePath == .null)
         guard budget.canHold(envelope.declaredSize) else { return CopyBudget.neverFits }

@@ -28,13 +28,12 @@ struct QueueOwner: Service {
     private let deliveries: TaskSupervisor
     private let shards: ShardTable
     private let keeper: LeaseKeeper
-    private let rules: StandingRulesWatch
     private let drainTime: Duration
 
     /// - Parameter traceLimits: how much of the trace is kept.
     init(
         environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: Hints,
-        drainTime: Duration, traceLimits: TraceLimits, rules: StandingRulesWatch
+        drainTime: Duration, traceLimits: TraceLimits
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
         let shards = ShardTable(
@@ -47,7 +46,6 @@ struct QueueOwner: Service {
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime
-        self.rules = rules
         self.keeper = LeaseKeeper(
             store: environment.store, leases: environment.leases, clock: environment.clock,
             monitor: environment.monitor, metrics: environment.metrics, logger: environment.logger
@@ -78,7 +76,9 @@ struct QueueOwner: Service {
                     chores.addTask { await self.upkeep.sumUp() }
                     chores.addTask { await ActivityPublisher(environment: self.environment).run() }
                     chores.addTask { await self.environment.sites.watch() }
-                    chores.addTask { await self.rules.run { await self.shards.heedRules() } }
+                    chores.addTask {
+                        for await _ in self.environment.standing.news { await self.shards.heedRules() }
+                    }
                     if let flushes = self.environment.flushes { chores.addTask { await flushes.run() } }
                 }
             }

@@ -5,19 +5,25 @@ import Synchronization
 /// The rules of operators that this node knows, and obeys: read by `StandingRulesWatch`.
 final class StandingRules: Sendable {
     private struct State {
-        var rules = QueueRules()
+        /// `nil` until they have been read once.
+        var rules: QueueRules?
         var changes = 0
     }
 
     private let state = Mutex(State())
+    /// Is told when others are in force; one signal that waits says all that more could say. For one reader.
+    let (news, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    /// Whether they have been read. Until then nobody knows which mail must not go: no delivery begins.
+    var areKnown: Bool { self.state.withLock { $0.rules != nil } }
 
     /// How often other rules have come into force, or have ended.
     var changes: Int { self.state.withLock(\.changes) }
 
     /// The rule that decides about mail to a domain.
     func governing(_ domain: DomainName, at now: @autoclosure () -> Timestamp) -> QueueRule? {
-        let rules = self.state.withLock(\.rules)
-        return rules.isEmpty ? nil : rules.governing(domain, at: now())
+        guard let rules = self.state.withLock(\.rules), !rules.isEmpty else { return nil }
+        return rules.governing(domain, at: now())
     }
 
     /// Why no attempt may begin.
@@ -31,5 +37,6 @@ final class StandingRules: Sendable {
             state.rules = QueueRules(rules)
             state.changes += 1
         }
+        self.signal.yield()
     }
 }

@@ -2,23 +2,19 @@ import DeliveryQueue
 import Logging
 import MailModel
 import QueueStore
+import ServiceLifecycle
 import Synchronization
 import Telemetry
 
 /// Reads the rules of operators (`relayctl queue suspend|bounce`) once a second, and sees when they end.
 ///
 /// What cannot be read stays as it is known: mail that an operator wants kept back must not go for a fault of the database.
-final class StandingRulesWatch: Sendable {
+/// Likewise no delivery begins before they have been read once; mail is taken.
+final class StandingRulesWatch: Service {
     private struct State {
         var version: QueueRuleVersion?
         var known: [QueueRule] = []
         var isUnread = false
-
-        /// They were read; whether that could not be done before.
-        mutating func read(_ found: QueueRuleVersion) -> Bool {
-            self.version = found
-            return exchange(&self.isUnread, with: false)
-        }
     }
 
     private static let interval = Duration.seconds(1)
@@ -34,41 +30,54 @@ final class StandingRulesWatch: Sendable {
         self.health = health
     }
 
-    /// Looks until cancelled; `changed` is called when other rules are in force.
-    func run(changed: () async -> Void) async {
-        while !Task.isCancelled {
-            if await self.look() { await changed() }
-            try? await Task.sleep(for: Self.interval)
+    /// Looks until the graceful shutdown reaches it.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.look()
+                try? await Task.sleep(for: Self.interval)
+            }
         }
     }
 
     /// Looks once; whether other rules are in force than before.
     @discardableResult
     func look() async -> Bool {
-        let version = self.state.withLock(\.version)
-        var read: [QueueRule]?
-        do throws(QueueStoreError) {
-            let found = try await self.environment.store.queueRules(unless: version)
-            read = found.rules
-            let wasUnread = self.state.withLock { $0.read(found.version) }
-            if wasUnread {
-                self.environment.logger.notice("standing rules are read again")
-            }
-        } catch {
-            let wasUnread = self.state.withLock { exchange(&$0.isUnread, with: true) }
-            if !wasUnread {
-                self.environment.logger.warning(
-                    "standing rules are not read: those that are known stay in force", metadata: ["error": "\(error)"])
-            }
-        }
+        let read = await self.read()
         let now = self.environment.clock.now
         let change = self.state.withLock { state -> RuleChange in
             let inForce = QueueRules(read ?? state.known).inForce(at: now)
             return RuleChange(from: exchange(&state.known, with: inForce), to: inForce)
         }
-        guard !change.isEmpty else { return false }
-        self.obey(change)
-        return true
+        if !change.isEmpty || read != nil && !self.environment.standing.areKnown { self.obey(change) }
+        return !change.isEmpty
+    }
+
+    /// The rules, if they are others than before and can be read. That they cannot is said once.
+    private func read() async -> [QueueRule]? {
+        let areKnown = self.environment.standing.areKnown
+        do throws(QueueStoreError) {
+            let found = try await self.environment.store.queueRules(unless: self.state.withLock(\.version))
+            let wasUnread = self.state.withLock { state in
+                state.version = found.version
+                return exchange(&state.isUnread, with: false)
+            }
+            if wasUnread {
+                self.environment.logger.notice(
+                    areKnown ? "standing rules are read again" : "standing rules are read, and deliveries begin")
+            }
+            return found.rules
+        } catch {
+            let wasUnread = self.state.withLock { exchange(&$0.isUnread, with: true) }
+            if !wasUnread {
+                self.environment.logger.warning(
+                    areKnown
+                        ? "standing rules are not read: those that are known stay in force"
+                        : "standing rules are not read yet: no delivery begins until they are; mail is taken",
+                    metadata: ["error": "\(error)"])
+            }
+            return nil
+        }
     }
 
     private func obey(_ change: RuleChange) {

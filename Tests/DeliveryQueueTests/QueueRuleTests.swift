@@ -16,8 +16,13 @@ struct QueueRuleTests {
             until: minutes.map { Self.start + .seconds($0 * 60) }, reason: "why", actor: "olga@ops")
     }
 
-    private static func governing(_ rules: [QueueRule], _ domain: String, after minutes: Int = 0) -> Int64? {
-        DomainName(domain).flatMap { QueueRules(rules).governing($0, at: Self.start + .seconds(minutes * 60))?.id }
+    private static func governing(
+        _ rules: [QueueRule], _ domain: String, isFromNullSender: Bool = false, after minutes: Int = 0
+    ) -> Int64? {
+        let now = Self.start + .seconds(minutes * 60)
+        return DomainName(domain).flatMap {
+            QueueRules(rules).governing($0, isFromNullSender: isFromNullSender, at: now)?.id
+        }
     }
 
     @Test("A rule is about its domain, about what is below one, or about everything")
@@ -36,6 +41,18 @@ struct QueueRuleTests {
     func bounceFirst() throws {
         let rules = [try Self.rule(1, .suspend, "bravo.test"), try Self.rule(2, .bounce, "*")]
         #expect(Self.governing(rules, "bravo.test") == 2)
+    }
+
+    @Test(
+        "A bounce of many domains is not about mail from the null sender, such as the reports on what it gives up",
+        arguments: [("*", false), ("*.test", false), ("bravo.test", true)])
+    func nullSender(_ scope: String, isGivenUp: Bool) throws {
+        let bounce = try Self.rule(1, .bounce, scope)
+        #expect(Self.governing([bounce], "bravo.test") == 1)
+        #expect(Self.governing([bounce], "bravo.test", isFromNullSender: true) == (isGivenUp ? 1 : nil))
+        let both = [bounce, try Self.rule(2, .suspend, "*")]
+        #expect(Self.governing(both, "bravo.test") == 1)
+        #expect(Self.governing(both, "bravo.test", isFromNullSender: true) == (isGivenUp ? 1 : 2), "it waits")
     }
 
     @Test("Of the same action, the rule counts that names the domain most closely")

@@ -165,6 +165,31 @@ struct InboundRecipientTests {
         }
     }
 
+    @Test(
+        "An operator's rule refuses recipients by their domain and the sender, and not while the queue is unwell (451)")
+    func rule() async throws {
+        let isWell = Mutex(true)
+        try await InboundClient.with(configure: { environment in
+            environment.ruleRefusal = { domain, sender in
+                guard domain == "bravo.test", sender != .null else { return nil }
+                return SMTPReply(550, EnhancedStatusCode(.permanentFailure, 7, 0), "Refused by an operator")
+            }
+            environment.storageRefusal = { _ in
+                isWell.withLock { $0 }
+                    ? nil : SMTPReply(451, EnhancedStatusCode(.persistentTransientFailure, 3, 0), "Not available")
+            }
+        }) { client in
+            try await client.hello()
+            try await client.send(
+                "MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@bravo.test>\r\nRSET\r\nMAIL FROM:<>\r\n"
+                    + "RCPT TO:<bob@bravo.test>\r\nRSET\r\n")
+            #expect(try await client.codes() == ["250", "550", "250", "250", "250", "250"])
+            isWell.withLock { $0 = false }
+            try await client.send("MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@bravo.test>\r\n")
+            #expect(try await client.codes() == ["250", "451"], "the rule may be over by now")
+        }
+    }
+
     @Test("A message to many domains that turns out larger than declared is refused at its end")
     func largerThanDeclared() async throws {
         try await InboundClient.with(

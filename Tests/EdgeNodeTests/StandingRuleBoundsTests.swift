@@ -17,6 +17,69 @@ struct StandingRuleBoundsTests {
         StandingRulesWatch(environment: queue.environment, health: queue.health)
     }
 
+    @Test(
+        "A bounce of many domains leaves the reports on what it gives up alone; one that names their domain does not",
+        arguments: [("*", 1), ("*.test", 1), ("alpha.test", 0)])
+    func reports(_ scope: String, delivered: Int) async throws {
+        let scope = try #require(QueueRule.Scope(scope, domainName: { DomainName($0) }))
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("alpha.test", peer)]) { queue in
+                _ = try await queue.operators().make(
+                    .bounce, scope, until: .after(.seconds(60)), by: "olga@ops", because: "disk full")
+                #expect(await Self.watch(queue).look())
+                try await queue.enqueue(to: "alpha.test")
+                let destination = try queue.destination("alpha.test")
+                await destination.run()
+                // Its report, which has no sender, goes to the same domain.
+                await (try queue.destination("alpha.test")).run()
+                #expect(try await queue.waiting() == 0)
+                #expect(peer.messageCount == delivered)
+            }
+        }
+    }
+
+    @Test("What a bounce of many domains leaves alone waits while its domain is suspended")
+    func suspendedReports() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("alpha.test", peer)]) { queue in
+                let watch = Self.watch(queue)
+                let rule = try await queue.make(.suspend, "alpha.test", watch)
+                _ = try await queue.operators().make(
+                    .bounce, .everything, until: .after(.seconds(60)), by: "olga@ops", because: "disk full")
+                #expect(await watch.look())
+                for sender in ["alice@alpha.test", ""] { try await queue.enqueue(to: "alpha.test", from: sender) }
+                for _ in 0..<2 { await (try queue.destination("alpha.test")).run() }
+                #expect(peer.connectionCount == 0)
+                #expect(try await queue.waiting() == 2, "the report, and what had no sender from the start")
+                _ = try await queue.operators().lift([rule.id], by: "olga@ops", because: nil)
+                #expect(await watch.look())
+                await (try queue.destination("alpha.test")).run()
+                #expect(try await queue.waiting() == 0)
+                #expect(peer.messageCount == 2)
+            }
+        }
+    }
+
+    @Test("An attempt that was interrupted is concluded first: a bounce gives its mail up at the next step")
+    func interrupted() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
+                let id = try await queue.enqueue(to: "bravo.test")
+                try await queue.interruptAttempts(for: "bravo.test")
+                try await queue.make(.bounce, "bravo.test", Self.watch(queue))
+                await (try queue.destination("bravo.test")).run()
+                let store = queue.environment.store
+                #expect(try await store.trace(of: id).last?.kind == .defer)
+                #expect(try await queue.listing().first?.attempts == 1)
+                try await queue.makeDue("bravo.test")
+                await (try queue.destination("bravo.test")).run()
+                #expect(try await store.trace(of: id).last?.reason == "failed-by-operator")
+                #expect(try await queue.waiting(for: "bravo.test") == 0)
+                #expect(peer.connectionCount == 0)
+            }
+        }
+    }
+
     @Test("Before rules have been read once no delivery begins, which is said once")
     func notReadYet() async throws {
         try await ScriptedPeer.with { peer in

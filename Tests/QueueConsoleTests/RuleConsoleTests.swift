@@ -83,6 +83,23 @@ struct RuleConsoleTests {
         }
     }
 
+    @Test("A bounce of many domains gives up no mail from the null sender; one that names the domain does")
+    func nullSender() async throws {
+        try await ConsoleFixture.run { queue in
+            for sender in ["alice@alpha.test", ""] { try await queue.enqueue(to: "mx.bravo.test", from: sender) }
+            for (domain, action, count) in [
+                ("*.bravo.test", QueueRule.Action.bounce, 1), ("*.bravo.test", .suspend, 2),
+                ("mx.bravo.test", .bounce, 2),
+            ] {
+                let plan = try await queue.run(Self.make(action, domain) { $0.isDryRun = true }).json
+                #expect(plan["affected"] as? Int == count, "\(action) \(domain)")
+            }
+            let made = try await queue.run(Self.make(.bounce, "*.bravo.test"), answer: true).json
+            #expect(made["affected"] as? Int == 1)
+            #expect(try await queue.recordedSelection().hasSuffix(" has-sender"))
+        }
+    }
+
     @Test("What is not clear is refused, and so is who may not")
     func refused() async throws {
         try await ConsoleFixture.run { queue in

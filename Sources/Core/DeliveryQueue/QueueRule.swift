@@ -27,6 +27,9 @@ public struct QueueRule: Hashable, Sendable {
             }
         }
 
+        /// Whether it names one domain, and not many.
+        public var isOneDomain: Bool { if case .domains(let pattern) = self { !pattern.isWildcard } else { false } }
+
         /// `*`, `example.org` or `*.example.org`.
         public var description: String {
             switch self {
@@ -64,6 +67,14 @@ public struct QueueRule: Hashable, Sendable {
         self.actor = actor
     }
 
+    /// Whether it decides about mail from such senders.
+    ///
+    /// A bounce gives up mail from the null sender only at a domain that it names. Such mail is mostly reports, also those on
+    /// the mail that the rule has given up: about many domains, it would give them up, too, and nobody would hear of it.
+    public func governs(isFromNullSender: Bool) -> Bool {
+        !isFromNullSender || self.action != .bounce || self.scope.isOneDomain
+    }
+
     /// Whether it is in force.
     public func isInForce(at now: Timestamp) -> Bool { self.until.map { now < $0 } ?? true }
 }
@@ -89,10 +100,12 @@ public struct QueueRules: Hashable, Sendable {
     public func inForce(at now: Timestamp) -> [QueueRule] { self.all.filter { $0.isInForce(at: now) } }
 
     /// The rule that decides about mail to a domain: a bounce before a suspension; of the same action, the one that names
-    /// the domain most closely.
-    public func governing(_ domain: DomainName, at now: Timestamp) -> QueueRule? {
+    /// the domain most closely. Mail from the null sender may have another rule than the rest.
+    public func governing(_ domain: DomainName, isFromNullSender: Bool, at now: Timestamp) -> QueueRule? {
         guard !self.isEmpty else { return nil }
-        let candidates = Self.scopes(of: domain).flatMap { self.byScope[$0] ?? [] }.filter { $0.isInForce(at: now) }
+        let candidates = Self.scopes(of: domain).flatMap { self.byScope[$0] ?? [] }.filter {
+            $0.isInForce(at: now) && $0.governs(isFromNullSender: isFromNullSender)
+        }
         return candidates.first { $0.action == .bounce } ?? candidates.first
     }
 

@@ -84,7 +84,7 @@ extension QueueConsole {
         // After the rule: what comes meanwhile is given up as it comes due.
         let count = try await Self.asked { () throws(QueueStoreError) in
             try await self.queue.perform(
-                .fail, on: scope.selection, by: request.actor, because: request.reason)
+                .fail, on: scope.selection(of: .bounce), by: request.actor, because: request.reason)
         }
         try self.write(RuleDocument(rule: rule).document(count)) {
             ["\(RuleDocument(rule: rule).made(now: now)); gave up \(count.words)"]
@@ -151,7 +151,7 @@ extension QueueConsole {
         _ action: QueueRule.Action, _ scope: QueueRule.Scope
     ) async throws(ConsoleFailure) -> QueueActionCount {
         try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.count(action == .bounce ? .fail : .hold, scope.selection)
+            try await self.queue.count(action == .bounce ? .fail : .hold, scope.selection(of: action))
         }
     }
 

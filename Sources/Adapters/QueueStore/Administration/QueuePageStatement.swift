@@ -39,7 +39,8 @@ struct QueuePageStatement {
             selection.messages.map(\.uuid), selection.domains.map(\.text), selection.senders,
             selection.arrivedBefore?.stored, selection.states.map(\.rawValue).sorted(), self.moment?.stored,
             selection.recipients.map { $0.lowercased() }, selection.dueBefore?.stored, selection.reasons,
-            selection.hosts.map { $0.lowercased() }, selection.parents.map(\.text))
+            selection.hosts.map { $0.lowercased() }, selection.parents.map(\.text),
+            selection.haveSender)
     }
 
     private var orderColumns: String {
@@ -137,7 +138,7 @@ struct QueuePageStatement {
         (cardinality($5::uuid[]) = 0 OR f.message_id = ANY ($5))
             AND (cardinality($6::text[]) + cardinality($15::text[]) = 0 OR f.domain = ANY ($6)
                 OR EXISTS (SELECT FROM unnest($15::text[]) AS p WHERE right(f.domain, length(p) + 1) = '.' || p))
-            AND (cardinality($7::text[]) = 0 OR f.sender = ANY ($7))
+            AND (cardinality($7::text[]) = 0 OR f.sender = ANY ($7)) AND (f.sender <> '' OR NOT $16::bool)
             AND ($8::timestamptz IS NULL OR f.arrived_at < $8)
             AND (cardinality($9::text[]) = 0 OR f.state = ANY ($9))
             AND (cardinality($11::text[]) = 0 OR EXISTS (

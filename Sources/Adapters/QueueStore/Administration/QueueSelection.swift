@@ -11,6 +11,8 @@ public struct QueueSelection: Hashable, Sendable {
     public var parents: [DomainName] = []
     /// The reverse paths; an empty text is the null sender.
     public var senders: [String] = []
+    /// They have a sender.
+    public var haveSender = false
     /// What the entries do.
     public var states: Set<QueueListing.State> = []
     /// They were stored before this moment, by the database's clock.
@@ -71,6 +73,7 @@ extension QueueSelection: CustomStringConvertible {
         parts += QueueListing.State.allCases.filter(self.states.contains).map { "state=\($0.rawValue)" }
         parts += self.recipients.map { "recipient=<\($0)>" } + self.reasons.map { "last-reason=\($0)" }
         parts += self.hosts.map { "host=\($0)" }
+        if self.haveSender { parts.append("has-sender") }
         if let dueBefore { parts.append("due-before=\(dueBefore)") }
         if let arrivedBefore { parts.append("arrived-before=\(arrivedBefore)") }
         return parts.isEmpty ? "everything" : parts.joined(separator: " ")

@@ -52,7 +52,11 @@ struct Gatekeepers {
         environment.verifyRecipient = { await callAhead.decide($0, of: $1) }
         environment.routeRefusal = { await returning.refusal(of: $0) }
         let deliveries = self.deliveries
-        environment.ruleRefusal = { SMTPReply(refusedBy: deliveries.standing.governing($0, at: deliveries.clock.now)) }
+        environment.ruleRefusal = { domain, sender in
+            let rule = deliveries.standing.governing(
+                domain, isFromNullSender: sender == .null, at: deliveries.clock.now)
+            return SMTPReply(refusedBy: rule)
+        }
         let storage = self.storage
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget

@@ -19,7 +19,7 @@ extension InboundConnection {
         case .success(let recipient):
             // While the database is not well, nobody knows which rules are in force.
             if let refusal = self.environment.storageRefusal(envelope)
-                ?? self.environment.ruleRefusal(recipient.domain)
+                ?? self.environment.ruleRefusal(recipient.domain, envelope.reversePath)
                 ?? self.budgetRefusal(recipient, envelope)
             {
                 return self.session.recipientDecided(.refuse(refusal))

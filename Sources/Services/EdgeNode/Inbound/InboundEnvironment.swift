@@ -28,8 +28,8 @@ struct InboundEnvironment: Sendable {
     var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
     /// Says why recipients of an accepted domain are refused now, whose mail goes where the DNS says.
     var routeRefusal: (@Sendable (DomainName) async -> SMTPReply?)?
-    /// Why recipients of a domain are refused, whoever the client is: a rule of an operator.
-    var ruleRefusal: @Sendable (DomainName) -> SMTPReply? = { _ in nil }
+    /// Why recipients of a domain are refused to a sender, whoever the client is: a rule of an operator.
+    var ruleRefusal: @Sendable (DomainName, ReversePath) -> SMTPReply? = { _, _ in nil }
     /// The refusal of a message with such an envelope while the queue has no room for it, or is not well.
     var storageRefusal: @Sendable (Envelope) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited

@@ -9,6 +9,8 @@ enum AttemptEnd: Sendable {
     case postponed(Duration, because: Postponement)
     /// Other mail without a sender has its half of the node's connections. The entry stays in the database, and is found again.
     case shareIsTaken
+    /// An operator has suspended mail without a sender, and not the rest: the entry stays in the database likewise.
+    case suspended
     /// No connection is to be had, since there are as many as there may be, or as the hosts take: others will take the entry.
     case siteIsFull
     /// It waited for a connection as long as anybody may. The destination makes room for others, and is found again.

@@ -26,6 +26,8 @@ actor Destination {
     private var customer: SiteCustomer
     /// The operator's rule that is obeyed.
     private var rule: QueueRule?
+    /// The same for mail from the null sender.
+    private var nullSenderRule: QueueRule?
     /// What overdue entries are told while deliveries are suspended.
     private var suspension: DestinationBackoff?
     private var work: DestinationWork<QueueEntry, ClaimCursor>
@@ -178,10 +180,17 @@ actor Destination {
     }
 
     private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
-        if let verdict = entry.verdict ?? self.bounce { return .made(AttemptReport(of: entry, verdict: verdict)) }
-        // An attempt that an earlier owner began and did not conclude counts as one that failed.
+        if let verdict = entry.verdict { return .made(AttemptReport(of: entry, verdict: verdict)) }
+        // An attempt that an earlier owner began and did not conclude counts as one that failed. It may have been delivered:
+        // a rule waits for the next step.
         if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
         let isFromNullSender = entry.sender.isEmpty
+        if let rule = isFromNullSender ? self.nullSenderRule : self.rule {
+            switch rule.action {
+            case .bounce: return .made(AttemptReport(of: entry, verdict: rule.reason))
+            case .suspend: return .suspended
+            }
+        }
         guard !isFromNullSender || self.environment.nullSenders.take() else { return .shareIsTaken }
         defer {
             if isFromNullSender {
@@ -213,6 +222,7 @@ actor Destination {
         case .shareIsTaken:
             self.environment.sites.shortages?.refusedNullSender()
             self.work.shareWasTaken(entry)
+        case .suspended: self.work.shareWasTaken(entry)
         case .siteIsFull:
             if self.work.siteWasFull(entry) { self.widenLater() }
             return false
@@ -228,9 +238,12 @@ actor Destination {
 
     /// Another rule may be in force.
     func heedRules() {
-        let rule = self.environment.standing.governing(self.domain, at: self.environment.clock.now)
-        guard rule != self.rule else { return }
+        let (rules, clock) = (self.environment.standing, self.environment.clock)
+        let rule = rules.governing(self.domain, isFromNullSender: false, at: clock.now)
+        let nullSenderRule = rules.governing(self.domain, isFromNullSender: true, at: clock.now)
+        guard rule != self.rule || nullSenderRule != self.nullSenderRule else { return }
         self.rule = rule
+        self.nullSenderRule = nullSenderRule
         self.suspension = nil
         if rule != nil {
             // What waits for a connection has not begun.
@@ -248,9 +261,6 @@ actor Destination {
         }
         self.changed()
     }
-
-    /// The reason for which everything is given up.
-    private var bounce: String? { self.rule.flatMap { $0.action == .bounce ? $0.reason : nil } }
 
     /// What is told of overdue entries: how the destination itself failed last, if it did, also while it is suspended.
     private func failure(of backoff: DestinationBackoff) async throws(QueueStoreError) -> DestinationBackoff {

@@ -21,14 +21,16 @@ final class StandingRules: Sendable {
     var changes: Int { self.state.withLock(\.changes) }
 
     /// The rule that decides about mail to a domain.
-    func governing(_ domain: DomainName, at now: @autoclosure () -> Timestamp) -> QueueRule? {
+    func governing(
+        _ domain: DomainName, isFromNullSender: Bool, at now: @autoclosure () -> Timestamp
+    ) -> QueueRule? {
         guard let rules = self.state.withLock(\.rules), !rules.isEmpty else { return nil }
-        return rules.governing(domain, at: now())
+        return rules.governing(domain, isFromNullSender: isFromNullSender, at: now())
     }
 
-    /// Why no attempt may begin.
+    /// Why no attempt may begin, whoever the sender is.
     func suspension(of domain: DomainName, at now: @autoclosure () -> Timestamp) -> QueueRule? {
-        self.governing(domain, at: now()).flatMap { $0.action == .suspend ? $0 : nil }
+        self.governing(domain, isFromNullSender: false, at: now()).flatMap { $0.action == .suspend ? $0 : nil }
     }
 
     /// From now on these are known.

@@ -59,9 +59,10 @@ extension QueueRule.Scope {
         }
     }
 
-    /// The entries that wait in it. What an operator holds back is not touched.
-    var selection: QueueSelection {
+    /// The entries that wait in it, and about which such a rule decides. What an operator holds back is not touched.
+    func selection(of action: QueueRule.Action) -> QueueSelection {
         var selection = QueueSelection()
+        selection.haveSender = action == .bounce && !self.isOneDomain
         selection.states = [.ready, .active, .deferred]
         switch self {
         case .everything: ()

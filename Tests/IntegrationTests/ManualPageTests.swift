@@ -46,6 +46,26 @@ struct ManualPageTests {
         }
     }
 
+    /// All texts of what the parser dumps, of the program and all its commands.
+    private static func texts(in dump: Any) -> [String] {
+        if let list = dump as? [Any] { return list.flatMap(Self.texts) }
+        guard let fields = dump as? [String: Any] else { return [] }
+        return ["abstract", "discussion"].compactMap { fields[$0] as? String } + fields.values.flatMap(Self.texts)
+    }
+
+    @Test("No text of the help has two blanks inside a sentence, as where a line's end was lost")
+    func blanks() async throws {
+        for program in ["relayd", "relayctl"] {
+            let dump = try await ProgramRun.of(program, ["--experimental-dump-help"]).output
+            let texts = Self.texts(in: try JSONSerialization.jsonObject(with: Data(dump.utf8)))
+            #expect(texts.count > 50, "\(program)")
+            for text in texts {
+                let place = try #/[^\s:][ \t]{2,}\S/#.firstMatch(in: text)
+                #expect(place == nil, "\(program): \(text)")
+            }
+        }
+    }
+
     @Test("Pages say what the help does not: exit codes, environment and files, on the day that is given")
     func facts() async throws {
         let run = try await ProgramRun.of("relayctl", ["man"], environment: ["SOURCE_DATE_EPOCH": "1800000000"])

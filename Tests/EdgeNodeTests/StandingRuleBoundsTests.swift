@@ -104,4 +104,35 @@ struct StandingRuleBoundsTests {
             }
         }
     }
+
+    @Test(
+        "The next hop of a suspended domain is not asked about recipients: what it said before counts, else nobody knows"
+    )
+    func callAhead() async throws {
+        try await ScriptedPeer.with { peer in
+            try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
+                var state = queue.environment.state.current
+                state.policy.verification = ["bravo.test": .callAhead]
+                queue.environment.state.replace(with: state)
+                func service(acceptsUnsure: Bool) -> CallAheadService {
+                    CallAheadService(
+                        CallAheadService.Limits(
+                            deadline: .seconds(60),
+                            table: .init(positiveTime: .seconds(3600), negativeTime: .seconds(3600), entries: 10),
+                            connections: 10, connectionsPerDomain: 10, acceptsUnsure: acceptsUnsure),
+                        environment: queue.environment, eventLoops: MultiThreadedEventLoopGroup.singleton)
+                }
+                let (strict, lenient) = (service(acceptsUnsure: false), service(acceptsUnsure: true))
+                async let _: Void = strict.run()
+                async let _: Void = lenient.run()
+                #expect(await strict.decide("bob@bravo.test", of: "bravo.test") == .accept)
+                try await queue.make(.suspend, "bravo.test", Self.watch(queue))
+                #expect(await strict.decide("bob@bravo.test", of: "bravo.test") == .accept, "it is known")
+                let decision = await strict.decide("carol@bravo.test", of: "bravo.test")
+                #expect(decision == .refuse(CallAheadService.notNow))
+                #expect(await lenient.decide("carol@bravo.test", of: "bravo.test") == .accept)
+                #expect(peer.connectionCount == 1)
+            }
+        }
+    }
 }

@@ -84,7 +84,12 @@ final class CallAheadService: Service {
         450, EnhancedStatusCode(.persistentTransientFailure, 1, 1), "Recipient cannot be verified now, try later")
 
     private func verdict(of address: CallAheadAddress, by state: NodeState) async -> CallAheadVerdict {
-        await withCheckedContinuation { continuation in
+        let environment = self.environment
+        if environment.standing.suspension(of: address.domain, at: environment.clock.now) != nil {
+            // An operator wants its hosts left alone: no connection. What they have said before counts.
+            return self.table.withLock { $0.known(address, at: .now) } ?? .unsure
+        }
+        return await withCheckedContinuation { continuation in
             let now = ContinuousClock.now
             switch self.table.withLock({ $0.asked(address, by: continuation, at: now) }) {
             case .answer(let verdict): continuation.resume(returning: verdict)

@@ -104,9 +104,14 @@ struct CallAheadTable<Waiter> {
         self.answers = ExpiringCache(maximumEntries: limits.entries)
     }
 
+    /// What is known about an address without asking.
+    mutating func known(_ address: CallAheadAddress, at now: ContinuousClock.Instant) -> CallAheadVerdict? {
+        self.answers.value(of: address, at: now)
+    }
+
     /// Somebody wants to know about an address.
     mutating func asked(_ address: CallAheadAddress, by waiter: Waiter, at now: ContinuousClock.Instant) -> Step {
-        if let known = self.answers.value(of: address, at: now) { return .answer(known) }
+        if let known = self.known(address, at: now) { return .answer(known) }
         if self.questions[address] != nil {
             self.questions[address]?.waiters.append(waiter)
             return .joined

@@ -84,7 +84,7 @@ struct AbandonedTLSTests {
     @Test("TLS that was agreed upon without SNI says so, and cleartext after it gives the later reason (field C5, C6)")
     func withoutServerName() {
         let rejection = AbandonedTLS(TLSFailure(.nameRejected, "tlsv1 unrecognized name"))
-        var attempt = HostTry(address: .v4(0xC000_0201))
+        var attempt = HostAttempt(address: .v4(0xC000_0201))
         attempt.established = Established(label: .tls)
         #expect(attempt.tlsFailure == nil)
         attempt.established?.rejectedName = rejection
@@ -96,7 +96,7 @@ struct AbandonedTLSTests {
     @Test("The log line has the reason under its key (field C6)")
     func logLine() {
         let entry = QueueEntry.of()
-        var attempt = HostTry(failure: HostFailure(.connectionLost, "connection lost at greeting"))
+        var attempt = HostAttempt(failure: HostFailure(.connectionLost, "connection lost at greeting"))
         attempt.abandonedTLS = AbandonedTLS(TLSFailure(.refusedByPeer, "alert\u{1B} certificate required"))
         let report = AttemptReport(tries: [attempt], recipients: 1)
         let trace = AttemptTrace(

@@ -22,7 +22,7 @@ struct AttemptReportTests {
 
     @Test("hostile-input 20: accepted, deferred and refused recipients keep an outcome each")
     func outcomesPerRecipient() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .accepted(Self.ok), 1: .deferred(Self.busy), 2: .refused(Self.refused)]
         let report = AttemptReport(tries: [attempt], recipients: 3)
         #expect(
@@ -31,9 +31,9 @@ struct AttemptReportTests {
 
     @Test("What one host decided stands; the rest gets what the next host says")
     func secondHost() {
-        var first = HostTry(failure: HostFailure(.connectionLost))
+        var first = HostAttempt(failure: HostFailure(.connectionLost))
         first.outcomes = [0: .refused(Self.refused)]
-        var second = HostTry()
+        var second = HostAttempt()
         second.outcomes = [1: .accepted(Self.ok)]
         let report = AttemptReport(tries: [first, second], recipients: 2)
         #expect(report.outcomes.map(self.status) == ["5.1.1 remote-reply", "delivered"])
@@ -52,7 +52,7 @@ struct AttemptReportTests {
             ([.noSuchHost, .noUsableRoute], "4.4.4 no-usable-route"),
         ] as [([FailureReason], String)])
     func mostTelling(failures: [FailureReason], told: String) {
-        let report = AttemptReport(tries: failures.map { HostTry(failure: HostFailure($0)) }, recipients: 1)
+        let report = AttemptReport(tries: failures.map { HostAttempt(failure: HostFailure($0)) }, recipients: 1)
         #expect(report.outcomes.map(self.status) == [told])
     }
 
@@ -63,12 +63,12 @@ struct AttemptReportTests {
         ])
     func serviceRefusal(_ refusal: SMTPClientFailure) {
         let failure = HostFailure(refusal)
-        let alone = AttemptReport(tries: [HostTry(failure: failure)], recipients: 1)
+        let alone = AttemptReport(tries: [HostAttempt(failure: failure)], recipients: 1)
         #expect(alone.outcomes.map(self.status) == ["4.1.1 remote-reply"])
         #expect(failure.detail.contains("No such user"), "the host's own words are told")
-        var second = HostTry()
+        var second = HostAttempt()
         second.outcomes = [0: .accepted(Self.ok)]
-        let next = AttemptReport(tries: [HostTry(failure: failure), second], recipients: 1)
+        let next = AttemptReport(tries: [HostAttempt(failure: failure), second], recipients: 1)
         #expect(next.outcomes.map(self.status) == ["delivered"])
     }
 
@@ -97,7 +97,7 @@ struct AttemptReportTests {
 
     @Test("A refusal of the recipient bounces at once")
     func recipientRefusal() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .refused(Self.refused)]
         let report = AttemptReport(tries: [attempt], recipients: 1)
         #expect(report.outcomes.map(self.status) == ["5.1.1 remote-reply"])
@@ -106,13 +106,15 @@ struct AttemptReportTests {
     // MARK: - Several hosts (RFC 5321 §5.1)
 
     /// A host's try: its answers by position, or why it gave none.
-    private func host(_ last: UInt8, _ outcomes: [Int: SMTPRecipientOutcome], failure: HostFailure? = nil) -> HostTry {
-        var attempt = HostTry(address: IPAddress("192.0.2.\(last)"), failure: failure)
+    private func host(
+        _ last: UInt8, _ outcomes: [Int: SMTPRecipientOutcome], failure: HostFailure? = nil
+    ) -> HostAttempt {
+        var attempt = HostAttempt(address: IPAddress("192.0.2.\(last)"), failure: failure)
         attempt.outcomes = outcomes
         return attempt
     }
 
-    private func told(_ tries: [HostTry], isCutOff: Bool = false) -> String {
+    private func told(_ tries: [HostAttempt], isCutOff: Bool = false) -> String {
         let report = AttemptReport(tries: tries, recipients: 1, isCutOff: isCutOff)
         guard case .failed(let failure)? = report.outcomes.first else { return "delivered" }
         return "\(failure.status) \(failure.reason) \(failure.host ?? "-")"
@@ -207,10 +209,10 @@ struct AttemptReportTests {
     }
 
     /// A host that was not tried, for this.
-    private func skipped(_ failure: RouteFailure) -> HostTry {
+    private func skipped(_ failure: RouteFailure) -> HostAttempt {
         let host = PlannedHost(
             name: "mx.bravo.test", addresses: [], requirement: .opportunistic, failure: failure)
-        return HostTry(host: host, failure: HostFailure(FailureReason(failure)))
+        return HostAttempt(host: host, failure: HostFailure(FailureReason(failure)))
     }
 
     private static let absent = RouteFailure.noSuchHost("mx.bravo.test")
@@ -247,7 +249,7 @@ struct AttemptReportTests {
         #expect(self.told([self.skipped(Self.absent)]).hasPrefix("5.4.4 no-such-host"))
         #expect(self.told([self.skipped(Self.absent)], isCutOff: true).hasPrefix("4.4.4 no-usable-route"))
         // Of the domain as a whole nothing is left to be asked.
-        #expect(self.told([HostTry(failure: HostFailure(.nullMX))], isCutOff: true).hasPrefix("5."))
+        #expect(self.told([HostAttempt(failure: HostFailure(.nullMX))], isCutOff: true).hasPrefix("5."))
     }
 
     // MARK: - What it shows of the destination
@@ -260,7 +262,7 @@ struct AttemptReportTests {
             ([.dnsQueryFailed], "dns-query-failed"), ([.startTLSNotSupported], "starttls-not-supported"),
         ] as [([FailureReason], String)])
     func destinationFailed(failures: [FailureReason], reason: String) {
-        let report = AttemptReport(tries: failures.map { HostTry(failure: HostFailure($0)) }, recipients: 1)
+        let report = AttemptReport(tries: failures.map { HostAttempt(failure: HostFailure($0)) }, recipients: 1)
         guard case .failed(let failure) = report.finding(sender: "alice@alpha.test") else {
             Issue.record("\(report.finding(sender: "alice@alpha.test"))")
             return
@@ -272,13 +274,13 @@ struct AttemptReportTests {
         "A 421 that comes with the message is told as such, with its sender; one that comes before is the destination's (field B2)"
     )
     func closedUponMessage() throws {
-        var attempt = HostTry(failure: HostFailure(.serviceClosing(Self.busy, at: .mail)))
+        var attempt = HostAttempt(failure: HostFailure(.serviceClosing(Self.busy, at: .mail)))
         guard case .failed = AttemptReport(tries: [attempt], recipients: 1).finding(sender: "a@alpha.test") else {
             Issue.record("a host that closes before it took the session has failed")
             return
         }
         attempt.established = Established(label: .none)
-        let refused = HostTry(failure: HostFailure(.connectionRefused))
+        let refused = HostAttempt(failure: HostFailure(.connectionRefused))
         for tries in [[attempt], [refused, attempt]] {
             let finding = AttemptReport(tries: tries, recipients: 1).finding(sender: "a@alpha.test")
             guard case .closed(let failure, sender: "a@alpha.test") = finding else {
@@ -293,26 +295,27 @@ struct AttemptReportTests {
         "An answer for one recipient, whatever it is, or a domain that wants no mail ever, is no failure of the destination"
     )
     func answered() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .refused(Self.refused)]
         #expect(
-            AttemptReport(tries: [HostTry(failure: HostFailure(.connectionRefused)), attempt], recipients: 2).finding(
-                sender: "alice@alpha.test")
+            AttemptReport(tries: [HostAttempt(failure: HostFailure(.connectionRefused)), attempt], recipients: 2)
+                .finding(
+                    sender: "alice@alpha.test")
                 == .answered)
         #expect(
-            AttemptReport(tries: [HostTry(failure: HostFailure(.nullMX))], recipients: 1).finding(
+            AttemptReport(tries: [HostAttempt(failure: HostFailure(.nullMX))], recipients: 1).finding(
                 sender: "alice@alpha.test") == .answered)
     }
 
     @Test("What was the message's fault, or ours, or is not known, shows nothing")
     func inconclusive() {
-        var inSession = HostTry(failure: HostFailure(.connectionLost(.data, afterFinalDot: false)))
+        var inSession = HostAttempt(failure: HostFailure(.connectionLost(.data, afterFinalDot: false)))
         inSession.established = Established(label: .none)
-        let lost = HostTry(failure: HostFailure(.connectionLost(.finalDot, afterFinalDot: true)))
-        var ours = HostTry(failure: HostFailure(.dnsQueryFailed))
+        let lost = HostAttempt(failure: HostFailure(.connectionLost(.finalDot, afterFinalDot: true)))
+        var ours = HostAttempt(failure: HostFailure(.dnsQueryFailed))
         ours.isOurResolvers = true
         for attempt in [inSession, lost, ours] {
-            let refused = HostTry(failure: HostFailure(.connectionRefused))
+            let refused = HostAttempt(failure: HostFailure(.connectionRefused))
             #expect(
                 AttemptReport(tries: [refused, attempt], recipients: 1).finding(sender: "alice@alpha.test")
                     == .inconclusive)
@@ -321,12 +324,12 @@ struct AttemptReportTests {
 
     @Test("A connection that we could not open ourselves shows nothing of the destination, and speaks last (field C7)")
     func ourNetwork() {
-        let ours = HostTry(failure: HostFailure(.localNetwork))
-        let refused = HostTry(failure: HostFailure(.connectionRefused))
+        let ours = HostAttempt(failure: HostFailure(.localNetwork))
+        let refused = HostAttempt(failure: HostFailure(.connectionRefused))
         let report = AttemptReport(tries: [ours, refused], recipients: 1)
         #expect(report.finding(sender: "alice@alpha.test") == .inconclusive)
         #expect(report.outcomes.map(self.status) == ["4.4.1 connection-refused"])
-        let unreachable = AttemptReport(tries: [HostTry(failure: HostFailure(.hostUnreachable))], recipients: 1)
+        let unreachable = AttemptReport(tries: [HostAttempt(failure: HostFailure(.hostUnreachable))], recipients: 1)
         #expect(unreachable.outcomes.map(self.status) == ["4.4.1 host-unreachable"])
         #expect(unreachable.finding(sender: "alice@alpha.test") != .inconclusive)
     }
@@ -334,8 +337,8 @@ struct AttemptReportTests {
     @Test("An attempt is ambiguous when the reply to one of its dots was lost")
     func ambiguity() {
         let lost = HostFailure(.connectionLost(.finalDot, afterFinalDot: true))
-        #expect(AttemptReport(tries: [HostTry(failure: lost)], recipients: 1).isAmbiguous)
-        #expect(!AttemptReport(tries: [HostTry(failure: HostFailure(.connectionLost))], recipients: 1).isAmbiguous)
+        #expect(AttemptReport(tries: [HostAttempt(failure: lost)], recipients: 1).isAmbiguous)
+        #expect(!AttemptReport(tries: [HostAttempt(failure: HostFailure(.connectionLost))], recipients: 1).isAmbiguous)
         #expect(HostFailure(.protocolError(.finalDot)).isAmbiguous)
         #expect(!HostFailure(.protocolError(.mail)).isAmbiguous)
     }

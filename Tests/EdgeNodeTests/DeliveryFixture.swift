@@ -101,13 +101,13 @@ struct DeliveryFixture {
             settings: configuration.deliverySettings, state: state,
             routes: RouteFinder(
                 resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
-            store: store, ledger: AttemptLedger(store: store, metrics: metrics),
+            store: store, ledger: AttemptRecorder(store: store, metrics: metrics),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(
                 ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
                 health: self.health,
                 logger: Self.quiet),
-            sites: sites, links: SiteLinks(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,
+            sites: sites, links: ConnectionPool(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: metrics,
             logger: Self.quiet,

@@ -21,7 +21,7 @@ struct FarewellTests {
 
     /// A connection on which 552 has been said.
     private func channel(
-        _ handler: FarewellHandler = FarewellHandler(Array("552 x\r\n".utf8))
+        _ handler: LingeringCloseHandler = LingeringCloseHandler(Array("552 x\r\n".utf8))
     ) throws -> EmbeddedChannel {
         let channel = EmbeddedChannel(handlers: [HalfClosing(), handler], loop: self.loop)
         try channel.connect(to: SocketAddress(unixDomainSocketPath: "/client")).wait()
@@ -62,7 +62,7 @@ struct FarewellTests {
 
     @Test("A client that has ended its side gets the last reply, and then the end (field C14)")
     func halfClosed() throws {
-        let ended = try self.channel(FarewellHandler(Array("552 x\r\n".utf8), clientHasEnded: true))
+        let ended = try self.channel(LingeringCloseHandler(Array("552 x\r\n".utf8), clientHasEnded: true))
         #expect(!ended.isActive)
         let ends = try self.channel()
         ends.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
@@ -72,7 +72,7 @@ struct FarewellTests {
     @Test("Who is turned away is waited for for 5 s at most, and for 256 KiB")
     func refused() throws {
         let reply = SMTPReply(552, nil, "x")
-        let slow = try self.channel(FarewellHandler(refusing: reply))
+        let slow = try self.channel(LingeringCloseHandler(refusing: reply))
         for _ in 1..<5 {
             self.loop.advanceTime(by: .seconds(1))
             try self.send(1, on: slow)
@@ -80,7 +80,7 @@ struct FarewellTests {
         #expect(slow.isActive)
         self.loop.advanceTime(by: .seconds(1))
         #expect(!slow.isActive)
-        let fast = try self.channel(FarewellHandler(refusing: reply))
+        let fast = try self.channel(LingeringCloseHandler(refusing: reply))
         try self.send(256 << 10, on: fast)
         #expect(fast.isActive)
         try self.send(1, on: fast)

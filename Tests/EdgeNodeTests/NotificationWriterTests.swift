@@ -16,7 +16,7 @@ struct NotificationWriterTests {
         _ entry: QueueEntry, _ answers: [SMTPRecipientOutcome], returning content: ReturnedContent? = nil,
         atSecond second: Int64 = 60, room: Int? = nil
     ) -> [NotificationWriter.Reports] {
-        var attempt = HostTry(address: .loopback)
+        var attempt = HostAttempt(address: .loopback)
         attempt.outcomes = Dictionary(uniqueKeysWithValues: answers.enumerated().map { ($0.offset, $0.element) })
         let report = AttemptReport(tries: [attempt], recipients: entry.recipients.count)
         let plan = NotificationPlan(

@@ -11,7 +11,7 @@ import Testing
 /// What traces and reports tell of an attempt.
 @Suite("Traces and reports of an attempt")
 struct OutcomeTests {
-    private func events(_ entry: QueueEntry, _ tries: [HostTry], isTransfer: Bool = false) -> [TraceEvent] {
+    private func events(_ entry: QueueEntry, _ tries: [HostAttempt], isTransfer: Bool = false) -> [TraceEvent] {
         let report = AttemptReport(tries: tries, recipients: entry.recipients.count)
         return AttemptTrace(
             entry: entry, report: report, decision: entry.decision(report), node: "relay.test", isTransfer: isTransfer
@@ -20,7 +20,7 @@ struct OutcomeTests {
 
     @Test("Recipients with the same fate and reply share a row; others have their own")
     func rowsByFate() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .accepted(.accepted), 1: .refused(.unknownUser), 2: .accepted(.accepted)]
         let events = self.events(.of(["a@bravo.test", "b@bravo.test", "c@bravo.test"]), [attempt])
         #expect(events.map(\.kind) == [.send, .fail])
@@ -29,7 +29,7 @@ struct OutcomeTests {
 
     @Test("Ten thousand recipients with a different reply each have rows of their own, in order (field A2)")
     func differentReplies() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         for index in 0..<10_000 {
             attempt.outcomes[index] = .deferred(
                 RemoteReply(450, nil, "reply \(index)", String(repeating: "z", count: 80)))
@@ -52,7 +52,7 @@ struct OutcomeTests {
 
     @Test("A delivery to an accepted domain's next hop is a transfer")
     func transfer() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .accepted(.accepted)]
         #expect(self.events(.of(), [attempt], isTransfer: true).map(\.kind) == [.transfer])
     }
@@ -60,7 +60,7 @@ struct OutcomeTests {
     @Test("Each host that was tried has a row, and a deferral says when it is tried again")
     func rowPerHost() {
         let failures = [FailureReason.connectionRefused, .tlsaInvalid]
-        let events = self.events(.of(), failures.map { HostTry(failure: HostFailure($0)) })
+        let events = self.events(.of(), failures.map { HostAttempt(failure: HostFailure($0)) })
         #expect(events.map(\.kind) == [.defer, .defer])
         #expect(events.map(\.reason) == ["connection-refused", "tlsa-invalid"])
         #expect(events.allSatisfy { $0.nextAttempt == Timestamp(seconds: 60 + 900) })
@@ -68,7 +68,7 @@ struct OutcomeTests {
 
     @Test("The row of a host that was not asked tells our finding, and no reply of its own (field C3)")
     func finding() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .unsuitable(.maximumSize(5)), 1: .refused(.unknownUser)]
         let events = self.events(.of(["a@bravo.test", "b@bravo.test"]), [attempt])
         #expect(events.map(\.reason) == ["unsupported-by-host", "remote-reply"])
@@ -78,10 +78,10 @@ struct OutcomeTests {
 
     @Test("A 4yz of the first host is a deferral also where the next one took the message, or refused it (field C1)")
     func rowsOfSeveralHosts() {
-        var (first, second) = (HostTry(), HostTry())
+        var (first, second) = (HostAttempt(), HostAttempt())
         first.outcomes = [0: .accepted(.accepted), 1: .deferred(.busy), 2: .deferred(.busy)]
         second.outcomes = [1: .accepted(.accepted), 2: .refused(.unknownUser)]
-        let refused = HostTry(failure: HostFailure(.connectionRefused))
+        let refused = HostAttempt(failure: HostFailure(.connectionRefused))
         let entry = QueueEntry.of(["a@bravo.test", "b@bravo.test", "c@bravo.test"])
         let events = self.events(entry, [first, refused, second])
         #expect(events.map(\.kind) == [.send, .defer, .defer, .send, .fail])
@@ -101,7 +101,7 @@ struct OutcomeTests {
     @Test("The row of a host refused after its handshake says what TLS it spoke, and that nothing was proven")
     func refusedHandshake() {
         let failure = HostFailure(.tlsaInvalid, connection: self.agreed)
-        let events = self.events(.of(), [HostTry(address: .loopback, failure: failure)])
+        let events = self.events(.of(), [HostAttempt(address: .loopback, failure: failure)])
         #expect(events.map(\.authentication) == [TraceEvent.Authentication.none])
         #expect(events.map(\.tlsVersion) == ["TLSv1.3"])
         #expect(events.map(\.cipher) == ["TLS_AES_256_GCM_SHA384"])
@@ -109,21 +109,21 @@ struct OutcomeTests {
 
     @Test("Where no host was tried there is nothing to say of authentication")
     func noHost() {
-        #expect(self.events(.of(), [HostTry(failure: HostFailure(.dnssecInvalid))]).map(\.authentication) == [nil])
+        #expect(self.events(.of(), [HostAttempt(failure: HostFailure(.dnssecInvalid))]).map(\.authentication) == [nil])
     }
 
     @Test("A host that was refused in the handshake proved nothing")
     func refusedHost() {
-        let attempt = HostTry(address: .loopback, failure: HostFailure(.tlsaInvalid))
+        let attempt = HostAttempt(address: .loopback, failure: HostFailure(.tlsaInvalid))
         #expect(self.events(.of(), [attempt]).map(\.authentication) == [TraceEvent.Authentication.none])
         #expect(DANEVerificationResult(attempt) == DANEVerificationResult(rawValue: "tlsa-invalid"))
     }
 
     @Test("The log line has the code of the peer's reply, where there was one")
     func replyCode() {
-        var attempt = HostTry(address: .loopback, failure: HostFailure(.greetingRefused(.unknownUser)))
+        var attempt = HostAttempt(address: .loopback, failure: HostFailure(.greetingRefused(.unknownUser)))
         attempt.outcomes = [0: .accepted(.accepted)]
-        let silent = HostTry(address: .loopback, failure: HostFailure(.connectionLost))
+        let silent = HostAttempt(address: .loopback, failure: HostFailure(.connectionLost))
         let entry = QueueEntry.of(["a@bravo.test", "b@bravo.test"])
         let report = AttemptReport(tries: [attempt, silent], recipients: 2)
         let lines = AttemptTrace(
@@ -145,7 +145,7 @@ struct OutcomeTests {
 
     @Test("A message that expires after a 4yz is logged as an expiration, with a code of class 5")
     func expiration() {
-        var attempt = HostTry()
+        var attempt = HostAttempt()
         attempt.outcomes = [0: .deferred(.busy), 1: .refused(.unknownUser)]
         let entry = QueueEntry.of(["a@bravo.test", "b@bravo.test"])
         let report = AttemptReport(tries: [attempt], recipients: 2)

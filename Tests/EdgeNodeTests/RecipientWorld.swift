@@ -59,10 +59,10 @@ struct RecipientWorld {
     func attempt(recipients: Int = 1) -> AttemptReport {
         var progress = AttemptProgress(recipients: recipients)
         switch self.route {
-        case .failure(let reason): progress.tried(HostTry(reason, duration: .zero))
-        case .success(var itinerary):
-            while !progress.isOver, let next = itinerary.next() {
-                progress.tried(self.tryHost(next, &itinerary, recipients: recipients))
+        case .failure(let reason): progress.tried(HostAttempt(reason, duration: .zero))
+        case .success(var mxOrder):
+            while !progress.isOver, let next = mxOrder.next() {
+                progress.tried(self.tryHost(next, &mxOrder, recipients: recipients))
             }
         }
         return AttemptReport(tries: progress.tries, recipients: recipients)
@@ -70,7 +70,7 @@ struct RecipientWorld {
 
     // MARK: - Looking up
 
-    private var route: Result<Itinerary, NoRoute> {
+    private var route: Result<MXOrder, NoRoute> {
         let planning = RoutePlanning(to: .domain(Self.domain))
         var known: [DNSQuestion: DNSAnswer] = [:]
         while true {
@@ -80,21 +80,21 @@ struct RecipientWorld {
             case .none(let reason): return .failure(reason)
             case .hosts(let hosts):
                 var generator = SystemRandomNumberGenerator()
-                return .success(Itinerary(hosts, using: &generator))
+                return .success(MXOrder(hosts, using: &generator))
             case .host: preconditionFailure("a story has no configured address")
             }
         }
     }
 
-    private func tryHost(_ next: HostPlanning, _ itinerary: inout Itinerary, recipients: Int) -> HostTry {
+    private func tryHost(_ next: HostPlanning, _ mxOrder: inout MXOrder, recipients: Int) -> HostAttempt {
         var known: [DNSQuestion: DNSAnswer] = [:]
         while true {
             switch next.step(known, parses: { _ in true }) {
             case .ask(let questions):
                 for question in questions { known[question] = self.answers[question] ?? .absent(.noData, .secure) }
-            case .none(let reason): return HostTry(reason, duration: .zero)
+            case .none(let reason): return HostAttempt(reason, duration: .zero)
             case .planned(let host):
-                itinerary.planned(host)
+                mxOrder.planned(host)
                 return self.tryHost(host, recipients: recipients)
             }
         }
@@ -102,8 +102,8 @@ struct RecipientWorld {
 
     // MARK: - Connecting
 
-    private func tryHost(_ host: PlannedHost, recipients: Int) -> HostTry {
-        var attempt = HostTry(host: host)
+    private func tryHost(_ host: PlannedHost, recipients: Int) -> HostAttempt {
+        var attempt = HostAttempt(host: host)
         let behaviour = host.name.flatMap { self.hosts[$0] } ?? .takes
         switch AttemptRequirement.of(host, by: .opportunistic) {
         case .failure(let skipped): attempt.failure = HostFailure(skipped.reason)

@@ -37,7 +37,7 @@ struct ResolverWaitTests {
                     environment: queue.environment, supervisor: supervisor,
                     eventLoops: [MultiThreadedEventLoopGroup.singleton.next()])
                 await shards.own(queue.environment.leases.terms())
-                let finder = WorkFinder(environment: queue.environment, health: queue.health, shards: shards)
+                let finder = DueScanner(environment: queue.environment, health: queue.health, shards: shards)
                 await withTaskGroup { group in
                     group.addTask { await supervisor.run() }
                     group.addTask { await finder.run() }

@@ -172,11 +172,11 @@ struct TransportSettingsTests {
                 "opportunistic", "encrypt", "dane", "verify mx.a.test", "opportunistic (exception)",
             ])
         #expect(
-            HostTry(host: plain, failure: HostFailure(.startTLSNotSupported)).isCountedForDANE == false
-                && HostTry(host: plain, policy: .dane, failure: HostFailure(.dnssecInvalid)).isCountedForDANE)
+            HostAttempt(host: plain, failure: HostFailure(.startTLSNotSupported)).isCountedForDANE == false
+                && HostAttempt(host: plain, policy: .dane, failure: HostFailure(.dnssecInvalid)).isCountedForDANE)
     }
 }
 
-extension HostTry {
+extension HostAttempt {
     fileprivate var isCountedForDANE: Bool { DANEVerificationResult(self) != nil }
 }

@@ -144,7 +144,7 @@ extension QueueFixture {
                 """, try self.term(name).shard.rawValue, name.text, Int64(seconds)))
     }
 
-    /// As `QueueUpkeep` of a node does.
+    /// As `QueueMaintenance` of a node does.
     func rotateAsNodesDo() async throws {
         guard try await !self.store.rotateReady(), try await self.store.readyStorage().isWorthMoving else { return }
         for lease in self.leases {

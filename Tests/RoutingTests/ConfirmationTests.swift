@@ -63,9 +63,9 @@ struct ConfirmationTests {
             Issue.record("no hosts")
             return
         }
-        let itinerary = Itinerary(planned, using: &generator)
-        #expect(itinerary.planning(of: "mx2.example.org")?.name == "mx2.example.org")
-        #expect(itinerary.planning(of: "mx3.example.org") == nil)
+        let mxOrder = MXOrder(planned, using: &generator)
+        #expect(mxOrder.planning(of: "mx2.example.org")?.name == "mx2.example.org")
+        #expect(mxOrder.planning(of: "mx3.example.org") == nil)
     }
 }
 

@@ -137,8 +137,8 @@ struct LimitTests {
         #expect(hosts.map(\.name) == [6, 7, 0, 1, 2, 3, 4, 5].map { "mx\($0).example.org" })
         var generator = Counting()
         let orders = (0..<20).map { _ in
-            var itinerary = Itinerary(hosts, using: &generator)
-            return hosts.compactMap { _ in itinerary.next() }
+            var mxOrder = MXOrder(hosts, using: &generator)
+            return hosts.compactMap { _ in mxOrder.next() }
         }
         #expect(Set(orders.map { $0.map(\.name) }).count > 1)
         #expect(orders.allSatisfy { $0.map(\.preference) == hosts.map(\.preference) })

@@ -116,7 +116,7 @@ extension Zone {
                 return run
             case .hosts(let hosts):
                 var generator = InOrder()
-                self.look(up: Itinerary(hosts, using: &generator), &run)
+                self.look(up: MXOrder(hosts, using: &generator), &run)
                 return run
             case .ask(let questions):
                 run.rounds.append(questions)
@@ -125,13 +125,13 @@ extension Zone {
         }
     }
 
-    private func look(up itinerary: Itinerary, _ run: inout Run) {
-        var itinerary = itinerary
-        while let next = itinerary.next() {
+    private func look(up mxOrder: MXOrder, _ run: inout Run) {
+        var mxOrder = mxOrder
+        while let next = mxOrder.next() {
             switch self.look(up: next, &run) {
             case .success(let host):
                 run.hosts.append(host)
-                itinerary.planned(host)
+                mxOrder.planned(host)
             case .failure(let reason): run.noRoute = reason
             }
         }

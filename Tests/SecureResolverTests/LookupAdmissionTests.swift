@@ -22,28 +22,29 @@ struct LookupAdmissionTests {
         "More names than there are places said nothing before: a quarter stays for the first question of others (field A4)"
     )
     func silentNames() throws {
-        var flights = Flights<Int>(cache: AnswerCache(maximumEntries: 10, maximumBytes: 1 << 20), maximumFlights: 8_192)
+        var inFlight = InFlightLookups<Int>(
+            cache: AnswerCache(maximumEntries: 10, maximumBytes: 1 << 20), maximumLookups: 8_192)
         let silent = try (0..<10_000).map { try Self.mx("d\($0).dead\($0).test") }
-        func ask(_ question: DNSQuestion) -> Flights<Int>.Knowledge? {
-            guard case .begin(let knowledge) = flights.asked(question, by: 0, 0, at: Self.now) else { return nil }
+        func ask(_ question: DNSQuestion) -> InFlightLookups<Int>.Knowledge? {
+            guard case .begin(let knowledge) = inFlight.asked(question, by: 0, 0, at: Self.now) else { return nil }
             return knowledge
         }
         // They say nothing, a thousand at a time.
         for start in stride(from: 0, to: silent.count, by: 1_000) {
             for question in silent[start..<start + 1_000] {
                 let knowledge = try #require(ask(question))
-                _ = flights.ended(
+                _ = inFlight.ended(
                     question, Self.timeout, Self.kind, took: .seconds(30), of: knowledge, at: Self.now)
             }
         }
         let begun = silent.compactMap(ask)
         #expect(begun.count == 6_144)
-        #expect(flights.snapshot.queriesUnderWay == 6_144)
-        #expect(flights.snapshot.refusals == [.silent: 10_000 - 6_144])
-        #expect(!flights.isSaturated, "a time-out stays the domain's own")
+        #expect(inFlight.snapshot.queriesUnderWay == 6_144)
+        #expect(inFlight.snapshot.refusals == [.silent: 10_000 - 6_144])
+        #expect(!inFlight.isSaturated, "a time-out stays the domain's own")
         for number in 0..<2_048 { #expect(ask(try Self.mx("alive\(number).test")) != nil) }
         #expect(ask(try Self.mx("one-more.test")) == nil)
-        #expect(flights.snapshot.refusals[.all] == 1)
+        #expect(inFlight.snapshot.refusals[.all] == 1)
     }
 
     @Test("A name that is answered is silent no more; a failure that comes soon is no silence (field A4)")

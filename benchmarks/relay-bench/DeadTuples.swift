@@ -75,7 +75,7 @@ struct DeadTuples {
                 "DELETE FROM relay.ready WHERE shard = $1 AND destination = $2 AND attempts = 7777", shard, name.text))
     }
 
-    /// As `QueueUpkeep` of a node does.
+    /// As `QueueMaintenance` of a node does.
     private func upkeep() async throws {
         let store = self.world.store
         guard try await !store.rotateReady(), try await store.readyStorage().isWorthMoving else { return }

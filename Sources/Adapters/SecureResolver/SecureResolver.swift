@@ -28,7 +28,7 @@ public final class SecureResolver: Sendable {
     private let settings: SecureResolverSettings
     private let thread: ResolverThread
     private let working: Mutex<Working>
-    private let flights: Mutex<Flights<Waiter>>
+    private let inFlight: Mutex<InFlightLookups<Waiter>>
     private let nextWaiter = Atomic<UInt64>(0)
     private let deadline: Duration
     private let selfTestZone: DomainName?
@@ -51,10 +51,10 @@ public final class SecureResolver: Sendable {
         self.thread = try await ResolverThread(program, logger: logger, now: now)
         self.settings = settings
         self.working = Mutex(Working(program: program, reading: Self.reading(settings, configuration)))
-        self.flights = Mutex(
-            Flights(
+        self.inFlight = Mutex(
+            InFlightLookups(
                 cache: AnswerCache(maximumEntries: settings.cacheEntries, maximumBytes: settings.cacheBytes),
-                maximumFlights: min(settings.concurrentQueries, settings.sockets)))
+                maximumLookups: min(settings.concurrentQueries, settings.sockets)))
         self.deadline = settings.queryDeadline
         self.selfTestZone = settings.selfTestZone
         self.logger = logger
@@ -73,10 +73,10 @@ public final class SecureResolver: Sendable {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
                 let now = self.now()
-                let action = self.flights.withLock { flights -> Flights<Waiter>.OnQuestion in
+                let action = self.inFlight.withLock { inFlight -> InFlightLookups<Waiter>.OnQuestion in
                     // The handler below may have run already, and then found nobody to wake.
                     if Task.isCancelled { return .answer(Self.cancelled) }
-                    return flights.asked(question, by: identifier, waiter, at: now)
+                    return inFlight.asked(question, by: identifier, waiter, at: now)
                 }
                 switch action {
                 case .answer(let answer): waiter.resume(returning: answer)
@@ -85,7 +85,7 @@ public final class SecureResolver: Sendable {
                 }
             }
         } onCancel: {
-            self.flights.withLock { $0.cancelled(identifier, question) }?.resume(returning: Self.cancelled)
+            self.inFlight.withLock { $0.cancelled(identifier, question) }?.resume(returning: Self.cancelled)
         }
     }
 
@@ -104,7 +104,7 @@ public final class SecureResolver: Sendable {
     /// it is asked for this again (`RenewedQuestions`).
     public func renew(_ question: DNSQuestion) async -> Renewal {
         let now = self.now()
-        let (old, end, knowledge) = self.flights.withLock {
+        let (old, end, knowledge) = self.inFlight.withLock {
             ($0.cache.peek(question, at: now), $0.cache.expiry(of: question, at: now), $0.knowledge)
         }
         let kept = Renewal.kept(until: end)
@@ -126,20 +126,20 @@ public final class SecureResolver: Sendable {
             let end = RenewedQuestions.end(of: old, keptUntil: end, at: answered)
             if self.working.withLock({ $0.renewed.renewed(question, until: end) }) { self.replace() }
         }
-        self.flights.withLock { $0.renewed(question, timed, of: knowledge, at: answered) }
+        self.inFlight.withLock { $0.renewed(question, timed, of: knowledge, at: answered) }
         return .renewed
     }
 
     /// What the cache says, without asking anybody.
     public func cached(_ question: DNSQuestion) -> DNSAnswer? {
         let now = self.now()
-        return self.flights.withLock { $0.cache.peek(question, at: now) }
+        return self.inFlight.withLock { $0.cache.peek(question, at: now) }
     }
 
     /// The cache's answers to all of these questions at once, which count as asked; `nil` where one is missing or a failure.
     public func known(_ questions: Set<DNSQuestion>) -> [DNSQuestion: DNSAnswer]? {
         let now = self.now()
-        return self.flights.withLock { $0.known(questions, at: now) }
+        return self.inFlight.withLock { $0.known(questions, at: now) }
     }
 
     /// Has these answers looked up anew: removes them from the cache, and replaces the child at work, since libunbound keeps
@@ -148,7 +148,7 @@ public final class SecureResolver: Sendable {
     public func forget(_ outdated: OutdatedAnswers) {
         // In this order, so that whatever is asked for the first time afterwards is asked in the new child.
         self.replace()
-        self.flights.withLock { $0.forget(outdated) }
+        self.inFlight.withLock { $0.forget(outdated) }
     }
 
     /// Whether the child at work is made of these settings, and of what their files say now.
@@ -229,7 +229,7 @@ public final class SecureResolver: Sendable {
             working.reading = Self.reading(self.settings, program.configuration)
         }
         self.replace()
-        self.flights.withLock { $0.forget() }
+        self.inFlight.withLock { $0.forget() }
         self.logger.notice(
             "resolver replaced", metadata: ["resolver": "\(program.configuration.description)"])
     }
@@ -270,18 +270,18 @@ public final class SecureResolver: Sendable {
 
     /// How many look-ups a limit allows at once: of all, of one domain at the most, of silent names.
     public func lookups(within limit: LookupLimit) -> Int {
-        self.flights.withLock { flights in
+        self.inFlight.withLock { inFlight in
             switch limit {
-            case .all: flights.admission.places
-            case .domain: flights.admission.places / 2
-            case .silent: flights.admission.silentPlaces
+            case .all: inFlight.admission.places
+            case .domain: inFlight.admission.places / 2
+            case .silent: inFlight.admission.silentPlaces
             }
         }
     }
 
     /// What has happened so far.
     public var statistics: ResolverStatistics {
-        var statistics = self.flights.withLock { $0.snapshot }
+        var statistics = self.inFlight.withLock { $0.snapshot }
         statistics.processes = self.thread.counters
         return statistics
     }
@@ -291,7 +291,7 @@ public final class SecureResolver: Sendable {
 
     /// Fails everybody who waits with `.resolverUnavailable`. Later questions fail the same way.
     public func refuse() {
-        for waiter in self.flights.withLock({ $0.close() }) {
+        for waiter in self.inFlight.withLock({ $0.close() }) {
             waiter.resume(returning: .failed(.resolverUnavailable("the resolver is shut down")))
         }
     }
@@ -325,7 +325,7 @@ public final class SecureResolver: Sendable {
 
     private static let cancelled = DNSAnswer.failed(.resolverUnavailable("the question was withdrawn"))
 
-    private func begin(_ question: DNSQuestion, _ knowledge: Flights<Waiter>.Knowledge) {
+    private func begin(_ question: DNSQuestion, _ knowledge: InFlightLookups<Waiter>.Knowledge) {
         let begun = ContinuousClock.now
         let now = self.now()
         switch self.working.withLock({ $0.renewed.asked(question, at: begun, now) }) {
@@ -342,13 +342,14 @@ public final class SecureResolver: Sendable {
     }
 
     private func ended(
-        _ question: DNSQuestion, _ outcome: QueryOutcome, of knowledge: Flights<Waiter>.Knowledge, took: Duration
+        _ question: DNSQuestion, _ outcome: QueryOutcome, of knowledge: InFlightLookups<Waiter>.Knowledge,
+        took: Duration
     ) {
         let now = self.now()
         let timed: TimedAnswer =
             switch outcome {
             case .answered(let raw): self.working.withLock { $0.reading }.read(raw, to: question, at: now)
-            case .timedOut where self.flights.withLock(\.isSaturated):
+            case .timedOut where self.inFlight.withLock(\.isSaturated):
                 TimedAnswer(answer: .failed(.resolverUnavailable("no answer in time among too many")), lifetime: .zero)
             case .timedOut: TimedAnswer(answer: .failed(.timeout), lifetime: AnswerReading.lifetime(of: .timeout))
             case .excessive(let reason):
@@ -363,7 +364,7 @@ public final class SecureResolver: Sendable {
                 "name": "\(question.name)", "type": "\(question.type)", "security": "\(kind.security.rawValue)",
                 "rcode": "\(kind.rcode)",
             ])
-        let waiters = self.flights.withLock { $0.ended(question, timed, kind, took: took, of: knowledge, at: now) }
+        let waiters = self.inFlight.withLock { $0.ended(question, timed, kind, took: took, of: knowledge, at: now) }
         for waiter in waiters { waiter.resume(returning: timed.answer) }
     }
 }

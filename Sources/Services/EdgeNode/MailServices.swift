@@ -86,7 +86,7 @@ struct MailServices: Service {
                 "the schema of the database is newer than this program, which may work with it: upgrade this node",
                 metadata: ["schema": .stringConvertible(version)])
         }
-        let hints = QueueOwner.Hints()
+        let hints = DeliveryService.Hints()
         let writer = QueueWriter(
             pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text
         ) { due in
@@ -101,7 +101,7 @@ struct MailServices: Service {
         let returning = ReturningDomains(
             self.configuration, resolver: self.foundations.files.resolver,
             interfaces: try LocalAddresses.ofInterfaces(), logger: self.logger)
-        let gatekeepers = Gatekeepers(
+        let gatekeepers = AdmissionServices(
             configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
@@ -116,14 +116,14 @@ struct MailServices: Service {
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
                 logger: self.logger),
-            QueueOwner(
+            DeliveryService(
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
                 drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
         ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
     }
 
     private func inboundService(
-        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ gatekeepers: Gatekeepers
+        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ gatekeepers: AdmissionServices
     ) async throws -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
@@ -177,7 +177,7 @@ struct MailServices: Service {
             shortages: ConnectionShortages(
                 ConnectionBudgets(
                     connections: self.configuration.delivery.maxConnections,
-                    destinations: QueueOwner.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
+                    destinations: DeliveryService.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
         let (settings, state) = (self.configuration.deliverySettings, parts.state)
         let routes = RouteFinder(
             resolver: self.foundations.files.resolver,
@@ -188,9 +188,9 @@ struct MailServices: Service {
                 whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(
             settings: settings, state: state, routes: routes, store: parts.store,
-            ledger: AttemptLedger(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
+            ledger: AttemptRecorder(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
-            sites: sites, links: SiteLinks(sites: sites),
+            sites: sites, links: ConnectionPool(sites: sites),
             reports: self.configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
             channels: ChannelRegistry(), metrics: self.metrics,

@@ -5,7 +5,7 @@ import MailModel
 @testable import EdgeNode
 @testable import QueueStore
 
-/// `AttemptConclusions`: decides what becomes of an entry, and has it recorded, in one transaction.
+/// `OutcomeRecorder`: decides what becomes of an entry, and has it recorded, in one transaction.
 struct SimulatedConclusion {
     unowned let node: SimulatedNode
     let term: ShardTerm

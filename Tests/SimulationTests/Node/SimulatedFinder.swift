@@ -4,8 +4,8 @@ import MailModel
 @testable import EdgeNode
 @testable import QueueStore
 
-/// `WorkFinder`: finds what is due, by hints, by what became due lately, and by walks through all. Also
-/// `QueueUpkeep.promote`, which brings deferred entries back.
+/// `DueScanner`: finds what is due, by hints, by what became due lately, and by walks through all. Also
+/// `QueueMaintenance.promote`, which brings deferred entries back.
 ///
 /// When to look at what is for the product's `LookPlan` to say. It counts in seconds, and the scenario in its unit.
 final class SimulatedFinder {
@@ -53,7 +53,7 @@ final class SimulatedFinder {
         }
     }
 
-    // MARK: - QueueUpkeep
+    // MARK: - QueueMaintenance
 
     /// Brings deferred entries back until the node stops.
     func promote() {

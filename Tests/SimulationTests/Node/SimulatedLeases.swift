@@ -9,8 +9,8 @@ final class SimulatedLeases {
     private unowned let node: SimulatedNode
     private var leases: [Shard: Lease] = [:]
     /// What was seen of other owners' leases, and of a former run.
-    private var others = StillnessWatch<Shard, LeaseSighting>()
-    private var runs = StillnessWatch<String, NodeSight>()
+    private var others = StaleNodeDetector<Shard, LeaseSighting>()
+    private var runs = StaleNodeDetector<String, NodeSight>()
     private var clock: (time: Timestamp, at: MonotonicInstant)?
 
     init(_ node: SimulatedNode) { self.node = node }

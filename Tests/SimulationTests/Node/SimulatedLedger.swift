@@ -3,7 +3,7 @@ import ClusterModel
 @testable import EdgeNode
 @testable import QueueStore
 
-/// `AttemptLedger`: puts attempts and outcomes on record, all that wait with one transaction, one of each kind at a time.
+/// `AttemptRecorder`: puts attempts and outcomes on record, all that wait with one transaction, one of each kind at a time.
 final class SimulatedLedger {
     private let store: SimulatedStore
     private unowned let monitor: SimulatedMonitor

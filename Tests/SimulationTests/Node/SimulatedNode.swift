@@ -14,7 +14,7 @@ struct NodeSurroundings {
 }
 
 /// One run of `relayd`: it decides with the product's own values, and takes the product's steps in the product's order.
-/// Each part says whose. This one is `QueueOwner` and `ShardTable`.
+/// Each part says whose. This one is `DeliveryService` and `ShardTable`.
 final class SimulatedNode: SimulatedProcess {
     let client: StoreClient
     let surroundings: NodeSurroundings

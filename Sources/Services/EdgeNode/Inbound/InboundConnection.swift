@@ -284,7 +284,7 @@ final class InboundConnection: ChannelInboundHandler {
         self.isClosing = true
         self.timer?.disarm()
         self.dropMessage(.aborted)
-        let farewell = FarewellHandler(self.replies, clientHasEnded: self.hasInputEnded)
+        let farewell = LingeringCloseHandler(self.replies, clientHasEnded: self.hasInputEnded)
         self.replies = []
         do {
             try context.pipeline.syncOperations.addHandler(farewell, position: .before(self))

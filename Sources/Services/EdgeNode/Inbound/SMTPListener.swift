@@ -64,7 +64,7 @@ struct SMTPListener: Sendable {
         let (id, limiter) = (ObjectIdentifier(channel), self.limiter)
         let admission = limiter.open(id)
         channel.closeFuture.whenComplete { _ in limiter.closed(id) }
-        guard admission == .admitted else { return try self.turnAway(channel, peer, admission) }
+        guard admission == .admitted else { return try self.refuse(channel, peer, admission) }
         guard self.settings.proxyProtocol else { return try self.serve(channel, client: peer) }
         guard self.proxies.networks.contains(where: { $0.contains(peer) }) else {
             self.environment.metrics.smtpdConnectionsTotal.increment(self.label, .refusedProxy)
@@ -86,7 +86,7 @@ struct SMTPListener: Sendable {
     /// Serves a client whose address is known, if it has not too many connections.
     private func serve(_ channel: any Channel, client: IPAddress) throws {
         let admission = self.limiter.identify(ObjectIdentifier(channel), as: client, at: .now)
-        guard admission == .admitted else { return try self.turnAway(channel, client, admission) }
+        guard admission == .admitted else { return try self.refuse(channel, client, admission) }
         let (label, metrics) = (self.label, self.environment.metrics)
         self.clients.add(channel)
         metrics.smtpdConnectionsTotal.increment(label, .accepted)
@@ -98,7 +98,7 @@ struct SMTPListener: Sendable {
         if self.limiter.isDraining { channel.pipeline.fireUserInboundEventTriggered(InboundConnection.Drain()) }
     }
 
-    private func turnAway(
+    private func refuse(
         _ channel: any Channel, _ client: IPAddress, _ admission: ConnectionLimiter.Admission
     ) throws {
         let metrics = self.environment.metrics
@@ -109,7 +109,7 @@ struct SMTPListener: Sendable {
         metrics.smtpdConnectionsTotal.increment(self.label, refusal.label)
         self.environment.intake.log.refused(
             InboundLog.Refused(client: ClientIdentity(client)), refusal.label.rawValue, refusal.reply)
-        try channel.pipeline.syncOperations.addHandler(FarewellHandler(refusing: refusal.reply))
+        try channel.pipeline.syncOperations.addHandler(LingeringCloseHandler(refusing: refusal.reply))
     }
 
     private var label: ListenerLabel { ListenerLabel(self.settings.name) }

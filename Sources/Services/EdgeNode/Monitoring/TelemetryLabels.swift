@@ -109,7 +109,7 @@ extension DatabaseErrorClass {
 
 extension DANEVerificationResult {
     /// The verdict on a host that owed authentication; `nil` where it never came to that.
-    init?(_ attempt: HostTry) {
+    init?(_ attempt: HostAttempt) {
         // What the operator demands beside DANE is no verdict of DANE's.
         if case .opportunistic? = attempt.host?.requirement, attempt.policy != .dane { return nil }
         // A failure speaks first: whatever was proven before it is not the verdict on this host.

@@ -13,7 +13,7 @@ struct AttemptProgress: Sendable {
 
     let recipients: Int
     /// In the order in which they were made.
-    private(set) var tries: [HostTry] = []
+    private(set) var tries: [HostAttempt] = []
     private var allowance = AttemptAllowance()
     private var undecided: [Int]
 
@@ -25,13 +25,13 @@ struct AttemptProgress: Sendable {
 
     // MARK: - Events
 
-    mutating func tried(_ attempt: HostTry) {
+    mutating func tried(_ attempt: HostAttempt) {
         self.tries.append(attempt)
         self.undecided.removeAll { attempt.outcomes[$0]?.isLastWord == true }
     }
 
     /// A host was not tried, since it could not be looked up or has no address.
-    mutating func skipped(_ attempt: HostTry) {
+    mutating func skipped(_ attempt: HostAttempt) {
         self.allowance.skipped(for: attempt.host?.failure)
         self.tried(attempt)
     }

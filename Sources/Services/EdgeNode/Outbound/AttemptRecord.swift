@@ -76,7 +76,7 @@ struct AttemptRecord {
         }
     }
 
-    private static func count(_ attempt: HostTry, in metrics: RelayMetrics) {
+    private static func count(_ attempt: HostAttempt, in metrics: RelayMetrics) {
         guard !attempt.isWarm else { return }
         if let abandoned = attempt.abandonedTLS { metrics.smtpTLSAbandoned.increment(abandoned.reason) }
         if let established = attempt.established {

@@ -10,7 +10,7 @@ import SMTPProtocol
 /// 4. the most telling failure of all hosts (rule 24), of those first that may yet take the message. So what a host does not
 ///    offer is final only where no host offers it, and each was asked.
 struct AttemptSummary {
-    let tries: [HostTry]
+    let tries: [HostAttempt]
     /// Hosts are left that would have been tried, but for us.
     let isCutOff: Bool
 
@@ -58,7 +58,7 @@ extension SMTPRecipientOutcome {
     }
 }
 
-extension HostTry {
+extension HostAttempt {
     /// What kept the host from answering for a recipient.
     fileprivate func failure(ofRecipient index: Int) -> HostFailure? {
         switch self.outcomes[index] {

@@ -61,7 +61,7 @@ struct AttemptTrace {
     }
 
     /// What a host answered for single recipients: one row for those with the same fate and the same reply.
-    private func answers(of attempt: HostTry) -> [Line] {
+    private func answers(of attempt: HostAttempt) -> [Line] {
         var recipientsByFate = OrderedGroups<Fate, Int>()
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
             recipientsByFate.add(
@@ -96,7 +96,7 @@ struct AttemptTrace {
         }
     }
 
-    private func failed(_ attempt: HostTry, _ failure: HostFailure, _ concerned: [Int]) -> Line {
+    private func failed(_ attempt: HostAttempt, _ failure: HostFailure, _ concerned: [Int]) -> Line {
         let isGivenUp = !concerned.isEmpty && concerned.allSatisfy { self.isGivenUp($0, for: failure) }
         var event = self.event(isGivenUp ? .fail : .defer, attempt, recipients: concerned)
         let told = failure.deliveryFailure(host: nil)
@@ -137,7 +137,7 @@ struct AttemptTrace {
         }
     }
 
-    private func event(_ kind: TraceEvent.Kind, _ attempt: HostTry, recipients: [Int]) -> TraceEvent {
+    private func event(_ kind: TraceEvent.Kind, _ attempt: HostAttempt, recipients: [Int]) -> TraceEvent {
         var event = TraceEvent(
             kind, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
             recipients: TraceEvent.text(of: recipients.map { self.entry.recipients[$0].address }),
@@ -180,7 +180,7 @@ extension SMTPRecipientOutcome {
     }
 }
 
-extension HostTry {
+extension HostAttempt {
     fileprivate var isDANERequired: Bool? {
         switch self.host?.requirement {
         case .authenticate, .encrypt, .unavailable: true

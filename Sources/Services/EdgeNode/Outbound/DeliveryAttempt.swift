@@ -53,17 +53,17 @@ struct DeliveryAttempt {
     }
 
     /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
-    mutating func run(over link: inout OutboundLink?) async -> AttemptEnd {
+    mutating func run(over link: inout PooledConnection?) async -> AttemptEnd {
         let started = ContinuousClock.now
         switch await self.environment.routes.route(to: self.nextHop) {
         case .failure(let reason):
-            self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
+            self.progress.tried(HostAttempt(reason, duration: ContinuousClock.now - started))
         case .success(var route):
             self.site = self.state.site(hosts: route.hostNames, configured: self.nextHop.address)
             while !self.isOver, let next = await route.next() {
                 switch next {
                 case .failure(let reason):
-                    self.progress.tried(HostTry(reason, duration: ContinuousClock.now - started))
+                    self.progress.tried(HostAttempt(reason, duration: ContinuousClock.now - started))
                 case .success(let host):
                     if let end = await self.tryHost(host, over: &link) { return end }
                 }
@@ -72,7 +72,7 @@ struct DeliveryAttempt {
         return self.end()
     }
 
-    private var tries: [HostTry] { self.progress.tries }
+    private var tries: [HostAttempt] { self.progress.tries }
 
     /// We may go on.
     private var isHeld: Bool { self.environment.leases.isHeld(self.term) && !Task.isCancelled }
@@ -93,7 +93,7 @@ struct DeliveryAttempt {
             return .siteIsFull
         }
         if self.tries.isEmpty, !self.isHeld { return .void }
-        let tries = self.tries.isEmpty ? [HostTry(failure: HostFailure(.noUsableRoute))] : self.tries
+        let tries = self.tries.isEmpty ? [HostAttempt(failure: HostFailure(.noUsableRoute))] : self.tries
         let report = AttemptReport(
             tries: tries, recipients: self.entry.recipients.count, isCutOff: isCutOff || self.isCutOff || !self.isHeld)
         return report.isVoid ? .void : .made(report)
@@ -101,7 +101,7 @@ struct DeliveryAttempt {
 
     // MARK: - One host
 
-    private mutating func tryHost(_ host: PlannedHost, over link: inout OutboundLink?) async -> AttemptEnd? {
+    private mutating func tryHost(_ host: PlannedHost, over link: inout PooledConnection?) async -> AttemptEnd? {
         self.environment.metrics.count(host)
         self.planned = .now
         switch AttemptRequirement.of(host, by: self.policy) {
@@ -109,7 +109,7 @@ struct DeliveryAttempt {
             let failure = HostFailure(
                 skipped.reason, SafeText.escape(host.failure?.explanation ?? skipped.detail))
             self.progress.skipped(
-                HostTry(
+                HostAttempt(
                     host: host, policy: self.policy, failure: failure,
                     isOurResolvers: host.failure?.isOurResolvers ?? false))
             return nil
@@ -136,7 +136,7 @@ struct DeliveryAttempt {
 
     /// The host by other TLSA records, where those that it did not match came from a cache and are others by now. Each host
     /// is asked for so once.
-    private mutating func renewal(of host: PlannedHost, after last: HostTry) async -> PlannedHost? {
+    private mutating func renewal(of host: PlannedHost, after last: HostAttempt) async -> PlannedHost? {
         guard host.tlsa != nil, let failure = last.failure?.failure,
             failure == .tlsaInvalid || failure == .certificateExpired,
             let address = last.address, self.renewed.insert(host.name).inserted
@@ -153,7 +153,7 @@ struct DeliveryAttempt {
 
     /// Over a connection that is open already, if there is one that may serve.
     private mutating func tryWarm(
-        _ host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?
+        _ host: PlannedHost, _ requirement: AttemptRequirement, over link: inout PooledConnection?
     ) async -> AttemptEnd? {
         let started = ContinuousClock.now
         let demand = self.demand(host, requirement)
@@ -169,7 +169,7 @@ struct DeliveryAttempt {
         }
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: warm.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
-        var attempt = HostTry(host: host, policy: self.policy, address: warm.address, isWarm: true)
+        var attempt = HostAttempt(host: host, policy: self.policy, address: warm.address, isWarm: true)
         attempt.failure = await self.transact(over: &link, &attempt)
         attempt.duration = ContinuousClock.now - started
         // That a connection went stale while it was idle, or that the host has had enough messages over it, says nothing
@@ -184,7 +184,7 @@ struct DeliveryAttempt {
     /// The first of these addresses that has room for one more connection.
     private mutating func tryAddress(
         of addresses: [IPAddress], _ host: PlannedHost, _ requirement: AttemptRequirement,
-        over link: inout OutboundLink?
+        over link: inout PooledConnection?
     ) async -> AttemptEnd? {
         self.giveBack(&link)
         let targets = addresses.map { self.environment.target($0, host.port) }
@@ -202,7 +202,7 @@ struct DeliveryAttempt {
         case .withdrawn where self.tries.isEmpty: return .void
         case .expired where self.tries.isEmpty: return .released
         case .failed(let address, let failure):
-            self.progress.tried(HostTry(host: host, policy: self.policy, address: address, failure: failure))
+            self.progress.tried(HostAttempt(host: host, policy: self.policy, address: address, failure: failure))
             return nil
         case .full, .withdrawn, .expired: return self.end(isCutOff: true)
         // Another host may do better meanwhile, and this one later.
@@ -237,7 +237,8 @@ struct DeliveryAttempt {
 
     /// Over a new connection, for which there is a place.
     private mutating func tryAddress(
-        of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout OutboundLink?, in place: SitePlace
+        of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout PooledConnection?,
+        in place: ConnectionSlot
     ) async -> AttemptEnd? {
         if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
         // It may have been long until there was a place.
@@ -245,7 +246,7 @@ struct DeliveryAttempt {
         let started = ContinuousClock.now
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: place.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
-        var attempt = HostTry(host: host, policy: self.policy, address: place.address)
+        var attempt = HostAttempt(host: host, policy: self.policy, address: place.address)
         switch await self.dialer.dial(self.demand(host, requirement), in: place) {
         case .failed(let failure, let abandoned):
             attempt.failure = failure
@@ -271,7 +272,7 @@ struct DeliveryAttempt {
         LinkDemand(host, requirement, nextHopDomain: self.entry.key.domain, at: self.site, by: self.state)
     }
 
-    private func logCrowded(_ attempt: HostTry, size: Int) {
+    private func logCrowded(_ attempt: HostAttempt, size: Int) {
         self.environment.metrics.smtpNarrowings.increment()
         self.environment.logger.info(
             "an address takes fewer connections",
@@ -283,12 +284,12 @@ struct DeliveryAttempt {
     }
 
     /// A connection that does not serve here may serve somebody else.
-    private func giveBack(_ link: inout OutboundLink?) {
+    private func giveBack(_ link: inout PooledConnection?) {
         if let unused = link.take() { self.environment.links.put(unused, on: self.dialer.eventLoop) }
     }
 
     /// Waits a moment for the site's rate to allow the message; gives the time until it does, if that is longer.
-    private mutating func waitForRate(of place: SitePlace) async -> Duration? {
+    private mutating func waitForRate(of place: ConnectionSlot) async -> Duration? {
         guard !self.isWithinRate else { return nil }
         let deadline = ContinuousClock.now + DeliveryEnvironment.connectionIdleTime
         while let wait = self.environment.sites.send(by: place) {
@@ -299,7 +300,9 @@ struct DeliveryAttempt {
     }
 
     /// Sends the message over `link`. Gives the reason if the host did not answer for everyone.
-    private mutating func transact(over link: inout OutboundLink?, _ attempt: inout HostTry) async -> HostFailure? {
+    private mutating func transact(
+        over link: inout PooledConnection?, _ attempt: inout HostAttempt
+    ) async -> HostFailure? {
         guard var current = link else { return HostFailure(.connectionLost) }
         let recipients = self.progress.unasked(at: current.address)
         attempt.established = current.established

@@ -54,14 +54,14 @@ struct DeliveryEnvironment: Sendable {
     /// Says in words why a host's certificates were refused.
     let explainer = RefusalExplainer()
     let store: QueueStore
-    let ledger: AttemptLedger
+    let ledger: AttemptRecorder
     let leases: LeaseTable
     let egress: EgressRoutes
     /// Knows whether connections can be opened from here.
     let network: NetworkMonitor
     let sites: SiteTable
     /// Connections that wait for the next message.
-    let links: SiteLinks
+    let links: ConnectionPool
     let reports: ReportLimiter
     let nullSenders: NullSenderShare
     /// The connections to receiving hosts.

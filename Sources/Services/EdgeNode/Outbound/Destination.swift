@@ -157,7 +157,7 @@ actor Destination {
     /// Delivers entries until there are no more. While what came of one is being recorded, the next is sent.
     private func deliver() async {
         self.work.workerBegan()
-        var link: OutboundLink?
+        var link: PooledConnection?
         await withTaskGroup(of: Void.self) { recording in
             while let entry = self.nextEntry() {
                 let end = await self.attempt(entry, over: &link)
@@ -179,7 +179,7 @@ actor Destination {
         return self.work.take(isHeld: self.isHeld)
     }
 
-    private func attempt(_ entry: QueueEntry, over link: inout OutboundLink?) async -> AttemptEnd {
+    private func attempt(_ entry: QueueEntry, over link: inout PooledConnection?) async -> AttemptEnd {
         if let verdict = entry.verdict { return .made(AttemptReport(of: entry, verdict: verdict)) }
         // An attempt that an earlier owner began and did not conclude counts as one that failed. It may have been delivered:
         // a rule waits for the next step.
@@ -273,8 +273,8 @@ actor Destination {
 
     // MARK: - Recording
 
-    private var conclusions: AttemptConclusions {
-        AttemptConclusions(environment: self.environment, term: self.term, destination: self)
+    private var conclusions: OutcomeRecorder {
+        OutcomeRecorder(environment: self.environment, term: self.term, destination: self)
     }
 
     private func record(_ entry: QueueEntry, _ report: AttemptReport) async {

@@ -19,7 +19,7 @@ struct LeaseKeeper: Sendable {
     /// was cancelled before.
     func register() async -> Bool {
         var isFirst = true
-        var watch = StillnessWatch<String, NodeSighting>()
+        var watch = StaleNodeDetector<String, NodeSighting>()
         while !Task.isCancelled {
             do throws(QueueStoreError) {
                 let seen = try await self.store.sightingOfNode().map { [self.store.node: $0] } ?? [:]
@@ -39,7 +39,7 @@ struct LeaseKeeper: Sendable {
 
     /// Renews until cancelled.
     func run() async {
-        var watch = StillnessWatch<Shard, LeaseSighting>()
+        var watch = StaleNodeDetector<Shard, LeaseSighting>()
         while !Task.isCancelled {
             await self.round(&watch)
             try? await Task.sleep(for: self.store.terms.renewalInterval)
@@ -57,7 +57,7 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    private func round(_ watch: inout StillnessWatch<Shard, LeaseSighting>) async {
+    private func round(_ watch: inout StaleNodeDetector<Shard, LeaseSighting>) async {
         do throws(QueueStoreError) {
             let known = self.leases.all
             let started = ContinuousClock.now

@@ -59,7 +59,7 @@ struct MessageTransfer {
     }
 
     /// Sends it to the recipients at these positions of the entry, to each address once.
-    mutating func send(over link: inout OutboundLink, to positions: [Int]) async -> Sent {
+    mutating func send(over link: inout PooledConnection, to positions: [Int]) async -> Sent {
         var sent = Sent()
         guard var waiting = self.addressees(at: positions) else {
             sent.failure = HostFailure(.protocolViolation, "the stored envelope is unreadable")

@@ -54,7 +54,7 @@ struct RouteFinder: Sendable {
             case .host(let host): return .success(Route(to: host))
             case .hosts(let hosts):
                 var generator = SystemRandomNumberGenerator()
-                return .success(Route(Itinerary(hosts, using: &generator), to: nextHop, finder: self))
+                return .success(Route(MXOrder(hosts, using: &generator), to: nextHop, finder: self))
             case .none(let reason): return .failure(reason)
             }
         }
@@ -197,7 +197,7 @@ extension DNSFailure {
 struct Route: Sendable {
     private enum Ahead {
         case host(PlannedHost)
-        case hosts(Itinerary, NextHop, RouteFinder)
+        case hosts(MXOrder, NextHop, RouteFinder)
         case nothing
     }
 
@@ -206,8 +206,8 @@ struct Route: Sendable {
     /// A way to one host that is known.
     init(to host: PlannedHost) { self.ahead = .host(host) }
 
-    init(_ itinerary: Itinerary, to nextHop: NextHop, finder: RouteFinder) {
-        self.ahead = .hosts(itinerary, nextHop, finder)
+    init(_ mxOrder: MXOrder, to nextHop: NextHop, finder: RouteFinder) {
+        self.ahead = .hosts(mxOrder, nextHop, finder)
     }
 
     /// The next host, or that the domain turns out to have none; `nil` at the end.
@@ -217,11 +217,11 @@ struct Route: Sendable {
         case .host(let host):
             self.ahead = .nothing
             return .success(host)
-        case .hosts(var itinerary, let nextHop, let finder):
-            guard let next = itinerary.next() else { return nil }
+        case .hosts(var mxOrder, let nextHop, let finder):
+            guard let next = mxOrder.next() else { return nil }
             let found = await finder.plan(next, for: nextHop)
-            if case .success(let host) = found { itinerary.planned(host) }
-            self.ahead = .hosts(itinerary, nextHop, finder)
+            if case .success(let host) = found { mxOrder.planned(host) }
+            self.ahead = .hosts(mxOrder, nextHop, finder)
             return found
         }
     }
@@ -231,14 +231,14 @@ struct Route: Sendable {
         switch self.ahead {
         case .nothing: return nil
         case .host(let host): return host.name == name ? host : nil
-        case .hosts(let itinerary, let nextHop, let finder):
-            guard let planning = itinerary.planning(of: name) else { return nil }
+        case .hosts(let mxOrder, let nextHop, let finder):
+            guard let planning = mxOrder.planning(of: name) else { return nil }
             return try? await finder.plan(planning, for: nextHop).get()
         }
     }
 
     /// All mail exchangers, tried or not; empty for an address that was configured.
-    var hostNames: [DomainName] { if case .hosts(let itinerary, _, _) = self.ahead { itinerary.hostNames } else { [] } }
+    var hostNames: [DomainName] { if case .hosts(let mxOrder, _, _) = self.ahead { mxOrder.hostNames } else { [] } }
 }
 
 extension NextHop {

@@ -11,7 +11,7 @@ import Synchronization
 final class SiteTable: Sendable {
     /// What came of asking for a place.
     enum Opened: Sendable {
-        case place(SitePlace)
+        case place(ConnectionSlot)
         /// A connection to the site has become free on this event loop: look whether it serves.
         case link
         /// There is no room, and the destination has a place at the site, or waits for one.
@@ -60,7 +60,7 @@ final class SiteTable: Sendable {
         case .withdrawn: return .withdrawn
         case .granted(let grant):
             // From here on it is given back with the place.
-            let place = SitePlace(grant, table: self, holder: customer)
+            let place = ConnectionSlot(grant, table: self, holder: customer)
             // It may have been long until there was one.
             return customer.isWithdrawn.load(ordering: .relaxed) ? .withdrawn : .place(place)
         }
@@ -109,7 +109,7 @@ final class SiteTable: Sendable {
     }
 
     /// Takes the right to send one message; or says how long it is until there is one.
-    func send(by place: SitePlace) -> Duration? {
+    func send(by place: ConnectionSlot) -> Duration? {
         self.state.withLock { $0.admission.send(over: place.grant, at: .now) }
     }
 

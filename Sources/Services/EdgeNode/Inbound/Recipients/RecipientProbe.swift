@@ -103,7 +103,7 @@ actor RecipientProbe {
         return nil
     }
 
-    private func ask(_ question: Question, over link: OutboundLink) async -> CallAheadVerdict? {
+    private func ask(_ question: Question, over link: PooledConnection) async -> CallAheadVerdict? {
         let path = ForwardPath.mailbox(question.address.mailbox)
         let answer = await link.connection.verify(path, on: self.eventLoop).value
         link.connection.quit()

@@ -8,7 +8,7 @@ import TLSEngine
 /// So we end our side only, and read and drop what still comes, until the client ends its own side or a limit is
 /// reached: a client that sends a whole message before it reads gets to its end. Dropped bytes are never kept, so what the
 /// limits bound is work. Handlers behind this one see none of those bytes.
-final class FarewellHandler: ChannelInboundHandler {
+final class LingeringCloseHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 

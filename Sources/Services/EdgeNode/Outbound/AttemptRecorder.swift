@@ -3,7 +3,7 @@ import QueueStore
 import Telemetry
 
 /// Puts attempts and their outcomes on record, many with one COMMIT.
-struct AttemptLedger: Sendable {
+struct AttemptRecorder: Sendable {
     private let store: QueueStore
     private let openings: GroupCommit<OpeningItem, Bool>
     private let conclusions: GroupCommit<Conclusion, Result<Void, QueueStoreError>>

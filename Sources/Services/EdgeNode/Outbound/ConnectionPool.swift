@@ -10,7 +10,7 @@ import TransportSecurity
 ///
 /// A connection belongs to an event loop, and so do destinations: those of one loop share. Each connection here has a place
 /// at its site, so there are never more than `delivery.max-connections`, and each is closed after a moment.
-final class SiteLinks: Sendable {
+final class ConnectionPool: Sendable {
     private struct Key: Hashable {
         let eventLoop: ObjectIdentifier
         let purpose: ConnectionReuseKey
@@ -19,7 +19,7 @@ final class SiteLinks: Sendable {
     private struct Idle {
         let id: UInt64
         let site: ReceivingSite
-        let link: NIOLoopBound<OutboundLink>
+        let link: NIOLoopBound<PooledConnection>
         let expiry: Scheduled<Void>
 
         func quit() {
@@ -54,7 +54,7 @@ final class SiteLinks: Sendable {
 
     /// Keeps a connection for a moment, unless somebody waits for its place who cannot use it. Call it on the connection's
     /// event loop.
-    func put(_ link: OutboundLink, on eventLoop: any EventLoop) {
+    func put(_ link: PooledConnection, on eventLoop: any EventLoop) {
         let site = link.place.site
         guard link.connection.isReady else { return link.connection.quit() }
         link.place.move(to: nil)
@@ -64,7 +64,7 @@ final class SiteLinks: Sendable {
         if !self.sites.offer(site, on: ObjectIdentifier(eventLoop)) { self.close(idleAt: site) }
     }
 
-    private func keep(_ link: OutboundLink, on eventLoop: any EventLoop) {
+    private func keep(_ link: PooledConnection, on eventLoop: any EventLoop) {
         let key = Key(eventLoop: ObjectIdentifier(eventLoop), purpose: link.warmth.key)
         let bound = NIOLoopBound(link, eventLoop: eventLoop)
         let isKept = self.state.withLock { state in
@@ -81,7 +81,7 @@ final class SiteLinks: Sendable {
     }
 
     /// A connection that serves, the one used last. Call it on the event loop.
-    func take(_ demand: LinkDemand, on eventLoop: any EventLoop) -> OutboundLink? {
+    func take(_ demand: LinkDemand, on eventLoop: any EventLoop) -> PooledConnection? {
         for address in demand.host.addresses {
             let key = Key(eventLoop: ObjectIdentifier(eventLoop), purpose: demand.purpose(at: address))
             let idle = self.state.withLock { $0.remove(key, where: { $0.link.value.serves(demand) }) }

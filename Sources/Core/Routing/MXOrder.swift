@@ -1,7 +1,7 @@
 public import MailModel
 
 /// The hosts of one next hop in the order in which to try them, each to be looked up when its turn comes.
-public struct Itinerary: Hashable, Sendable {
+public struct MXOrder: Hashable, Sendable {
     private var ahead: ArraySlice<HostPlanning>
     /// The names of all hosts, tried or not, in alphabetical order.
     public let hostNames: [DomainName]

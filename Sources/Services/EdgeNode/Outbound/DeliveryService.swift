@@ -5,7 +5,7 @@ import ServiceLifecycle
 import Telemetry
 
 /// The outbound half of a node: keeps leases, finds what is due in their shards, and keeps the queue's storage in shape.
-struct QueueOwner: Service {
+struct DeliveryService: Service {
     /// Hints of new mail by which the writer saves the wait for the next poll.
     struct Hints: Sendable {
         let stream: AsyncStream<DueEntry>
@@ -23,8 +23,8 @@ struct QueueOwner: Service {
     private let environment: DeliveryEnvironment
     private let health: HealthRegistry
     private let hints: Hints
-    private let finder: WorkFinder
-    private let upkeep: QueueUpkeep
+    private let finder: DueScanner
+    private let upkeep: QueueMaintenance
     private let deliveries: TaskSupervisor
     private let shards: ShardTable
     private let keeper: LeaseKeeper
@@ -41,8 +41,8 @@ struct QueueOwner: Service {
         self.environment = environment
         self.health = health
         self.hints = hints
-        self.finder = WorkFinder(environment: environment, health: health, shards: shards)
-        self.upkeep = QueueUpkeep(environment: environment, traceLimits: traceLimits)
+        self.finder = DueScanner(environment: environment, health: health, shards: shards)
+        self.upkeep = QueueMaintenance(environment: environment, traceLimits: traceLimits)
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime

@@ -4,7 +4,7 @@ import MailModel
 /// Cache, queries under way and counters of one resolver: decisions only, made under the resolver's lock.
 ///
 /// `Waiter` is whatever the resolver needs to answer somebody; nothing here calls it.
-struct Flights<Waiter> {
+struct InFlightLookups<Waiter> {
     enum OnQuestion {
         /// Answer now.
         case answer(DNSAnswer)
@@ -27,9 +27,9 @@ struct Flights<Waiter> {
     private var statistics = ResolverStatistics()
 
     /// Nothing under way, nothing cached.
-    init(cache: AnswerCache, maximumFlights: Int) {
+    init(cache: AnswerCache, maximumLookups: Int) {
         self.cache = cache
-        self.admission = LookupAdmission(places: maximumFlights)
+        self.admission = LookupAdmission(places: maximumLookups)
     }
 
     /// Somebody asks.

@@ -37,7 +37,7 @@ struct LinkDemand {
 }
 
 /// An open connection, the host it leads to, and what it proved; confined to its event loop.
-struct OutboundLink {
+struct PooledConnection {
     let connection: OutboundConnection
     let address: IPAddress
     let established: Established
@@ -47,7 +47,7 @@ struct OutboundLink {
     /// The state by which it was opened.
     let stateVersion: UInt64
     /// Its place at the site, given back when the connection is closed.
-    let place: SitePlace
+    let place: ConnectionSlot
     /// Transactions so far.
     var messages = 0
 
@@ -76,14 +76,14 @@ struct Dialer {
 
     /// What came of dialling one address.
     enum Outcome {
-        case linked(OutboundLink)
+        case linked(PooledConnection)
         /// In clear, after TLS was given up for the second reason, if there is one.
         case failed(HostFailure, after: AbandonedTLS?)
     }
 
     /// Connects to the address of `place`, greets, and negotiates TLS as `demand` says. An opportunistic handshake that
     /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
-    func dial(_ demand: LinkDemand, in place: SitePlace) async -> Outcome {
+    func dial(_ demand: LinkDemand, in place: ConnectionSlot) async -> Outcome {
         let address = place.address
         let usesChunking = demand.mayChunk && !self.environment.chunkingRefusals.contains(address)
         var offer = OutboundTLS.Offer.full
@@ -102,7 +102,7 @@ struct Dialer {
                     key: demand.purpose(at: address), nextHopDomain: demand.nextHopDomain, peer: established.peer,
                     certified: established.certified, isWithoutUsableRecords: established.isWithoutUsableRecords)
                 return .linked(
-                    OutboundLink(
+                    PooledConnection(
                         connection: connection, address: address, established: established, warmth: warmth,
                         usesChunking: usesChunking, stateVersion: demand.state.version, place: place))
             case .failed(let failure):
@@ -123,7 +123,7 @@ struct Dialer {
 
     private func open(
         _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, usesChunking: Bool,
-        in place: SitePlace
+        in place: ConnectionSlot
     ) async -> (OutboundConnection, OutboundConnection.Opened) {
         let (connection, opened) = self.connect(
             to: address, port: port, requirement, tls, usesChunking: usesChunking, in: place)
@@ -133,7 +133,7 @@ struct Dialer {
 
     private func connect(
         to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, usesChunking: Bool,
-        in place: SitePlace
+        in place: ConnectionSlot
     ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
@@ -172,7 +172,7 @@ struct Dialer {
         }
     }
 
-    private func connected(_ channel: any Channel, to address: IPAddress, in place: SitePlace) {
+    private func connected(_ channel: any Channel, to address: IPAddress, in place: ConnectionSlot) {
         let metrics = self.environment.metrics
         self.environment.network.connected(to: address, by: NetworkWay(to: address, by: place.egress))
         metrics.smtpConnectionsTotal.increment(.connected)
@@ -185,7 +185,7 @@ struct Dialer {
         }
     }
 
-    private func notConnected(_ error: any Error, to address: IPAddress, in place: SitePlace) -> HostFailure {
+    private func notConnected(_ error: any Error, to address: IPAddress, in place: ConnectionSlot) -> HostFailure {
         let way = NetworkWay(to: address, by: place.egress)
         let failure = self.environment.network.judge(error, to: address, by: way)
         self.environment.metrics.smtpConnectionsTotal.increment(OutboundConnectionResult(failure.failure))

@@ -10,7 +10,7 @@ import Telemetry
 /// Once a second it asks for what became due lately, which costs the same however much waits. What that cannot show (a
 /// look that failed, a place that was not free, a shard that has just become ours) a walk through all destinations
 /// finds, which takes no more than a twentieth of the time of one connection.
-struct WorkFinder: Sendable {
+struct DueScanner: Sendable {
     let environment: DeliveryEnvironment
     let health: HealthRegistry
     let shards: ShardTable

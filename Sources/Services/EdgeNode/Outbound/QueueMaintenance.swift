@@ -13,7 +13,7 @@ struct TraceLimits: Hashable, Sendable {
 }
 
 /// Keeps the queue's storage in shape: brings deferred entries back, forgets what is over, and gives space back.
-struct QueueUpkeep: Sendable {
+struct QueueMaintenance: Sendable {
     let environment: DeliveryEnvironment
     let traceLimits: TraceLimits
 

@@ -6,7 +6,7 @@ import ServiceLifecycle
 
 /// Those whom every listener asks before mail is taken: who the client is, whether a recipient exists, and whether there
 /// is room.
-struct Gatekeepers {
+struct AdmissionServices {
     /// `nil` when no users are configured.
     private let authenticator: Authenticator?
     private let callAhead: CallAheadService

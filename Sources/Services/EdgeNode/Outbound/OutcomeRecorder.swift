@@ -8,7 +8,7 @@ import Telemetry
 
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in
 /// one transaction; then the log lines and counters of what was recorded.
-struct AttemptConclusions: Sendable {
+struct OutcomeRecorder: Sendable {
     let environment: DeliveryEnvironment
     let term: ShardTerm
     /// Whose row is written with an outcome, if it has changed.

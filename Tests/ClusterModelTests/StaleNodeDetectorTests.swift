@@ -3,14 +3,14 @@ import MailModel
 import Testing
 
 @Suite("What does not change")
-struct StillnessWatchTests {
+struct StaleNodeDetectorTests {
     private static func at(_ seconds: Int64) -> MonotonicInstant {
         MonotonicInstant(nanoseconds: seconds * 1_000_000_000)
     }
 
     @Test("It has to look the same for so long, from when it was first seen so")
     func still() {
-        var watch = StillnessWatch<Int, String>()
+        var watch = StaleNodeDetector<Int, String>()
         let results = [
             watch.observed([1: "a"], at: Self.at(0), stillFor: .seconds(10)),
             watch.observed([1: "a"], at: Self.at(9), stillFor: .seconds(10)),
@@ -22,7 +22,7 @@ struct StillnessWatchTests {
 
     @Test("A change, and an absence, begin anew")
     func changes() {
-        var watch = StillnessWatch<Int, String>()
+        var watch = StaleNodeDetector<Int, String>()
         let results = [
             watch.observed([1: "a"], at: Self.at(0), stillFor: .seconds(10)),
             watch.observed([1: "b"], at: Self.at(9), stillFor: .seconds(10)),

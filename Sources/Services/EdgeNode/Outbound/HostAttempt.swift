@@ -7,7 +7,7 @@ import TLSEngine
 import TransportSecurity
 
 /// One host that was tried, or skipped, for one message: what its trace row and log line tell.
-struct HostTry: Sendable {
+struct HostAttempt: Sendable {
     /// The host; `nil` where there was no route.
     var host: PlannedHost?
     /// What the operator demanded of it.
@@ -55,7 +55,7 @@ struct HostTry: Sendable {
     var isDisplaced = false
 }
 
-extension HostTry {
+extension HostAttempt {
     /// There was no host.
     init(_ reason: NoRoute, duration: Duration) {
         self.init(
@@ -65,7 +65,7 @@ extension HostTry {
     }
 }
 
-extension HostTry {
+extension HostAttempt {
     /// The host failed in a way that has nothing to do with the message: it would have, whatever was to be sent.
     fileprivate var isOfDestination: Bool { self.failedByItself && self.established == nil }
 
@@ -87,7 +87,7 @@ extension SMTPRecipientOutcome {
     var isAccepted: Bool { if case .accepted = self { true } else { false } }
 }
 
-extension HostTry {
+extension HostAttempt {
     /// What came of it would have come of any message, or is our own doing: nobody was told of this one.
     var isOfNoMessage: Bool { self.isOfDestination || self.isOurResolvers || self.isOurNetworks }
 }
@@ -95,7 +95,7 @@ extension HostTry {
 /// What one attempt came to, over all hosts.
 struct AttemptReport: Sendable {
     /// In the order in which they were tried; at least one.
-    var tries: [HostTry]
+    var tries: [HostAttempt]
     /// One for each recipient of the entry.
     let outcomes: [RecipientOutcome]
     /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
@@ -110,7 +110,7 @@ struct AttemptReport: Sendable {
     /// Sums up, recipient by recipient; see `AttemptSummary`.
     ///
     /// - Parameter isCutOff: hosts are left that would have been tried, but for us.
-    init(tries: [HostTry], recipients: Int, isCutOff: Bool = false) {
+    init(tries: [HostAttempt], recipients: Int, isCutOff: Bool = false) {
         self.tries = tries
         self.isAmbiguous = tries.contains { $0.failure?.isAmbiguous ?? false }
         let summary = AttemptSummary(tries: tries, isCutOff: isCutOff)
@@ -122,18 +122,18 @@ struct AttemptReport: Sendable {
     init(of entry: QueueEntry, interrupted open: OpenAttempt) {
         let failure = HostFailure(
             .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
-        self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
+        self.init(tries: [HostAttempt(failure: failure)], recipients: entry.recipients.count)
     }
 
     /// What becomes of an entry that an operator has given up: nobody is asked, and its recipients are refused for good.
     init(of entry: QueueEntry, verdict: String) {
         let failure = HostFailure(.failedByOperator, SafeText.escape(verdict))
-        self.init(tries: [HostTry(failure: failure)], recipients: entry.recipients.count)
+        self.init(tries: [HostAttempt(failure: failure)], recipients: entry.recipients.count)
     }
 
     /// What becomes of an entry that was not attempted, since its destination is left alone for this failure.
     init(of entry: QueueEntry, waitingFor failure: DeliveryFailure) {
-        self.init(tries: [HostTry(failure: HostFailure(stored: failure))], recipients: entry.recipients.count)
+        self.init(tries: [HostAttempt(failure: HostFailure(stored: failure))], recipients: entry.recipients.count)
     }
 
     /// What the attempt to deliver mail of this sender showed of the destination as a whole.

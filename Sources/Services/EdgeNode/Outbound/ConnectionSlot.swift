@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 
 /// The right to one connection to an address of a site, by one of our ways out. It is given back when nobody holds it any more.
-final class SitePlace: Sendable {
+final class ConnectionSlot: Sendable {
     let grant: ConnectionGrant
     private let table: SiteTable
     private let holder: Mutex<SiteCustomer?>

@@ -70,6 +70,7 @@ let package = Package(
     products: [
         .executable(name: "relayd", targets: ["relayd"]),
         .executable(name: "relayctl", targets: ["relayctl"]),
+        .executable(name: "relay-lab", targets: ["relay-lab"]),
         .executable(name: "relay-bench", targets: ["relay-bench"]),
         // For the fuzzer, which is a package of its own in Tests/Fuzzing.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
@@ -159,9 +160,12 @@ let package = Package(
         executable(
             "relayctl",
             [
-                "DNSModel", "DeliveryQueue", "EdgeNode", "InternationalDomains", "Lab", "MailModel", "OperatorCommands",
-                "QueueConsole", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser,
+                "DeliveryQueue", "EdgeNode", "InternationalDomains", "MailModel", "OperatorCommands", "QueueConsole",
+                "QueueStore", "SecureResolver", logging, argumentParser,
             ]),
+        executable(
+            "relay-lab",
+            ["DNSModel", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
 
         // Benchmarks
         benchmark(

@@ -2,15 +2,15 @@ import Foundation
 import Lab
 import Testing
 
-/// `relayctl demo` as a user runs it.
+/// `relay-lab demo` as a user runs it.
 @Suite(.timeLimit(.minutes(2)))
 struct DemoTests {
     /// Runs the demo to its end: its exit status and what it printed.
     private func demo(_ arguments: String..., language: String = "C.UTF-8") async throws -> (Int32?, String) {
         try await withTemporaryFolder { folder in
-            let relayctl = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relayctl")
+            let program = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relay-lab")
             let child = try await ChildProcess(
-                relayctl.path, ["demo", "--exit"] + arguments, environment: ["LC_ALL": language],
+                program.path, ["demo", "--exit"] + arguments, environment: ["LC_ALL": language],
                 log: folder.appending(path: "output"))
             let hasEnded = await child.ended(within: .seconds(90))
             if !hasEnded { await child.stop() }

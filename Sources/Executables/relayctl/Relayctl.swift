@@ -18,15 +18,14 @@ struct Relayctl: AsyncParsableCommand {
         commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
         version: ProgramVersion.text(of: "relayctl"),
         subcommands: [
-            Demo.self, Queue.self, DNS.self, Config.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
+            Queue.self, DNS.self, Config.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
         ])
 }
 
 extension Relayctl: DocumentedProgram {
     static let facts = ProgramFacts(
         exitStatuses: [.init("0", "It was done.")]
-            + ConsoleFailure.Status.allCases.map { .init("\($0.rawValue)", $0.meaning) }
-            + [.init("\(ExitCode.interrupted.rawValue)", "Ctrl-C ended `relayctl demo`.")],
+            + ConsoleFailure.Status.allCases.map { .init("\($0.rawValue)", $0.meaning) },
         environment: ProgramFacts.settingsEnvironment + [
             .init("NO_COLOR", "With any value but an empty one, tables have no colours. So it is with TERM=dumb."),
             .init("COLUMNS", "How wide tables on a terminal may be; as wide as the terminal unless set."),
@@ -34,12 +33,4 @@ extension Relayctl: DocumentedProgram {
             .init("PGPASSFILE, PGSSLROOTCERT, ...", "What the connection string leaves open, as libpq reads it."),
         ],
         files: [ProgramFacts.configurationFile], seeAlso: ["relayd(8)", "relayd.yaml(5)"])
-}
-
-/// Exit codes of sysexits.h, as the operators' conventions name them.
-extension ExitCode {
-    /// Something outside that is needed is not there.
-    static let unavailable = ExitCode(69)
-    /// Ended by Ctrl-C, as shells count it.
-    static let interrupted = ExitCode(130)
 }

@@ -29,7 +29,7 @@ public final class RelaydProcess: Sendable {
         self.environment = environment
     }
 
-    /// The program beside the one that runs now: tests, relayctl and benchmarks are built into one folder with it.
+    /// The program beside the one that runs now: tests, relay-lab and benchmarks are built into one folder with it.
     public static func besideThisProgram() throws(LabFailure) -> URL {
         let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         let relayd = program.deletingLastPathComponent().appending(path: "relayd")

@@ -29,6 +29,11 @@ func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/Services/\(name)", swiftSettings: strict)
 }
 
+/// A part of the world that tests, benchmarks and relay-lab run in; no other product has it.
+func lab(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Lab/\(name)", swiftSettings: strict)
+}
+
 func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Sources/Executables/\(name)", swiftSettings: strict)
@@ -143,7 +148,9 @@ let package = Package(
                 logging,
             ]),
         service("OperatorCommands", ["EdgeNode", "InternationalDomains", "MailModel", argumentParser]),
-        service(
+
+        // The lab
+        lab(
             "Lab",
             [
                 "Cryptography", "DNSModel", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",

@@ -101,7 +101,7 @@ struct DeliveryFixture {
             settings: configuration.deliverySettings, state: state,
             routes: RouteFinder(
                 resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
-            store: store, ledger: AttemptRecorder(store: store, metrics: metrics),
+            store: store, recorder: AttemptRecorder(store: store, metrics: metrics),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(
                 ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,

@@ -101,7 +101,7 @@ struct MailServices: Service {
         let returning = ReturningDomains(
             self.configuration, resolver: self.foundations.files.resolver,
             interfaces: try LocalAddresses.ofInterfaces(), logger: self.logger)
-        let gatekeepers = AdmissionServices(
+        let admission = AdmissionServices(
             configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
@@ -119,11 +119,11 @@ struct MailServices: Service {
             DeliveryService(
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
                 drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
-        ] + gatekeepers.services + [try await self.inboundService(parts, replaceable, writer, gatekeepers)]
+        ] + admission.services + [try await self.inboundService(parts, replaceable, writer, admission)]
     }
 
     private func inboundService(
-        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ gatekeepers: AdmissionServices
+        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ admission: AdmissionServices
     ) async throws -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
@@ -139,7 +139,7 @@ struct MailServices: Service {
         let listeners = self.configuration.smtp.listeners.map { listener in
             SMTPListener(
                 settings: listener, isIPv6Only: self.configuration.smtp.leavesIPv4ToAnother(listener),
-                environment: gatekeepers.environment(
+                environment: admission.environment(
                     InboundEnvironment(
                         session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
@@ -188,7 +188,7 @@ struct MailServices: Service {
                 whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(
             settings: settings, state: state, routes: routes, store: parts.store,
-            ledger: AttemptRecorder(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
+            recorder: AttemptRecorder(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: ConnectionPool(sites: sites),
             reports: self.configuration.reportLimiter,

@@ -284,10 +284,10 @@ final class InboundConnection: ChannelInboundHandler {
         self.isClosing = true
         self.timer?.disarm()
         self.dropMessage(.aborted)
-        let farewell = LingeringCloseHandler(self.replies, clientHasEnded: self.hasInputEnded)
+        let lingeringClose = LingeringCloseHandler(self.replies, clientHasEnded: self.hasInputEnded)
         self.replies = []
         do {
-            try context.pipeline.syncOperations.addHandler(farewell, position: .before(self))
+            try context.pipeline.syncOperations.addHandler(lingeringClose, position: .before(self))
         } catch {
             context.close(promise: nil)
         }

@@ -54,7 +54,7 @@ struct DeliveryEnvironment: Sendable {
     /// Says in words why a host's certificates were refused.
     let explainer = RefusalExplainer()
     let store: QueueStore
-    let ledger: AttemptRecorder
+    let recorder: AttemptRecorder
     let leases: LeaseTable
     let egress: EgressRoutes
     /// Knows whether connections can be opened from here.

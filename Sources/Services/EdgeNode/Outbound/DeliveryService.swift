@@ -24,7 +24,7 @@ struct DeliveryService: Service {
     private let health: HealthRegistry
     private let hints: Hints
     private let finder: DueScanner
-    private let upkeep: QueueMaintenance
+    private let maintenance: QueueMaintenance
     private let deliveries: TaskSupervisor
     private let shards: ShardTable
     private let keeper: LeaseKeeper
@@ -42,7 +42,7 @@ struct DeliveryService: Service {
         self.health = health
         self.hints = hints
         self.finder = DueScanner(environment: environment, health: health, shards: shards)
-        self.upkeep = QueueMaintenance(environment: environment, traceLimits: traceLimits)
+        self.maintenance = QueueMaintenance(environment: environment, traceLimits: traceLimits)
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime
@@ -71,9 +71,9 @@ struct DeliveryService: Service {
                 await withTaskGroup { chores in
                     chores.addTask { await self.finder.run() }
                     chores.addTask { await self.finder.follow(self.hints.stream) }
-                    chores.addTask { await self.upkeep.promote() }
-                    chores.addTask { await self.upkeep.keepInShape() }
-                    chores.addTask { await self.upkeep.sumUp() }
+                    chores.addTask { await self.maintenance.promote() }
+                    chores.addTask { await self.maintenance.keepInShape() }
+                    chores.addTask { await self.maintenance.sumUp() }
                     chores.addTask { await ActivityPublisher(environment: self.environment).run() }
                     chores.addTask { await self.environment.sites.watch() }
                     chores.addTask {

@@ -146,11 +146,11 @@ struct MessageTransfer {
 
     /// Puts the attempt on record, once for all transactions, and reads the first of the content.
     private mutating func prepare() async -> BodySource {
-        let (ledger, entry, epoch, store) = (
-            self.environment.ledger, self.entry, self.term.epoch, self.environment.store
+        let (recorder, entry, epoch, store) = (
+            self.environment.recorder, self.entry, self.term.epoch, self.environment.store
         )
         guard !self.isOnRecord else { return await BodySource.open(entry.key, in: store) }
-        async let isOpened = ledger.open(entry, epoch: epoch)
+        async let isOpened = recorder.open(entry, epoch: epoch)
         let source = await BodySource.open(entry.key, in: store)
         self.isOnRecord = await isOpened
         return source

@@ -100,7 +100,7 @@ struct OutcomeRecorder: Sendable {
         while true {
             // Asked anew each time: what was true of the destination at first may have been overtaken.
             conclusion.destinationChange = await self.destination.unrecordedChange
-            guard case .failure(let error) = await self.environment.ledger.conclude(conclusion) else {
+            guard case .failure(let error) = await self.environment.recorder.conclude(conclusion) else {
                 if let change = conclusion.destinationChange { await self.destination.recorded(change) }
                 return record
             }

@@ -116,19 +116,19 @@ struct QueueMaintenance: Sendable {
     }
 
     /// Takes one page after the other, each in a transaction of its own, as long as `page` finds more, so that no rate of mail
-    /// outgrows the upkeep.
+    /// outgrows the maintenance.
     private func everything(_ page: () async throws(QueueStoreError) -> Bool) async throws(QueueStoreError) {
         while try await page(), !Task.isCancelled {}
     }
 
-    /// Does one piece of upkeep; what fails is tried again in the next round, and holds nothing else up. A shutdown waits
+    /// Does one piece of maintenance; what fails is tried again in the next round, and holds nothing else up. A shutdown waits
     /// for no more than the present statement.
     private func chore(_ name: String, _ body: () async throws(QueueStoreError) -> Void) async {
         guard !Task.isCancelled else { return }
         do throws(QueueStoreError) {
             try await body()
         } catch {
-            self.environment.logger.warning("upkeep failed", metadata: ["chore": "\(name)", "error": "\(error)"])
+            self.environment.logger.warning("maintenance failed", metadata: ["chore": "\(name)", "error": "\(error)"])
         }
     }
 

@@ -59,6 +59,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 // Only the core product: HummingbirdTLS would bring BoringSSL.
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
@@ -86,6 +87,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2"),
         .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections.git", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
@@ -133,13 +135,14 @@ let package = Package(
             ]),
 
         // Services
+        service("ServiceSupport", ["DeliveryQueue", nioCore, nioPosix]),
         service(
             "EdgeNode",
             [
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
                 "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing",
-                "SMTPProtocol", "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix,
-                logging, serviceLifecycle, yams,
+                "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity",
+                nioCore, nioPosix, logging, orderedCollections, serviceLifecycle, yams,
             ]),
         service(
             "QueueConsole",
@@ -220,13 +223,14 @@ let package = Package(
             ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
         tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
+        tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),
         tests(
             "EdgeNode",
             [
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab",
                 "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol",
-                "SecureResolver", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
-                logging,
+                "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
+                nioPosix, logging,
             ]),
         tests(
             "Simulation",

@@ -1,6 +1,7 @@
 import Lab
 import Logging
 import MailModel
+import OperatingSystem
 import QueueStore
 import TLSEngine
 import Telemetry

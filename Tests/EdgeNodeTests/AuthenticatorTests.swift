@@ -3,6 +3,7 @@ import Cryptography
 import Logging
 import MailModel
 import SMTPProtocol
+import ServiceSupport
 import Synchronization
 import Testing
 

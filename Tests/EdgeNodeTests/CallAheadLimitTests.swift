@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import NIOPosix
 import SMTPProtocol
+import ServiceSupport
 import Telemetry
 import Testing
 

@@ -4,6 +4,7 @@ import MailModel
 import NIOPosix
 import Routing
 import SMTPProtocol
+import ServiceSupport
 import Testing
 
 @testable import EdgeNode

@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import Lab
 import MailModel
+import OperatingSystem
 import SecureResolver
 import Testing
 

@@ -3,6 +3,7 @@ import DANE
 import DNSModel
 import Lab
 import MailModel
+import OperatingSystem
 import TLSEngine
 import Testing
 import TransportSecurity

@@ -3,6 +3,7 @@ import Lab
 import MailModel
 import PostgresDriver
 import QueueStore
+import ServiceSupport
 import Testing
 
 @testable import EdgeNode

@@ -10,6 +10,7 @@ import OperatingSystem
 import PostgresDriver
 import QueueStore
 import SecureResolver
+import ServiceSupport
 import TLSEngine
 import Telemetry
 import Testing

@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import OperatingSystem
 import QueueStore
+import ServiceSupport
 import Testing
 
 @testable import EdgeNode

@@ -6,6 +6,7 @@ import NIOCore
 import NIOEmbedded
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 import Synchronization
 import TLSEngine
 import Telemetry

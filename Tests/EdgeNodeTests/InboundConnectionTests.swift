@@ -2,6 +2,7 @@ import Lab
 import MailModel
 import NIOCore
 import NIOEmbedded
+import OperatingSystem
 import Synchronization
 import TLSEngine
 import Testing

@@ -3,6 +3,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 import Synchronization
 import Testing
 

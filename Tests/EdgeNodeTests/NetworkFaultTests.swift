@@ -1,6 +1,7 @@
 import Foundation
 import Lab
 import MailModel
+import OperatingSystem
 import QueueStore
 import Telemetry
 import Testing
@@ -20,10 +21,10 @@ struct NetworkFaultTests {
     }
 
     @Test("Why a source address cannot be used is told in words, with no name of a function (field C7)")
-    func refusals() async throws {
+    func refusals() throws {
         let gone = try #require(IPAddress(Self.gone))
-        #expect(await LocalAddresses.refusal(of: gone) == "\(Self.gone) is no address of this machine")
-        #expect(await LocalAddresses.refusal(of: .loopback) == nil)
+        #expect(LocalAddresses.refusal(of: gone) == "\(Self.gone) is no address of this machine")
+        #expect(LocalAddresses.refusal(of: .loopback) == nil)
         let wanting = LocalAddresses.refusal(of: gone, errno: EMFILE)
         #expect(wanting == "\(Self.gone) cannot be used on this machine: Too many open files")
     }

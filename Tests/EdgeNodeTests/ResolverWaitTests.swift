@@ -2,6 +2,7 @@ import Lab
 import MailModel
 import NIOPosix
 import QueueStore
+import ServiceSupport
 import Telemetry
 import Testing
 

@@ -5,6 +5,7 @@ import MailModel
 import NIOPosix
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 import Telemetry
 import Testing
 

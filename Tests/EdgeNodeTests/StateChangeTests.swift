@@ -5,6 +5,7 @@ import MailModel
 import NIOPosix
 import QueueStore
 import Routing
+import ServiceSupport
 import Testing
 import TransportSecurity
 

@@ -1,6 +1,8 @@
 import Lab
 import MailModel
+import OperatingSystem
 import QueueStore
+import ServiceSupport
 import Testing
 
 @testable import EdgeNode

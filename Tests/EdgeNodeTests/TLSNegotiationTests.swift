@@ -5,6 +5,7 @@ import Lab
 import MailModel
 import NIOCore
 import NIOEmbedded
+import OperatingSystem
 import TLSEngine
 import Testing
 import TransportSecurity

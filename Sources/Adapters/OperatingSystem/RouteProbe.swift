@@ -19,6 +19,15 @@ public enum RouteProbe {
         return ConnectFault(errno: errno)
     }
 
+    /// What the system answers to binding a socket to an address, where it is not 0.
+    static func bindError(source: IPAddress) -> CInt? {
+        let descriptor = socket(
+            source.isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        return unsafe Self.withAddress(source, port: 0) { unsafe bind(descriptor, $0, $1) } == 0 ? nil : errno
+    }
+
     /// Calls the body with the address as the C library has it, which is valid no longer than the call.
     private static func withAddress(
         _ address: IPAddress, port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt

@@ -2,11 +2,13 @@ import Logging
 import MailModel
 import NIOCore
 import NIOPosix
+import OperatingSystem
 import PostgresDriver
 import QueueStore
 import SMTPProtocol
 import SecureResolver
 import ServiceLifecycle
+import ServiceSupport
 import Telemetry
 import UnixSignals
 

@@ -1,6 +1,7 @@
 import Logging
 import SecureResolver
 import ServiceLifecycle
+import ServiceSupport
 import TLSEngine
 import Telemetry
 import UnixSignals

@@ -1,5 +1,6 @@
 import Admission
 import MailModel
+import OperatingSystem
 
 extension LoadedConfiguration {
     /// What works as it is set, and does harm: told at the start and by `config check`.

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import MailModel
+import OperatingSystem
 import TransportSecurity
 
 /// An entry of the settings that lets mail for some domain go without what is usually demanded.

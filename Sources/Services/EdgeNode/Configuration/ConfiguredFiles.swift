@@ -49,7 +49,7 @@ struct ConfiguredFiles: Sendable {
         self.recipientLists = Self.recipientLists(loaded, &problems)
         let authorities = Self.authorities(loaded, &problems)
         for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
-            guard let refusal = await LocalAddresses.refusal(of: source.address) else { continue }
+            guard let refusal = LocalAddresses.refusal(of: source.address) else { continue }
             problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
         }
         // Interfaces that cannot be told leave nothing to compare with.

@@ -1,6 +1,7 @@
 import Admission
 import Cryptography
 import MailModel
+import ServiceSupport
 import TLSEngine
 
 /// What of a running node follows its configuration without a restart: its `NodeState`, users, certificates with their keys, and the

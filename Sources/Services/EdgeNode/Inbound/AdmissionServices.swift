@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import NIOCore
 import ServiceLifecycle
+import ServiceSupport
 
 /// Those whom every listener asks before mail is taken: who the client is, whether a recipient exists, and whether there
 /// is room.

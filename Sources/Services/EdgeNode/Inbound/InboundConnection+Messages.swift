@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import SMTPProtocol
+import ServiceSupport
 import Telemetry
 
 extension InboundConnection {

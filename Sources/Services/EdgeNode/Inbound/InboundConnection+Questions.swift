@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import SMTPProtocol
+import ServiceSupport
 
 /// Questions of the session whose answers take time; nothing is read from the client meanwhile.
 extension InboundConnection {

@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import SMTPProtocol
+import ServiceSupport
 
 extension InboundConnection {
     /// The client as policy sees it, by all that it has proved so far.

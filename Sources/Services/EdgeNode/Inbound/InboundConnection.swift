@@ -2,6 +2,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 import TLSEngine
 import Telemetry
 

@@ -2,6 +2,7 @@ import Logging
 import MailModel
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 import TLSEngine
 import Telemetry
 

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import ServiceLifecycle
+import ServiceSupport
 import Telemetry
 
 /// The inbound half of a node: listens until the shutdown begins, then lets the clients end.

@@ -3,6 +3,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 
 /// A message on its way in: gathers its content and has it stored. Confined to its connection's event loop.
 ///

@@ -1,5 +1,6 @@
 import MailModel
 import NIOCore
+import ServiceSupport
 import TLSEngine
 
 /// Says the last word on a connection, and closes it so that the client gets to read it.

@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import SMTPProtocol
+import ServiceSupport
 
 /// Stands in front of a connection that comes through a proxy: reads who the client is, hands that on, and goes.
 ///

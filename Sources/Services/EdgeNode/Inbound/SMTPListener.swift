@@ -4,6 +4,7 @@ import MailModel
 import NIOCore
 import NIOPosix
 import SMTPProtocol
+import ServiceSupport
 import Telemetry
 
 /// Who may say, in front of a connection, whose it is.

@@ -3,6 +3,7 @@ import DNSModel
 import DeliveryQueue
 import Logging
 import MailModel
+import OrderedCollections
 import QueueStore
 import Routing
 import SMTPProtocol
@@ -62,12 +63,12 @@ struct AttemptTrace {
 
     /// What a host answered for single recipients: one row for those with the same fate and the same reply.
     private func answers(of attempt: HostAttempt) -> [Line] {
-        var recipientsByFate = OrderedGroups<Fate, Int>()
+        var recipientsByFate: OrderedDictionary<Fate, [Int]> = [:]
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
-            recipientsByFate.add(
-                index, to: Fate(answer: outcome.answer, kind: self.kind(outcome, ofRecipient: index)))
+            let fate = Fate(answer: outcome.answer, kind: self.kind(outcome, ofRecipient: index))
+            recipientsByFate[fate, default: []].append(index)
         }
-        return recipientsByFate.groups.map { fate, recipients in
+        return recipientsByFate.map { fate, recipients in
             var event = self.event(fate.kind, attempt, recipients: recipients)
             var replyCode: Int?
             var told: EnhancedStatusCode

@@ -3,9 +3,11 @@ import DeliveryQueue
 import Logging
 import MailModel
 import NIOCore
+import OperatingSystem
 import QueueStore
 import Routing
 import SMTPProtocol
+import ServiceSupport
 import Telemetry
 import TransportSecurity
 

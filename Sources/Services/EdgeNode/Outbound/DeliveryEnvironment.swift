@@ -4,6 +4,7 @@ import MailModel
 import QueueStore
 import Routing
 import SMTPProtocol
+import ServiceSupport
 import Telemetry
 
 /// What all deliveries of a node share.

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import QueueStore
 import ServiceLifecycle
+import ServiceSupport
 import Telemetry
 
 /// The outbound half of a node: keeps leases, finds what is due in their shards, and keeps the queue's storage in shape.

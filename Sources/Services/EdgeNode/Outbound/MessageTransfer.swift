@@ -3,6 +3,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 
 /// Sends one entry's message over a connection, in as many transactions as its recipients need.
 ///

@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import SMTPProtocol
+import ServiceSupport
 
 /// Messages over a connection that is open: one operation after the other, each answered once.
 extension OutboundConnection {

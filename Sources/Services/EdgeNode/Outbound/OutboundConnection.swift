@@ -2,6 +2,7 @@ import DeliveryQueue
 import MailModel
 import NIOCore
 import SMTPProtocol
+import ServiceSupport
 import TLSEngine
 import TransportSecurity
 

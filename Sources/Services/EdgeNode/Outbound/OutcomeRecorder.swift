@@ -4,6 +4,7 @@ import Logging
 import MailModel
 import OperatingSystem
 import QueueStore
+import ServiceSupport
 import Telemetry
 
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in

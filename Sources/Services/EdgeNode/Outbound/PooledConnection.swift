@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import Routing
 import SMTPProtocol
+import ServiceSupport
 import TLSEngine
 import Telemetry
 import TransportSecurity

@@ -4,6 +4,7 @@ import MailModel
 import NIOCore
 import OperatingSystem
 import QueueStore
+import ServiceSupport
 
 /// One shard in one term of our ownership: its destinations that have work, each found once.
 actor QueueShard {

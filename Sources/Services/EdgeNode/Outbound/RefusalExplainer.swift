@@ -1,6 +1,8 @@
 import MailModel
 import NIOPosix
+import OperatingSystem
 import SMTPProtocol
+import ServiceSupport
 
 /// Explains refused chains on threads beside the event loops. The connection is over by then, so only its attempt waits.
 struct RefusalExplainer: Sendable {

@@ -4,6 +4,7 @@ import DNSModel
 import MailModel
 import Routing
 import SecureResolver
+import ServiceSupport
 
 /// Who is told how look-ups end, and says whose fault it is when they fail.
 struct LookupWatch: Sendable {

@@ -2,6 +2,7 @@ import ClusterModel
 import MailModel
 import NIOCore
 import QueueStore
+import ServiceSupport
 
 /// The shards that this node works on, each in its present term.
 actor ShardTable {

@@ -4,6 +4,7 @@ import Logging
 import MailModel
 import SMTPProtocol
 import ServiceLifecycle
+import ServiceSupport
 import Synchronization
 import Telemetry
 

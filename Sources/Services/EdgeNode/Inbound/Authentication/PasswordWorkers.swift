@@ -1,5 +1,6 @@
 import Cryptography
 import NIOPosix
+import ServiceSupport
 
 /// Compares passwords with hashes on threads of their own, because each comparison takes long and much memory: at most as
 /// many times that of one hash as there are threads.

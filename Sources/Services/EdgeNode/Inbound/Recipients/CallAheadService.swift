@@ -3,6 +3,7 @@ import MailModel
 import NIOCore
 import SMTPProtocol
 import ServiceLifecycle
+import ServiceSupport
 import Synchronization
 import Telemetry
 

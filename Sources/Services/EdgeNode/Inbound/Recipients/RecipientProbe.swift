@@ -1,8 +1,10 @@
 import DeliveryQueue
 import MailModel
 import NIOCore
+import OperatingSystem
 import Routing
 import SMTPProtocol
+import ServiceSupport
 import TransportSecurity
 
 /// Asks the next hop of one domain about one recipient, host by host until one answers, with the same TLS that delivery

@@ -3,6 +3,7 @@ import MailModel
 import Routing
 import SMTPProtocol
 import SecureResolver
+import ServiceSupport
 import Synchronization
 
 /// Accepted domains whose mail would come back to this node.

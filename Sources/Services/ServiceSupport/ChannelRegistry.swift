@@ -1,8 +1,8 @@
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// The open channels of one kind, so that a drain can reach them.
-final class ChannelRegistry: Sendable {
+package final class ChannelRegistry: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var isClosed = false
@@ -10,8 +10,10 @@ final class ChannelRegistry: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Keeps a channel until it closes. After `closeAll` it is closed at once.
-    func add(_ channel: any Channel) {
+    package func add(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
         let isClosed = self.state.withLock { state in
             state.channels[id] = channel
@@ -22,10 +24,10 @@ final class ChannelRegistry: Sendable {
     }
 
     /// The channels open now.
-    var all: [any Channel] { self.state.withLock { Array($0.channels.values) } }
+    package var all: [any Channel] { self.state.withLock { Array($0.channels.values) } }
 
     /// Waits until none is left; `false` when the time is up first.
-    func drained(within limit: Duration) async -> Bool {
+    package func drained(within limit: Duration) async -> Bool {
         let deadline = ContinuousClock.now + limit
         while !self.all.isEmpty {
             guard ContinuousClock.now < deadline, !Task.isCancelled else { return false }
@@ -35,7 +37,7 @@ final class ChannelRegistry: Sendable {
     }
 
     /// Closes what is open, and whatever opens from now on.
-    func closeAll() {
+    package func closeAll() {
         let open = self.state.withLock { state in
             state.isClosed = true
             return Array(state.channels.values)

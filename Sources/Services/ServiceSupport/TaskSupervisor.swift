@@ -5,8 +5,8 @@ import Synchronization
 /// A channel handler cannot `await`, and a loose task would outlive its service. The handler submits its work here, and
 /// it runs as a child of `run()`, which returns only when all of it has ended. Whatever was accepted is run, even when
 /// `run()` is cancelled: somebody waits for its answer.
-final class TaskSupervisor: Sendable {
-    typealias Operation = @Sendable () async -> Void
+package final class TaskSupervisor: Sendable {
+    package typealias Operation = @Sendable () async -> Void
 
     private struct State {
         var waiting: [Operation] = []
@@ -23,14 +23,14 @@ final class TaskSupervisor: Sendable {
     /// - Parameters:
     ///   - backlog: how many submissions may wait for `run()` to pick them up; one more is refused.
     ///   - atOnce: how many may not have ended yet; one more is refused.
-    init(backlog: Int, atOnce: Int = .max) {
+    package init(backlog: Int, atOnce: Int = .max) {
         self.backlog = backlog
         self.atOnce = atOnce
     }
 
     /// Starts `operation` as a child of `run()`. `false` when there are too many, or the supervisor is closed:
     /// the operation will then never run.
-    func submit(_ operation: @escaping Operation) -> Bool {
+    package func submit(_ operation: @escaping Operation) -> Bool {
         let (isAccepted, runner) = self.state.withLock { state in
             guard !state.isClosed, state.waiting.count < self.backlog, state.open < self.atOnce else {
                 return (false, nil as CheckedContinuation<[Operation], Never>?)
@@ -45,7 +45,7 @@ final class TaskSupervisor: Sendable {
     }
 
     /// Accepts nothing more; `run()` returns when what was accepted has ended.
-    func close() {
+    package func close() {
         let runner = self.state.withLock { state in
             state.isClosed = true
             return state.runner.take()
@@ -54,7 +54,7 @@ final class TaskSupervisor: Sendable {
     }
 
     /// Runs what is submitted until `close()`. To be called once.
-    func run() async {
+    package func run() async {
         await withDiscardingTaskGroup { group in
             while true {
                 let operations = await self.next()

@@ -1,9 +1,9 @@
 import Foundation
-import MailModel
+public import MailModel
 
 extension Timestamp {
     /// The moment by this machine's clock.
-    static var systemNow: Timestamp {
+    public static var systemNow: Timestamp {
         // Not clock_gettime: optimised builds, in which a module's files share one view of C, attribute the fields of
         // timespec to a module that cannot be imported by name.
         Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))

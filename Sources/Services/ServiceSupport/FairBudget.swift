@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Those who wait are the workers of destinations, each destination has a bounded number of them, and so the line here
 /// is bounded by the destinations under way.
-final class FairBudget<Key: Hashable & Sendable>: Sendable {
+package final class FairBudget<Key: Hashable & Sendable>: Sendable {
     private struct Waiter {
         let id: UInt64
         let key: Key
@@ -34,12 +34,12 @@ final class FairBudget<Key: Hashable & Sendable>: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter leavesRoom: see `FairShares`.
-    init(_ places: Int, leavesRoom: Bool = true) {
+    package init(_ places: Int, leavesRoom: Bool = true) {
         self.state = Mutex(State(shares: FairShares(places, leavesRoom: leavesRoom)))
     }
 
     /// Waits for a place; `false`, and nothing to give back, when the task is cancelled first.
-    func acquire(for key: Key) async -> Bool {
+    package func acquire(for key: Key) async -> Bool {
         let id = self.state.withLock { state in
             state.nextID += 1
             return state.nextID
@@ -62,7 +62,7 @@ final class FairBudget<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Gives a place back, for those in line.
-    func release(_ key: Key) {
+    package func release(_ key: Key) {
         let admitted = self.state.withLock { state in
             state.shares.giveBack(key)
             return state.admit()
@@ -71,12 +71,12 @@ final class FairBudget<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Somebody waits who holds no place at all: whoever can, gives one back.
-    var isOwed: Bool {
+    package var isOwed: Bool {
         self.state.withLock { state in state.waiting.contains { state.shares.count(of: $0.key) == 0 } }
     }
 
     /// How many stand in line.
-    var waitingCount: Int { self.state.withLock(\.waiting.count) }
+    package var waitingCount: Int { self.state.withLock(\.waiting.count) }
 
     private func cancel(_ id: UInt64) {
         let waiter = self.state.withLock { state -> Waiter? in

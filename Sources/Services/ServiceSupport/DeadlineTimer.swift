@@ -1,23 +1,23 @@
-import NIOCore
+package import NIOCore
 
 /// One deadline of one connection, moved often and met rarely.
 ///
 /// Moving it is one store: the scheduled task looks again when it fires, instead of being cancelled for each move.
 /// Confined to its event loop.
-final class DeadlineTimer {
+package final class DeadlineTimer {
     private let eventLoop: any EventLoop
     private let onExpiry: () -> Void
     private var deadline: NIODeadline?
     private var scheduled: (task: Scheduled<Void>, at: NIODeadline)?
 
     /// - Parameter onExpiry: called on the event loop, at most once for each `arm`.
-    init(on eventLoop: any EventLoop, onExpiry: @escaping () -> Void) {
+    package init(on eventLoop: any EventLoop, onExpiry: @escaping () -> Void) {
         self.eventLoop = eventLoop
         self.onExpiry = onExpiry
     }
 
     /// Moves the deadline to `duration` from now, or to `limit` where that is earlier.
-    func arm(_ duration: Duration, notBeyond limit: NIODeadline = .distantFuture) {
+    package func arm(_ duration: Duration, notBeyond limit: NIODeadline = .distantFuture) {
         let deadline = min(self.eventLoop.now + TimeAmount(duration), limit)
         self.deadline = deadline
         if let scheduled, scheduled.at <= deadline { return }
@@ -25,10 +25,10 @@ final class DeadlineTimer {
     }
 
     /// There is no deadline for now.
-    func disarm() { self.deadline = nil }
+    package func disarm() { self.deadline = nil }
 
     /// Ends the timer; it must be called before its owner goes away.
-    func cancel() {
+    package func cancel() {
         self.deadline = nil
         self.scheduled?.task.cancel()
         self.scheduled = nil

@@ -1,18 +1,12 @@
-import ClusterModel
-import MailModel
 import NIOCore
 import NIOEmbedded
-import QueueStore
-import SMTPProtocol
+import ServiceSupport
 import Synchronization
-import Telemetry
 import Testing
 
-@testable import EdgeNode
-
 /// The parts that connections and deliveries share.
-@Suite("Small parts", .timeLimit(.minutes(3)))
-struct SmallPartsTests {
+@Suite("Support of services", .timeLimit(.minutes(3)))
+struct ServiceSupportTests {
     // MARK: TaskSupervisor
 
     @Test("run() returns only when everything that was accepted has ended; then nothing is accepted")
@@ -47,17 +41,6 @@ struct SmallPartsTests {
         let supervisor = TaskSupervisor(backlog: 1)
         #expect(supervisor.submit {})
         #expect(!supervisor.submit {})
-    }
-
-    @Test(
-        "Mail without a sender has at most half of the connections, and at least one (field A3)", arguments: [1, 2, 9])
-    func nullSenders(_ connections: Int) {
-        let share = NullSenderShare(ofConnections: connections)
-        let most = max(1, connections / 2)
-        for _ in 0..<most { #expect(share.take()) }
-        #expect(!share.take())
-        share.release()
-        #expect(share.take() && !share.take())
     }
 
     @Test("No more run at once than may; one that ends makes room for another")
@@ -158,23 +141,6 @@ struct SmallPartsTests {
         registry.closeAll()
         await second.testingEventLoop.run()
         #expect(await registry.drained(within: .seconds(5)))
-    }
-
-    // MARK: LeaseTable
-
-    @Test("A lease of another term is none; the final dot needs time to spare")
-    func leases() {
-        let start = MonotonicInstant(nanoseconds: 1_000_000_000)
-        let table = LeaseTable()
-        let lease = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 7), sentAt: start)
-        table.replace([lease])
-        let other = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 8), sentAt: start)
-        #expect(table.isHeld(lease.term, at: start + .seconds(9)))
-        #expect(!table.isHeld(other.term, at: start))
-        #expect(table.permitsFinalDot(lease.term, at: start + .seconds(8)))
-        #expect(!table.permitsFinalDot(lease.term, at: start + .milliseconds(8001)))
-        #expect(!table.isHeld(lease.term, at: start + .seconds(10)))
-        #expect(table.terms(at: start + .seconds(10)).isEmpty)
     }
 
     // MARK: DeadlineTimer

@@ -44,7 +44,7 @@ struct ConformanceTests {
 
     private static func marks(_ record: StoreRecord) -> [String] {
         switch (record.transaction, record.answer) {
-        case (_, .refused(let code)): [code.rawValue]
+        case (_, .refused(let code, _)): [code.rawValue]
         case (.acquire(_, let silent), .terms(let terms)):
             terms.contains { silent[$0.shard].map { $0.expiresAt.microseconds > record.at.microseconds } ?? false }
                 ? ["silent lease taken"] : []

@@ -83,7 +83,8 @@ extension LibpqConnection {
             run.farewell = line
             return .lost
         }
-        if run.error == nil { run.error = PostgresError(sqlState: state, message: line) }
+        let detail = unsafe relay_result_detail(result).map { unsafe String(cString: $0) }
+        if run.error == nil { run.error = PostgresError(sqlState: state, message: line, detail: detail) }
         return .more
     }
 }

@@ -48,18 +48,23 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
     /// For people. It may quote values of the statement, so it belongs into no metric.
     public let message: String
 
+    /// What the server says beside the message, such as the key of a duplicate row. It is for programs that know what to expect.
+    public let detail: String?
+
     /// An error found on this side.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.sqlState = nil
         self.message = message
+        self.detail = nil
     }
 
     /// An error that the server reported.
-    init(sqlState: String, message: String) {
+    init(sqlState: String, message: String, detail: String? = nil) {
         self.code = Self.code(ofState: sqlState)
         self.sqlState = sqlState
         self.message = message
+        self.detail = detail
     }
 
     public var description: String {

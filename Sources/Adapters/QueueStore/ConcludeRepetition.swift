@@ -1,3 +1,4 @@
+import ClusterModel
 import PostgresDriver
 
 /// What follows when a transaction that records outcomes fails: decisions only.
@@ -6,27 +7,36 @@ struct ConcludeRepetition {
     enum Step {
         /// Send the same again.
         case again
-        /// Send each outcome by itself, beginning with this.
-        case each(ConcludeRepetition)
+        /// The outcomes of these terms are refused; send the others again.
+        case without(Set<ShardTerm>, QueueStoreError)
+        /// Send parts of at most so many outcomes, one after the other.
+        case parts(of: Int)
         /// Nothing: this is what came of it.
         case end(Result<Void, QueueStoreError>)
     }
 
     /// How often the same transaction is tried.
     private static let attempts = 4
+    /// The most outcomes in a part, when one of many cannot be recorded: it is then found by few transactions.
+    static let part = 16
 
-    /// How many outcomes the transaction records.
+    /// How many outcomes the transaction records, and of which terms.
     private let count: Int
+    private let terms: Set<ShardTerm>
     private var left = Self.attempts
     /// An answer was lost, so that an earlier try may have been committed.
     private var wasAmbiguous: Bool
 
-    init(count: Int) { self.init(count: count, wasAmbiguous: false) }
+    init(_ conclusions: [Conclusion]) { self.init(conclusions, wasAmbiguous: false) }
 
-    private init(count: Int, wasAmbiguous: Bool) {
-        self.count = count
+    private init(_ conclusions: [Conclusion], wasAmbiguous: Bool) {
+        self.count = conclusions.count
+        self.terms = Set(conclusions.map(\.term))
         self.wasAmbiguous = wasAmbiguous
     }
+
+    /// For some of the outcomes, by a transaction of their own.
+    func limited(to conclusions: [Conclusion]) -> Self { Self(conclusions, wasAmbiguous: self.wasAmbiguous) }
 
     /// The transaction has failed.
     mutating func failed(_ error: PostgresError) -> Step {
@@ -38,12 +48,14 @@ struct ConcludeRepetition {
         self.wasAmbiguous = self.wasAmbiguous || error.code == .ambiguousCommit
         self.left -= 1
         if self.left > 0, error.mayBeRepeatedIdempotently { return .again }
-        return self.count > 1 && Self.mayConcernOne(refusal)
-            ? .each(ConcludeRepetition(count: 1, wasAmbiguous: self.wasAmbiguous)) : .end(.failure(refusal))
+        let stale = refusal.staleTerms.intersection(self.terms)
+        if !stale.isEmpty { return .without(stale, refusal) }
+        guard self.count > 1, Self.mayConcernOne(refusal) else { return .end(.failure(refusal)) }
+        return .parts(of: self.wasAmbiguous || self.count <= Self.part ? 1 : Self.part)
     }
 
-    /// One outcome of several may be the reason: a shard that was lost, or an entry that somebody changed.
+    /// One outcome of several may be the reason, such as an entry that somebody changed.
     private static func mayConcernOne(_ refusal: QueueStoreError) -> Bool {
-        [.staleEpoch, .entryChanged].contains(refusal.code) || refusal.cause?.code == .server
+        refusal.code == .entryChanged || refusal.cause?.code == .server
     }
 }

@@ -3,15 +3,37 @@ import MailModel
 import PostgresDriver
 
 extension QueueStore {
-    /// Puts on record that attempts are about to be made, before the final dot of any. All shards must be ours.
+    /// Puts on record that attempts are about to be made, before the final dot of any.
     ///
-    /// - Returns: the entries whose attempt is on record. One that is missing is no longer there, or its attempt is on
-    ///   record already: forget it. (So is one whose COMMIT was repeated because the answer was lost; it then counts as
-    ///   interrupted.)
+    /// Those in shards that are no longer ours are left out, and do not hold up the others. Throws `staleEpoch` if none
+    /// is ours.
+    ///
+    /// - Returns: the entries whose attempt is on record. One that is missing is no longer ours or no longer there, or its
+    ///   attempt is on record already: forget it. (So is one whose COMMIT was repeated because the answer was lost; it then
+    ///   counts as interrupted.)
     public func openAttempts(
         _ attempts: [(entry: QueueEntry, epoch: Epoch)]
     ) async throws(QueueStoreError) -> Set<EntryKey> {
-        guard !attempts.isEmpty else { return [] }
+        var attempts = attempts
+        while !attempts.isEmpty {
+            do throws(QueueStoreError) {
+                return try await self.openTogether(attempts)
+            } catch {
+                let stale = error.staleTerms
+                let others = attempts.filter {
+                    !stale.contains(ShardTerm(shard: $0.entry.key.shard, epoch: $0.epoch))
+                }
+                guard !others.isEmpty, others.count < attempts.count else { throw error }
+                attempts = others
+            }
+        }
+        return []
+    }
+
+    /// Puts all on record or none, in one transaction. All shards must be ours.
+    func openTogether(
+        _ attempts: [(entry: QueueEntry, epoch: Epoch)]
+    ) async throws(QueueStoreError) -> Set<EntryKey> {
         // Rows are locked in the order of their keys by all transactions, so that none wait for each other in a circle.
         let attempts = attempts.sorted { $0.entry.key.isLocked(before: $1.entry.key) }
         let keys = attempts.map(\.entry.key)
@@ -47,13 +69,14 @@ extension QueueStore {
 
     /// Records outcomes, all in one transaction: fence, entries, bodies, open attempts, trace and notifications.
     ///
-    /// If the whole is refused, each is tried by itself, so one shard that was lost does not hold up the others.
+    /// If shards were lost, the others' outcomes are recorded by one more transaction. If an entry was changed, parts are tried,
+    /// and then each by itself.
     ///
     /// - Returns: a result for each, in order. `staleEpoch`: if it was delivered, try `recordLateDelivery`.
     ///   `entryChanged`: the entry was concluded already; forget it. Otherwise it is not recorded: try again.
     public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
         guard !conclusions.isEmpty else { return [] }
-        return await self.conclude(conclusions, ConcludeRepetition(count: conclusions.count))
+        return await self.conclude(conclusions, ConcludeRepetition(conclusions))
     }
 
     private func conclude(
@@ -63,9 +86,18 @@ extension QueueStore {
         while case .failure(let error) = await self.concludeTogether(conclusions) {
             switch repetition.failed(error) {
             case .again: continue
-            case .each(let single):
+            case .without(let terms, let refusal):
+                let others = conclusions.filter { !terms.contains($0.term) }
+                guard !others.isEmpty else { return conclusions.map { _ in .failure(refusal) } }
+                var results = await self.conclude(others, repetition.limited(to: others)).makeIterator()
+                return conclusions.map {
+                    terms.contains($0.term) ? .failure(refusal) : results.next() ?? .failure(refusal)
+                }
+            case .parts(let size):
                 var results: [Result<Void, QueueStoreError>] = []
-                for conclusion in conclusions { results += await self.conclude([conclusion], single) }
+                for part in conclusions.parts(of: size) {
+                    results += await self.conclude(part, repetition.limited(to: part))
+                }
                 return results
             case .end(let result): return conclusions.map { _ in result }
             }

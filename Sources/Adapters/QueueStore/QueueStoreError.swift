@@ -1,3 +1,4 @@
+public import ClusterModel
 public import PostgresDriver
 
 /// Why the queue did not do what was asked.
@@ -32,6 +33,11 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
     public let message: String
     /// The database's own error, if it was that.
     public let cause: PostgresError?
+    /// With `staleEpoch`, the terms that are over; the others of the same transaction were not.
+    public var staleTerms: Set<ShardTerm> {
+        guard self.code == .staleEpoch, let detail = self.cause?.detail else { return [] }
+        return Set(detail.split(separator: " ").compactMap(ShardTerm.init(detail:)))
+    }
 
     init(_ code: Code, _ message: String, cause: PostgresError? = nil) {
         self.code = code
@@ -68,4 +74,13 @@ public struct QueueStoreError: Error, Hashable, Sendable, CustomStringConvertibl
     }
 
     public var description: String { "\(self.code.rawValue): \(self.message)" }
+}
+
+extension ShardTerm {
+    /// Reads `shard/epoch`, as `relay.fence` writes it.
+    fileprivate init?(detail: Substring) {
+        let parts = detail.split(separator: "/")
+        guard parts.count == 2, let shard = Int16(parts[0]), let epoch = Int64(parts[1]) else { return nil }
+        self.init(shard: Shard(rawValue: shard), epoch: Epoch(rawValue: epoch))
+    }
 }

@@ -96,17 +96,22 @@ private struct EnqueueTransaction: Sendable {
     let repetitions: Int
     let committed: @Sendable ([DueEntry]) -> Void
 
-    /// Commits all in one transaction; if the database refuses that, each by itself, so that one bad message does not
-    /// take others with it.
-    func commit(_ messages: [AcceptedMessage]) async -> [Result<Void, QueueStoreError>] {
-        let whole = await self.transact(messages)
+    /// The most messages in a part, when one of many is refused: it is then found by few transactions.
+    private static let part = 16
+
+    /// Commits all in one transaction; if the database refuses that, parts, and then each by itself, so that one bad message
+    /// does not take others with it.
+    func commit(
+        _ messages: [AcceptedMessage], wasAmbiguous: Bool = false
+    ) async -> [Result<Void, QueueStoreError>] {
+        let whole = await self.transact(messages, wasAmbiguous: wasAmbiguous)
         guard case .failure(let error) = whole, messages.count > 1, error.mayBeOneMessagesFault else {
             return messages.map { _ in whole }
         }
         var results: [Result<Void, QueueStoreError>] = []
-        // What of the whole may be stored already is found out by each, too.
-        for message in messages {
-            results.append(await self.transact([message], wasAmbiguous: error.code == .ambiguous))
+        // What of the whole may be stored already is found out by each part, too.
+        for part in messages.parts(of: messages.count > Self.part ? Self.part : 1) {
+            results += await self.commit(part, wasAmbiguous: error.code == .ambiguous)
         }
         return results
     }
@@ -120,7 +125,7 @@ private struct EnqueueTransaction: Sendable {
     /// A repetition that finds the messages stored proves nothing yet: the first COMMIT may have been cut off while it waited
     /// for the standby, and another server may not have it. So repetitions wait for all that went before.
     private func transact(
-        _ messages: [AcceptedMessage], wasAmbiguous: Bool = false
+        _ messages: [AcceptedMessage], wasAmbiguous: Bool
     ) async -> Result<Void, QueueStoreError> {
         let batch = EnqueueBatch(messages, map: self.map, node: self.node)
         let statement = batch.statement

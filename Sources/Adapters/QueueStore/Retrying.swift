@@ -27,3 +27,10 @@ extension PostgresError {
         }
     }
 }
+
+extension Array {
+    /// The elements in parts of at most so many, in order.
+    func parts(of size: Int) -> [[Element]] {
+        stride(from: 0, to: self.count, by: size).map { Array(self[$0..<Swift.min($0 + size, self.count)]) }
+    }
+}

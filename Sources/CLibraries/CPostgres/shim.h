@@ -15,6 +15,9 @@ static inline const char *relay_result_sqlstate(const PGresult *result) {
 static inline const char *relay_result_function(const PGresult *result) {
     return PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 }
+static inline const char *relay_result_detail(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+}
 static inline const char *relay_result_severity(const PGresult *result) {
     return PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 }

@@ -1,3 +1,5 @@
+import ClusterModel
+
 @testable import PostgresDriver
 @testable import QueueStore
 
@@ -108,8 +110,12 @@ final class DatabaseLink {
     /// As the schema's functions refuse.
     private static func result(_ answer: StoreAnswer) -> Result<StoreAnswer, PostgresError> {
         switch answer {
-        case .refused(.staleEpoch): .failure(PostgresError(sqlState: "RL001", message: "simulated"))
-        case .refused(.entryChanged): .failure(PostgresError(sqlState: "RL003", message: "simulated"))
+        case .refused(.staleEpoch, let stale):
+            .failure(
+                PostgresError(
+                    sqlState: "RL001", message: "simulated",
+                    detail: stale.map { "\($0.shard.rawValue)/\($0.epoch.rawValue)" }.joined(separator: " ")))
+        case .refused(.entryChanged, _): .failure(PostgresError(sqlState: "RL003", message: "simulated"))
         default: .success(answer)
         }
     }

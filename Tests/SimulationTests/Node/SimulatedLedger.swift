@@ -36,23 +36,16 @@ final class SimulatedLedger {
     }
 
     private func open(_ items: [AttemptOpening], _ then: @escaping ([Bool]) -> Void) {
-        self.store.idempotently(.open(items)) { result in
+        self.store.open(items) { result in
             switch result {
-            case .success(let answer):
+            case .success(let keys):
                 self.monitor.report(.wrote)
-                then(items.map { if case .opened(let keys) = answer { keys.contains($0.entry.key) } else { false } })
+                then(items.map { keys.contains($0.entry.key) })
             case .failure(let error):
                 self.monitor.report(error)
-                guard error.code == .staleEpoch, items.count > 1 else { return then(items.map { _ in false }) }
-                self.openEach(items[...], then)
+                then(items.map { _ in false })
             }
         }
-    }
-
-    /// One shard that was lost must not hold up the others.
-    private func openEach(_ items: ArraySlice<AttemptOpening>, _ then: @escaping ([Bool]) -> Void) {
-        guard let first = items.first else { return then([]) }
-        self.open([first]) { isOpened in self.openEach(items.dropFirst()) { then(isOpened + $0) } }
     }
 
     func conclude(_ conclusion: Conclusion, _ then: @escaping (Result<Void, QueueStoreError>) -> Void) {

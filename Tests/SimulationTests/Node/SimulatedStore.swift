@@ -1,3 +1,4 @@
+import ClusterModel
 import MailModel
 
 @testable import PostgresDriver
@@ -29,9 +30,27 @@ final class SimulatedStore {
         self.idempotently(.enqueue(message), attempts: 6, then)
     }
 
-    /// As `QueueStore.conclude`: together, or, if that is refused, each by itself.
+    /// As `QueueStore.openAttempts`: without those whose shards are lost.
+    func open(
+        _ attempts: [AttemptOpening], _ then: @escaping (Result<Set<EntryKey>, QueueStoreError>) -> Void
+    ) {
+        self.idempotently(.open(attempts)) { result in
+            switch result {
+            case .success(.opened(let keys)): then(.success(keys))
+            case .success: then(.success([]))
+            case .failure(let error):
+                let others = attempts.filter {
+                    !error.staleTerms.contains(ShardTerm(shard: $0.entry.key.shard, epoch: $0.epoch))
+                }
+                guard !others.isEmpty, others.count < attempts.count else { return then(.failure(error)) }
+                self.open(others, then)
+            }
+        }
+    }
+
+    /// As `QueueStore.conclude`: together, or, if that is refused, without those that are to blame.
     func conclude(_ conclusions: [Conclusion], _ then: @escaping ([Result<Void, QueueStoreError>]) -> Void) {
-        self.conclude(conclusions, ConcludeRepetition(count: conclusions.count), then)
+        self.conclude(conclusions, ConcludeRepetition(conclusions), then)
     }
 
     private func conclude(
@@ -43,19 +62,29 @@ final class SimulatedStore {
             var repetition = repetition
             switch repetition.failed(error) {
             case .again: self.conclude(conclusions, repetition, then)
-            case .each(let single): self.concludeEach(conclusions[...], single, then)
+            case .without(let terms, let refusal):
+                let others = conclusions.filter { !terms.contains($0.term) }
+                guard !others.isEmpty else { return then(conclusions.map { _ in .failure(refusal) }) }
+                self.conclude(others, repetition.limited(to: others)) { results in
+                    var results = results.makeIterator()
+                    then(
+                        conclusions.map {
+                            terms.contains($0.term) ? .failure(refusal) : results.next() ?? .failure(refusal)
+                        })
+                }
+            case .parts(let size): self.concludeParts(conclusions.parts(of: size)[...], repetition, then)
             case .end(let result): then(conclusions.map { _ in result })
             }
         }
     }
 
-    private func concludeEach(
-        _ conclusions: ArraySlice<Conclusion>, _ repetition: ConcludeRepetition,
+    private func concludeParts(
+        _ parts: ArraySlice<[Conclusion]>, _ repetition: ConcludeRepetition,
         _ then: @escaping ([Result<Void, QueueStoreError>]) -> Void
     ) {
-        guard let first = conclusions.first else { return then([]) }
-        self.conclude([first], repetition) { results in
-            self.concludeEach(conclusions.dropFirst(), repetition) { then(results + $0) }
+        guard let first = parts.first else { return then([]) }
+        self.conclude(first, repetition.limited(to: first)) { results in
+            self.concludeParts(parts.dropFirst(), repetition) { then(results + $0) }
         }
     }
 }

@@ -51,7 +51,10 @@ struct ModelStore {
         var bytes = 0
     }
 
-    struct Refusal: Error { let code: QueueStoreError.Code }
+    struct Refusal: Error {
+        let code: QueueStoreError.Code
+        var stale: Set<ShardTerm> = []
+    }
 
     let map: ShardMap
     let terms: LeaseTerms
@@ -83,7 +86,7 @@ struct ModelStore {
             return try self.execute(transaction, by: client, at: now)
         } catch {
             self = before
-            return .refused(error.code)
+            return .refused(error.code, stale: error.stale)
         }
     }
 
@@ -120,9 +123,8 @@ struct ModelStore {
     /// Fails the transaction unless each shard is in its term.
     func fence(_ terms: [ShardTerm]) throws(Refusal) {
         guard self.broken != .noFence else { return }
-        for term in terms where self.leases[Int(term.shard.rawValue)].epoch != term.epoch.rawValue {
-            throw Refusal(code: .staleEpoch)
-        }
+        let stale = terms.filter { self.leases[Int($0.shard.rawValue)].epoch != $0.epoch.rawValue }
+        if !stale.isEmpty { throw Refusal(code: .staleEpoch, stale: Set(stale)) }
     }
 
     /// Adds to the running sums, or takes from them.

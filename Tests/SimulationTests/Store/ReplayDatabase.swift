@@ -97,7 +97,7 @@ final class ReplayDatabase {
         } catch {
             // A fault of the database itself is none of the contract.
             guard [.staleEpoch, .entryChanged, .duplicateNode].contains(error.code) else { throw error }
-            return .refused(error.code)
+            return .refused(error.code, stale: error.staleTerms)
         }
     }
 
@@ -146,7 +146,7 @@ final class ReplayDatabase {
             try await store.carryOver(term)
             try await store.rotateReady(atLeast: 0)
         case .probe: try await store.probeRoom(pieces: 1)
-        case .open(let attempts): return .opened(try await store.openAttempts(attempts.map { ($0.entry, $0.epoch) }))
+        case .open(let attempts): return .opened(try await store.openTogether(attempts.map { ($0.entry, $0.epoch) }))
         case .conclude(let conclusions):
             try await store.concludeTogether(conclusions).mapError(QueueStoreError.init).get()
         case .deliverLate(let conclusion, let undelivered):

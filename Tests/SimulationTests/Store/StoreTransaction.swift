@@ -49,7 +49,7 @@ struct AttemptOpening {
 /// What came of a transaction. Whatever has no order is sorted.
 enum StoreAnswer: Hashable {
     case done
-    case refused(QueueStoreError.Code)
+    case refused(QueueStoreError.Code, stale: Set<ShardTerm> = [])
     case time(Timestamp)
     case terms([ShardTerm])
     case node(NodeSight?)
@@ -155,12 +155,13 @@ extension StoreAnswer: CustomStringConvertible {
     var description: String {
         switch self {
         case .done: "done"
-        case .refused(let code): "refused: \(code.rawValue)"
+        case .refused(let code, let stale):
+            "refused: \(code.rawValue) \(Self.text(stale.sorted { $0.shard < $1.shard }))"
         case .time(let time): "\(time)"
         case .node(let sight): sight.map { "\($0.client)" } ?? "nobody"
         case .leases(let sightings):
             sightings.sorted { $0.key < $1.key }.map { "\($0.key)e\($0.value.epoch.rawValue)" }.joined(separator: " ")
-        case .terms(let terms): terms.map { "\($0.shard)e\($0.epoch.rawValue)" }.joined(separator: " ")
+        case .terms(let terms): Self.text(terms)
         case .lately(let due, _), .walked(let due, _):
             due.map { "\($0.shard)/\($0.destination)" }.joined(separator: " ")
         case .claimed(let page):
@@ -171,6 +172,10 @@ extension StoreAnswer: CustomStringConvertible {
         case .late(let isRecorded): isRecorded ? "recorded" : "too late"
         case .survey(let summary, _): "\(summary[.ready].entries) ready, \(summary[.deferred].entries) deferred"
         }
+    }
+
+    private static func text(_ terms: [ShardTerm]) -> String {
+        terms.map { "\($0.shard)e\($0.epoch.rawValue)" }.joined(separator: " ")
     }
 }
 

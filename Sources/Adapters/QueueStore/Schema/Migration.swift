@@ -10,6 +10,6 @@ struct Migration {
     /// All of them, in the order in which they are applied.
     static let all = [
         Migration.queue, .destinations, .storage, .waiting, .administration, .traceLimit, .tlsFailure,
-        .dnsFlush, .queueStates, .messageNames, .receptions, .readers, .queueRules,
+        .dnsFlush, .queueStates, .messageNames, .receptions, .readers, .queueRules, .staleTerms,
     ]
 }

@@ -59,11 +59,7 @@ struct AttemptRecorder: Sendable {
             return items.map { opened.contains($0.entry.key) }
         } catch {
             monitor?.report(error)
-            guard error.code == .staleEpoch, items.count > 1 else { return items.map { _ in false } }
+            return items.map { _ in false }
         }
-        // One shard that was lost must not hold up the others.
-        var results: [Bool] = []
-        for item in items { results += await Self.open([item], in: store, monitor) }
-        return results
     }
 }

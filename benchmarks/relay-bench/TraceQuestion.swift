@@ -28,8 +28,9 @@ struct TraceQuestion: Sendable {
     private var around: Int64?
     /// All rows of one message are asked for, and not the newest messages.
     private var isOfMessage = false
-    /// The index gives rows in no order. Beside `LIMIT` the planner prefers to read by time, and hopes to find a hundred soon; for
-    /// a recipient with few messages it reads the whole trace so. `OFFSET 0` keeps the limit from it.
+    /// The index gives rows in no order. Beside `LIMIT` the planner prefers to read by time, and hopes to find a
+    /// hundred soon. For a recipient with few messages it reads the whole trace that way. `OFFSET 0` keeps the limit
+    /// from it.
     private var isUnordered = false
     /// The value that `TraceWorld` gives to most messages.
     var busiest: String?

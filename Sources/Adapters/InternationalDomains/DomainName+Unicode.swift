@@ -2,11 +2,11 @@ import CIDN2
 public import MailModel
 
 extension DomainName {
-    /// Reads a domain name as people write it, U-labels included, and turns it into A-labels once
-    /// (IDNA2008, RFC 5891 §5, after the non-transitional mapping of UTS 46, so `ß` stays itself).
+    /// Reads a domain name as people write it, U-labels included, and turns it into A-labels once. It follows IDNA2008
+    /// (RFC 5891 §5) after the non-transitional mapping of UTS 46, so `ß` stays itself.
     ///
-    /// What IDNA2008 has no place for, such as emoji, becomes the A-labels that IDNA2003 would give it: such names are registered,
-    /// and everybody else finds them.
+    /// What IDNA2008 does not allow, such as emoji, becomes the A-labels that IDNA2003 would give it. Such names are
+    /// registered, and everybody else finds them.
     ///
     /// A-labels that come in must be the ones their U-labels give. Labels are letters, digits, hyphens and, for
     /// service names, underscores; anything else that libidn2 lets pass in ASCII is refused here.

@@ -2,8 +2,8 @@ import Glibc
 
 /// Why this system itself opened no connection: the one place where `errno` is judged.
 ///
-/// What is not here is the other side's: a refusal, a reset, or silence. `noRoute` may also be a router's word about
-/// one host, and `forbidden` a rule about one address, so whoever counts them asks `RouteProbe` how it is elsewhere.
+/// What is not here is the other side's: a refusal, a reset, or silence. `noRoute` may also be a router's answer about
+/// one host, and `forbidden` a rule about one address. So whoever counts them asks `RouteProbe` about other addresses.
 public enum ConnectFault: Hashable, Sendable, CaseIterable {
     /// No route leads there.
     case noRoute

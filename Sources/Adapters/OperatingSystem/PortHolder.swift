@@ -22,8 +22,8 @@ public struct PortHolder: Hashable, Sendable, CustomStringConvertible {
 
     /// Who keeps others from listening at this address and port; `nil` where nobody is found.
     ///
-    /// Reads the sockets of the system and, for one that is in the way, the open files of all processes that it may look
-    /// into: for errors, not for every day.
+    /// Reads the sockets of the system and, for the one that holds the port, the open files of all processes that it
+    /// may look into. It is for errors, not for every day.
     public static func find(_ address: IPAddress, port: UInt16) -> PortHolder? {
         // The kernel gives its tables in pieces, and leaves rows out when sockets come and go between two of them.
         for _ in 0..<5 {

@@ -15,7 +15,7 @@ public enum ConnectionString {
         case openQuote
         /// It begins as a URI, and is none.
         case badURI
-        /// A URI has a `/`, `?` or `@` in its password, so that a part of the password is taken for a host or a database.
+        /// A URI has a `/`, `?` or `@` in its password. So a part of the password is taken for a host or a database.
         case unescapedURI
         /// A key has a value that libpq does not take.
         case badValue(keyword: String, expected: String)

@@ -1,8 +1,8 @@
 import CPostgres
 
 extension LibpqConnection {
-    /// A connection to a server that may be used: one that keeps what the session is promised, and where the settings have
-    /// a history, a primary not older than those in it.
+    /// A connection to a server that may be used: one that keeps the session's settings. Where the settings have a
+    /// history, it is a primary not older than those in it.
     ///
     /// libpq takes the first server of a list that suits it, and knows nothing of the history. If that one may not be used, the
     /// others of the list are tried one by one.

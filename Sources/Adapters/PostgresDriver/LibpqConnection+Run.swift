@@ -22,7 +22,7 @@ extension LibpqConnection {
             return self.collect(&run)
         case .script(let text):
             var run = PipelineRun(deadline: .now + limit, endsWithSync: false)
-            // The handle is ours, and nothing is in flight; the text is copied by libpq.
+            // The handle is ours, and no command is under way; libpq copies the text.
             guard unsafe PQexitPipelineMode(self.handle) == 1, unsafe PQsendQuery(self.handle, text) == 1 else {
                 return self.notSent()
             }

@@ -3,9 +3,9 @@ import Glibc
 
 /// The one owner of a `PGconn`. It is made, used and freed on one thread.
 ///
-/// Connecting blocks that thread, because only the blocking call gives each host of a list its own time limit
-/// (`PQconnectPoll` ignores `connect_timeout`) and because libpq resolves names by a blocking call anyway. All that
-/// follows is non-blocking, in pipeline mode, with deadlines of our own.
+/// Connecting blocks that thread. Only the blocking call gives each host of a list its own time limit (`PQconnectPoll`
+/// ignores `connect_timeout`), and libpq resolves names by a blocking call anyway. All that follows is non-blocking, in
+/// pipeline mode, with deadlines of our own.
 @safe final class LibpqConnection {
     /// Prepared statements beyond this are not kept, so that text built at run time cannot fill the server's memory.
     static let maximumPreparedStatements = 256
@@ -65,7 +65,7 @@ import Glibc
         _ = unsafe poll(&entries, 2, -1)
         if entries[1].revents != 0 { wakeup.drain() }
         guard entries[0].revents != 0 else { return true }
-        // What comes unasked is a notice, or the server's farewell; libpq reads both.
+        // What comes unasked is a notice, or the server's last message; libpq reads both.
         guard unsafe PQconsumeInput(self.handle) == 1 else { return false }
         return unsafe PQstatus(self.handle) == CONNECTION_OK
     }

@@ -21,8 +21,8 @@ public struct PoolSettings: Sendable {
     public var requiresFsync = false
     /// How long a session keeps the plans of its statements; for ever unless given.
     public var planLifetime: Duration?
-    /// With it, no connection is used to a standby, nor to a primary older than one that any pool with the same history
-    /// has been connected to.
+    /// With it, no connection to a standby is used. Nor is one to a primary older than one that any pool with the same
+    /// history has been connected to.
     public var primaries: PrimaryHistory?
     /// Shown in the server's list of sessions.
     public var applicationName = "relay"

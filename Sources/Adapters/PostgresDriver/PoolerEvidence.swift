@@ -1,8 +1,8 @@
 /// What tells whether a pooler keeps one server connection for a session, as long as the session lasts.
 ///
-/// A session listens to a channel of its own. Another session, also through the pooler, notifies it. PostgreSQL sends the
-/// notification at once to a listener that is idle, and at the latest before it says that the listener's next transaction has
-/// ended. So there is proof both ways, whatever other clients do, and however slow the machine is:
+/// A session listens to a channel of its own. Another session, also through the pooler, notifies it. PostgreSQL sends
+/// the notification at once to a listener that is idle. It sends it at the latest before it says that the listener's
+/// next transaction has ended. So there is proof both ways, whatever other clients do, and however slow the machine is:
 /// - A notification that reaches an idle session came over a server connection that is kept for it.
 /// - A notification that is missing after the next transaction went to a server connection that is not kept for it.
 struct PoolerEvidence: Hashable, Sendable {

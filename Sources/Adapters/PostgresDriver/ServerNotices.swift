@@ -1,7 +1,7 @@
 import CPostgres
 
-/// Listens to what a server says besides its answers. Most of it is of no interest; what is said in `SyncRepWaitForLSN` means
-/// that a COMMIT did not wait for its standby to the end, although it is answered like any other.
+/// Listens to what a server says besides its answers. Most of it is of no interest. A notice from `SyncRepWaitForLSN`
+/// means that a COMMIT did not wait for its standby to the end, although it is answered like any other.
 ///
 /// It belongs to one connection, and is used on that connection's thread.
 final class ServerNotices {

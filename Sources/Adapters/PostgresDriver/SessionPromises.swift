@@ -11,7 +11,7 @@ struct SessionReport: Hashable, Sendable {
 /// What a connection must hold before it is used: a commit that is on disk, and settings that stay from one transaction to
 /// the next.
 ///
-/// Servers and poolers drop settings without a word: PgBouncer drops those of the start-up packet when it is told to ignore
+/// Servers and poolers drop settings silently. PgBouncer drops those of the start-up packet when it is told to ignore
 /// `options`, and those of a session when it hands out server connections by transaction. So they are set after
 /// connecting, and the server is asked in a second transaction what is in force.
 enum SessionPromises {

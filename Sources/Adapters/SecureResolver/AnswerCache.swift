@@ -3,7 +3,7 @@ import MailModel
 
 /// Answers with their end of life, bounded in number and bytes; a pure value that is told the time.
 ///
-/// An entry lives from the moment it was stored until its lifetime is over, and not a moment before or after: a clock
+/// An entry lives from the moment it was stored until its lifetime is over, and not a moment before or after. A clock
 /// that jumps back makes entries unusable rather than immortal. When the cache is full the oldest go first.
 struct AnswerCache {
     private struct Entry {

@@ -60,9 +60,9 @@ package struct AnswerReading: Sendable {
         }
     }
 
-    /// Denials by names hashed more often than this prove nothing. No key may be used with more (RFC 5155 §10.3). Fewer than
-    /// that are computed, though RFC 9276 §3.2 would have them ignored from 100 on: what is not computed, libunbound calls
-    /// insecure, and so a zone that is slow to prove would be one that anybody may forge.
+    /// Denials by names hashed more often than this prove nothing. No key may be used with more (RFC 5155 §10.3). Fewer
+    /// than that are computed, though RFC 9276 §3.2 would have them ignored from 100 on. libunbound calls insecure what
+    /// it does not compute. So anybody could forge a zone that is slow to prove.
     static let maximumIterations: UInt16 = 2_500
 
     /// A negative answer without SOA, as some forwarders give it, is kept no longer than this.
@@ -70,8 +70,8 @@ package struct AnswerReading: Sendable {
 
     /// Judges one raw answer at the time `now`.
     ///
-    /// The order matters: libunbound reports a dead server as RCODE 2 with the bits of "insecure", so the bits of
-    /// an answer count only when there is one.
+    /// The order matters: libunbound reports a dead server as RCODE 2 with the bits of "insecure". So the bits of an
+    /// answer count only when there is one.
     package func read(_ raw: RawAnswer, to question: DNSQuestion, at now: Timestamp) -> TimedAnswer {
         if question.type == .ds, self.isAboveTrust(question.name) {
             return TimedAnswer(answer: .absent(.noData, .secure), lifetime: Self.negativeLifetimeWithoutSOA)
@@ -143,7 +143,7 @@ package struct AnswerReading: Sendable {
             if let name = names.first(where: { name in !self.anchors.contains { $0.covers(name) } }) {
                 return self.failed(.resolverUnavailable("no trust anchor above \(name)"))
             }
-            // libunbound says "insecure" of what it did not compute, as if that were proven: whoever is between us and
+            // libunbound says "insecure" of what it did not compute, as if that were proven. An attacker between us and
             // a zone of such denials could then take its TLSA records away.
             if let iterations = Self.iterations(message), iterations > Self.maximumIterations {
                 return self.failed(

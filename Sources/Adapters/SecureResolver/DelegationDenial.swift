@@ -4,9 +4,9 @@ import DNSModel
 extension DNSMessage {
     /// Whether this denial of DS, which libunbound judged so, proves that a zone without DS begins at `owner`.
     ///
-    /// A *secure* denial does where it shows NS but no SOA at the name. An *insecure* one does where its zone leaves unsigned
-    /// delegations out of its denials: that alone, and what it did not compute, keeps libunbound from calling a signed denial
-    /// secure. (How often names were hashed is checked with every insecure answer.)
+    /// A *secure* denial does where it shows NS but no SOA at the name. An *insecure* one does where its zone leaves
+    /// unsigned delegations out of its denials. That alone, and what it did not compute, keeps libunbound from calling
+    /// a signed denial secure. (How often names were hashed is checked with every insecure answer.)
     ///
     /// Behind an alias the denial is that of the alias's target, which may lie in a zone that needs no signatures. So an answer
     /// with an alias proves nothing, nor does a record of a zone that is not above `owner`.
@@ -92,7 +92,8 @@ struct TypeBitmap: Equatable {
         return self.bits.indices.contains(index) && self.bits[index] & (0x80 >> UInt8(type % 8)) != 0
     }
 
-    /// Name servers and neither a key to trust them by nor the start of a zone, which is what a delegation has on its upper side.
+    /// Name servers, and neither a key to trust them by nor the start of a zone. A delegation has these on its upper
+    /// side.
     var isUnsignedDelegation: Bool {
         self.contains(DNSType.ns) && !self.contains(DNSType.soa) && !self.contains(DNSQuestion.RecordType.ds.rawValue)
     }

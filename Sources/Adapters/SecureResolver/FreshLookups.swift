@@ -2,8 +2,8 @@ import DNSModel
 
 /// Which questions are asked past all caches, as strangers cause it by records that do not match: each takes a process for a moment.
 ///
-/// Of one name it is once in `pause`, and more rarely while nothing new is found. All names together share a number of times,
-/// and those of one domain have no more of them than `DomainShares` allows: so a stranger leaves some to others.
+/// Of one name it is once in `pause`, and more rarely while nothing new is found. All names together share a number of
+/// times, and those of one domain have no more of them than `DomainShares` allows. So a stranger leaves some to others.
 struct FreshLookups {
     typealias Instant = ContinuousClock.Instant
 

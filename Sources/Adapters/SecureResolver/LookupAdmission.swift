@@ -13,9 +13,9 @@ public enum LookupLimit: String, Hashable, Sendable, CaseIterable {
 
 /// Which look-ups may begin while others are under way: names whose servers say nothing leave places for the others.
 ///
-/// A name that was not answered last time is *silent*; such names have three quarters of all places. The names of one domain
-/// have one more place only while more are free than they hold, by `DomainShares`: so whoever asks for a domain of which
-/// nothing is under way finds a place until there is none at all.
+/// A name that was not answered last time is *silent*; such names have three quarters of all places. The names of one
+/// domain have one more slot only while more are free than they hold, by `DomainShares`. So a question for a domain of
+/// which nothing is under way gets a slot until none is left.
 ///
 /// A pure value.
 struct LookupAdmission {
@@ -75,8 +75,8 @@ struct LookupAdmission {
     }
 }
 
-/// Places shared among domains: the names below `example.org`, or any other name of two labels, have one more only while more are
-/// free than they hold. So a domain gets half at the most, and two get a third each.
+/// Slots shared among domains: the names below `example.org`, or any other name of two labels. They get one more only
+/// while more are free than they hold. So a domain gets half at the most, and two get a third each.
 ///
 /// A name of two labels may be a registry's, such as `co.uk`, and a single one of its customers must not use up its share. So names
 /// below one of three labels have one more only while three times as many are free: a quarter at the most.

@@ -3,12 +3,13 @@ public import Logging
 public import MailModel
 import Synchronization
 
-/// A validating resolver: libunbound in processes of its own, behind a bounded cache with single flight in this one.
+/// A validating resolver: libunbound in separate processes, behind a bounded cache in this one, with one query for
+/// equal questions.
 ///
 /// A *secure* answer is one that libunbound validated from a trust anchor; a *failed* one never looks like absence.
-/// Whoever runs the resolver calls `selfTest()` on start and now and then. While that says anything but
-/// `.validating`, the node is not ready and defers mail: the resolver keeps answering, but *insecure* and *failed*
-/// may then be our own fault rather than the domain's (dane-rules 38). A *secure* answer stays proven whatever it says.
+/// Whoever runs the resolver calls `selfTest()` on start and now and then. While that says anything but `.validating`,
+/// the node is not ready and defers mail. The resolver keeps answering, but *insecure* and *failed* may then be our own
+/// fault rather than the domain's (dane-rules 38). A *secure* answer stays proven whatever it says.
 public final class SecureResolver: Sendable {
     private typealias Waiter = CheckedContinuation<DNSAnswer, Never>
 
@@ -142,9 +143,9 @@ public final class SecureResolver: Sendable {
         return self.inFlight.withLock { $0.known(questions, at: now) }
     }
 
-    /// Has these answers looked up anew: removes them from the cache, and replaces the child at work, since libunbound keeps
-    /// answers of its own, and no call of it forgets them. What is under way is asked again in the new child. Whoever calls
-    /// this bounds how often.
+    /// Has these answers looked up anew. It removes them from the cache, and replaces the child at work, since
+    /// libunbound keeps answers of its own, and no call of it forgets them. What is under way is asked again in the new
+    /// child. Whoever calls this bounds how often.
     public func forget(_ outdated: OutdatedAnswers) {
         // In this order, so that whatever is asked for the first time afterwards is asked in the new child.
         self.replace()
@@ -170,10 +171,10 @@ public final class SecureResolver: Sendable {
     /// Asks the child at work for a name that there is not, which the root (or `selfTestZone`) must deny securely, and says
     /// whether it validates.
     ///
-    /// No cache knows the name, and a denial comes with the zone's SOA record, which is signed anew most often: no signature is
-    /// valid before it was made, so a clock that is a day behind shows here. Where the child at work fails, it is
-    /// compared with a fresh one, made of the anchors as they are now: if that one validates, it takes the other's place.
-    /// When the task is cancelled it is broken off.
+    /// No cache knows the name, and a denial comes with the zone's SOA record, which is signed anew most often. No
+    /// signature is valid before it was made, so a clock that is a day behind shows here. Where the child at work
+    /// fails, it is compared with a fresh one, made of the anchors as they are now. If that one validates, it replaces
+    /// the other. When the task is cancelled it is broken off.
     public func selfTest() async -> ValidationStatus {
         let zone = self.selfTestZone.map { ".\($0.text)" } ?? ""
         let name = "_25._tcp.relay-\(String(UInt64.random(in: .min ... .max), radix: 36))\(zone)"

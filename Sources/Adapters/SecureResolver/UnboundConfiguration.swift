@@ -71,15 +71,15 @@ struct UnboundConfiguration: Equatable, Sendable {
             // for the others.
             "outgoing-range: \(settings.sockets)", "num-queries-per-thread: \(max(settings.concurrentQueries, 16))",
             "outgoing-num-tcp: 64", "incoming-num-tcp: 0",
-            // Each label of a name would cost a query, and each alias begins a name anew: a zone of endless aliases made ten
-            // thousand queries of one look-up.
+            // Each label of a name would cost a query, and each alias begins a name anew. A zone of endless aliases
+            // made ten thousand queries of one look-up.
             "qname-minimisation: no",
             // Name servers are looked up one at a time and when they are needed, not all that a delegation names.
             "target-fetch-policy: \"\(Array(repeating: "0", count: LookupBudget.Limit.depth + 1).joined(separator: " "))\"",
             // What one look-up may take. Mail needs a few questions and aliases; what needs more fails, and says so.
             "max-sent-count: \(LookupBudget.Limit.questions)", "max-query-restarts: \(LookupBudget.Limit.aliases)",
-            // A question is sent to one server so often, and a TCP connection answers within 3 s: a byte now and then, or
-            // silence, costs no more.
+            // A question is sent to one server so often, and a TCP connection answers within 3 s. A byte now and then,
+            // or silence, costs no more.
             "outbound-msg-retry: 5", "tcp-auth-query-timeout: 3000",
             // No zone has a rate of its own: one as large as `com` would reach any that hinders an attacker.
             "ratelimit: 0",
@@ -88,8 +88,8 @@ struct UnboundConfiguration: Equatable, Sendable {
             // What fails is asked again by the queue: other servers of a zone whose answers are bogus are tried twice, not five
             // times.
             "val-max-restart: 2",
-            // The self-test's name must be denied by the root, not by what is known of it; and denials made up from others
-            // are one more way through the validator.
+            // The self-test's name must be denied by the root, not by what is known of it. Denials made up from others
+            // are one more path through the validator.
             "aggressive-nsec: no",
             // A server that was dead is asked again soon, and a zone that was bogus too: mail waits for both.
             "infra-host-ttl: 60", "infra-keep-probing: yes", "val-bogus-ttl: 5",
@@ -103,15 +103,15 @@ struct UnboundConfiguration: Equatable, Sendable {
         "val-nsec3-keysize-iterations: \"1024 \(AnswerReading.maximumIterations)\"",
         // A tenth of a signature's life, up to a day, would be more than a clock may be wrong.
         "val-sig-skew-min: 3600", "val-sig-skew-max: 3600",
-        // Of DS records for one key only those by the strongest digest count: a right SHA-1 beside a wrong SHA-256 is bogus
-        // (RFC 4509 §3). By default, `no`, any one that fits would do. The price: a zone must sign by each algorithm that
-        // its DS records name, as RFC 4035 §2.2 demands of it, though RFC 6840 §5.11 lets validators be lenient.
+        // Of DS records for one key only those by the strongest digest count: a right SHA-1 beside a wrong SHA-256 is
+        // bogus (RFC 4509 §3). By default, `no`, any one that fits would do. The price: a zone must sign by each
+        // algorithm that its DS records name, as RFC 4035 §2.2 demands. RFC 6840 §5.11 lets validators be lenient.
         "harden-algo-downgrade: yes",
         // Below an anchor an answer without signatures is bogus, not insecure (RFC 4035 §4.3).
         "harden-dnssec-stripped: yes", "val-permissive-mode: no",
         // Records that a server has no say about are dropped, and with them what it could poison us with.
         "harden-glue: yes", "val-clean-additional: yes", "harden-short-bufsize: yes",
-        // A signed denial of a name answers for all names below it (RFC 8020): it is a proof, and spares servers the
+        // A signed denial of a name answers for all names below it (RFC 8020). It is a proof, and spares servers the
         // questions that a flood of forged senders would make.
         "harden-below-nxdomain: yes",
         // An answer outlives its time nowhere: a TLSA record that was withdrawn must not count.

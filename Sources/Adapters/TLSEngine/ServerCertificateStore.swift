@@ -10,15 +10,15 @@ public final class ServerCertificateStore: Sendable {
 
     /// A store of these certificates.
     ///
-    /// An SNI name is answered by every certificate that has the name (an RSA and an ECDSA one, say: OpenSSL picks what the
-    /// client can verify; of two of a kind the earlier counts). Without SNI, or with an unknown name, the set of the first
-    /// certificate is the answer.
+    /// An SNI name is answered by every certificate that has the name, such as an RSA and an ECDSA one. OpenSSL picks
+    /// what the client can verify; of two of a kind the earlier counts. Without SNI, or with an unknown name, the set
+    /// of the first certificate is the answer.
     ///
     /// - Parameters:
     ///   - applicationProtocols: ALPN names accepted, in order of preference; a client that offers only others is refused,
     ///     one that offers none is welcome.
-    ///   - clients: the clients to recognise by their certificates. Without this no client is asked for one; with it each
-    ///     is asked, and those without, or with one that is not recognised, are served all the same.
+    ///   - clients: the clients to recognise by their certificates. Without this no client is asked for one. With it
+    ///     each is asked, and those without, or with one that is not recognised, are still served.
     public init(
         _ certificates: [ServerCertificate], applicationProtocols: [String] = ["smtp", "esmtp"],
         clients: RecognisedClients? = nil

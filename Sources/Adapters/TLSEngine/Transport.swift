@@ -34,7 +34,7 @@ import NIOCore
         return output
     }
 
-    /// Makes room ahead of writing `bytes` of plaintext, so that a flush does not grow its buffer step by step.
+    /// Grows the buffer before writing `bytes` of plaintext, so that a flush does not grow it step by step.
     func reserve(_ bytes: Int) {
         let records = bytes / 16_384 + 1
         self.outbound.reserveCapacity(minimumWritableBytes: bytes + records * 64)

@@ -32,8 +32,8 @@ package struct StorageLimits: Hashable, Sendable {
     package var areSet: Bool { self != StorageLimits() }
 }
 
-/// Whether there is room for more mail; a pure value. It closes at a limit and opens again under nine tenths of all of them,
-/// so that it does not flutter.
+/// Whether the queue has capacity for more mail; a pure value. It closes at a limit and opens again under nine tenths
+/// of all of them, so that it does not flutter.
 package struct StorageState: Hashable, Sendable {
     /// The limit that was reached.
     package enum Limit: String, Hashable, Sendable {
@@ -75,8 +75,8 @@ package struct StorageState: Hashable, Sendable {
 
     /// Whether a message of so many bytes, if that is known, may come.
     ///
-    /// Mail without a sender may fill half of the queue: nobody waits for it, and whoever is flooded with reports must still
-    /// be able to write.
+    /// Mail without a sender may fill half of the queue: nobody waits for it. Whoever is flooded with reports must
+    /// still be able to write.
     package func hasRoom(for size: Int?, hasSender: Bool = true) -> Bool {
         guard self.reached == nil, hasSender || self.limit(overTenths: 5) == nil else { return false }
         guard let size, self.limits.bytes > 0 else { return true }

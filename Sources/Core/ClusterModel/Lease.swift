@@ -35,7 +35,7 @@ public struct Epoch: RawRepresentable, Hashable, Comparable, Sendable {
 /// What an owner may believe of its lease on one shard, without asking the database.
 ///
 /// The deadline counts from the *sending* of the request that the database granted, which is never later than the
-/// moment of the grant: the owner stops before anyone else may start.
+/// grant. So the owner stops before anyone else may start.
 public struct Lease: Hashable, Sendable {
     /// The shard owned.
     public let shard: Shard

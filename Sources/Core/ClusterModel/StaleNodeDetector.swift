@@ -2,9 +2,9 @@ public import MailModel
 
 /// Tells what has not changed for a while, by the clock that nobody sets.
 ///
-/// When a lease ends is decided by the database's clock. Set back by an hour, that clock would let the lease of a node that is gone
-/// last for an hour. But an owner renews, and each renewal changes the lease: who has seen it unchanged for the whole life of a
-/// lease knows that it is over, whatever any clock says.
+/// When a lease ends is decided by the database's clock. Set back by an hour, that clock would let the lease of a node
+/// that is gone last for an hour. But an owner renews, and each renewal changes the lease. If it has not changed for
+/// the whole lifetime of a lease, it is over, whatever any clock says.
 public struct StaleNodeDetector<Key: Hashable & Sendable, Value: Hashable & Sendable>: Sendable {
     private var seen: [Key: (value: Value, since: MonotonicInstant)] = [:]
 

@@ -21,7 +21,7 @@ public struct CertificateNames: Hashable, Sendable {
     }
 
     /// Whether one presented name covers `reference`. A wildcard stands for exactly one label, and only as the whole
-    /// leftmost one; below it must be at least two labels, so that nobody holds a whole top-level domain.
+    /// leftmost one. Below it must be at least two labels, so that nobody holds a whole top-level domain.
     static func matches(_ presented: String, _ reference: DomainName) -> Bool {
         guard presented.hasPrefix("*.") else { return DomainName(presented) == reference }
         guard let parent = DomainName(presented.dropFirst(2)), parent.labels.count >= 2 else { return false }

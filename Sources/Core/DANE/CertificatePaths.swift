@@ -1,7 +1,7 @@
 /// The ways from a leaf up to an anchor through the certificates that a host presented, in whatever order (RFC 4158).
 ///
-/// Two versions of a cross-signed certificate have one name and one key, and differ in who signed them: one way leads to each
-/// signer. Signatures are not looked at here; whoever takes a way verifies it.
+/// Two versions of a cross-signed certificate have one name and one key, and differ in who signed them. One path leads
+/// to each signer. Signatures are not looked at here; whoever takes a way verifies it.
 public struct CertificatePaths {
     /// How often the search may go one certificate further, so that certificates which all fit each other cost little.
     static let maximumSteps = 256

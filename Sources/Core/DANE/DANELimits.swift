@@ -31,7 +31,7 @@ extension DANEAuthentication {
 struct FullRecordRoom {
     private var taken: [TLSARecord.CertificateUsage: Int] = [:]
 
-    /// Whether there is room for one more of this usage, which then is taken.
+    /// Whether one more of this usage may be looked at; if so, it is counted.
     mutating func take(_ usage: TLSARecord.CertificateUsage) -> Bool {
         guard self.taken[usage, default: 0] < DANELimits.fullRecords else { return false }
         self.taken[usage, default: 0] += 1

@@ -8,8 +8,8 @@ public struct TLSARecordSet: Hashable, Sendable {
     public let judged: [JudgedRecord]
 
     /// Judges `records`. `parses` says whether the data of a record of matching type Full is a certificate, or a key,
-    /// by its selector; it is asked for no other record, and for `DANELimits.fullRecords` of a usage. A record beyond that
-    /// passes for usable, since that asks more of the host and never less.
+    /// by its selector. It is called for no other record, and for `DANELimits.fullRecords` of a usage. A record beyond
+    /// that passes for usable, since that asks more of the host and never less.
     public init(
         _ records: [TLSARecord], at baseDomain: TLSABaseDomain,
         preference: DigestPreference = .strongestFirst, parses: (TLSARecord) -> Bool

@@ -90,8 +90,8 @@ public enum DNSAnswer: Hashable, Sendable {
 public enum DNSAbsence: Hashable, Sendable {
     /// The name exists, but not this type.
     case noData
-    /// Said of DS only: the denial proves that all below this name is unsigned. It shows a delegation without DS, or, where
-    /// a zone leaves such delegations out of its denials, that there may be one (RFC 5155 §6, Opt-Out).
+    /// Said of DS only: the denial proves that all below this name is unsigned. It shows a delegation without DS. Where
+    /// a zone leaves such delegations out of its denials, it shows that there may be one (RFC 5155 §6, Opt-Out).
     case unsignedDelegation
     /// The name does not exist.
     case nameError

@@ -1,7 +1,7 @@
 /// One TLSA record as it stands in the DNS (RFC 6698 §2.1), usable or not.
 ///
-/// The three numbers are kept as they came, for records with unknown values exist and count (RFC 7672 §2.2: a set of
-/// which none is usable still obliges the client to encrypt). Acronyms are those of RFC 7218.
+/// The three numbers are kept as they came, since records with unknown values exist and count. A set of which none is
+/// usable still obliges the client to encrypt (RFC 7672 §2.2). Acronyms are those of RFC 7218.
 public struct TLSARecord: Hashable, Sendable {
     /// How the association is to be used (RFC 6698 §2.1.1).
     public struct CertificateUsage: RawRepresentable, Hashable, Sendable {

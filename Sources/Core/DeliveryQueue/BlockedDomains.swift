@@ -1,6 +1,6 @@
 public import MailModel
 
-/// The domains that are left alone, as the owner of one shard remembers them, so that new mail for them costs no look into the
+/// The domains in backoff, as the owner of one shard remembers them. So new mail for them costs no look into the
 /// database. Now and then new mail is a reason to try one before its time: the host may be back.
 ///
 /// It also remembers where mail without a sender found no part of its share: all that is due there would be read again in vain.
@@ -94,7 +94,7 @@ public struct BlockedDomains: Hashable, Sendable {
     /// The deliveries to a domain have ended.
     ///
     /// - Parameters:
-    ///   - until: until when it is left alone; `nil` where it is not.
+    ///   - until: the end of its backoff; `nil` where it has none.
     ///   - wasTried: whether there was an attempt.
     public mutating func ended(_ domain: DomainName, until: Timestamp?, wasTried: Bool, at now: Timestamp) {
         guard let until else {

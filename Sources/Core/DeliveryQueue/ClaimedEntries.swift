@@ -4,9 +4,10 @@ public protocol ClaimableEntry: Identifiable, Hashable, Sendable where ID: Senda
     var comesLast: Bool { get }
 }
 
-/// The entries of one destination that were read and are not concluded: those that wait for a worker, and those under way.
+/// The entries of one destination that were read and are not finished: those that wait for a worker, and those under
+/// way.
 ///
-/// A sweep may show an entry that was read before, or that was concluded while the reading was under way. Neither is
+/// A sweep may show an entry that was read before, or that was finished while the reading was under way. Neither is
 /// taken a second time.
 struct ClaimedEntries<Entry: ClaimableEntry>: Hashable, Sendable {
     /// Read and not yet taken by a worker: two pages, and those that workers gave back. Without those that come last.

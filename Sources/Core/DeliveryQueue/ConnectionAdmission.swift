@@ -2,8 +2,9 @@ public import MailModel
 
 /// Who may open a connection to a receiving host: decisions only.
 ///
-/// There are limits for each site, for each address, as far as that takes more (`ConnectionWindow`), for hosts that have not taken
-/// mail yet (`ConnectionPools`), and for the node, whose connections are shared by `FairShares`.
+/// There are limits for each site and for each address, as far as that takes more (`ConnectionWindow`). There are
+/// limits for hosts that have not taken mail yet (`ConnectionBudgets`), and for the node, whose connections
+/// `FairShares` divides.
 public struct ConnectionAdmission: Sendable {
     /// What came of asking for a connection.
     public enum Answer: Hashable, Sendable {
@@ -11,11 +12,11 @@ public struct ConnectionAdmission: Sendable {
         case granted(ConnectionGrant)
         /// Not now, for this reason.
         case full(Limit)
-        /// The addresses have just turned us away, and nothing is open there: ask again after so long.
+        /// The addresses have just refused a connection, and nothing is open there: ask again after so long.
         case resting(Duration)
     }
 
-    /// What leaves no room.
+    /// The limit that is reached.
     public enum Limit: Hashable, Sendable {
         /// The site has as many as the operator allows.
         case site
@@ -23,7 +24,8 @@ public struct ConnectionAdmission: Sendable {
         case address(isGrowing: Bool)
         /// Hosts of the network have all that they may: those that have taken mail lately, or those that have not.
         case network(isProven: Bool)
-        /// As many are being opened as may be to hosts of this standing, or hosts that have not taken mail yet have all that they may.
+        /// As many are being opened as may be to hosts of this standing, or hosts that have not taken mail yet have all
+        /// that they may.
         case pool(HostStanding)
         /// Mail without a sender has its half of what such hosts may have in the network.
         case nullSenderNetwork(isProven: Bool)
@@ -171,7 +173,7 @@ public struct ConnectionAdmission: Sendable {
 
     // MARK: Opening
 
-    /// A connection to the first of these addresses that has room.
+    /// A connection to the first of these addresses that may have one.
     public mutating func open(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for share: PoolShare = .all, now: MonotonicInstant
     ) -> Answer {
@@ -184,8 +186,8 @@ public struct ConnectionAdmission: Sendable {
         }
     }
 
-    /// What keeps a connection to any of these addresses from being opened, for each address the first obstacle; empty where one
-    /// may be opened, or where only time helps.
+    /// What keeps a connection to any of these addresses from being opened, for each address the first obstacle. It is
+    /// empty where one may be opened, or where only time helps.
     public func obstacles(
         to site: ReceivingSite, at targets: [ConnectionTarget], for share: PoolShare = .all, now: MonotonicInstant
     ) -> Set<Obstacle> {
@@ -199,7 +201,7 @@ public struct ConnectionAdmission: Sendable {
         var (limit, rest, obstacles): (Limit?, Duration?, Set<Obstacle>) = (nil, nil, [])
         for target in targets {
             var ways = target.ways
-            // The way that the site's limit prefers may have no room at the address.
+            // The source that the site's limit prefers may have no slot at the address.
             while let egress = self.sites.way(to: site, of: ways) {
                 switch self.window(Door(target, egress)).room(at: now) {
                 case .free:
@@ -237,8 +239,8 @@ public struct ConnectionAdmission: Sendable {
             id: self.nextID, site: site, address: target.address, port: target.port, egress: egress, share: share)
     }
 
-    /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all, each with the most
-    /// in one network; and the most in one network to hosts that have.
+    /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all, each with
+    /// the most in one network. The last is the most in one network to hosts that have taken mail.
     public static func poolSizes(
         connections: Int, share: PoolShare = .all
     ) -> (
@@ -287,7 +289,8 @@ public struct ConnectionAdmission: Sendable {
         self.change(grant, at: now) { $0.succeeded(at: now) }
     }
 
-    /// It was turned away before it could carry mail. Gives how many the address takes, where others work; `nil` where none does.
+    /// The host refused it before it could carry mail. Gives how many the address takes, where others work; `nil` where
+    /// none does.
     ///
     /// - Parameter inSilence: nothing was said at all.
     public mutating func turnedAway(_ grant: ConnectionGrant, inSilence: Bool, at now: MonotonicInstant) -> Int? {
@@ -316,8 +319,9 @@ public struct ConnectionAdmission: Sendable {
     ///
     /// - Parameters:
     ///   - phase: what the host is waited for.
-    ///   - strangers: those that wait for the pools of hosts that are not proven and of which nothing is known, or for the
-    ///     connection's network; behind a connection for mail without a sender also those that wait for its half of these.
+    ///   - strangers: those that wait for the pools of unproven hosts of which nothing is known, or for the
+    ///     connection's network. Behind a connection for mail without a sender these are also those that wait for its
+    ///     half.
     ///   - others: all that wait for the same as this one, or for any connection at all.
     ///   - takers: those that wait for any connection at all, or for one in its network to a host that has taken mail.
     public mutating func patience(
@@ -440,7 +444,7 @@ public struct ConnectionAdmission: Sendable {
 
     // MARK: Memory
 
-    /// Addresses that are remembered, each way there for itself.
+    /// Addresses that are remembered, each egress source for itself.
     public var addressCount: Int { self.doors.count }
 
     private func window(_ door: Door) -> ConnectionWindow { self.doors[door]?.window ?? ConnectionWindow() }

@@ -1,12 +1,12 @@
 public import MailModel
 
-/// One address of a receiving host, and our ways there.
+/// One address of a receiving host, and our egress sources for it.
 public struct ConnectionTarget: Hashable, Sendable {
     /// The address.
     public let address: IPAddress
     /// The port.
     public let port: UInt16
-    /// Our ways to it; at least one.
+    /// Our egress sources for it; at least one.
     public let ways: [Egress]
 
     /// An address, and the ways to it.

@@ -12,15 +12,16 @@ public enum HostStanding: Hashable, Sendable {
 
 /// The connections of a node that lead to hosts which have not shown yet that they take mail: decisions only.
 ///
-/// Anybody can make the node connect to as many hosts of his as he likes, and let it wait there. So connections that are being opened
-/// have a pool of their own, a quarter of all, with at most a quarter of that for one network (/24, /64), and half of it for hosts
-/// that were silent before. Those to hosts that have taken mail lately have a quarter beside it. And until it has taken mail a
-/// host's connection counts as one of a stranger's, who together never have more than half of all, and those
-/// of one network a quarter of that half: a host that greets, and then says no more, holds no more either. Strangers get both
-/// pools as `PacedLimit` says, so that one which comes later soon has its turn, however many came before.
+/// Anybody can make the node connect to as many hosts of his as he likes, and let it wait there. So connections that
+/// are being opened have a pool of their own, a quarter of all. One network (/24, /64) has at most a quarter of that,
+/// and hosts that were silent before have half of it. Those to hosts that have taken mail lately have a quarter beside
+/// it. And until it has taken mail, a host's connection counts as a stranger's. Strangers together never have more than
+/// half of all, and those of one network a quarter of that half. So a host that greets, and then says no more, holds no
+/// more either. Strangers get both pools as `PacedLimit` says, so that one which comes later soon has its turn, however
+/// many came before.
 ///
-/// Hosts that have taken mail may stall as well. Those of one network hold three quarters of what they may have and of all: large
-/// providers have many sites behind few networks, and `FairShares` leaves the last quarter to others anyway.
+/// Hosts that have taken mail may stall as well. Those of one network hold at most three quarters of their share and of
+/// all. Large providers have many sites behind few networks, and `FairShares` leaves the last quarter to others anyway.
 struct ConnectionPools: Hashable, Sendable {
     /// Connections being opened to hosts that are not proven; as many may be to hosts that are.
     private(set) var opening: PacedLimit

@@ -2,9 +2,10 @@ public import MailModel
 
 /// How many connections one address takes from one of ours at once, as far as we have found out: decisions only.
 ///
-/// It begins with two, and each that is opened allows one more: those to an address that says nothing stay two. An address that
-/// turns one away while others work has no more room (RFC 5321 §4.5.4.1, §3.8): the window becomes what is open, and from then on
-/// only time widens it. One more may try after a minute; each try that is turned away doubles the wait, up to a quarter of an hour.
+/// It begins with two, and each that is opened allows one more: those to an address that says nothing stay two. An
+/// address that refuses one while others work takes no more (RFC 5321 §4.5.4.1, §3.8). The window becomes what is open,
+/// and from then on only time widens it. One more may try after a minute; each try that is refused doubles the wait, up
+/// to a quarter of an hour.
 public struct ConnectionWindow: Hashable, Sendable {
     /// Whether one more may be opened.
     public enum Room: Hashable, Sendable {
@@ -12,7 +13,7 @@ public struct ConnectionWindow: Hashable, Sendable {
         case free
         /// Not before another one is closed, or more time has passed. While the window grows, an opening that succeeds is enough.
         case full(isGrowing: Bool)
-        /// Not for so long, since the last one was turned away and none is open.
+        /// Not for so long, since the last one was refused and none is open.
         case resting(Duration)
     }
 
@@ -80,7 +81,7 @@ public struct ConnectionWindow: Hashable, Sendable {
         self.lastEstablished = now
         self.restsUntil = nil
         if let narrowing {
-            // There is more room than there was.
+            // More connections fit than before.
             guard self.established > narrowing.size else { return }
             self.narrowing = Narrowing(size: self.established, since: now, pause: Self.shortestPause)
         } else {
@@ -88,7 +89,7 @@ public struct ConnectionWindow: Hashable, Sendable {
         }
     }
 
-    /// It was turned away: refused, broken off, or left waiting, before it could carry mail.
+    /// The host refused it, broke it off, or left it waiting, before it could carry mail.
     ///
     /// - Returns: whether others work, so that only the window was too wide. Else the address has failed, and begins anew.
     public mutating func turnedAway(at now: MonotonicInstant) -> Bool {
@@ -97,7 +98,7 @@ public struct ConnectionWindow: Hashable, Sendable {
             return false
         }
         let wasWidened = self.narrowing.map { $0.since + $0.pause <= now } ?? false
-        // Those that were tried together are turned away together, and count once.
+        // Those that were tried together are refused together, and count once.
         let pause = self.narrowing.map { wasWidened ? min($0.pause * 2, Self.longestPause) : $0.pause }
         self.narrowing = Narrowing(size: max(1, self.established), since: now, pause: pause ?? Self.shortestPause)
         if self.established == 0 { self.restsUntil = now + Self.rest }

@@ -1,10 +1,11 @@
 public import MailModel
 
-/// Why and until when a recipient domain is left alone: one row, however much mail waits for it (DESIGN §4, Storage).
+/// The backoff from a recipient domain: until when, and why. It is one row, however much mail waits for the domain
+/// (DESIGN §4).
 ///
-/// While it is in force nothing is attempted, and no entry is rewritten. When it ends, one entry goes first, as a probe:
-/// if it fails like the last one, the next step of the schedule begins, else the row goes. Entries whose sender must be
-/// told something meanwhile are concluded at each step, without an attempt of their own, for the reason stated here.
+/// While it is in force nothing is attempted, and no entry is rewritten. When it ends, one entry is a test delivery. If
+/// that fails like the last one, the next step of the schedule begins; otherwise the row goes. Entries whose sender
+/// must be told something meanwhile are recorded at each step, without an attempt, for the reason stated here.
 public struct DestinationBackoff: Hashable, Sendable {
     /// How it failed last.
     public let failure: DeliveryFailure
@@ -28,12 +29,12 @@ public struct DestinationBackoff: Hashable, Sendable {
 
     /// The one that follows from an attempt.
     ///
-    /// It ends with the attempted message's life, if that comes first, so that a message alone in its queue has its last
-    /// attempt at its end; but not before the first wait, or a quarter of an hour if that is shorter: a queue full of old
-    /// messages would bring as many probes.
+    /// It ends with the attempted message's life, if that comes first, so that a message alone in its queue has its
+    /// last attempt at its end. But it lasts at least for the first wait, or a quarter of an hour if that is shorter: a
+    /// queue full of old messages would bring as many test deliveries.
     ///
     /// - Parameters:
-    ///   - previous: the one before, if the attempt was its probe.
+    ///   - previous: the one before, if the attempt was its test delivery.
     ///   - arrival: when the message was accepted that was attempted.
     public init(
         after previous: DestinationBackoff?, failure: DeliveryFailure, arrival: Timestamp, schedule: RetrySchedule,
@@ -57,8 +58,8 @@ public struct DestinationBackoff: Hashable, Sendable {
     /// Whether it is in force.
     public func isInForce(at now: Timestamp) -> Bool { now < self.until }
 
-    /// What becomes of an entry that waits for the destination and was not attempted: its recipients wait on, or are given
-    /// up, as if it had failed now like the last probe.
+    /// What becomes of an entry that waits for the destination and was not attempted. Its recipients wait on, or are
+    /// given up, as if it had failed now like the last test delivery.
     public func decision(
         recipients: Int, schedule: RetrySchedule, arrival: Timestamp, now: Timestamp
     ) -> EntryDecision {
@@ -70,7 +71,7 @@ public struct DestinationBackoff: Hashable, Sendable {
     }
 }
 
-/// Which of the entries that wait for a blocked destination are to be concluded now.
+/// Which of the entries that wait for a blocked destination get an outcome now.
 public struct OverdueCriteria: Hashable, Sendable {
     /// Senders of messages that arrived so early are told of the delay, unless that is settled; `nil` tells nobody.
     public let delayNotice: Timestamp?

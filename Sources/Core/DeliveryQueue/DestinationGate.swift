@@ -36,7 +36,7 @@ public struct SessionClosings: Hashable, Sendable {
     }
 }
 
-/// Whether mail goes to a destination: at first nobody knows, then all of it, one probe, or none.
+/// Whether mail goes to a destination: at first nobody knows, then all of it, one test delivery, or none.
 ///
 /// ```
 /// unknown ──no row──▶ open ◀──answered── probing ◀──row that is over── unknown
@@ -61,7 +61,7 @@ struct DestinationGate: Hashable {
     private let testsEarly: Bool
 
     /// - Parameters:
-    ///   - testsEarly: probe though the row is in force.
+    ///   - testsEarly: make a test delivery though the row is in force.
     ///   - closings: those that earlier runs have met.
     init(testsEarly: Bool = false, closings: SessionClosings = SessionClosings()) {
         self.testsEarly = testsEarly

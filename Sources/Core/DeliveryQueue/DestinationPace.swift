@@ -1,6 +1,6 @@
 /// How many deliveries of one destination go on at once.
 ///
-/// It follows the site: a worker that finds no place there while another has one, goes, and its entry is the other's; a
+/// It follows the site: a worker that gets no slot there while another has one, goes, and its entry is the other's. A
 /// while later one more may try.
 struct DestinationPace: Hashable, Sendable {
     private let maximum: Int

@@ -1,14 +1,15 @@
 public import MailModel
 
-/// The deliveries of one shard to one recipient domain, as a value: what is read, who works on it, and whether mail goes
-/// there at all. Events in, decisions out; whoever drives it asks `next` after each event, and does what it says.
+/// The deliveries of one shard to one recipient domain, as a value: what is read, who works on it, and whether the
+/// destination is open at all. Events in, decisions out; whoever drives it asks `next` after each event, and does what
+/// it says.
 ///
-/// It begins with a sweep of what is due. Each sweep goes on page by page while there is room; being woken begins another
-/// one. It ends when a sweep found nothing more and nothing is under way, or when the destination is blocked, or suspended by
-/// an operator, and nothing remains to be concluded for that.
+/// It begins with a sweep of what is due. Each sweep goes on page by page while there is capacity; being woken begins
+/// another one. It ends when a sweep found nothing more and nothing is under way. It also ends when the destination is
+/// blocked, or suspended by an operator, and no entry remains to be recorded for that.
 ///
-/// Entries that come last, which are those of mail without a sender, keep no other from being read: where their share is
-/// taken they stay in the database until another sweep, and a probe is another entry if there is one.
+/// Entries that come last, which are those of mail without a sender, keep no other from being read. Where their share
+/// is taken they stay in the database until another sweep. A test delivery is another entry if there is one.
 ///
 /// - `Entry`: what is delivered; `Cursor`: where a sweep has come to.
 public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable>: Hashable, Sendable {
@@ -18,7 +19,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         case read(after: Cursor?, count: Int)
         /// Start one worker, which says `workerBegan`, takes entries until there is none, and says `workerLeft`.
         case hire
-        /// Conclude entries that are overdue, of those behind the cursor, for the failure stated; then say `settled`.
+        /// Record outcomes of overdue entries behind the cursor, for the failure stated; then say `settled`.
         case settle(DestinationBackoff, after: Cursor?)
         /// Nothing, until the next event.
         case wait
@@ -97,7 +98,8 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         return self.isIdle ? self.end() : .wait
     }
 
-    /// What was under way is waited for, since it may yet be answered. Overdue entries are concluded only after that.
+    /// What was under way is waited for, since it may yet be answered. Overdue entries get their outcome only after
+    /// that.
     private mutating func nextWhileBlocked(_ backoff: DestinationBackoff) -> Step {
         guard self.pace.workers == 0 else { return .wait }
         guard case .due(let cursor) = self.settling else { return self.end() }
@@ -118,12 +120,12 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     /// So many entries are read at once.
     private var page: Int { 2 * self.pace.window }
 
-    /// More is to be read. While there is but one probe, the next one is enough.
+    /// More is to be read. While there is but one test delivery, the next one is enough.
     private var hasRoom: Bool {
         self.gate.isProbing ? self.entries.isEmpty || self.mayFindProbe : self.entries.count < self.pace.window
     }
 
-    /// The next probe would be an entry that comes last, and the sweep may show another.
+    /// The next test delivery would be an entry that comes last, and the sweep may show another.
     private var mayFindProbe: Bool {
         guard self.gate.isProbing, self.pace.workers == 0, case .due = self.reading else { return false }
         return self.entries.pending.isEmpty
@@ -148,8 +150,8 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         self.entries.dropPending()
     }
 
-    /// An operator has suspended deliveries: no further entry is taken until they go on. Those under way are finished; then
-    /// entries that are overdue are concluded, and it ends.
+    /// An operator has suspended deliveries: no further entry is taken until they go on. Those under way are finished;
+    /// then overdue entries get their outcome, and it ends.
     ///
     /// - Parameter backoff: what is told of the overdue ones.
     public mutating func suspended(_ backoff: DestinationBackoff) {
@@ -191,7 +193,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         _ = self.entries.readingEnded(nil, keepingLast: 0)
     }
 
-    /// A page of overdue entries was concluded.
+    /// A page of overdue entries has its outcomes.
     ///
     /// - Parameter cursor: where to go on; `nil` at the end.
     public mutating func settled(cursor: Cursor?) {
@@ -204,13 +206,13 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     /// A worker has started.
     public mutating func workerBegan() { self.pace.began() }
 
-    /// A worker has concluded all it took.
+    /// A worker has finished all it took.
     public mutating func workerLeft() { self.pace.left() }
 
     /// The next entry for a worker to attempt; `nil` sends it home. Those that come last are taken when no others wait.
     public mutating func take(isHeld: Bool) -> Entry? {
         guard isHeld, !self.isStopping, self.suspension == nil, !self.pace.isResting else { return nil }
-        // A worker that has made one probe goes, so that a better one is looked for.
+        // A worker that has made one test delivery goes, so that a better one is looked for.
         if self.gate.isProbing, self.entries.pending.isEmpty, case .due = self.reading { return nil }
         guard let entry = self.entries.take() else { return nil }
         self.attempts[entry.id] = self.gate.answers
@@ -305,10 +307,10 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     /// Sessions closed upon a message since the last answer, for the next run.
     public var closings: SessionClosings { self.gate.closings }
 
-    /// Until when the destination is left alone, if it is.
+    /// The end of the destination's backoff, if it has one.
     public var blockedUntil: Timestamp? { self.gate.isBlocked ? self.gate.backoff?.until : nil }
 
-    /// What the destination's row ought to say, to be written with the next conclusion; `nil` where it says so already.
+    /// What the destination's row ought to say, to be written with the next outcome; `nil` where it says so already.
     public var unrecorded: DestinationChange? {
         guard !self.isRecorded else { return nil }
         return self.gate.backoff.map { .blocked($0) } ?? .opened
@@ -325,7 +327,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
 
 /// What is written into a destination's row.
 public enum DestinationChange: Hashable, Sendable {
-    /// It is left alone.
+    /// It is in backoff.
     case blocked(DestinationBackoff)
     /// Mail goes there: there is no row.
     case opened

@@ -69,8 +69,9 @@ public struct QueueRule: Hashable, Sendable {
 
     /// Whether it decides about mail from such senders.
     ///
-    /// A bounce gives up mail from the null sender only at a domain that it names. Such mail is mostly reports, also those on
-    /// the mail that the rule has given up: about many domains, it would give them up, too, and nobody would hear of it.
+    /// A bounce gives up mail from the null sender only at a domain that it names. Such mail is mostly reports, among
+    /// them those on mail that the rule has given up. A rule about many domains would give them up, too, and nobody
+    /// would hear of it.
     public func governs(isFromNullSender: Bool) -> Bool {
         !isFromNullSender || self.action != .bounce || self.scope.isOneDomain
     }
@@ -99,8 +100,8 @@ public struct QueueRules: Hashable, Sendable {
     /// Those in force.
     public func inForce(at now: Timestamp) -> [QueueRule] { self.all.filter { $0.isInForce(at: now) } }
 
-    /// The rule that decides about mail to a domain: a bounce before a suspension; of the same action, the one that names
-    /// the domain most closely. Mail from the null sender may have another rule than the rest.
+    /// The rule that decides about mail to a domain. A bounce comes before a suspension; of the same action, the rule
+    /// that names the domain most closely. Mail from the null sender may have another rule than the rest.
     public func governing(_ domain: DomainName, isFromNullSender: Bool, at now: Timestamp) -> QueueRule? {
         guard !self.isEmpty else { return nil }
         let candidates = Self.scopes(of: domain).flatMap { self.byScope[$0] ?? [] }.filter {

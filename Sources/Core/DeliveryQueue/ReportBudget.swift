@@ -117,7 +117,7 @@ public struct ReportBudget: Sendable {
 
 /// Counts by key that slide over a window, out of two fixed ones.
 ///
-/// The table is bounded. Keys for which it has no room share one count, so whoever fills it gains nothing.
+/// The table is bounded. Keys beyond its capacity share one count, so whoever fills it gains nothing.
 struct SlidingCounts<Key: Hashable & Sendable>: Sendable {
     private let window: Duration
     private let capacity: Int

@@ -1,6 +1,6 @@
 public import MailModel
 
-/// The connections and messages of each receiving site, by each way out: decisions only.
+/// The connections and messages of each receiving site, by egress source: decisions only.
 ///
 /// A site is remembered while it has connections, or has lately had so many messages that its bucket is not full again. There
 /// are never more than twice as many (and 1,024) as that.
@@ -36,8 +36,8 @@ public struct SiteLedger: Hashable, Sendable {
         self.limits = limits
     }
 
-    /// The way by which one more connection may be opened, the one with the fewest to this site; `nil` when each has as many as
-    /// it may. Of equals the first is taken.
+    /// The egress source by which one more connection may be opened, the one with the fewest to this site. It is `nil`
+    /// when each has as many as it may. Of equals the first is taken.
     public func way(to site: ReceivingSite, of ways: [Egress]) -> Egress? {
         let counted = ways.map { ($0, self.accounts[Key(site: site, egress: $0)]?.connections ?? 0) }
         guard let (egress, count) = counted.min(by: { $0.1 < $1.1 }), count < self.limits[site].connections else {
@@ -71,7 +71,7 @@ public struct SiteLedger: Hashable, Sendable {
         return wait
     }
 
-    /// The sites that are remembered, each way out for itself.
+    /// The sites that are remembered, each egress source for itself.
     public var count: Int { self.accounts.count }
 
     private mutating func sweep(at now: MonotonicInstant) {

@@ -2,8 +2,8 @@ public import MailModel
 
 /// A limit on a rate: so many a minute, evenly spread, with at most a second's worth at once.
 ///
-/// It keeps one moment and counts nothing: the moment at which, at the permitted rate, all that was taken would have been
-/// taken one by one.
+/// It keeps one moment and counts nothing. At the permitted rate, everything so far would have been taken one by one at
+/// that moment.
 public struct TokenBucket: Hashable, Sendable {
     private let interval: Duration
     private let tolerance: Duration

@@ -1,4 +1,5 @@
-/// What there is to know of a message's content as it passes by, in pieces of any size; it keeps a few hundred bytes of state.
+/// What there is to know of a message's content as it passes by, in pieces of any size. It keeps a few hundred bytes of
+/// state.
 public struct ContentSurvey: Hashable, Sendable {
     /// The Received fields of its header section.
     public private(set) var receivedFields: ReceivedFieldCounter

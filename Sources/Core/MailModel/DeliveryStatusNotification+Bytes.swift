@@ -25,8 +25,8 @@ extension DeliveryStatusNotification {
         var isEightBit: Bool { self.content.contains { $0 >= 0x80 } }
     }
 
-    /// The whole report in CRLF lines. One to an international sender may hold eight-bit text, and then says so; its hosts
-    /// have 8BITMIME, without which there is no SMTPUTF8 (RFC 6531 §3.1). Any other is ASCII throughout.
+    /// The whole report in CRLF lines. One to an international sender may hold eight-bit text, and then says so. Its
+    /// hosts have 8BITMIME, without which there is no SMTPUTF8 (RFC 6531 §3.1). Any other is ASCII throughout.
     ///
     /// `boundary` must not begin a line of the original; a caller makes it of random letters and digits.
     public func bytes(boundary: String) -> [UInt8] {
@@ -66,9 +66,9 @@ extension DeliveryStatusNotification {
 
     // MARK: - The original
 
-    /// Only a failure gives the whole message back (RFC 3461 §4.3), and an ASCII report none with eight-bit text: message/rfc822
-    /// has no encoding that would make it ASCII (RFC 2046 §5.2.1), and a report that is lost for want of 8BITMIME on its way
-    /// tells less than one with the header, which has a form in ASCII.
+    /// Only a failure gives the whole message back (RFC 3461 §4.3), and an ASCII report gives back none with eight-bit
+    /// text. message/rfc822 has no encoding that would make it ASCII (RFC 2046 §5.2.1). A report that is lost for want
+    /// of 8BITMIME tells less than one with the header, which has a form in ASCII.
     private var returnedPart: Part {
         if self.action == .failed, let message = self.original.content.wholeMessage,
             self.isInternational || message.allSatisfy({ $0 < 0x80 })
@@ -80,8 +80,8 @@ extension DeliveryStatusNotification {
         return Part(type, lines: self.returnedFields)
     }
 
-    /// The header fields given back, as far as there is room: first those that tell which message it was, then the others, all
-    /// in their order. A field that does not fit is left out whole.
+    /// The header fields given back, as far as they fit: first those that tell which message it was, then the others,
+    /// all in their order. A field that does not fit is left out whole.
     private var returnedFields: [String] {
         let fields = self.original.content.headerSection.fields.map { field in
             (isTelling: Self.isTelling(field), text: self.safe(field))

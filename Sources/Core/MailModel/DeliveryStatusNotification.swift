@@ -1,9 +1,9 @@
 /// A report to a sender of what became of a message (RFC 3464 in a multipart/report of RFC 6522), for people and for
 /// programs.
 ///
-/// There is none about a message with the null reverse path: the initialiser then gives `nil` (RFC 5321 §4.5.5). One to an
-/// international sender is itself international (RFC 6533); one to any other sender is ASCII throughout, since nobody
-/// knows whether the way back takes more.
+/// There is none about a message with the null reverse path: the initialiser then gives `nil` (RFC 5321 §4.5.5). One to
+/// an international sender is itself international (RFC 6533). One to any other sender is ASCII throughout, since
+/// nobody knows whether the hosts on the path back take more.
 public struct DeliveryStatusNotification: Hashable, Sendable {
     /// What became of the recipients of one report (RFC 3464 §2.3.3).
     public enum Action: String, Hashable, Sendable, CaseIterable {

@@ -1,7 +1,7 @@
 /// A fully qualified domain name in its DNS presentation form: A-labels, lower case, no trailing dot (RFC 1035 §2.3.4).
 ///
-/// Labels hold letters, digits, hyphens and underscores (`_25._tcp.mx.example` is a name that this program asks for),
-/// are 1 to 63 bytes each, and add up to at most 253 bytes. Text in another script becomes A-labels before it gets here.
+/// Labels hold letters, digits, hyphens and underscores: this program looks up `_25._tcp.mx.example`. They are 1 to 63
+/// bytes each, and add up to at most 253 bytes. Text in another script becomes A-labels before it gets here.
 public struct DomainName: Hashable, Sendable {
     /// The most bytes that a name may have in presentation form, without the trailing dot.
     public static let maximumLength = 253

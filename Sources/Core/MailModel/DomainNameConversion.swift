@@ -1,5 +1,5 @@
-/// How U-labels become A-labels where addresses are read (RFC 6531 §3.3): the tables for that are no part of this
-/// layer, so whoever reads addresses is given the way.
+/// How U-labels become A-labels where addresses are read (RFC 6531 §3.3). The tables for that are no part of this
+/// layer, so whoever reads addresses is given the conversion.
 public struct DomainNameConversion: Sendable {
     /// Knows no U-labels: only names of A-labels are domain names.
     public static let none = DomainNameConversion(identifier: "none") { _ in nil }

@@ -15,8 +15,8 @@ public enum EmbeddedUnicode {
         }
     }
 
-    /// The address in Unicode. What stands for a control character, or for none at all, stays as it is; so does what stands for a
-    /// backslash, which would make such a form of the characters behind it.
+    /// The address in Unicode. What stands for a control character, or for none at all, stays as it is. So does what
+    /// stands for a backslash, which would make such a form of the characters behind it.
     public static func unescape(_ address: some StringProtocol) -> String {
         var plain = ""
         var rest = Substring(address)
@@ -35,9 +35,9 @@ public enum EmbeddedUnicode {
         return plain + rest
     }
 
-    /// Whether every backslash begins an `EmbeddedUnicodeChar` (RFC 6533 §3), one that stands for a character that must or may be
-    /// written so: no surrogate, none beyond Unicode, no ASCII but that of xtext's own. Control characters are never taken, though
-    /// the grammar has forms for some.
+    /// Whether every backslash begins an `EmbeddedUnicodeChar` (RFC 6533 §3) for a character that must or may be
+    /// written so. That is no surrogate, none beyond Unicode, and no ASCII but that of xtext's own. Control characters
+    /// are never taken, though the grammar has forms for some.
     public static func isValid(_ address: some StringProtocol) -> Bool {
         var rest = Substring(address)
         while let start = rest.firstIndex(of: "\\") {

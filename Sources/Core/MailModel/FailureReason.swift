@@ -157,8 +157,8 @@ extension FailureReason {
         }
     }
 
-    /// Of the failures of all hosts, the one to report (rule 24): a DANE or DNSSEC verdict says more than a closed
-    /// port, and among equals the most preferred host speaks. `nil` only for no failure at all.
+    /// Of the failures of all hosts, the one to report (rule 24). A DANE or DNSSEC verdict says more than a closed
+    /// port; among equals the most preferred host counts. `nil` only for no failure at all.
     public static func mostTelling(of failures: some Sequence<FailureReason>) -> FailureReason? {
         failures.enumerated().min { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }?.element
     }

@@ -29,7 +29,7 @@ struct HeaderSection {
         return self.lines.isEmpty ? [] : fields + [self.lines[start...]]
     }
 
-    /// The identifier in `Message-ID`, with its angle brackets; `nil` where there is none that could be quoted in a header
+    /// The identifier in `Message-ID`, with its angle brackets. It is `nil` where none could be quoted in a header
     /// field: printable ASCII without spaces, at most 250 bytes.
     var messageID: String? {
         let name = Array("message-id:".utf8)

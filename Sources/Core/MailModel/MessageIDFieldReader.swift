@@ -15,8 +15,8 @@ public struct MessageIDFieldReader: Hashable, Sendable {
     /// Nothing has passed yet.
     public init() {}
 
-    /// The field's body without the blanks around it, bytes other than printable ASCII as `\xNN`; `nil` where there was no
-    /// such field, or an empty one.
+    /// The field's body without the blanks around it, bytes other than printable ASCII as `\xNN`. It is `nil` where
+    /// there was no such field, or an empty one.
     public var value: String? {
         var bytes = self.bytes[...]
         while bytes.last == UInt8(ascii: " ") { bytes.removeLast() }

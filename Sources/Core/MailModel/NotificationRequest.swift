@@ -53,8 +53,8 @@ public struct OriginalRecipient: Hashable, Sendable {
     /// The address, decoded: printable ASCII, for `utf-8` in the form `\x{HHHH}` where it is not ASCII.
     public let address: String
 
-    /// Reads `addr-type ";" xtext`. The address of type `utf-8` may be UTF-8 as it is (`utf-8-addr-unitext`, which takes
-    /// SMTPUTF8), and is then kept in the form that any host can be given.
+    /// Reads `addr-type ";" xtext`. The address of type `utf-8` may be UTF-8 as it is (`utf-8-addr-unitext`, which
+    /// takes SMTPUTF8). It is then kept in the form that any host can be given.
     public init?(_ text: some StringProtocol) {
         let halves = text.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
         guard text.utf8.count <= Self.maximumLength, halves.count == 2, !halves[0].isEmpty,

@@ -53,8 +53,8 @@ extension ForwardPath {
     /// Decides whether this recipient may pass.
     ///
     /// Anyone may write to an accepted domain. Only a client that may relay can write elsewhere, or to an address that
-    /// holds another destination: the next hop trusts us, and might follow `user%elsewhere@ours` where we do not.
-    /// So does an address literal: it names a host of anybody's, and nothing could authenticate that.
+    /// holds another destination. The next hop trusts us, and might follow `user%elsewhere@ours` where we do not. So
+    /// does an address literal: it names a host of anybody's, and nothing could authenticate that.
     public func relayDecision(clientMayRelay: Bool, isAccepted: (DomainName) -> Bool) -> RelayDecision {
         let denied = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 7, 1), "Relaying denied")
         switch self.relayTarget {

@@ -12,8 +12,8 @@ public enum ReturnedContent: Hashable, Sendable {
         }
     }
 
-    /// The whole message, where it is at hand and can be a part of another one: lines of at most 998 bytes, each ended by
-    /// CRLF, and no NUL (RFC 5322 §2.1.1, RFC 6152 §3).
+    /// The whole message, where it is at hand and can be a part of another one. Its lines have at most 998 bytes, each
+    /// ended by CRLF, and no NUL (RFC 5322 §2.1.1, RFC 6152 §3).
     var wholeMessage: [UInt8]? {
         guard case .message(let bytes) = self else { return nil }
         var (lineLength, isBehindCR) = (0, false)

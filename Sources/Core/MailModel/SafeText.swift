@@ -3,8 +3,9 @@ public enum SafeText {
     /// Printable ASCII stays; every other byte, and the backslash, becomes `\xNN`; tabs become spaces.
     public static func escape(_ text: some StringProtocol) -> String { self.escape(bytes: self.bytes(of: text)) }
 
-    /// Text of a peer that keeps every byte: one that is no UTF-8 becomes a character of its own, U+EF80 to U+EFFF, from which
-    /// `bytes(of:)` and `escape` have it back. Where these characters came themselves, their bytes are kept likewise.
+    /// Text of a peer that keeps every byte. One that is no UTF-8 becomes a character of its own, U+EF80 to U+EFFF,
+    /// from which `bytes(of:)` and `escape` have it back. Where these characters came themselves, their bytes are kept
+    /// likewise.
     public static func text(keeping bytes: some Collection<UInt8>) -> String {
         if let text = String(validating: bytes, as: UTF8.self), !text.unicodeScalars.contains(where: \.isKeptByte) {
             return text

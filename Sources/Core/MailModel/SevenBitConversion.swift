@@ -112,7 +112,7 @@ public struct SevenBitSurvey: Sendable {
     }
 }
 
-/// Makes a message 7-bit on its way out: 8-bit parts become quoted-printable (RFC 2045 §6.7), and what holds them says so. All else
+/// Makes a message 7-bit: 8-bit parts become quoted-printable (RFC 2045 §6.7), and what holds them says so. All else
 /// stays byte for byte.
 ///
 /// Content comes as stored, in pieces of any size, before dots are stuffed. A header section and a line are kept in memory, no more.

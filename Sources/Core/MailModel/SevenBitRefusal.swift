@@ -17,8 +17,8 @@ public enum SevenBitRefusal: Error, Hashable, Sendable {
     case fragment
     /// A header section holds 8-bit text, which only SMTPUTF8 carries (RFC 6532).
     case eightBitHeader
-    /// 8-bit text stands where no encoding may: outside of all parts, behind another encoding, or in a kind of message that
-    /// is always 7-bit (RFC 2046 §5.2.4).
+    /// 8-bit text stands where no encoding may: outside of all parts, behind another encoding, or in a type that is
+    /// always 7-bit (RFC 2046 §5.2.4).
     case unencodable
     /// Two readers could see different parts in it.
     case malformed

@@ -35,12 +35,12 @@ enum HostOrigin: Hashable, Sendable {
     }
 }
 
-/// Planning for one host: its addresses, then its TLSA base domain, then the requirement. It takes three rounds at most
-/// (A and AAAA; CNAME or TLSA; TLSA of the unexpanded name), but for an insecure answer where it should be secure: that is
-/// believed only with an `InsecurityProof`, of two questions a round.
+/// Planning for one host: its addresses, then its TLSA base domain, then the requirement. It takes three rounds at
+/// most: A and AAAA; CNAME or TLSA; TLSA of the unexpanded name. An insecure answer where it should be secure takes
+/// more: it is believed only with an `InsecurityProof`, of two questions a round.
 ///
-/// A question is only asked when the answers before it allow it: many servers of unsigned zones answer SERVFAIL to TLSA,
-/// and asking them would defer all their mail (rule 1).
+/// A question is only asked when the answers before it allow it. Many servers of unsigned zones answer SERVFAIL to
+/// TLSA, and asking them would defer all their mail (rule 1).
 public struct HostPlanning: Hashable, Sendable {
     /// What planning says after each round of answers.
     public enum Step: Hashable, Sendable {
@@ -101,8 +101,8 @@ public struct HostPlanning: Hashable, Sendable {
     /// addresses prove nothing.
     private var isWholeDomain: Bool { self.origin.denial != nil && self.planning.policy.families == .both }
 
-    /// Both families are denied. That ends delivery for good, so denials without signatures need their proof where a secure MX
-    /// record names the host, or where the domain has no MX: anybody could have made them up (rule 12a).
+    /// Both families are denied. That ends delivery for good. So denials without signatures need their proof where a
+    /// secure MX record names the host, or where the domain has no MX. Anybody could have made them up (rule 12a).
     private func step(
         denied unproven: [InsecurityProof], _ states: HostStates, _ answers: [DNSQuestion: DNSAnswer]
     ) -> Step {
@@ -314,8 +314,8 @@ extension HostPlanning {
         return self.remote(addresses).isEmpty ? .loopback(self.name) : nil
     }
 
-    /// The addresses that may be tried, of each family the first: neither has less than half of what is allowed while it has
-    /// more, for we may reach hosts over one of them only.
+    /// The addresses that may be tried, of each family the first. Neither has less than half of what is allowed while
+    /// it has more, since we may reach hosts over one of them only.
     private func used(_ families: [HostAddresses]) -> [IPAddress] {
         let limit = self.planning.policy.limits.addressesPerHost
         let lists = families.map { self.remote($0.list) }
@@ -350,8 +350,9 @@ extension HostPlanning {
         }
     }
 
-    /// Insecure addresses mean that DANE cannot apply, and no more is asked (rule 1). Only where the host stands in the
-    /// secure domain whose MX it is they are as surprising as an insecure TLSA answer below secure addresses (rule 12a).
+    /// Insecure addresses mean that DANE cannot apply, and no more is asked (rule 1). They are as surprising as an
+    /// insecure TLSA answer below secure addresses only where the host stands in the secure domain whose MX it is (rule
+    /// 12a).
     private func withoutDANE(
         _ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]
     ) -> BaseDomainOutcome {

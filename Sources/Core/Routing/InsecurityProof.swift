@@ -3,10 +3,10 @@ import MailModel
 
 /// Why an insecure answer may be believed (RFC 4035 §4.3, §5.2): somewhere above its name a zone without DS must begin.
 ///
-/// A validator that gives up says "insecure" too. Where it does not compute a denial, whoever is between us and a signed zone
-/// can answer TLSA without a signature, and the validator calls that insecure. So the delegations are asked for, from the
-/// top: each DS answer has to be secure until one shows that what is below it is not signed. The order matters, for what
-/// a validator says below a denial that it gave up is worth nothing.
+/// A validator that gives up says "insecure" too. Where it does not compute a denial, an attacker between us and a
+/// signed zone can answer TLSA without a signature. The validator calls that insecure. So the delegations are asked
+/// for, from the top. Each DS answer has to be secure until one shows that what is below it is not signed. The order
+/// matters, for what a validator says below a denial that it gave up is worth nothing.
 struct InsecurityProof {
     enum Step: Hashable {
         /// Ask these, and come back with their answers too; never empty, and two at the most.
@@ -22,8 +22,8 @@ struct InsecurityProof {
     /// The aliases that led to that answer.
     let aliases: [DomainName]
     let limits: DNSLimits
-    /// That answer is a denial of what a name above it would have to exist for. A secure denial of such a name proves it, too
-    /// (RFC 8020 §2): libunbound itself denies all below `invalid` and others (RFC 6761), without a signature.
+    /// That answer is a denial of what a name above it would have to exist for. A secure denial of such a name proves
+    /// it, too (RFC 8020 §2). libunbound itself denies all below `invalid` and others (RFC 6761), without a signature.
     var isOfAbsence = false
 
     /// What to ask next, or the verdict.
@@ -69,8 +69,8 @@ struct InsecurityProof {
 }
 
 extension DNSRecord {
-    /// A DS record by a digest and a signing algorithm that validators know (RFC 8624 §3.1 and §3.3): RSA with SHA-1 or SHA-2,
-    /// ECDSA and EdDSA; SHA-1, SHA-256 and SHA-384.
+    /// A DS record by a digest and a signing algorithm that validators know (RFC 8624 §3.1 and §3.3). These are RSA
+    /// with SHA-1 or SHA-2, ECDSA and EdDSA; SHA-1, SHA-256 and SHA-384.
     fileprivate var isKnownDelegationSigner: Bool {
         guard case .delegationSigner(let algorithm, let digestType) = self else { return false }
         return [5, 7, 8, 10, 13, 14, 15, 16].contains(algorithm) && [1, 2, 4].contains(digestType)

@@ -20,8 +20,8 @@ public struct MXOrder: Hashable, Sendable {
     /// How to look up a host that was not tried yet; `nil` where the next hop has no host of this name.
     public func planning(of name: DomainName?) -> HostPlanning? { self.ahead.first { $0.name == name } }
 
-    /// What came of looking one up. Where it is this system itself, those of its preference and behind it are for others
-    /// to try: they would give the mail back to us (RFC 5321 §5.1).
+    /// What came of looking one up. Where it is this system itself, those of its preference and behind it are for
+    /// others to try. They would give the mail back to us (RFC 5321 §5.1).
     public mutating func planned(_ host: PlannedHost) {
         if case .routingLoop = host.failure { self.ahead.removeAll() }
     }

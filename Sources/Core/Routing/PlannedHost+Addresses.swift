@@ -1,8 +1,8 @@
 public import MailModel
 
 extension PlannedHost {
-    /// The addresses of this host that one attempt may try: both families by turns, so that a family that cannot be
-    /// reached from here does not use up what is allowed.
+    /// The addresses of this host that one attempt may try, both families by turns. So a family that cannot be reached
+    /// from here does not use up what is allowed.
     ///
     /// - Parameter limit: the most addresses to return.
     public func addressesToTry(ipv4First: Bool, limit: Int) -> [IPAddress] {

@@ -18,8 +18,7 @@ public enum RouteStep: Hashable, Sendable {
 /// must prove.
 ///
 /// Planning has no state but the answers. A question is only asked when the answers before it allow it, and a host is
-/// only looked up when its turn has come: whoever publishes a hundred mail exchangers that do not answer costs one
-/// of them at a time.
+/// only looked up when its turn has come. A hundred mail exchangers that do not answer cost one of them at a time.
 public struct RoutePlanning: Hashable, Sendable {
     /// What is planned for.
     public let nextHop: NextHop

@@ -1,7 +1,7 @@
 extension UnsafeBufferPointer<UInt8> {
     /// The index of the first CR, LF or NUL at or after `start`, or `count`.
     ///
-    /// Eight bytes are looked at together, as one word: `SIMD16` compares byte by byte through generic code, which cost
+    /// Eight bytes are looked at together, as one word. `SIMD16` compares byte by byte through generic code, which cost
     /// more than all the rest of a message.
     func firstLineByte(from start: Int) -> Int {
         let raw = UnsafeRawBufferPointer(self)

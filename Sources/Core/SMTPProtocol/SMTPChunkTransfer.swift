@@ -2,9 +2,9 @@ internal import MailModel
 
 /// The content of one message on its way in chunks (BDAT, RFC 3030): one for each piece that the owner has, pipelined.
 ///
-/// The last chunk is announced and sent like the others, but for the CRLF that ends it. Until these two bytes have come the
-/// server has no message: they are to BDAT what the final dot is to DATA, and no round trip is spent on them. A connection
-/// that ends before them delivers nothing.
+/// The last chunk is announced and sent like the others, but for the CRLF that ends it. Until these two bytes have come
+/// the server has no message. They are to BDAT what the final dot is to DATA, and no round trip is spent on them. A
+/// connection that ends before them delivers nothing.
 ///
 /// ```
 /// writing ─ pieces ─▶ writing ─ last piece ─▶ lastCRLF ─ finish ─▶ ended ─ all replies ─▶ done

@@ -54,8 +54,8 @@ extension SMTPClientMessage {
 }
 
 extension EnvelopeRecipient {
-    /// The recipient itself, where the sender wants to hear of it and did not say under which name: whoever reports must
-    /// name it so, even if it is rewritten further on (§5.2.1 d).
+    /// The recipient itself, where the sender wants to hear of it and did not say under which name. Whoever reports
+    /// must name it so, even if it is rewritten further on (§5.2.1 d).
     fileprivate var impliedOriginal: OriginalRecipient? {
         guard let notify = self.notify, notify != .never, let mailbox = self.path.mailbox else { return nil }
         guard mailbox.isInternational else { return OriginalRecipient("rfc822;\(XText.encode("\(mailbox)"))") }

@@ -5,9 +5,10 @@ internal import MailModel
 /// Commands not yet sent and replies not yet received are two queues. With PIPELINING (RFC 2920) the first is emptied
 /// at once, without it one command at a time; the replies are read in the same manner.
 ///
-/// Where the host offers CHUNKING and PIPELINING the content goes in chunks. That takes as many round trips as DATA, whose
-/// 354 comes together with the replies to RCPT: chunks are never sent ahead of an accepted recipient, though the RFC allows
-/// it, since the content would often go to nobody. Without PIPELINING each chunk would wait for its reply: DATA is better.
+/// Where the host offers CHUNKING and PIPELINING the content goes in chunks. That takes as many round trips as DATA,
+/// whose 354 comes together with the replies to RCPT. Chunks are never sent ahead of an accepted recipient, though the
+/// RFC allows it: the content would often go to nobody. Without PIPELINING each chunk would wait for its reply: DATA is
+/// better.
 struct SMTPClientTransaction: Hashable, Sendable {
     enum Command: Hashable {
         case reset, mail, recipient(Int), data
@@ -152,8 +153,8 @@ struct SMTPClientTransaction: Hashable, Sendable {
         }
     }
 
-    /// 421 to the final dot is an answer like any other "not now", behind which nothing more is said; earlier, it decides
-    /// nothing about those still undecided.
+    /// 421 to the final dot is a 4yz like any other, behind which nothing more is said. Earlier, it decides nothing
+    /// about those still undecided.
     private mutating func closing(_ reply: RemoteReply) -> Event {
         guard self.stage == .finalDot else { return .serviceClosing }
         self.isServerClosing = true

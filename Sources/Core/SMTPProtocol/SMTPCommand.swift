@@ -135,8 +135,8 @@ enum SMTPCommand: Hashable, Sendable {
         }
     }
 
-    /// A verb that was written otherwise than BDAT, and that a host behind or before us may read as BDAT: what follows may be a
-    /// chunk (`BDAT<TAB>5`).
+    /// A verb that is not quite BDAT, and that a host behind or before us may read as BDAT. What follows may be a chunk
+    /// (`BDAT<TAB>5`).
     private static func isMeantAsChunk(_ line: [UInt8]) -> Bool {
         let verb = line.drop { $0 <= 0x20 }.prefix(4)
         return String(decoding: verb, as: UTF8.self).uppercased() == "BDAT"

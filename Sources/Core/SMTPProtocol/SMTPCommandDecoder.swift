@@ -1,7 +1,7 @@
 /// Cuts a byte stream into command lines (RFC 5321 §2.3.8), fed in pieces of any size.
 ///
-/// Only CRLF ends a line. A NUL, a bare CR or a bare LF is never repaired: the stream is refused at that byte, because
-/// two hosts that disagree about line ends can be made to disagree about commands.
+/// Only CRLF ends a line. A NUL, a bare CR or a bare LF is never repaired: the stream is refused at that byte. Two
+/// hosts that disagree about line ends can be made to disagree about commands.
 public struct SMTPCommandDecoder: Hashable, Sendable {
     /// What the bytes amounted to.
     public enum Result: Hashable, Sendable {

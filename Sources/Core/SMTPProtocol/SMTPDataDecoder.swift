@@ -1,7 +1,7 @@
 /// Reads message content up to CRLF "." CRLF and removes the dots that the client stuffed (RFC 5321 §4.5.2).
 ///
 /// Only that exact sequence ends the content. A bare CR, a bare LF or a NUL is a fault: the content is read to its true
-/// end and then refused, so that no host behind this one can find an end, and a second message, where this one did not.
+/// end and then refused. So no host behind this one can find an end, and a second message, where this one did not.
 ///
 /// ```
 ///  lineStart ── "." ──▶ dot ── CR ──▶ dotCarriageReturn ── LF ──▶ end

@@ -78,7 +78,7 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
         }
     }
 
-    /// Takes a part of a line, and keeps no more of it than the text has room for.
+    /// Takes a part of a line, and keeps no more of it than the text may hold.
     private mutating func add(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, keeping kept: Int) {
         self.lineLength += bytes.count
         // The code, a status code of up to 12 bytes with its space, and what is left of the text.
@@ -124,7 +124,7 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
         // Bytes that are no UTF-8 take up three each.
         while self.textLength + text.utf8.count > kept, !text.isEmpty { text.unicodeScalars.removeLast() }
         self.lines.append(text)
-        // An empty line takes room too.
+        // An empty line counts, too.
         self.textLength += text.utf8.count + 1
     }
 }

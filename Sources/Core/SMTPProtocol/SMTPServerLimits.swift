@@ -9,8 +9,8 @@ public struct SMTPServerLimits: Hashable, Sendable {
     public var recipients = 1000
     /// MAIL commands in one connection, told as MAILMAX (RFC 9422); the next is answered 421, and the connection is closed.
     public var messages = 1000
-    /// Bytes in a line of an AUTH exchange with CRLF (RFC 4954 §4 finds 12,288 sufficient); a longer one is answered 500,
-    /// and the exchange is over.
+    /// Bytes in a line of an AUTH exchange with CRLF (RFC 4954 §4 finds 12,288 sufficient). A longer one is answered
+    /// 500, and the exchange is over.
     public var authenticationLineBytes = 12_288
     /// Refused credentials in one connection; with the last comes 421, and the connection is closed.
     public var authenticationFailures = 3
@@ -20,8 +20,8 @@ public struct SMTPServerLimits: Hashable, Sendable {
     public var idleCommands = 100
     /// Bytes in a message; more is answered 552 at MAIL SIZE= or at the end of the content.
     public var messageBytes = 50 * 1024 * 1024
-    /// Bytes in a text line without CRLF. RFC 5321 §4.5.3.1.6 obliges senders to stay within 998, and many do not: a
-    /// line up to this limit is accepted as it is, and a message with a longer one is answered 554 at its end.
+    /// Bytes in a text line without CRLF. RFC 5321 §4.5.3.1.6 obliges senders to stay within 998, and many do not. A
+    /// line up to this limit is accepted unchanged, and a message with a longer one is answered 554 at its end.
     public var textLineBytes = 64 * 1024
     /// Received fields of a message; one with more is answered 554 5.4.6, for it goes in circles. RFC 5321 §6.3 asks for at least
     /// 100, "normally".

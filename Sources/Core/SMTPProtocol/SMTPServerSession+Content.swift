@@ -40,8 +40,8 @@ extension SMTPServerSession {
 
     // MARK: - BDAT
 
-    /// Begins a chunk. It is read to its end whatever becomes of it, for its bytes must not be taken for commands; one
-    /// that is too large even to be dropped ends the connection.
+    /// Begins a chunk. It is read to its end whatever becomes of it, since its bytes must not be taken for commands.
+    /// One that is too large even to be dropped ends the connection.
     mutating func chunk(size: UInt64, isLast: Bool) -> SMTPServerAction {
         guard let transaction, !transaction.envelope.recipients.isEmpty else {
             guard let size = Int(exactly: size), size <= self.configuration.limits.discardedMessageBytes else {

@@ -50,8 +50,8 @@ extension SMTPServerSession {
         }
     }
 
-    /// Answers RCPT with 4yz. A client may come with twice as many recipients as a message can have, and is told of each
-    /// that it must come again; beyond that each is an error.
+    /// Answers RCPT with 4yz. A client may come with twice as many recipients as a message can have, and is told of
+    /// each that it must come again. Beyond that each is an error.
     private mutating func putOff(_ reply: SMTPReply) -> SMTPServerAction {
         self.recipientsPutOff += 1
         guard self.recipientsPutOff > self.configuration.limits.recipients else { return .reply(reply) }

@@ -2,9 +2,9 @@ public import MailModel
 
 /// The server side of one SMTP connection as a value (RFC 5321 §3, §4).
 ///
-/// The owner writes the reply of `greet()`, then offers *all* bytes that it holds to `receive`, drops those consumed and
-/// does what the step says, again and again until `.needInput`, `.waitForOwner` or a close. Bytes beyond a command are
-/// seen here too, which is how talking out of turn is noticed.
+/// The owner writes the reply of `greet()`. It then offers *all* bytes that it holds to `receive`, drops those consumed
+/// and does what the step says. It repeats this until `.needInput`, `.waitForOwner` or a close. Bytes beyond a command
+/// are seen here too, which is how talking out of turn is noticed.
 ///
 /// ```
 /// unopened ─ greet ─▶ commands ─ RCPT ─▶ decidingRecipient ─ recipientDecided ─▶ commands
@@ -123,8 +123,8 @@ public struct SMTPServerSession: Hashable, Sendable {
         return self.answer(reply)
     }
 
-    /// Refuses the message that is being received: its rest is read and dropped, and this is the reply at its end, or at
-    /// the end of its next chunk.
+    /// Refuses the message that is being received. Its rest is read and dropped, and this is the reply at its end, or
+    /// at the end of its next chunk.
     public mutating func refuseRestOfMessage(_ reply: SMTPReply) {
         guard self.hasContent, self.transaction?.refusal == nil else { return }
         self.transaction?.refusal = reply

@@ -20,8 +20,8 @@ public struct SMTPTimeouts: Hashable, Sendable {
         /// Nothing: the connection is idle, or the machine is finished.
         case nothing
 
-        /// Whether it belongs to the part of a transaction that `transaction` bounds: all of it but the reply to the final dot,
-        /// behind which giving up would be ambiguous.
+        /// Whether it belongs to the part of a transaction that `transaction` bounds. That is all of it but the reply
+        /// to the final dot, behind which giving up would be ambiguous.
         public var isWithinTransaction: Bool {
             switch self {
             case .envelope, .dataInitiation, .dataBlock: true

@@ -9,7 +9,7 @@ struct Config: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Explain, check and show the configuration of relayd, and list its exceptions.",
         discussion: """
-            It needs no database. Beside a node that runs it says what the node would find at its next start. Exit codes: 0, 1 \
+            It needs no database. Beside a running node it says what the node would find at its next start. Exit codes: 0, 1 \
             failed, 64 usage, 78 the configuration is not good.
             """,
         subcommands: [ConfigDefaults.self, ConfigCheck.self, ConfigShow.self, ConfigExceptions.self])
@@ -19,9 +19,9 @@ struct Config: AsyncParsableCommand {
 struct ConfigExceptions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exceptions",
-        abstract: "List the domains that are let off TLS or DNSSEC: why, until when, and whether that is over.",
+        abstract: "List the domains that are exempt from TLS or DNSSEC: why, until when, and if that time has passed.",
         discussion: """
-            These are the entries of delivery.tls-exceptions and resolver.unvalidated-domains. POLICY is what counts without \
+            These are the entries of delivery.tls-exceptions and resolver.unvalidated-domains. POLICY is what applies without \
             the exception: `dnssec`, or what the settings demand of TLS, beside what DANE demands of the domain's hosts.
             """)
 

@@ -11,16 +11,16 @@ struct Migrate: AsyncParsableCommand {
         abstract: "Bring the schema of a database up to date.",
         discussion: """
             Run it once for a new database and once after each upgrade, as a role that may create schemas and roles. \
-            Then grant the role relay_queue to the login that the nodes use. It does nothing where nothing is missing. \
-            Exit codes: 0, 1 failed, 64 usage, 75 a lock was not to be had, 78 the database, its connection string or the \
-            login's rights are not what this program needs.
+            Then grant the role relay_queue to the login that the nodes use. On a schema that is up to date it does \
+            nothing. Exit codes: 0, 1 failed, 64 usage, 75 it did not get a lock, 78 the database, its connection string \
+            or the login's rights are not what this program needs.
             """)
 
     @Option(
         name: .long,
         help: """
             Connection string or URI of libpq. Else the environment \(AdministratorConnection.environmentName), else the file \
-            \(AdministratorConnection.credentialName) in $CREDENTIALS_DIRECTORY: what stands in a command line is seen by all users.
+            \(AdministratorConnection.credentialName) in $CREDENTIALS_DIRECTORY: all users can see a command line.
             """)
     var connection: String?
 
@@ -30,8 +30,8 @@ struct Migrate: AsyncParsableCommand {
     @Option(
         name: .long,
         help: """
-            What the names of the roles begin with, which belong to the whole server: PREFIX_queue for nodes, PREFIX_admin for \
-            operators, PREFIX_viewer for those who look. Fixed from the first run on; relay unless given.
+            The beginning of the names of roles, which belong to the whole server: PREFIX_queue for nodes, PREFIX_admin for \
+            operators, PREFIX_viewer for people who read. Fixed from the first run on; relay unless given.
             """)
     var roles: String?
 

@@ -89,7 +89,7 @@ extension QueueConsole {
         ])
         try self.write(document) {
             var line = request.action.told(count.affected, isDryRun: request.isDryRun)
-            if count.inDelivery > 0 { line += "; \(count.inDelivery) in delivery, left alone" }
+            if count.inDelivery > 0 { line += "; \(count.inDelivery) in delivery, not changed" }
             return [line]
         }
     }

@@ -3,8 +3,8 @@ import Glibc
 
 /// What keeps whoever takes over a resolver's process from doing anything but asking the DNS.
 ///
-/// The process has no file, no key and no descriptor of the node's; from `lockIn` on it opens none, starts nothing, and has
-/// no more memory and sockets than it was allowed. Any other system call ends it.
+/// The process has no file, no key and no descriptor of the node's. From `lockIn` on it opens none, starts nothing, and
+/// has no more memory and sockets than it was allowed. Any other system call ends it.
 enum ChildSandbox {
     /// Why a process could not be locked in.
     struct Refusal: Error {

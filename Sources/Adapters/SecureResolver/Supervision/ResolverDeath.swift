@@ -17,8 +17,8 @@ enum ResolverDeath: Equatable, Sendable, CustomStringConvertible {
     /// It has computed for so long, and hardly answers.
     case computing(Duration)
 
-    /// Whether answers of the DNS may have caused this: not where somebody sent SIGKILL, as the system does for want of
-    /// memory, or where it never looked anything up.
+    /// Whether answers of the DNS may have caused this. They have not where somebody sent SIGKILL, as the system does
+    /// for want of memory, or where it never looked anything up.
     var isCausedByAnswers: Bool {
         switch self {
         case .signal(let number): number != SIGKILL && number != SIGTERM

@@ -43,8 +43,9 @@ struct ResolverLimits: Equatable, Sendable {
     var longestQuarantine = Duration.seconds(86_400)
     /// How many such questions are remembered; the one that ends first gives way.
     var quarantined = 1_024
-    /// Deaths of children, shared out among the names that were asked about, from which on all questions for a name and below it are
-    /// asked in a child of their own, until a first quarantine's time has passed without one. Who is alone at a death has all of it.
+    /// Deaths of children for which a name is suspected, shared among the names under way. All questions for it and
+    /// below it are then asked in a separate child, until a first quarantine's time has passed without a death. Who is
+    /// alone at a death has all of it.
     var blame = 1.5
     /// The same for a name of two labels, such as `example.org` and `co.uk`.
     var blameOfShortName = 12.0

@@ -15,8 +15,8 @@ struct ResolverLoop {
     /// Those that poll(2) said something of.
     private var readable: [Int] = []
     private var nextTick = ContinuousClock.now
-    /// libunbound keeps answers until a time of day. Were the clock set back, they would outlive their TTL by as much, and
-    /// what was proven under a wrong clock would pass for proven under the right one.
+    /// libunbound keeps answers until a time of day. Were the clock set back, they would outlive their TTL by as much.
+    /// What was proven under a wrong clock would pass for proven under the right one.
     private var watch: ClockWatch
     /// What children are configured with, until a domain is validated again.
     private var configuration: String

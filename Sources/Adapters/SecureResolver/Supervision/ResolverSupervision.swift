@@ -1,8 +1,8 @@
 /// Which child answers which question, and what becomes of both when a child dies, hangs, grows or computes without end.
 ///
-/// A pure value: instants come as arguments, and what is to be done goes out as actions. One child has all questions but
-/// those that are suspected of having ended one, alone or together with others: these are asked one at a time, each in a child
-/// of its own.
+/// A pure value: instants come as arguments, and what is to be done goes out as actions. One child has all questions
+/// but those that are suspected of having ended one, alone or together with others. These are asked one at a time, each
+/// in a separate child.
 ///
 /// ```
 ///            asked                       death, or late

@@ -1,10 +1,10 @@
 /// The names whose questions are asked in a child of their own, one at a time, since several children died with questions for them.
 /// It holds for questions that end a child only together with others too: those are answered when asked alone.
 ///
-/// Each death is shared out among the names that were asked about when it happened, and what a name is blamed for counts for those
-/// above it as well. A name with enough blame is suspected, with all below it; what it was blamed for on account of others is then
-/// taken from the names above: `co.uk` is not suspected for what was asked below `evil.co.uk`. Names of one label never count, and
-/// those of two need more, since they may be a registry's.
+/// Each death is shared among the names that were asked about when it happened. What a name is blamed for counts for
+/// those above it as well. A name with enough blame is suspected, with all below it. The blame of names below is then
+/// taken from the names above: `co.uk` is not suspected for what was asked below `evil.co.uk`. Names of one label never
+/// count, and those of two need more, since they may be a registry's.
 ///
 /// A pure value that is told the time.
 struct SuspectZones {

@@ -2,9 +2,10 @@ import NIOCore
 
 /// Ends a connection of the telemetry server in time, whatever its client does. It stands before all other handlers.
 ///
-/// A connection carries one request. From accept to the last byte of the answer there is one deadline, which an unread answer
-/// does not stop. Once the request has come, what the client still sends is dropped unparsed. After the answer our side is
-/// closed, and the client has a moment to read it: a close with bytes unread would reset the connection, answer and all.
+/// A connection carries one request. From accept to the last byte of the answer there is one deadline, which an unread
+/// answer does not stop. Once the request has come, what the client still sends is dropped unparsed. After the answer
+/// our side is closed, and the client has a moment to read it. A close with bytes unread would reset the connection,
+/// answer and all.
 final class ConnectionGuard: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer

@@ -5,8 +5,8 @@ import NIOHTTPTypes
 
 /// Gives a request with too many header fields, or too large ones, the status that says so (RFC 6585 §5).
 ///
-/// The server above answers every unreadable request with 400; where the decoder's limits were the reason, this handler
-/// turns that into 431 on its way out.
+/// The server above answers every unreadable request with 400. Where the decoder's limits were the reason, this handler
+/// turns that into 431.
 final class HeaderOverflowHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart

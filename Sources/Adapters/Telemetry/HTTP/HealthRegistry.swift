@@ -2,8 +2,8 @@ import Synchronization
 
 /// The named conditions of this node's health. Each is set by the part that knows; the HTTP server reads.
 ///
-/// Ready means that the listener takes mail. What only keeps mail from being sent makes a check fail, and the node stays
-/// ready: a load balancer that turned away from it would stop the mail that it can take.
+/// Ready means that the listener takes mail. What only keeps mail from being sent makes a check fail, and the node
+/// stays ready. Otherwise a load balancer would stop the mail that the node can take.
 public final class HealthRegistry: Sendable {
     /// What a node needs in order to serve.
     public enum Check: String, CaseIterable, Sendable {
@@ -50,8 +50,8 @@ public final class HealthRegistry: Sendable {
 
     private let state: Mutex<State>
 
-    /// Every check fails until its owner has spoken, except that a node does not begin by draining, and that a network
-    /// counts as one until a connection fails. A resolver that has not been examined keeps no mail from being taken.
+    /// Every check fails until its owner has reported. But a node does not begin by draining, and a network counts as
+    /// one until a connection fails. A resolver that has not been examined keeps no mail from being taken.
     public init() {
         var checks = Dictionary(
             uniqueKeysWithValues: Check.allCases.map { ($0, Status.failing("not checked yet")) })

@@ -7,9 +7,9 @@ public import ServiceLifecycle
 
 /// Serves `/metrics`, `/livez`, `/readyz` and `/startupz` over HTTP/1.1, until it is cancelled or shut down gracefully.
 ///
-/// There is no TLS and no access control: bind it to loopback, which is the default, or to a management network. Whoever
-/// reaches it can spend little of the node, and cannot keep others from its answers (`TelemetryLimits`): an orchestrator
-/// that does not hear from `/livez` would end the process.
+/// There is no TLS and no access control: bind it to loopback, which is the default, or to a management network.
+/// Whoever reaches it can spend little of the node, and cannot keep others from its answers (`TelemetryLimits`). An
+/// orchestrator that gets no answer from `/livez` would end the process.
 public struct TelemetryServer: Service {
     private let host: String
     private let port: Int

@@ -1,4 +1,4 @@
-/// The series of one metric, all made before the first is used: an increment is a dictionary look-up and an atomic
+/// The series of one metric, all made before the first is used. An increment is a dictionary look-up and an atomic
 /// addition, with no lock and no allocation.
 final class MetricFamily<Labels: MetricLabels, Series: Sendable>: Sendable {
     let name: String

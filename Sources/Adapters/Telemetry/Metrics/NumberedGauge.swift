@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A gauge whose series are numbered by one label, from 0, and are replaced all at once: one for each element of a list in the
-/// configuration, which bounds their number and may grow with a reload.
+/// A gauge whose series are numbered by one label, from 0, and are replaced all at once. There is one for each element
+/// of a list in the configuration, which bounds their number and may grow with a reload.
 public final class NumberedGauge: Sendable {
     private let values = Mutex<[Int]>([])
 

@@ -134,9 +134,10 @@ public enum VerificationLimitLabel: String, MetricLabel {
     case all, domain, unanswered
 }
 
-/// What keeps deliveries waiting: the pools of connections to strangers, or to those of one network, what hosts of one network that
-/// have taken mail may have, the half of these that mail without a sender may have, the deliveries of such mail at once, the node's
-/// connections, the number that an address takes, or the number of domains under way.
+/// What keeps deliveries waiting. These are the pools of connections to strangers, or to those of one network; what
+/// hosts of one network that have taken mail may have; and the half of these for mail without a sender. They are also
+/// the deliveries of such mail at once, the node's connections, the number that an address takes, and the number of
+/// domains under way.
 public enum DeliveryLimitLabel: String, MetricLabel {
     public static let labelName = "limit"
     case pool, network
@@ -287,7 +288,7 @@ public enum DatabaseConnectionState: String, MetricLabel {
 public enum DatabaseErrorClass: String, MetricLabel {
     public static let labelName = "class"
     case connection, timeout, serialization, constraint, fenced, resources, other
-    /// No room on the server's disk.
+    /// The server's disk is full.
     case diskFull = "disk_full"
     /// A standby, or a former primary.
     case wrongServer = "wrong_server"

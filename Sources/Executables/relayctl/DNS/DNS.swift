@@ -4,7 +4,7 @@ import QueueConsole
 /// What nodes know of the DNS.
 struct DNS: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dns", abstract: "Change what nodes know of the DNS, by way of the queue's database.",
+        commandName: "dns", abstract: "Change what nodes know of the DNS, through the queue's database.",
         subcommands: [DNSFlushCommand.self])
 }
 

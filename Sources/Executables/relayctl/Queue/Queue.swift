@@ -9,12 +9,12 @@ public import QueueConsole
 /// What is in the queue, and what is to be done with it.
 struct Queue: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List, show and change what is in the queue, straight on its database.",
+        abstract: "List, show and change what is in the queue, directly on its database.",
         discussion: """
-            Looking takes a login in the group relay_queue, relay_viewer (all but cat) or relay_admin, changing one in \
-            relay_admin. A message for several domains has an entry for each. Entries in delivery are left alone, and \
-            counted. Exit codes: 0, 1 failed, 64 usage, 65 no such message or rule, 69 no database, \
-            75 try again, 77 denied, 78 configuration.
+            To read takes a login in the group relay_queue, relay_viewer (all but cat) or relay_admin; to change takes one \
+            in relay_admin. A message for several domains has an entry for each. Commands count entries in delivery, and do \
+            not change them. Exit codes: 0, 1 failed, 64 usage, 65 no such message or rule, 69 no database, 75 try again, \
+            77 denied, 78 configuration.
             """,
         subcommands: [
             QueueList.self, QueueSummaryCommand.self, QueueShow.self, QueueCat.self, QueueHold.self, QueueRelease.self,

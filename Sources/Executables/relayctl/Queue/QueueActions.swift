@@ -48,7 +48,7 @@ struct QueueHold: AsyncParsableCommand {
 
 struct QueueRelease: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "release", abstract: "Let go what is held: it is tried at once.")
+        commandName: "release", abstract: "Release held entries: they are tried at once.")
     @OptionGroup var options: QueueActionOptions
     func run() async throws { try await self.options.run(.release) }
 }
@@ -56,21 +56,21 @@ struct QueueRelease: AsyncParsableCommand {
 struct QueueRetry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
-        abstract: "Try entries at once, with their hosts looked up anew, and probe destinations that are left alone.")
+        abstract: "Try entries at once, also where a destination is in backoff, and look up their hosts anew.")
     @OptionGroup var options: QueueActionOptions
     func run() async throws { try await self.options.run(.retry) }
 }
 
 struct QueueFail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fail", abstract: "Give entries up; their senders are told, with 5.7.0 and the reason.")
+        commandName: "fail", abstract: "Give up entries; their senders hear 5.7.0 and the reason.")
     @OptionGroup var options: QueueActionOptions
     func run() async throws { try await self.options.run(.fail) }
 }
 
 struct QueueDrop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "drop", abstract: "Remove entries; nobody is told.")
+        commandName: "drop", abstract: "Remove entries; no sender gets a report.")
     @OptionGroup var options: QueueActionOptions
     func run() async throws { try await self.options.run(.drop) }
 }

@@ -7,9 +7,9 @@ struct QueueList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List entries, in the order of their keys.",
         discussion: """
-            Each line of `-o jsonl` has the keys of Postfix's `postqueue -j`, and of ours domain, state, attempts, \
-            next_attempt, shard, node, dane, verdict; what an attempt under way does (stage, host, since), and what \
-            keeps a domain's mail from being tried (waits_for, suspended_because).
+            Each line of `-o jsonl` has the keys of Postfix's `postqueue -j`, and domain, state, attempts, \
+            next_attempt, shard, node, dane, verdict. stage, host and since tell of an attempt under way; waits_for and \
+            suspended_because tell what keeps a domain's mail from being tried.
             """)
 
     @OptionGroup var connection: QueueConnectionOptions
@@ -97,10 +97,10 @@ struct QueueSummaryCommand: AsyncParsableCommand {
 
 struct QueueShapeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shape", abstract: "Show how old what is in the queue is, by domain, as Postfix's qshape does.",
+        commandName: "shape", abstract: "Show the ages of entries by domain, as Postfix's qshape does.",
         discussion: """
-            The columns are ages in minutes: each counts entries younger than its head says, the last all that are older. \
-            Every entry is counted: about a second per million.
+            The columns are ages in minutes: each counts entries younger than its head, and the last all older ones. It \
+            counts every entry, in about a second per million.
             """)
 
     @OptionGroup var connection: QueueConnectionOptions

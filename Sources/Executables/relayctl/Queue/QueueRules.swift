@@ -68,9 +68,9 @@ struct QueueSuspend: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "suspend", abstract: "Begin no attempt to a domain, on any node, until a time.",
         discussion: """
-            Nodes obey within two seconds. An attempt under way finishes with the host that it is connected to. Mail is \
-            taken and waits as deferred. It expires, and senders hear of the delay, at the usual times. When the rule ends \
-            or is lifted, deliveries go on at once. Again for the same domain, it changes the end and the reason.
+            Nodes obey within two seconds. An attempt under way finishes with the host that it is connected to. Nodes \
+            take mail, which waits as deferred. It expires, and senders hear of the delay, at the usual times. When the \
+            rule ends or is lifted, deliveries go on at once. Again for the same domain, it changes the end and the reason.
             """)
     @OptionGroup var options: QueueRuleOptions
 
@@ -90,10 +90,10 @@ struct QueueBounce: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bounce", abstract: "Give up all mail to a domain, and refuse more, until a time.",
         discussion: """
-            What waits is given up as by `queue fail`: senders are told, with 5.7.0 and the reason. New recipients are \
-            refused with 550 5.7.0 and the reason. An attempt under way finishes with the host that it is connected to; \
-            its mail is given up when it would be tried again. What is held is left alone. Mail from the null sender, such \
-            as reports, is given up only by a rule that names its domain itself. A bounce comes before any suspension. \
+            Mail that waits is given up as by `queue fail`: senders hear 5.7.0 and the reason. Nodes refuse new recipients \
+            with 550 5.7.0 and the reason. An attempt under way finishes with the host that it is connected to; its mail \
+            is given up when it would be tried again. Held mail stays as it is. Mail from the null sender, such as \
+            reports, is given up only by a rule that names its domain itself. A bounce comes before any suspension. \
             Again for the same domain, it changes the end and the reason.
             """)
     @OptionGroup var options: QueueRuleOptions

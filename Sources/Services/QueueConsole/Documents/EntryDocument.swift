@@ -107,8 +107,8 @@ extension QueueListing {
     /// A list is to be read, and `show` has all of it.
     private static let longestReason = 100
 
-    /// What DANE and DNSSEC had to say at the last attempt: the failure, if it was one of theirs, or else what the host
-    /// had to prove.
+    /// What DANE and DNSSEC had to say at the last attempt. That is the failure, if it was one of theirs, or else what
+    /// the host had to prove.
     fileprivate var dane: String? {
         let failure = self.lastReason.flatMap { FailureReason(rawValue: $0) }
         return failure?.isSecurityFailure == true ? failure?.name : self.lastAttempt?.requirement

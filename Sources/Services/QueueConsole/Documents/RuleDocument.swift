@@ -78,9 +78,9 @@ extension QueueActionCount {
         [.init("affected", .number(self.affected)), .init("in_delivery", .number(self.inDelivery))]
     }
 
-    /// Such as `3 entries; 1 in delivery, left alone`.
+    /// Such as `3 entries; 1 in delivery, not changed`.
     var words: String {
         let entries = self.affected == 1 ? "1 entry" : "\(self.affected) entries"
-        return self.inDelivery > 0 ? "\(entries); \(self.inDelivery) in delivery, left alone" : entries
+        return self.inDelivery > 0 ? "\(entries); \(self.inDelivery) in delivery, not changed" : entries
     }
 }

@@ -1,5 +1,5 @@
-/// Content of mail as a terminal may show it: what would move its cursor, change its settings or turn the direction of its text
-/// becomes `?`. Content comes in pieces, cut anywhere.
+/// Content of mail as a terminal may show it. What would move its cursor, change its settings or turn the direction of
+/// its text becomes `?`. Content comes in pieces, cut anywhere.
 struct TerminalText {
     private static let hidden: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
 

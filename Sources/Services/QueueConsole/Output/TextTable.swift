@@ -1,5 +1,5 @@
-/// Aligns columns of text for people. Parts of a long table come one after the other, so widths only grow, until the table is
-/// as wide as the terminal: then the widest columns are cut.
+/// Aligns columns of text for people. Parts of a long table come one after the other, so widths only grow, until the
+/// table is as wide as the terminal. Then the widest columns are cut.
 struct TextTable {
     /// No column is cut to less.
     private static let narrowest = 12

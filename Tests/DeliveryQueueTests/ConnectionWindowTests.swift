@@ -16,9 +16,9 @@ struct ConnectionWindowTests {
 
         /// Opens, a wave at a time, until there is no room.
         mutating func fill() {
-            while self.window.room(at: self.now) == .free {
+            while self.window.capacity(at: self.now) == .free {
                 var wave = 0
-                while self.window.room(at: self.now) == .free {
+                while self.window.capacity(at: self.now) == .free {
                     self.window.began()
                     wave += 1
                 }
@@ -86,7 +86,7 @@ struct ConnectionWindowTests {
         var works = window.turnedAway(at: Self.start)
         #expect(!works)
         window.ended(wasEstablished: false)
-        #expect(window.room(at: Self.start) == .free)
+        #expect(window.capacity(at: Self.start) == .free)
 
         for _ in 0..<10 {
             window.began()
@@ -110,7 +110,7 @@ struct ConnectionWindowTests {
         window.ended(wasEstablished: true)
         var (now, tries) = (Self.start, 0)
         while true {
-            switch window.room(at: now) {
+            switch window.capacity(at: now) {
             case .free:
                 window.began()
                 tries += 1
@@ -130,6 +130,6 @@ struct ConnectionWindowTests {
     func silence() {
         var window = ConnectionWindow()
         for _ in 0..<2 { window.began() }
-        #expect(window.room(at: Self.start + .seconds(100_000)) == .full(isGrowing: true))
+        #expect(window.capacity(at: Self.start + .seconds(100_000)) == .full(isGrowing: true))
     }
 }

@@ -46,20 +46,20 @@ struct SiteTests {
 
     // MARK: Connections
 
-    @Test("A site has so many connections by each way out, and the way with fewer is taken")
+    @Test("A site has so many connections by each egress source, and the one with fewer is taken")
     func connections() {
-        var ledger = SiteLedger(limits: SiteLimits(SiteLimit(connections: 2)))
-        let ways = [Self.one, Self.other]
+        var usage = SiteUsage(limits: SiteLimits(SiteLimit(connections: 2)))
+        let sources = [Self.one, Self.other]
         let opened = (0..<4).map { _ in
-            let way = ledger.way(to: Self.site, of: ways)
-            if let way { ledger.open(Self.site, by: way, at: Self.start) }
-            return way
+            let source = usage.source(to: Self.site, of: sources)
+            if let source { usage.open(Self.site, by: source, at: Self.start) }
+            return source
         }
         #expect(opened == [Self.one, Self.other, Self.one, Self.other])
-        #expect(ledger.way(to: Self.site, of: ways) == nil)
-        #expect(ledger.way(to: Self.site("mx.charlie.test"), of: ways) == Self.one)
-        ledger.close(Self.site, by: Self.other, at: Self.start)
-        #expect(ledger.way(to: Self.site, of: ways) == Self.other)
+        #expect(usage.source(to: Self.site, of: sources) == nil)
+        #expect(usage.source(to: Self.site("mx.charlie.test"), of: sources) == Self.one)
+        usage.close(Self.site, by: Self.other, at: Self.start)
+        #expect(usage.source(to: Self.site, of: sources) == Self.other)
     }
 
     @Test(
@@ -69,19 +69,19 @@ struct SiteTests {
         func limits(_ connections: Int, _ rate: Int) -> SiteLimits {
             SiteLimits(SiteLimit(connections: connections, messagesPerMinute: rate))
         }
-        var ledger = SiteLedger(limits: limits(2, 60))
-        for _ in 0..<2 { ledger.open(Self.site, by: Self.one, at: Self.start) }
-        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == nil)
-        ledger.replace(limits(3, 60))
-        #expect(ledger.way(to: Self.site, of: [Self.one]) == Self.one)
-        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == .seconds(1))
-        ledger.replace(limits(1, 30))
-        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == nil)
-        #expect(ledger.send(to: Self.site, by: Self.one, at: Self.start) == .seconds(2))
-        ledger.close(Self.site, by: Self.one, at: Self.start)
-        #expect(ledger.way(to: Self.site, of: [Self.one]) == nil)
-        ledger.close(Self.site, by: Self.one, at: Self.start)
-        #expect(ledger.way(to: Self.site, of: [Self.one]) == Self.one)
+        var usage = SiteUsage(limits: limits(2, 60))
+        for _ in 0..<2 { usage.open(Self.site, by: Self.one, at: Self.start) }
+        #expect(usage.send(to: Self.site, by: Self.one, at: Self.start) == nil)
+        usage.replace(limits(3, 60))
+        #expect(usage.source(to: Self.site, of: [Self.one]) == Self.one)
+        #expect(usage.send(to: Self.site, by: Self.one, at: Self.start) == .seconds(1))
+        usage.replace(limits(1, 30))
+        #expect(usage.send(to: Self.site, by: Self.one, at: Self.start) == nil)
+        #expect(usage.send(to: Self.site, by: Self.one, at: Self.start) == .seconds(2))
+        usage.close(Self.site, by: Self.one, at: Self.start)
+        #expect(usage.source(to: Self.site, of: [Self.one]) == nil)
+        usage.close(Self.site, by: Self.one, at: Self.start)
+        #expect(usage.source(to: Self.site, of: [Self.one]) == Self.one)
     }
 
     @Test("Domains with the same hosts are one site; a rule brings more hosts together, and has limits of its own")
@@ -117,14 +117,14 @@ struct SiteTests {
 
     @Test("A site is forgotten when it is as if nothing had been sent")
     func bounded() {
-        var ledger = SiteLedger(limits: SiteLimits(SiteLimit(connections: 2, messagesPerMinute: 60)))
+        var usage = SiteUsage(limits: SiteLimits(SiteLimit(connections: 2, messagesPerMinute: 60)))
         for number in 0..<10_000 {
             let now = Self.start + .seconds(1) * number
             let site = ReceivingSite.address(.v4(UInt32(number)))
-            ledger.open(site, by: Self.one, at: now)
-            #expect(ledger.send(to: site, by: Self.one, at: now) == nil)
-            ledger.close(site, by: Self.one, at: now)
+            usage.open(site, by: Self.one, at: now)
+            #expect(usage.send(to: site, by: Self.one, at: now) == nil)
+            usage.close(site, by: Self.one, at: now)
         }
-        #expect(ledger.count <= 1024)
+        #expect(usage.count <= 1024)
     }
 }

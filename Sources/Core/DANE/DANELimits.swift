@@ -22,13 +22,13 @@ extension DANEAuthentication {
     /// Any one record that matches is enough (rule 18), so leaving one out can only withhold a match. It never makes one,
     /// and it never takes back the duty to authenticate.
     public var countedRecords: [TLSARecord] {
-        var room = FullRecordRoom()
-        return self.records.filter { $0.matchingType != .full || room.take($0.usage) }
+        var budget = FullRecordBudget()
+        return self.records.filter { $0.matchingType != .full || budget.take($0.usage) }
     }
 }
 
 /// Counts records with full data, by usage.
-struct FullRecordRoom {
+struct FullRecordBudget {
     private var taken: [TLSARecord.CertificateUsage: Int] = [:]
 
     /// Whether one more of this usage may be looked at; if so, it is counted.

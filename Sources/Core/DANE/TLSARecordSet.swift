@@ -15,9 +15,9 @@ public struct TLSARecordSet: Hashable, Sendable {
         preference: DigestPreference = .strongestFirst, parses: (TLSARecord) -> Bool
     ) {
         self.baseDomain = baseDomain
-        var room = FullRecordRoom()
+        var budget = FullRecordBudget()
         let faults = records.map { record in
-            record.unusability(parses: { room.take($0.usage) ? parses($0) : true })
+            record.unusability(parses: { budget.take($0.usage) ? parses($0) : true })
         }
         let usable = zip(records, faults).filter { $0.1 == nil }.map(\.0)
         self.judged = zip(records, faults).map { record, fault in

@@ -144,10 +144,10 @@ public struct ConnectionAdmission: Sendable {
     /// The most addresses without a connection that are remembered; those that were used last.
     public static let mostRemembered = 16_384
 
-    private var sites: SiteLedger
+    private var sites: SiteUsage
     private var doors: [Door: Entry] = [:]
     private var shares: FairShares<ReceivingSite>
-    private var pools: DividedPools
+    private var pools: DividedBudgets
     private var siteStandings = HostHistory<ReceivingSite>()
     private var addressStandings = HostHistory<IPAddress>()
     private var records: [UInt64: Record] = [:]
@@ -162,13 +162,13 @@ public struct ConnectionAdmission: Sendable {
 
     /// - Parameter connections: those of the whole node.
     public init(limits: SiteLimits, connections: Int) {
-        self.sites = SiteLedger(limits: limits)
+        self.sites = SiteUsage(limits: limits)
         self.shares = FairShares(connections)
-        self.pools = DividedPools(
+        self.pools = DividedBudgets(
             connections: connections, firstLook: Self.hurriedLook, longestLook: Self.longestLook)
     }
 
-    /// Other limits hold for sites from now on; see `SiteLedger`.
+    /// Other limits hold for sites from now on; see `SiteUsage`.
     public mutating func replace(_ limits: SiteLimits) { self.sites.replace(limits) }
 
     // MARK: Opening
@@ -200,10 +200,10 @@ public struct ConnectionAdmission: Sendable {
     ) -> Search {
         var (limit, rest, obstacles): (Limit?, Duration?, Set<Obstacle>) = (nil, nil, [])
         for target in targets {
-            var ways = target.ways
+            var sources = target.ways
             // The source that the site's limit prefers may have no slot at the address.
-            while let egress = self.sites.way(to: site, of: ways) {
-                switch self.window(Door(target, egress)).room(at: now) {
+            while let egress = self.sites.source(to: site, of: sources) {
+                switch self.window(Door(target, egress)).capacity(at: now) {
                 case .free:
                     let standing = self.standing(of: site, at: target.address, now: now)
                     let network = HostNetwork(of: target.address)
@@ -216,7 +216,7 @@ public struct ConnectionAdmission: Sendable {
                     obstacles.insert(.address(target.address))
                 case .resting(let time): rest = min(time, rest ?? time)
                 }
-                ways.removeAll { $0 == egress }
+                sources.removeAll { $0 == egress }
             }
         }
         if let limit { return .full(limit, obstacles) }
@@ -247,7 +247,7 @@ public struct ConnectionAdmission: Sendable {
         opening: Int, openingPerNetwork: Int, unproven: Int, unprovenPerNetwork: Int, provenOpeningPerNetwork: Int,
         perNetwork: Int
     ) {
-        let pools = DividedPools(connections: connections, firstLook: hurriedLook, longestLook: longestLook)[share]
+        let pools = DividedBudgets(connections: connections, firstLook: hurriedLook, longestLook: longestLook)[share]
         return (
             pools.opening.limit, pools.openingPerNetwork, pools.unproven.limit, pools.unprovenPerNetwork,
             pools.provenOpeningPerNetwork, pools.perNetwork

@@ -8,7 +8,7 @@ public import MailModel
 /// to a quarter of an hour.
 public struct ConnectionWindow: Hashable, Sendable {
     /// Whether one more may be opened.
-    public enum Room: Hashable, Sendable {
+    public enum Capacity: Hashable, Sendable {
         /// It may.
         case free
         /// Not before another one is closed, or more time has passed. While the window grows, an opening that succeeds is enough.
@@ -55,7 +55,7 @@ public struct ConnectionWindow: Hashable, Sendable {
     }
 
     /// Whether one more may be opened.
-    public func room(at now: MonotonicInstant) -> Room {
+    public func capacity(at now: MonotonicInstant) -> Capacity {
         if let restsUntil, self.established == 0, now < restsUntil { return .resting(restsUntil - now) }
         return self.connections < self.size(at: now) ? .free : .full(isGrowing: self.narrowing == nil)
     }

@@ -22,7 +22,7 @@ public enum HostStanding: Hashable, Sendable {
 ///
 /// Hosts that have taken mail may stall as well. Those of one network hold at most three quarters of their share and of
 /// all. Large providers have many sites behind few networks, and `FairShares` leaves the last quarter to others anyway.
-struct ConnectionPools: Hashable, Sendable {
+struct ConnectionBudgets: Hashable, Sendable {
     /// Connections being opened to hosts that are not proven; as many may be to hosts that are.
     private(set) var opening: PacedLimit
     /// Of those, the most in one network.

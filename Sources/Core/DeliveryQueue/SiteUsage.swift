@@ -4,7 +4,7 @@ public import MailModel
 ///
 /// A site is remembered while it has connections, or has lately had so many messages that its bucket is not full again. There
 /// are never more than twice as many (and 1,024) as that.
-public struct SiteLedger: Hashable, Sendable {
+public struct SiteUsage: Hashable, Sendable {
     private struct Key: Hashable {
         let site: ReceivingSite
         let egress: Egress
@@ -38,8 +38,8 @@ public struct SiteLedger: Hashable, Sendable {
 
     /// The egress source by which one more connection may be opened, the one with the fewest to this site. It is `nil`
     /// when each has as many as it may. Of equals the first is taken.
-    public func way(to site: ReceivingSite, of ways: [Egress]) -> Egress? {
-        let counted = ways.map { ($0, self.accounts[Key(site: site, egress: $0)]?.connections ?? 0) }
+    public func source(to site: ReceivingSite, of sources: [Egress]) -> Egress? {
+        let counted = sources.map { ($0, self.accounts[Key(site: site, egress: $0)]?.connections ?? 0) }
         guard let (egress, count) = counted.min(by: { $0.1 < $1.1 }), count < self.limits[site].connections else {
             return nil
         }

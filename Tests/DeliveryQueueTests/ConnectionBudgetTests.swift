@@ -4,13 +4,13 @@ import Testing
 
 /// Connections to hosts that have not shown that they take mail, on a clock that the tests move: each budget is spent.
 @Suite("Connections to strangers")
-struct ConnectionPoolTests {
+struct ConnectionBudgetTests {
     private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
 
     /// A node of 200 connections: 50 being opened, 12 of them in one network and 25 to silent hosts; 100 to strangers in all.
     private struct World {
         var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
-        var now = ConnectionPoolTests.start
+        var now = ConnectionBudgetTests.start
         private let ways: [Egress]
 
         init() throws { self.ways = [Egress(nil, helloName: try #require(DomainName("out.relay.test")))] }

@@ -1,6 +1,6 @@
 import MailModel
 
-/// For whose mail a connection is opened, and how much of each pool it may hold (`ConnectionPools`).
+/// For whose mail a connection is opened, and how much of each pool it may hold (`ConnectionBudgets`).
 public enum PoolShare: Hashable, Sendable {
     /// Mail of somebody, all of it.
     case all
@@ -9,21 +9,21 @@ public enum PoolShare: Hashable, Sendable {
 }
 
 /// The pools of connections, and the half of each that mail without a sender may hold: decisions only.
-struct DividedPools: Hashable, Sendable {
-    private(set) var all: ConnectionPools
+struct DividedBudgets: Hashable, Sendable {
+    private(set) var all: ConnectionBudgets
     /// What mail without a sender holds of these; each such connection counts in both.
-    private(set) var nullSender: ConnectionPools
+    private(set) var nullSender: ConnectionBudgets
 
     /// - Parameters:
     ///   - connections: those of the whole node.
     ///   - firstLook: what a stranger has for its greeting while others wait.
     ///   - longestLook: what it has for an answer after that.
     init(connections: Int, firstLook: Duration, longestLook: Duration) {
-        self.all = ConnectionPools(connections: connections, firstLook: firstLook, longestLook: longestLook)
-        self.nullSender = ConnectionPools(connections: connections / 2, firstLook: firstLook, longestLook: longestLook)
+        self.all = ConnectionBudgets(connections: connections, firstLook: firstLook, longestLook: longestLook)
+        self.nullSender = ConnectionBudgets(connections: connections / 2, firstLook: firstLook, longestLook: longestLook)
     }
 
-    subscript(share: PoolShare) -> ConnectionPools {
+    subscript(share: PoolShare) -> ConnectionBudgets {
         switch share {
         case .all: self.all
         case .nullSender: self.nullSender

@@ -4,7 +4,7 @@ import Testing
 
 /// Mail without a sender holds half of each pool at most: each half is spent, and what other mail may have beside it.
 @Suite("Connections for mail without a sender")
-struct NullSenderPoolTests {
+struct NullSenderBudgetTests {
     /// A node of 200 connections: 50 being opened to hosts of either kind, 12 of them in one network; 100 to strangers in all.
     private struct World {
         var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)

@@ -2,7 +2,7 @@ import DeliveryQueue
 import MailModel
 import Testing
 
-/// What new mail does for a domain that is left alone. Times are minutes.
+/// What new mail does for a domain in backoff. Times are minutes.
 @Suite("Blocked domains")
 struct BlockedDomainsTests {
     private static let bravo = name("bravo.test")

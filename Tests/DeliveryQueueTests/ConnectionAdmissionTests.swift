@@ -45,7 +45,7 @@ struct ConnectionAdmissionTests {
             Issue.record("no room at another port")
             return
         }
-        // An address next to it has room.
+        // An address next to it takes more.
         guard case .granted = admission.open(Self.site(300), at: [target(Self.second)], now: Self.start) else {
             Issue.record("no room at another address")
             return

@@ -130,7 +130,7 @@ struct ConnectionBudgetTests {
         #expect(opened.count == 37)
         let elsewhere = (3000..<3100).count { world.open($0) != nil }
         #expect(elsewhere == 13)
-        // What is open makes room for another.
+        // An open connection lets relayd open another.
         world.admission.succeeded(opened[0], at: world.now)
         #expect(world.open(100, at: addresses[100]) != nil && world.open(101, at: addresses[101]) == nil)
     }
@@ -230,7 +230,7 @@ struct ConnectionBudgetTests {
             grants.append(grant)
         }
         #expect(grants.count == 25)
-        // Its neighbour is the same network's; others have room.
+        // Its neighbour is the same network's; others have free slots.
         let neighbour = world.open(200, at: .v4(0xC000_0202))
         #expect(neighbour == nil)
         let elsewhere = (300..<375).count { number in
@@ -265,7 +265,7 @@ struct ConnectionBudgetTests {
             return
         }
         #expect(grant.address == targets[1].address)
-        // The second has room for one more; then it is what is waited for, unless the first is nearer.
+        // The second may have one more; then it is what is waited for, unless the first is nearer.
         _ = world.admission.open(site, at: targets, now: world.now)
         let full = world.admission.open(site, at: targets, now: world.now)
         #expect(full == .full(.network(isProven: false)))

@@ -7,14 +7,14 @@ import Testing
 struct ConnectionWindowTests {
     private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
 
-    /// A host that takes so many connections at once and turns one more away, and a sender that opens all it may.
+    /// A host that takes so many connections at once and refuses one more, and a sender that opens all it may.
     private struct World {
         let limit: Int
         var window = ConnectionWindow()
         var now = ConnectionWindowTests.start
         var refused = 0
 
-        /// Opens, a wave at a time, until there is no room.
+        /// Opens, a wave at a time, until the window is full.
         mutating func fill() {
             while self.window.capacity(at: self.now) == .free {
                 var wave = 0

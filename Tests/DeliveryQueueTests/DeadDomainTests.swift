@@ -32,7 +32,7 @@ struct DeadDomainTests {
         #expect(domain.entries.isEmpty)
         #expect(domain.delays.count == 50 && domain.delays.values.allSatisfy { (240...300).contains($0) })
         #expect(domain.expiries.count == 50 && domain.expiries.values.allSatisfy { (1440...1500).contains($0) })
-        // Twice for each message that was never a probe, and for a probe no more than its attempts.
+        // Twice for each message that was never a test delivery, and for a test delivery no more than its attempts.
         #expect(domain.concluded.values.reduce(0, +) <= 100)
     }
 
@@ -68,7 +68,7 @@ struct DeadDomainTests {
         domain.arrive(40, at: 0)
         domain.live(0...1000) { $0 < 300 ? Self.unreachable : .answered }
         #expect(domain.delivered.count == 40 && domain.entries.isEmpty && !domain.hasRow)
-        // Those that had been probes have steps of their own yet; nobody else waits a minute longer.
+        // Those that had been test deliveries have steps of their own yet; nobody else waits a minute longer.
         #expect(domain.delivered.values.filter { $0 == 330 }.count >= 30)
     }
 

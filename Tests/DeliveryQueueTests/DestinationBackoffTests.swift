@@ -2,7 +2,8 @@ import DeliveryQueue
 import MailModel
 import Testing
 
-/// A dead destination as one row: how long it is left alone, and what becomes of those who wait for it. Times are minutes.
+/// The backoff from a dead destination as one row: how long it lasts, and what becomes of those who wait for it. Times
+/// are minutes.
 @Suite("Backoff of a destination (DESIGN §4, Storage)")
 struct DestinationBackoffTests {
     private static let general = failure(.general, 4, 1)

@@ -16,7 +16,7 @@ struct DestinationWorkTests {
         work.expect(.hire, .hire, .wait)
         work.begin(2)
         #expect(work.take() == "a" && work.take() == "b")
-        // One entry waits and there is room for more of them: the sweep goes on.
+        // One entry waits and there is capacity for more of them: the sweep goes on.
         work.expect(.read(after: 1, count: 4))
         work.claim(cursor: nil)
         work.expect(.wait)

@@ -94,7 +94,7 @@ struct NullSenderBudgetTests {
         let full = world.ask(100, .nullSender)
         #expect(full == .full(.nullSenderPool(.proven)))
         #expect(world.open(100..<200, .all).count == 25)
-        // What was opened makes room for others.
+        // An open connection lets relayd open others.
         for grant in reports { world.admission.succeeded(grant, at: world.now) }
         #expect(world.open(50..<90, .nullSender).count == 25)
     }

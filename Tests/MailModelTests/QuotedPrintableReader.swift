@@ -1,5 +1,5 @@
-/// Decodes quoted-printable (RFC 2045 §6.7), apart from the encoder and stricter than readers are: it throws where a line is
-/// too long, ends in a blank, or holds what must be escaped.
+/// Decodes quoted-printable (RFC 2045 §6.7), apart from the encoder and stricter than readers are. It throws where a
+/// line is too long, ends in a blank, or holds what must be escaped.
 enum QuotedPrintableReader {
     struct Fault: Error, CustomStringConvertible {
         let description: String

@@ -5,8 +5,8 @@ import TestLiterals
 
 /// The DNS as one resolver sees it, written as the few answers that matter to a story.
 ///
-/// Records are secure unless they say otherwise. What is not written down is securely absent, except that a host named
-/// by an MX has a secure A record, `192.0.2.1`, unless the story says something about its A. Hosts have no AAAA.
+/// Records are secure unless they say otherwise. What is not written down is securely absent. But a host named by an MX
+/// has a secure A record, `192.0.2.1`, unless the story says something about its A. Hosts have no AAAA.
 struct Zone {
     private(set) var answers: [DNSQuestion: DNSAnswer] = [:]
 

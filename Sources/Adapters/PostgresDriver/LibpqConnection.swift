@@ -4,7 +4,7 @@ import Glibc
 /// The one owner of a `PGconn`. It is made, used and freed on one thread.
 ///
 /// Connecting blocks that thread. Only the blocking call gives each host of a list its own time limit (`PQconnectPoll`
-/// ignores `connect_timeout`), and libpq resolves names by a blocking call anyway. All that follows is non-blocking, in
+/// ignores `connect_timeout`). And libpq resolves names by a blocking call anyway. All that follows is non-blocking, in
 /// pipeline mode, with deadlines of our own.
 @safe final class LibpqConnection {
     /// Prepared statements beyond this are not kept, so that text built at run time cannot fill the server's memory.

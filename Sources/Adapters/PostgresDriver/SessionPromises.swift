@@ -12,7 +12,7 @@ struct SessionReport: Hashable, Sendable {
 /// the next.
 ///
 /// Servers and poolers drop settings silently. PgBouncer drops those of the start-up packet when it is told to ignore
-/// `options`, and those of a session when it hands out server connections by transaction. So they are set after
+/// `options`. It drops those of a session when it hands out server connections by transaction. So they are set after
 /// connecting, and the server is asked in a second transaction what is in force.
 enum SessionPromises {
     /// Says who serves.

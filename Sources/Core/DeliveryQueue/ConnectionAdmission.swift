@@ -24,7 +24,7 @@ public struct ConnectionAdmission: Sendable {
         case address(isGrowing: Bool)
         /// Hosts of the network have all that they may: those that have taken mail lately, or those that have not.
         case network(isProven: Bool)
-        /// As many are being opened as may be to hosts of this standing, or hosts that have not taken mail yet have all
+        /// As many are being opened as may be to hosts of this standing. Or hosts that have not taken mail yet have all
         /// that they may.
         case pool(HostStanding)
         /// Mail without a sender has its half of what such hosts may have in the network.
@@ -239,8 +239,8 @@ public struct ConnectionAdmission: Sendable {
             id: self.nextID, site: site, address: target.address, port: target.port, egress: egress, share: share)
     }
 
-    /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all, each with
-    /// the most in one network. The last is the most in one network to hosts that have taken mail.
+    /// The sizes of the pools for hosts that have not taken mail: of connections being opened, and of all. Each has a
+    /// size for one network. The last is the most in one network to hosts that have taken mail.
     public static func poolSizes(
         connections: Int, share: PoolShare = .all
     ) -> (

@@ -29,9 +29,9 @@ public struct DestinationBackoff: Hashable, Sendable {
 
     /// The one that follows from an attempt.
     ///
-    /// It ends with the attempted message's life, if that comes first, so that a message alone in its queue has its
-    /// last attempt at its end. But it lasts at least for the first wait, or a quarter of an hour if that is shorter: a
-    /// queue full of old messages would bring as many test deliveries.
+    /// It ends with the attempted message's life, if that comes first. So a message alone in its queue has its last
+    /// attempt at its end. But it lasts at least for the first wait, or a quarter of an hour if that is shorter.
+    /// Otherwise a queue full of old messages would bring as many test deliveries.
     ///
     /// - Parameters:
     ///   - previous: the one before, if the attempt was its test delivery.

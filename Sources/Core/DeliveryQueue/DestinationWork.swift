@@ -1,8 +1,8 @@
 public import MailModel
 
 /// The deliveries of one shard to one recipient domain, as a value: what is read, who works on it, and whether the
-/// destination is open at all. Events in, decisions out; whoever drives it asks `next` after each event, and does what
-/// it says.
+/// destination is open. Events in, decisions out; whoever drives it asks `next` after each event, and does what it
+/// says.
 ///
 /// It begins with a sweep of what is due. Each sweep goes on page by page while there is capacity; being woken begins
 /// another one. It ends when a sweep found nothing more and nothing is under way. It also ends when the destination is

@@ -20,7 +20,8 @@ struct DividedBudgets: Hashable, Sendable {
     ///   - longestLook: what it has for an answer after that.
     init(connections: Int, firstLook: Duration, longestLook: Duration) {
         self.all = ConnectionBudgets(connections: connections, firstLook: firstLook, longestLook: longestLook)
-        self.nullSender = ConnectionBudgets(connections: connections / 2, firstLook: firstLook, longestLook: longestLook)
+        self.nullSender = ConnectionBudgets(
+            connections: connections / 2, firstLook: firstLook, longestLook: longestLook)
     }
 
     subscript(share: PoolShare) -> ConnectionBudgets {

@@ -67,8 +67,8 @@ extension DeliveryStatusNotification {
     // MARK: - The original
 
     /// Only a failure gives the whole message back (RFC 3461 §4.3), and an ASCII report gives back none with eight-bit
-    /// text. message/rfc822 has no encoding that would make it ASCII (RFC 2046 §5.2.1). A report that is lost for want
-    /// of 8BITMIME tells less than one with the header, which has a form in ASCII.
+    /// text. No encoding would make message/rfc822 ASCII (RFC 2046 §5.2.1). A report that is lost for want of 8BITMIME
+    /// tells less than one with the header, which has a form in ASCII.
     private var returnedPart: Part {
         if self.action == .failed, let message = self.original.content.wholeMessage,
             self.isInternational || message.allSatisfy({ $0 < 0x80 })

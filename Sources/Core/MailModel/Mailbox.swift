@@ -1,7 +1,7 @@
 /// One mailbox, `local-part@domain` (RFC 5321 §4.1.2).
 ///
-/// The local part is kept as its meaning, without quotes or backslashes and in the case that was given, because only
-/// the final host may interpret it. `description` quotes it again where the grammar demands that.
+/// The local part is kept as its meaning, without quotes or backslashes and in the case that was given. Only the final
+/// host may interpret it. `description` quotes it again where the grammar demands that.
 public struct Mailbox: Hashable, Sendable {
     /// Where a mailbox lives.
     public enum Domain: Hashable, Sendable {

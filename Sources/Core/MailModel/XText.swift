@@ -1,7 +1,7 @@
 /// The encoding of ENVID and ORCPT values on the wire (RFC 3461 §4): printable ASCII but `+` and `=`, all else as `+HH`.
 public enum XText {
     /// Decodes a value. It is `nil` where the value is malformed, empty, or stands for anything but printable ASCII and
-    /// spaces, such as `+00`: reports show what is decoded here.
+    /// spaces, such as `+00`. Reports show what is decoded here.
     public static func decode(_ text: some StringProtocol) -> String? {
         guard let bytes = Self.bytes(of: text), bytes.allSatisfy({ (0x20...0x7e).contains($0) }) else { return nil }
         return String(decoding: bytes, as: UTF8.self)

@@ -350,9 +350,9 @@ extension HostPlanning {
         }
     }
 
-    /// Insecure addresses mean that DANE cannot apply, and no more is asked (rule 1). They are as surprising as an
-    /// insecure TLSA answer below secure addresses only where the host stands in the secure domain whose MX it is (rule
-    /// 12a).
+    /// Insecure addresses mean that DANE cannot apply, and no more is asked (rule 1). They may be as surprising as an
+    /// insecure TLSA answer below secure addresses. They are so only where the host stands in the secure domain whose
+    /// MX it is (rule 12a).
     private func withoutDANE(
         _ addresses: HostAddresses, _ answers: [DNSQuestion: DNSAnswer]
     ) -> BaseDomainOutcome {

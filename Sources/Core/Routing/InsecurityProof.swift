@@ -23,7 +23,7 @@ struct InsecurityProof {
     let aliases: [DomainName]
     let limits: DNSLimits
     /// That answer is a denial of what a name above it would have to exist for. A secure denial of such a name proves
-    /// it, too (RFC 8020 §2). libunbound itself denies all below `invalid` and others (RFC 6761), without a signature.
+    /// it, too (RFC 8020 §2): libunbound denies all below `invalid` and others without a signature (RFC 6761).
     var isOfAbsence = false
 
     /// What to ask next, or the verdict.

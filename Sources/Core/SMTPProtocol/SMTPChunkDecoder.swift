@@ -1,7 +1,7 @@
 /// Reads message content that comes in chunks of a size told before (BDAT, RFC 3030), over all chunks of one message.
 ///
 /// Nothing in it ends it, and a dot means nothing. Otherwise it keeps the same rule as content that comes by DATA. A
-/// bare CR, a bare LF or a NUL is a fault, also where a chunk ends between the two bytes of a CRLF: the next host may
+/// bare CR, a bare LF or a NUL is a fault, also where a chunk ends between the two bytes of a CRLF. The next host may
 /// only take DATA. Content that does not end in CRLF gets one; nothing else is ever changed.
 ///
 /// ```

@@ -1,7 +1,7 @@
 import SMTPProtocol
 
-/// Content by DATA: what is decoded does not depend on how it came, and agrees with the rule in one sentence: the end is
-/// the first CRLF.CRLF, counting a CRLF before the first byte.
+/// Content by DATA. What is decoded does not depend on how it came, and agrees with the rule in one sentence: the end
+/// is the first CRLF.CRLF, counting a CRLF before the first byte.
 enum ContentCheck {
     struct Outcome: Equatable {
         var content: [UInt8] = []

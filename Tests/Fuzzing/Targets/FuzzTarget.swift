@@ -1,6 +1,6 @@
 /// Something that a peer's bytes reach, and what must hold of it whatever they are.
 ///
-/// The fuzzer tries each target with inputs of its own making; the ordinary tests replay the corpus through the same
+/// The fuzzer tries each target with inputs of its own making. The ordinary tests replay the corpus through the same
 /// functions, so that a target cannot rot.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     /// One line of a client, as the first after EHLO and within a transaction.

@@ -30,8 +30,8 @@ enum ProxyCheck {
         return .needInput
     }
 
-    /// A header made of what was understood is the one that was read, but for what is skipped: the destination's address
-    /// and port, and TLVs; of LOCAL all behind the prefix, and its family.
+    /// A header made of what was understood is the one that was read, but for what is skipped. That is the
+    /// destination's address and port, and TLVs; of LOCAL all behind the prefix, and its family.
     private static func rewrite(_ header: ProxyProtocolHeader, _ bytes: [UInt8]) throws(Violation) {
         let rest = bytes.count - 16
         var written: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10]

@@ -1,7 +1,7 @@
 import MailModel
 
-/// Reports made of hostile text. The input's first byte chooses sender, action and what is given back; then come, parted
-/// by 0xFF, what the host said, ORCPT, ENVID, and the original message.
+/// Reports made of hostile text. The input's first byte chooses sender, action and what is given back. Then come,
+/// parted by 0xFF, what the host said, ORCPT, ENVID, and the original message.
 enum ReportCheck {
     private static let boundary = "Zq3xV8kTn1Lw"
 

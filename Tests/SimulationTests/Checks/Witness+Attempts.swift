@@ -85,8 +85,8 @@ extension Witness {
             || !attempt.isForgotten && !attempt.isConcluded && !attempt.delivered.contains(address)
     }
 
-    /// Whether a second copy is that of a process which was stopped between its check and the final dot, so that another
-    /// owner went on. The attempt is on record, and was never concluded.
+    /// Whether a second copy is that of a process which was stopped between its check and the final dot, so that
+    /// another owner went on. The attempt is on record, and has no outcome.
     private func isOvertaken(_ name: AttemptName) -> Bool {
         guard let attempt = self.attempts[name] else { return false }
         return attempt.isDotLate && attempt.isOpened && !attempt.isConcluded

@@ -31,7 +31,7 @@ enum StoreTransaction {
     case promote(ShardTerm)
     /// Entries change partitions, which nobody sees.
     case carry(ShardTerm)
-    /// Whether there is room for mail.
+    /// Whether mail fits.
     case probe
     case open([AttemptOpening])
     case conclude([Conclusion])

@@ -24,7 +24,7 @@ final class SimulatedDatabase {
     /// By its own clock, which faults set.
     var now: Timestamp { Self.birth + self.clockOffset + (self.world.now - MonotonicInstant(nanoseconds: 0)) }
 
-    /// Whether there is room for what the transaction writes.
+    /// Whether what the transaction writes fits.
     func hasRoom(for transaction: StoreTransaction) -> Bool { !self.isFull || !transaction.takesRoom }
 
     func execute(_ transaction: StoreTransaction, by client: StoreClient) -> StoreAnswer {

@@ -146,42 +146,6 @@ struct AuthenticatorTests {
         #expect(await workers.matches([1], hash) { true } == nil)
     }
 
-    // MARK: The table of failures
-
-    private func expect(_ actual: Bool, _ wanted: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
-        #expect(actual == wanted, sourceLocation: sourceLocation)
-    }
-
-    @Test("An IPv6 client is its /64, an IPv4 client its address, mapped or not")
-    func hosts() {
-        var table = FailureTable(limit: 1, window: .seconds(60))
-        let now = ContinuousClock.now
-        table.failed(.v6(1, 2), at: now)
-        self.expect(table.isBlocked(.v6(1, 3), at: now), true)
-        self.expect(table.isBlocked(.v6(2, 2), at: now), false)
-        table.failed(.v4(5), at: now)
-        self.expect(table.isBlocked(.v6(0, 0xFFFF_0000_0005), at: now), true)
-        self.expect(table.isBlocked(.v4(6), at: now), false)
-    }
-
-    @Test("Who counts connections by wider networks counts passwords by them too")
-    func networks() {
-        var table = FailureTable(limit: 1, window: .seconds(60), clients: ClientNetworks(prefixIPv6: 56))
-        let now = ContinuousClock.now
-        table.failed(.v6(0x100, 2), at: now)
-        self.expect(table.isBlocked(.v6(0x1ff, 3), at: now), true)
-        self.expect(table.isBlocked(.v6(0x200, 3), at: now), false)
-    }
-
-    @Test("The window counts from the first failure, not from the last")
-    func window() {
-        var table = FailureTable(limit: 3, window: .seconds(60))
-        let now = ContinuousClock.now
-        for second in [0, 30, 59] { table.failed(.loopback, at: now + .seconds(second)) }
-        self.expect(table.isBlocked(.loopback, at: now + .seconds(59)), true)
-        self.expect(table.isBlocked(.loopback, at: now + .seconds(60)), false)
-    }
-
     // MARK: The file
 
     private let hash = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg"

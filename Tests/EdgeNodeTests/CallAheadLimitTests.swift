@@ -1,3 +1,4 @@
+import Admission
 import Lab
 import Logging
 import MailModel

@@ -1,4 +1,3 @@
-import Admission
 import MailModel
 import Testing
 
@@ -21,35 +20,6 @@ struct ConfigurationValueTests {
             "", "15", "m", "-1s", "1m1h", "1s1s", "1.5h", "1w", "99999999999999999999d", "9999999999999d", "١s",
         ])
     func noDurations(_ text: String) { #expect(Duration(configurationText: text) == nil) }
-
-    @Test(
-        "Byte counts read and print",
-        arguments: [("0", 0), ("998", 998), ("512KiB", 524_288), ("50MiB", 52_428_800), ("1GiB", 1 << 30)])
-    func byteCounts(_ text: String, _ bytes: Int) {
-        #expect(ByteCount(text)?.bytes == bytes)
-        #expect(ByteCount(bytes).description == text)
-    }
-
-    @Test("What is no byte count is refused", arguments: ["", "MiB", "-1", "+1", "50MB", "1.5MiB", "99999999999GiB"])
-    func noByteCounts(_ text: String) { #expect(ByteCount(text) == nil) }
-
-    @Test(
-        "A network holds its addresses and no others",
-        arguments: [
-            ("192.0.2.0/24", "192.0.2.255", true), ("192.0.2.0/24", "192.0.3.0", false),
-            ("192.0.2.0/24", "::ffff:192.0.2.7", true), ("0.0.0.0/0", "203.0.113.1", true),
-            ("0.0.0.0/0", "::1", false), ("2001:db8::/33", "2001:db8:7fff::1", true),
-            ("2001:db8::/33", "2001:db8:8000::1", false), ("192.0.2.1", "192.0.2.1", true),
-            ("192.0.2.1", "192.0.2.2", false),
-        ])
-    func networks(_ network: String, _ address: String, _ isMember: Bool) throws {
-        #expect(try #require(CIDRBlock(network)).contains(try #require(IPAddress(address))) == isMember)
-    }
-
-    @Test(
-        "What is no network is refused, so also bits behind the prefix",
-        arguments: ["192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "/8", "a/8", "::/129"])
-    func noNetworks(_ text: String) { #expect(CIDRBlock(text) == nil) }
 
     @Test(
         "What is neither host nor address is no next hop",

@@ -196,7 +196,8 @@ struct InboundRecipientTests {
         try await InboundClient.with(
             address: .loopback,
             configure: { environment in
-                environment.copyBudget = CopyBudget(bytes: 1000, shards: 64, maximumMessageBytes: 1000)
+                environment.copyBudget = CopyBudget(
+                    bytes: 1000, shards: 64, maximumMessageBytes: 1000, inlineBytes: 64 << 10)
             }
         ) { client in
             try await client.hello()
@@ -215,7 +216,8 @@ struct InboundRecipientTests {
         try await InboundClient.with(
             address: .loopback,
             configure: { environment in
-                environment.copyBudget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20)
+                environment.copyBudget = CopyBudget(
+                    bytes: 0, shards: 64, maximumMessageBytes: 50 << 20, inlineBytes: 64 << 10)
                 environment.stagingBudget = StagingBudget(limit: 1 << 20)
             }
         ) { client in

@@ -46,21 +46,6 @@ struct PolicySettingsTests {
             problem.hasPrefix("relayd.yaml:2: accepted-domains[0].recipients: expected any, call-ahead"), "\(problem)")
     }
 
-    @Test(
-        "Networks count as their union, over the addresses that hosts may have",
-        arguments: [
-            (["0.0.0.0/0"], 100, 0), (["0.0.0.0/1", "128.0.0.0/1"], 100, 0), (["0.0.0.0/1"], 57, 0),
-            (["0.0.0.0/1", "10.0.0.0/8", "127.0.0.1"], 57, 0), (["224.0.0.0/3"], 0, 0), (["10.0.0.0/8"], 0, 0),
-            (["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/3", "160.0.0.0/3"], 85, 0), (["::/1", "8000::/1"], 0, 100),
-            (["2000::/3"], 0, 100), (["2000::/4"], 0, 50), (["2001:db8::/32", "::1"], 0, 0),
-            (["::/0", "0.0.0.0/0"], 100, 100), ([], 0, 0),
-        ])
-    func coverage(_ networks: [String], _ ipv4: Int, _ ipv6: Int) throws {
-        let blocks = try networks.map { try #require(CIDRBlock($0)) }
-        #expect(Int(NetworkCoverage(of: blocks, in: .ipv4).share * 100) == ipv4)
-        #expect(Int(NetworkCoverage(of: blocks, in: .ipv6).share * 100) == ipv6)
-    }
-
     @Test("All addresses in two halves are refused as one network of all is, and only the half that is open is told")
     func halves() {
         let problem = self.problem("relay-networks: [0.0.0.0/1, 128.0.0.0/1, '2001:db8::/32']")
@@ -102,5 +87,19 @@ struct PolicySettingsTests {
         #expect(try self.loaded("node: {name: edge.example}\n" + accepted).postmaster == "postmaster@edge.example")
         #expect(try self.loaded("node: {name: edge.example}").postmaster == nil)
         #expect(try self.loaded("dsn: {postmaster: admin@else.example}").postmaster == "admin@else.example")
+    }
+
+    @Test("With a limit on the database, bodies on their way in and the trace have a quarter of it at most (field A5)")
+    func stagingOfDatabase() {
+        var configuration = RelaydConfiguration(hostName: "relay.test")
+        #expect(configuration.stagingBudget.limit == 1 << 30)
+        #expect(configuration.traceLimits.bytes == 10 << 30)
+        configuration.queue.maxDatabaseSize = ByteCount(60 << 20)
+        #expect(configuration.traceLimits.bytes == 15 << 20)
+        #expect(configuration.stagingBudget.limit == 15 << 20)
+        configuration.queue.maxStagedBytes = ByteCount(0)
+        #expect(configuration.stagingBudget.limit == 15 << 20)
+        configuration.queue.maxDatabaseSize = ByteCount(0)
+        #expect(configuration.stagingBudget.limit == 0)
     }
 }

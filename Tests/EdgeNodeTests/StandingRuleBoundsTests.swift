@@ -1,3 +1,4 @@
+import Admission
 import DeliveryQueue
 import Lab
 import Logging

@@ -1,3 +1,4 @@
+import Admission
 import DANE
 import DeliveryQueue
 import Lab

@@ -1,4 +1,5 @@
 import MailModel
+import TestLiterals
 import Testing
 
 @testable import SMTPProtocol

@@ -14,6 +14,13 @@ extension DomainName: ExpressibleByStringLiteral {
 
 extension DomainName: ExpressibleByStringInterpolation {}
 
+extension Mailbox: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) {
+        guard let mailbox = Mailbox(text) else { preconditionFailure("a test has a bad mailbox: \(text)") }
+        self = mailbox
+    }
+}
+
 extension IPAddress {
     public static func literal(_ text: String) -> IPAddress {
         guard let address = IPAddress(text) else { preconditionFailure("a test has a bad address: \(text)") }

@@ -1,3 +1,4 @@
+import Admission
 import Logging
 import MailModel
 import NIOCore
@@ -5,6 +6,7 @@ import NIOPosix
 import OperatingSystem
 import PostgresDriver
 import QueueStore
+import Routing
 import SMTPProtocol
 import SecureResolver
 import ServiceLifecycle

@@ -50,8 +50,8 @@ extension RelaydConfiguration {
         return timeouts
     }
 
-    var connectionLimits: ConnectionLimiter.Limits {
-        ConnectionLimiter.Limits(
+    var connectionLimits: ConnectionLimits {
+        ConnectionLimits(
             total: self.smtp.maxConnections, perAddress: self.smtp.maxConnectionsPerAddress,
             perMinute: self.smtp.maxConnectionRate, clients: self.clientNetworks)
     }
@@ -67,7 +67,7 @@ extension RelaydConfiguration {
     /// The most descriptors that a node with these settings opens. Beside those that settings count there are listeners,
     /// event loops, files, the resolver's sockets, and those of HTTP.
     var descriptorsNeeded: Int {
-        self.smtp.maxConnections + ConnectionLimiter.Limits.refusals + self.delivery.maxConnections
+        self.smtp.maxConnections + ConnectionLimits.refusals + self.delivery.maxConnections
             + 2 * self.database.poolSize + 512
     }
 
@@ -127,7 +127,7 @@ extension RelaydConfiguration {
     var copyBudget: CopyBudget {
         CopyBudget(
             bytes: self.queue.maxCopyBytes.bytes, shards: self.queue.shards,
-            maximumMessageBytes: self.smtp.maxMessageSize.bytes)
+            maximumMessageBytes: self.smtp.maxMessageSize.bytes, inlineBytes: QueueLimits.inlineBody)
     }
 
     /// With a limit on the database, a quarter of it is the most: what is staged must not close the queue by itself.

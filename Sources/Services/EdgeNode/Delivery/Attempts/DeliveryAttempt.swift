@@ -1,3 +1,4 @@
+import Admission
 import ClusterModel
 import DeliveryQueue
 import Logging

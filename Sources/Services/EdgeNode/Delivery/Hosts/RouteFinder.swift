@@ -241,13 +241,3 @@ struct Route: Sendable {
     /// All mail exchangers, tried or not; empty for an address that was configured.
     var hostNames: [DomainName] { if case .hosts(let mxOrder, _, _) = self.ahead { mxOrder.hostNames } else { [] } }
 }
-
-extension NextHop {
-    /// The address, where the operator or the recipient's literal gives one.
-    var address: IPAddress? {
-        switch self {
-        case .address(let address, _), .literal(let address, _): address
-        case .domain, .host: nil
-        }
-    }
-}

@@ -100,7 +100,7 @@ struct SMTPListener: Sendable {
     }
 
     private func refuse(
-        _ channel: any Channel, _ client: IPAddress, _ admission: ConnectionLimiter.Admission
+        _ channel: any Channel, _ client: IPAddress, _ admission: ConnectionDecision
     ) throws {
         let metrics = self.environment.metrics
         guard case .refused(let refusal) = admission else {

@@ -1,13 +1,16 @@
+import Admission
 import MailModel
 import NIOCore
 import SMTPProtocol
 import ServiceSupport
+import TLSEngine
 
 extension InboundConnection {
     /// The client as policy sees it, by all that it has proved so far.
     var identity: ClientIdentity {
         ClientIdentity(
-            self.client, user: self.session.authenticatedIdentity, certificate: self.authenticatedClient)
+            self.client, user: self.session.authenticatedIdentity,
+            certificateSubject: self.authenticatedClient?.subject)
     }
 
     /// Decides about one recipient: whether the client may send there, whether there is room, and whether the recipient

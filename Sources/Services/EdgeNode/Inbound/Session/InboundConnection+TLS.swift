@@ -1,3 +1,4 @@
+import Admission
 import MailModel
 import NIOCore
 import SMTPProtocol

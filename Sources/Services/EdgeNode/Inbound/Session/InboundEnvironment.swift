@@ -1,3 +1,4 @@
+import Admission
 import Logging
 import MailModel
 import QueueStore
@@ -33,7 +34,7 @@ struct InboundEnvironment: Sendable {
     var ruleRefusal: @Sendable (DomainName, ReversePath) -> SMTPReply? = { _, _ in nil }
     /// The refusal of a message with such an envelope while the queue has no room for it, or is not well.
     var storageRefusal: @Sendable (Envelope) -> SMTPReply? = { _ in nil }
-    var copyBudget = CopyBudget.unlimited
+    var copyBudget = CopyBudget.unlimited(inlineBytes: QueueLimits.inlineBody)
     /// What the bodies on their way in may take up.
     var stagingBudget = StagingBudget(limit: 0)
 

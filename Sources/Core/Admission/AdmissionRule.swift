@@ -1,9 +1,5 @@
-import Admission
-import MailModel
-import TLSEngine
-
 /// The rule by which a client may send what it sends.
-enum AdmissionRule: Hashable, Sendable {
+package enum AdmissionRule: Hashable, Sendable {
     /// It has proved by AUTH who it is.
     case user
     /// It has shown a certificate that the operator recognises, of this subject.
@@ -14,12 +10,12 @@ enum AdmissionRule: Hashable, Sendable {
     case acceptedDomain
 
     /// Whether the client may send to domains that are not ours.
-    var mayRelay: Bool { self != .acceptedDomain }
+    package var mayRelay: Bool { self != .acceptedDomain }
 }
 
 extension AdmissionRule: CustomStringConvertible {
     /// As the log and the trace name it, such as `network 192.0.2.0/24`.
-    var description: String {
+    package var description: String {
         switch self {
         case .user: "user"
         case .certificate(let subject): "certificate \(subject)"
@@ -31,9 +27,9 @@ extension AdmissionRule: CustomStringConvertible {
 
 extension InboundPolicy {
     /// The rule by which the client may send; what it has proved comes before where it is.
-    func rule(for client: ClientIdentity) -> AdmissionRule {
+    package func rule(for client: ClientIdentity) -> AdmissionRule {
         if client.user != nil { return .user }
-        if let certificate = client.certificate { return .certificate(subject: certificate.subject) }
+        if let subject = client.certificateSubject { return .certificate(subject: subject) }
         let network = self.relayNetworks.first { $0.contains(client.address) }
         return network.map { .network($0) } ?? .acceptedDomain
     }

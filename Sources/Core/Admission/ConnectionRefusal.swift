@@ -1,8 +1,7 @@
-import MailModel
-import Telemetry
+package import MailModel
 
 /// Why a connection is not served, and what its client hears instead of the greeting.
-enum ConnectionRefusal: Hashable, Sendable {
+package enum ConnectionRefusal: Hashable, Sendable {
     /// All places are taken.
     case total
     /// This client has as many connections as one may have.
@@ -12,21 +11,12 @@ enum ConnectionRefusal: Hashable, Sendable {
     /// The node ends.
     case draining
 
-    var reply: SMTPReply {
+    package var reply: SMTPReply {
         switch self {
         case .total: Self.reply(3, 2, "All connections are in use, try later")
         case .address: Self.reply(7, 0, "Too many connections from your address, try later")
         case .rate: Self.reply(7, 0, "Too many new connections from your address, try later")
         case .draining: Self.reply(3, 2, "Service is shutting down")
-        }
-    }
-
-    var label: InboundConnectionResult {
-        switch self {
-        case .total: .refusedLimit
-        case .address: .refusedAddress
-        case .rate: .refusedRate
-        case .draining: .refusedDraining
         }
     }
 

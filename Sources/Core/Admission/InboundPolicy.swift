@@ -1,11 +1,10 @@
-import Admission
-import MailModel
-import Routing
+package import MailModel
+package import Routing
 
 /// Who may send what through this node: mail for accepted domains from anyone, everything else from clients that may relay.
-struct InboundPolicy: Sendable {
+package struct InboundPolicy: Sendable {
     /// How the recipients of an accepted domain are verified before they are accepted.
-    enum RecipientVerification: Hashable, Sendable {
+    package enum RecipientVerification: Hashable, Sendable {
         /// Those of the list exist, and nobody else does.
         case list(RecipientList)
         /// The domain's next hop is asked.
@@ -13,21 +12,31 @@ struct InboundPolicy: Sendable {
     }
 
     /// Where the mail of each accepted domain goes; `nil` is by its MX records.
-    let acceptedDomains: [DomainName: NextHop?]
+    package let acceptedDomains: [DomainName: NextHop?]
     /// How recipients are verified, for the accepted domains where they are.
-    var verification: [DomainName: RecipientVerification] = [:]
+    package var verification: [DomainName: RecipientVerification] = [:]
     /// Networks that may relay to anywhere.
-    var relayNetworks: [CIDRBlock]
+    package var relayNetworks: [CIDRBlock]
     /// Where the bare `<Postmaster>` goes; `nil` where no such mail is taken.
-    var postmaster: Mailbox?
+    package var postmaster: Mailbox?
+
+    package init(
+        acceptedDomains: [DomainName: NextHop?], verification: [DomainName: RecipientVerification] = [:],
+        relayNetworks: [CIDRBlock], postmaster: Mailbox? = nil
+    ) {
+        self.acceptedDomains = acceptedDomains
+        self.verification = verification
+        self.relayNetworks = relayNetworks
+        self.postmaster = postmaster
+    }
 
     /// Whether the client may relay to domains that are not ours.
-    func mayRelay(_ client: ClientIdentity) -> Bool { self.rule(for: client).mayRelay }
+    package func mayRelay(_ client: ClientIdentity) -> Bool { self.rule(for: client).mayRelay }
 
     /// The recipient as it is stored, or the refusal.
     ///
     /// Verification by list holds for everyone: a recipient that does not exist is nobody's, whoever asks.
-    func admit(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
+    package func admit(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
         let recipient = self.route(path, from: client)
         // Where the bare Postmaster goes is the operator's word, and not looked up.
         guard let mailbox = path.mailbox else { return recipient }
@@ -35,12 +44,12 @@ struct InboundPolicy: Sendable {
     }
 
     /// The recipient as it is stored, if the client may send there, whether it exists or not.
-    func route(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
+    package func route(_ path: ForwardPath, from client: ClientIdentity) -> Result<AdmittedRecipient, Refusal> {
         self.route(path, clientMayRelay: self.mayRelay(client))
     }
 
     /// The same for a recipient that has been answered 250: no change of networks and domains takes that back.
-    func routeAdmitted(_ path: ForwardPath) -> AdmittedRecipient? {
+    package func routeAdmitted(_ path: ForwardPath) -> AdmittedRecipient? {
         try? self.route(path, clientMayRelay: true).get()
     }
 
@@ -57,23 +66,23 @@ struct InboundPolicy: Sendable {
     }
 
     /// Whether the DNS says where the mail of an accepted domain goes, which may be back to this node.
-    func isFoundByDNS(_ domain: DomainName) -> Bool {
+    package func isFoundByDNS(_ domain: DomainName) -> Bool {
         guard let configured = self.acceptedDomains[domain] else { return false }
         return configured?.address == nil
     }
 
     /// The next hop of mail for `domain`; by its MX records unless the operator says otherwise.
-    func nextHop(for domain: DomainName, port: UInt16) -> NextHop {
+    package func nextHop(for domain: DomainName, port: UInt16) -> NextHop {
         if let address = domain.literalAddress { return .literal(address, port: port) }
         if let configured = self.acceptedDomains[domain], let hop = configured { return hop }
         return .domain(domain, port: port)
     }
 
     /// Whether the operator has named the next hop of a domain.
-    func hasNextHop(_ domain: DomainName) -> Bool { self.acceptedDomains[domain].flatMap(\.self) != nil }
+    package func hasNextHop(_ domain: DomainName) -> Bool { self.acceptedDomains[domain].flatMap(\.self) != nil }
 
     /// Whether the operator has named a next hop by this address.
-    func hasNextHop(at address: IPAddress) -> Bool {
+    package func hasNextHop(at address: IPAddress) -> Bool {
         self.acceptedDomains.values.contains { $0?.address == address }
     }
 
@@ -99,21 +108,28 @@ struct InboundPolicy: Sendable {
     }
 
     /// The mailbox is not in its domain's list.
-    static let unknownRecipient = SMTPReply(550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such recipient here")
+    package static let unknownRecipient = SMTPReply(
+        550, EnhancedStatusCode(.permanentFailure, 1, 1), "No such recipient here")
 
     /// A reply that refuses a recipient.
-    struct Refusal: Error { let reply: SMTPReply }
+    package struct Refusal: Error { package let reply: SMTPReply }
 }
 
 /// A recipient that may pass, and the domain that its queue entry belongs to.
-struct AdmittedRecipient: Hashable, Sendable {
-    let path: ForwardPath
-    let domain: DomainName
+package struct AdmittedRecipient: Hashable, Sendable {
+    package let path: ForwardPath
+    package let domain: DomainName
     /// What the sender asked to be told of it.
-    var notify: NotifyConditions?
-    var originalRecipient: OriginalRecipient?
+    package var notify: NotifyConditions?
+    package var originalRecipient: OriginalRecipient?
     /// It passes only if its domain's next hop would take it.
-    var isToBeAsked = false
+    package var isToBeAsked = false
+
+    /// One of whom the sender has asked nothing.
+    package init(path: ForwardPath, domain: DomainName) {
+        self.path = path
+        self.domain = domain
+    }
 }
 
 extension Mailbox {

@@ -1,9 +1,9 @@
-import Admission
 import Lab
 import MailModel
+import TestLiterals
 import Testing
 
-@testable import EdgeNode
+@testable import Admission
 
 /// When the queue has no room: limits on the whole of it, and on the copies of one message.
 @Suite("Room in the queue")
@@ -135,20 +135,6 @@ struct RoomTests {
         self.expect(state, StagingState(limit: 1 << 20))
     }
 
-    @Test("With a limit on the database, bodies on their way in and the trace have a quarter of it at most (field A5)")
-    func stagingOfDatabase() {
-        var configuration = RelaydConfiguration(hostName: "relay.test")
-        self.expect(configuration.stagingBudget.limit, 1 << 30)
-        self.expect(configuration.traceLimits.bytes, 10 << 30)
-        configuration.queue.maxDatabaseSize = ByteCount(60 << 20)
-        self.expect(configuration.traceLimits.bytes, 15 << 20)
-        self.expect(configuration.stagingBudget.limit, 15 << 20)
-        configuration.queue.maxStagedBytes = ByteCount(0)
-        self.expect(configuration.stagingBudget.limit, 15 << 20)
-        configuration.queue.maxDatabaseSize = ByteCount(0)
-        self.expect(configuration.stagingBudget.limit, 0)
-    }
-
     // MARK: Copies of one message
 
     private func envelope(size: Int?, _ recipients: [Mailbox]) -> Envelope {
@@ -172,7 +158,7 @@ struct RoomTests {
 
     @Test("What can never be staged is refused for good, and what could be in parts is sent in parts (field A5)")
     func stagedCopies() {
-        var budget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20)
+        var budget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20, inlineBytes: 64 << 10)
         budget.stagedBytes = 256 << 20
         #expect(self.refused(budget, size: 50 << 20, domains: 8) == [5, 6, 7])
         #expect(self.refused(budget, size: nil, domains: 6) == [5])
@@ -191,7 +177,7 @@ struct RoomTests {
         var random = SplitMix(seed: 11)
         for _ in 0..<500 {
             let limit = Int.random(in: 1...64 << 20, using: &random)
-            var budget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20)
+            var budget = CopyBudget(bytes: 0, shards: 64, maximumMessageBytes: 50 << 20, inlineBytes: 64 << 10)
             budget.stagedBytes = StagingState.most(of: limit, isRestricted: isRestricted)
             let size = Int.random(in: 64 << 10...4 << 20, using: &random)
             let copies = min(budget.copies(of: size), Int.random(in: 1...64, using: &random))
@@ -208,14 +194,14 @@ struct RoomTests {
         }
     }
 
-    private let budget = CopyBudget(bytes: 1000, shards: 64, maximumMessageBytes: 500)
+    private let budget = CopyBudget(bytes: 1000, shards: 64, maximumMessageBytes: 500, inlineBytes: 64 << 10)
 
     @Test("As many domains as copies fit the budget; an undeclared size counts as the largest")
     func domains() {
         #expect(self.refused(self.budget, size: 100, domains: 12) == [10, 11])
         #expect(self.refused(self.budget, size: nil, domains: 4) == [2, 3])
         #expect(self.refused(self.budget, size: 5, domains: 300) == [])
-        #expect(self.refused(.unlimited, size: 1 << 40, domains: 100) == [])
+        #expect(self.refused(.unlimited(inlineBytes: 64 << 10), size: 1 << 40, domains: 100) == [])
     }
 
     @Test("A message goes to one domain whatever its size, and to more recipients of the same one")
@@ -229,7 +215,7 @@ struct RoomTests {
 
     @Test("More domains than shards make no more copies")
     func shards() {
-        let budget = CopyBudget(bytes: 1000, shards: 4, maximumMessageBytes: 500)
+        let budget = CopyBudget(bytes: 1000, shards: 4, maximumMessageBytes: 500, inlineBytes: 64 << 10)
         #expect(self.refused(budget, size: 250, domains: 100) == [])
         #expect(self.refused(budget, size: 251, domains: 5) == [3, 4])
     }
@@ -249,6 +235,6 @@ struct RoomTests {
         #expect(self.budget.messageBytes(forDomains: 1) == .max)
         #expect(self.budget.messageBytes(forDomains: 10) == 100)
         #expect(self.budget.messageBytes(forDomains: 1000) == 1000 / 64)
-        #expect(CopyBudget.unlimited.messageBytes(forDomains: 1000) == .max)
+        #expect(CopyBudget.unlimited(inlineBytes: 64 << 10).messageBytes(forDomains: 1000) == .max)
     }
 }

@@ -1,7 +1,7 @@
-import SMTPProtocol
+import TestLiterals
 import Testing
 
-@testable import EdgeNode
+@testable import SMTPProtocol
 
 /// When a client's deadline moves (hostile-input 15).
 @Suite("Progress of a client")

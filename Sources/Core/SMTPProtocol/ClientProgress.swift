@@ -1,24 +1,9 @@
-import SMTPProtocol
-
-/// How long a client may take over what no RFC bounds.
-struct ClientPatience: Hashable, Sendable {
-    /// How long it is listened to before it is greeted; nothing is read before the greeting if this is zero.
-    var greetingDelay = Duration.zero
-    /// Bytes of content a second, on the average over one deadline, that it must keep up.
-    var leastDataRate = 500
-    /// From the beginning of its connection to the end, whatever it does.
-    var sessionLifetime = Duration.seconds(86_400)
-    /// How long a client that has ended its side may have to wait for what it is owed: as long as a client waits for the reply to
-    /// its final dot (RFC 5321 §4.5.3.2.6).
-    var halfClosedTime = Duration.seconds(600)
-}
-
 /// Decides when a client's deadline moves: with what it waits for, with each whole command, and with content that comes
 /// fast enough. Single bytes move nothing, so that a client cannot hold a connection by sending one now and then; nor do
 /// single chunks of a message (BDAT), which must come at the rate of content.
-struct ClientProgress {
+package struct ClientProgress {
     /// What becomes of the deadline.
-    enum Deadline: Hashable {
+    package enum Deadline: Hashable {
         case unchanged
         case none
         case move(Duration)
@@ -30,10 +15,10 @@ struct ClientProgress {
     private var contentBytes = 0
 
     /// - Parameter leastRate: bytes of content a second that move the deadline.
-    init(leastRate: Int) { self.leastRate = leastRate }
+    package init(leastRate: Int) { self.leastRate = leastRate }
 
     /// The session took a step while it waited for `wait`.
-    mutating func stepped(_ step: SMTPServerStep, during wait: SMTPTimeouts.ServerWait) {
+    package mutating func stepped(_ step: SMTPServerStep, during wait: SMTPTimeouts.ServerWait) {
         switch step.action {
         case _ where wait == .data: self.contentBytes += step.consumed
         case .needInput, .waitForOwner: ()
@@ -42,7 +27,7 @@ struct ClientProgress {
     }
 
     /// What becomes of the deadline now that the session waits for `wait`, no longer than `limit`.
-    mutating func deadline(of wait: SMTPTimeouts.ServerWait, limit: Duration?) -> Deadline {
+    package mutating func deadline(of wait: SMTPTimeouts.ServerWait, limit: Duration?) -> Deadline {
         // While a chunk is stored the client's time goes on: else one chunk in a long while would do.
         if wait == .owner, self.wait == .data { return .unchanged }
         let isOther = wait != self.wait

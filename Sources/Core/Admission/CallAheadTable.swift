@@ -1,9 +1,8 @@
-import Admission
-import MailModel
-import Routing
+package import MailModel
+package import Routing
 
 /// What the next hop of a domain says about one of its recipients.
-enum CallAheadVerdict: Hashable, Sendable {
+package enum CallAheadVerdict: Hashable, Sendable {
     /// It would take mail for it.
     case exists
     /// It would not; this is what the client is told.
@@ -13,25 +12,25 @@ enum CallAheadVerdict: Hashable, Sendable {
 }
 
 /// One address as call-ahead knows it; case makes no difference. Answers of different next hops are kept apart.
-struct CallAheadAddress: Hashable, Sendable {
-    let mailbox: Mailbox
-    let domain: DomainName
+package struct CallAheadAddress: Hashable, Sendable {
+    package let mailbox: Mailbox
+    package let domain: DomainName
     /// Who is asked.
-    let nextHop: NextHop
+    package let nextHop: NextHop
     private let folded: String
 
-    init(_ mailbox: Mailbox, of domain: DomainName, at nextHop: NextHop) {
+    package init(_ mailbox: Mailbox, of domain: DomainName, at nextHop: NextHop) {
         self.mailbox = mailbox
         self.domain = domain
         self.nextHop = nextHop
         self.folded = mailbox.localPart.lowercased()
     }
 
-    static func == (left: Self, right: Self) -> Bool {
+    package static func == (left: Self, right: Self) -> Bool {
         left.domain == right.domain && left.folded == right.folded && left.nextHop == right.nextHop
     }
 
-    func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         hasher.combine(self.domain)
         hasher.combine(self.folded)
     }
@@ -39,30 +38,41 @@ struct CallAheadAddress: Hashable, Sendable {
 
 /// Answers of next hops with their time to live, and questions under way: one for each address, whoever asks. A pure value
 /// that is told the time; `Waiter` is whatever is to be told the verdict.
-struct CallAheadTable<Waiter> {
+package struct CallAheadTable<Waiter> {
     /// The settings that concern it.
-    struct Limits: Hashable, Sendable {
-        var positiveTime: Duration
-        var negativeTime: Duration
-        var entries: Int
+    package struct Limits: Hashable, Sendable {
+        package var positiveTime: Duration
+        package var negativeTime: Duration
+        package var entries: Int
         /// Questions under way; one more is not asked, and its answer is "unsure".
-        var questions = 1024
+        package var questions: Int
         /// Of those, the most about one domain.
-        var questionsPerDomain = 64
+        package var questionsPerDomain: Int
         /// Of those, the most about domains whose next hop has not answered lately, so that hops which say nothing leave room.
-        var unansweredQuestions: Int { max(1, self.questions / 2) }
+        package var unansweredQuestions: Int { max(1, self.questions / 2) }
         /// Of these, the most about one domain.
-        var unansweredQuestionsPerDomain: Int { max(1, self.questionsPerDomain / 4) }
+        package var unansweredQuestionsPerDomain: Int { max(1, self.questionsPerDomain / 4) }
         /// The most for domains about which a question is under way already: the rest is for each domain's first.
-        var laterQuestions: Int { max(1, self.questions - self.questions / 4) }
+        package var laterQuestions: Int { max(1, self.questions - self.questions / 4) }
+
+        package init(
+            positiveTime: Duration, negativeTime: Duration, entries: Int, questions: Int = 1024,
+            questionsPerDomain: Int = 64
+        ) {
+            self.positiveTime = positiveTime
+            self.negativeTime = negativeTime
+            self.entries = entries
+            self.questions = questions
+            self.questionsPerDomain = questionsPerDomain
+        }
     }
 
     /// Why a question is not asked: so many are under way, of all, about its domain, or about domains whose next hop has not
     /// answered lately.
-    enum Refusal: Hashable { case all(Int), domain(Int), unanswered(Int) }
+    package enum Refusal: Hashable { case all(Int), domain(Int), unanswered(Int) }
 
     /// What was heard of the next hop.
-    enum Hearing: Hashable {
+    package enum Hearing: Hashable {
         /// It answered, whatever it said.
         case answer
         /// It was asked, and said nothing.
@@ -72,7 +82,7 @@ struct CallAheadTable<Waiter> {
     }
 
     /// What becomes of a question.
-    enum Step: Equatable {
+    package enum Step: Equatable {
         /// This is the answer; nobody waits.
         case answer(CallAheadVerdict)
         /// Ask the next hop, and say `landed` under this number.
@@ -99,18 +109,20 @@ struct CallAheadTable<Waiter> {
     private var answering: Set<DomainName> = []
     private var nextNumber: UInt64 = 0
 
-    init(_ limits: Limits) {
+    package init(_ limits: Limits) {
         self.limits = limits
         self.answers = ExpiringCache(maximumEntries: limits.entries)
     }
 
     /// What is known about an address without asking.
-    mutating func known(_ address: CallAheadAddress, at now: ContinuousClock.Instant) -> CallAheadVerdict? {
+    package mutating func known(_ address: CallAheadAddress, at now: ContinuousClock.Instant) -> CallAheadVerdict? {
         self.answers.value(of: address, at: now)
     }
 
     /// Somebody wants to know about an address.
-    mutating func asked(_ address: CallAheadAddress, by waiter: Waiter, at now: ContinuousClock.Instant) -> Step {
+    package mutating func asked(
+        _ address: CallAheadAddress, by waiter: Waiter, at now: ContinuousClock.Instant
+    ) -> Step {
         if let known = self.known(address, at: now) { return .answer(known) }
         if self.questions[address] != nil {
             self.questions[address]?.waiters.append(waiter)
@@ -139,7 +151,7 @@ struct CallAheadTable<Waiter> {
 
     /// A question has an answer; gives back who waits for it. An answer that comes after its deadline is kept all the same,
     /// and answers whoever has asked again.
-    mutating func landed(
+    package mutating func landed(
         _ address: CallAheadAddress, question number: UInt64, _ verdict: CallAheadVerdict, hearing: Hearing,
         at now: ContinuousClock.Instant
     ) -> [Waiter] {
@@ -159,5 +171,5 @@ struct CallAheadTable<Waiter> {
     }
 
     /// Whether the next hop of a domain answered the last question that came to an end.
-    func isAnswering(_ domain: DomainName) -> Bool { self.answering.contains(domain) }
+    package func isAnswering(_ domain: DomainName) -> Bool { self.answering.contains(domain) }
 }

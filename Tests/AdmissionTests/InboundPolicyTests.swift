@@ -1,11 +1,9 @@
-import Admission
 import MailModel
-import QueueStore
 import Routing
+import TestLiterals
 import Testing
 
-@testable import EdgeNode
-@testable import TLSEngine
+@testable import Admission
 
 /// Who may send what, as values.
 @Suite("Inbound policy")
@@ -26,9 +24,7 @@ struct InboundPolicyTests {
             case .relayNetwork: ClientIdentity(.loopback)
             case .user: ClientIdentity(InboundPolicyTests.address, user: "alice")
             case .certificate:
-                ClientIdentity(
-                    InboundPolicyTests.address,
-                    certificate: AuthenticatedClient(subject: "CN=edge", fingerprint: [1]))
+                ClientIdentity(InboundPolicyTests.address, certificateSubject: "CN=edge")
             }
         }
 
@@ -144,25 +140,5 @@ struct InboundPolicyTests {
         #expect(self.policy.nextHop(for: "hop.test", port: 25) == .host("inside.test", port: 2525))
         #expect(self.policy.nextHop(for: "bravo.test", port: 25) == .domain("bravo.test", port: 25))
         #expect(self.policy.nextHop(for: "other.test", port: 26) == .domain("other.test", port: 26))
-    }
-
-    @Test("An address that RCPT names three times is one recipient, who hears what any of them asked for (field C10)")
-    func repeatedRecipients() throws {
-        func recipient(_ notify: NotifyConditions?, _ original: String? = nil) throws -> AdmittedRecipient {
-            var admitted = AdmittedRecipient(path: .mailbox("bob@bravo.test"), domain: "bravo.test")
-            admitted.notify = notify
-            admitted.originalRecipient = try original.map { try #require(OriginalRecipient($0)) }
-            return admitted
-        }
-        func stored(_ recipients: AdmittedRecipient...) -> [QueueRecipient] {
-            IncomingMessage.entries(of: recipients).flatMap(\.recipients)
-        }
-        let plain = QueueRecipient(address: "bob@bravo.test")
-        #expect(try stored(recipient(nil), recipient(nil), recipient(nil)) == [plain])
-        #expect(try stored(recipient(nil), recipient(.never)) == [plain])
-        #expect(
-            try stored(recipient(.success), recipient(.failure)).map(\.notify) == ["SUCCESS,FAILURE"])
-        // Reports name each of these, so they stay two.
-        #expect(try stored(recipient(nil, "rfc822;one@old.test"), recipient(nil)).count == 2)
     }
 }

@@ -130,12 +130,12 @@ let package = Package(
         adapter(
             "Telemetry",
             [
-                "ClusterModel", "DeliveryQueue", "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore,
-                nioHTTP1, nioHTTPTypes, serviceLifecycle,
+                "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes,
+                serviceLifecycle,
             ]),
 
         // Services
-        service("ServiceSupport", ["DeliveryQueue", nioCore, nioPosix]),
+        service("ServiceSupport", ["DeliveryQueue", "Telemetry", nioCore, nioPosix]),
         service(
             "EdgeNode",
             [

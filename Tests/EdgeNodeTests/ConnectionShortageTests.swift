@@ -11,14 +11,16 @@ import Testing
 @Suite("Connections that run out", .timeLimit(.minutes(3)))
 struct ConnectionShortageTests {
     private let log = RecordedLog()
-    private let metrics = RelayMetrics(in: MetricsRegistry(), listeners: [], version: "test", revision: "test")
+    private let metrics = RelayMetrics(
+        in: MetricsRegistry(), listeners: [], version: "test", revision: "test"
+    ).delivery
     private let shortages: ConnectionShortages
     private let start = ContinuousClock.now
 
     init() { self.shortages = Self.shortages(connections: 200, self.metrics, self.log) }
 
     private static func shortages(
-        connections: Int, _ metrics: RelayMetrics, _ log: RecordedLog
+        connections: Int, _ metrics: DeliveryMetrics, _ log: RecordedLog
     ) -> ConnectionShortages {
         ConnectionShortages(
             ConnectionBudgets(connections: connections, destinations: 10_000), metrics: metrics, logger: log.logger)

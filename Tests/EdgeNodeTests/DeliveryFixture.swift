@@ -90,7 +90,7 @@ struct DeliveryFixture {
             settings: resolverSettings, logger: Self.quiet, now: { .systemNow })
         await resolver.shutdown()
         let registry = MetricsRegistry()
-        let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test")
+        let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test").delivery
         let sites = SiteTable(
             limits: configuration.siteLimits, connections: configuration.delivery.maxConnections,
             shortages: ConnectionShortages(

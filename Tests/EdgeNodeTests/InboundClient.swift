@@ -41,8 +41,8 @@ extension NodeState {
 }
 
 /// A registry's worth of metrics for one test.
-func testMetrics() -> RelayMetrics {
-    RelayMetrics(in: MetricsRegistry(), listeners: ["smtp"], version: "test", revision: "test")
+func testMetrics() -> InboundMetrics {
+    RelayMetrics(in: MetricsRegistry(), listeners: ["smtp"], version: "test", revision: "test").inbound
 }
 
 /// Where messages go in tests of the inbound half; each waits for the test's answer if it wants that.

@@ -12,7 +12,7 @@ private struct LogPipe {
 
     init(limits: LogWriter.Limits = LogWriter.Limits()) {
         self.writer = LogWriter(
-            to: self.pipe.fileHandleForWriting.fileDescriptor, limits: limits, dropped: self.dropped,
+            to: self.pipe.fileHandleForWriting.fileDescriptor, label: "relayd", limits: limits, dropped: self.dropped,
             now: { UnixTime(seconds: 1_795_464_900, microseconds: 250) })
     }
 

@@ -12,13 +12,13 @@ struct Run: AsyncParsableCommand {
     func run() async throws {
         let loaded = try self.options.load()
         let configuration = loaded.configuration
-        let registry = MetricsRegistry()
+        let registry = MetricsRegistry.ofRelayd
         let metrics = RelayMetrics(
             in: registry, listeners: configuration.smtp.listeners.map(\.name), version: ProgramVersion.number,
             revision: ProgramVersion.revision)
         let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
-        let writer = LogWriter(metrics: metrics)
-        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics, writer: writer) }
+        let writer = LogWriter(label: "relayd", metrics: metrics.log)
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level, metrics: metrics.log, writer: writer) }
         // Whoever reads the log gets to hear why the node ended, if it reads at all.
         defer { writer.flush(within: .seconds(2)) }
         let logger = Logger(label: "relayd")

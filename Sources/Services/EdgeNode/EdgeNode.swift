@@ -4,6 +4,7 @@ import OperatingSystem
 import PostgresDriver
 import QueueStore
 import ServiceLifecycle
+import ServiceSupport
 public import Telemetry
 import UnixSignals
 
@@ -85,11 +86,11 @@ public struct EdgeNode: Sendable {
         return NodeFoundations(
             health: health,
             resolverHealth: ResolverHealth(
-                resolver: files.resolver, health: health, metrics: self.metrics, logger: self.logger),
+                resolver: files.resolver, health: health, metrics: self.metrics.dns, logger: self.logger),
             files: files,
             certificates: CertificateMonitor(
                 files.certificates, isRequired: self.configuration.tls.required, health: health,
-                metrics: self.metrics, logger: self.logger),
+                metrics: self.metrics.inbound, logger: self.logger),
             pool: pool, leasePool: leasePool, reloads: reloads)
     }
 
@@ -98,9 +99,9 @@ public struct EdgeNode: Sendable {
             TelemetryService(
                 loaded: self.loaded, registry: self.registry, health: foundations.health, logger: self.logger),
             foundations.certificates,
-            DatabaseMonitor(pool: foundations.pool, metrics: self.metrics),
+            DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database),
             ResolverMonitor(
-                resolver: foundations.files.resolver, health: foundations.resolverHealth, metrics: self.metrics,
+                resolver: foundations.files.resolver, health: foundations.resolverHealth, metrics: self.metrics.dns,
                 logger: self.logger),
             MailServices(
                 loaded: self.loaded, foundations: foundations, load: self.reload, metrics: self.metrics,

@@ -107,6 +107,7 @@ struct MailServices: Service {
             interfaces: try LocalAddresses.ofInterfaces(), logger: self.logger)
         let admission = AdmissionServices(
             configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
+            metrics: self.metrics.inbound,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
@@ -118,11 +119,13 @@ struct MailServices: Service {
                 metrics: self.metrics, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
-                store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics,
+                store: parts.store, limit: self.configuration.database.snapshotWarning,
+                metrics: self.metrics.database,
                 logger: self.logger),
             DeliveryService(
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
-                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits),
+                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits,
+                leaseMetrics: self.metrics.leases),
         ] + admission.services + [try await self.inboundService(parts, replaceable, writer, admission)]
     }
 
@@ -132,10 +135,10 @@ struct MailServices: Service {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
             enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
-            bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics,
+            bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics.inbound,
             logger: self.logger,
             log: InboundLog(
-                self.logger, metrics: self.metrics, hasAddresses: self.configuration.telemetry.logAddresses,
+                self.logger, metrics: self.metrics.inbound, hasAddresses: self.configuration.telemetry.logAddresses,
                 networks: self.configuration.clientNetworks),
             monitor: parts.monitor)
         let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
@@ -148,7 +151,7 @@ struct MailServices: Service {
                         session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
                         state: replaceable.state, certificates: replaceable.certificates,
-                        intake: intake, metrics: self.metrics, now: { .systemNow },
+                        intake: intake, metrics: self.metrics.inbound, now: { .systemNow },
                         submission: self.configuration.submissionRules)),
                 limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
                 logger: self.logger)
@@ -156,7 +159,7 @@ struct MailServices: Service {
         return InboundService(
             listeners: try await self.bound(listeners), limiter: limiter, clients: clients, intake: supervisor,
             health: self.foundations.health,
-            metrics: self.metrics, drainDelay: self.configuration.drain.delay,
+            draining: self.metrics.draining, drainDelay: self.configuration.drain.delay,
             drainTime: self.configuration.drain.timeout)
     }
 
@@ -181,7 +184,8 @@ struct MailServices: Service {
             shortages: ConnectionShortages(
                 ConnectionBudgets(
                     connections: self.configuration.delivery.maxConnections,
-                    destinations: DeliveryService.destinationsAtOnce), metrics: self.metrics, logger: self.logger))
+                    destinations: DeliveryService.destinationsAtOnce), metrics: self.metrics.delivery,
+                logger: self.logger))
         let (settings, state) = (self.configuration.deliverySettings, parts.state)
         let routes = RouteFinder(
             resolver: self.foundations.files.resolver,
@@ -192,12 +196,12 @@ struct MailServices: Service {
                 whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(
             settings: settings, state: state, routes: routes, store: parts.store,
-            recorder: AttemptRecorder(store: parts.store, metrics: self.metrics, monitor: parts.monitor),
+            recorder: AttemptRecorder(store: parts.store, metrics: self.metrics.delivery, monitor: parts.monitor),
             leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: ConnectionPool(sites: sites),
             reports: self.configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
-            channels: ChannelRegistry(), metrics: self.metrics,
+            channels: ChannelRegistry(), metrics: self.metrics.delivery,
             logger: self.logger,
             clock: parts.clock, monitor: parts.monitor,
             flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.files.resolver, logger: self.logger) {

@@ -19,8 +19,8 @@ public struct JSONLogHandler: LogHandler {
     private let counter: Counter<LogLevelLabel>?
 
     /// A handler that hands its lines to `writer` and counts them in `metrics`.
-    public init(label: String, level: Logger.Level = .info, metrics: RelayMetrics, writer: LogWriter) {
-        self.init(label: label, level: level, counter: metrics.logMessages, now: UnixTime.now) { writer.write($0) }
+    public init(label: String, level: Logger.Level = .info, metrics: LogMetrics, writer: LogWriter) {
+        self.init(label: label, level: level, counter: metrics.messages, now: UnixTime.now) { writer.write($0) }
     }
 
     /// A handler that writes to standard error, and waits for its reader: for a command, not for a node.

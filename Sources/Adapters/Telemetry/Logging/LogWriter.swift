@@ -46,6 +46,7 @@ public final class LogWriter: Sendable {
     }
 
     private let descriptor: Int32
+    private let label: String
     private let limits: Limits
     private let droppedLines: Counter<NoLabels>?
     private let now: @Sendable () -> UnixTime
@@ -53,13 +54,20 @@ public final class LogWriter: Sendable {
     private let wakeup = DispatchSemaphore(value: 0)
 
     /// A writer to standard error, for as long as the process lives.
-    public convenience init(metrics: RelayMetrics) {
-        self.init(to: STDERR_FILENO, limits: Limits(), dropped: metrics.logDropped, now: UnixTime.now)
+    ///
+    /// - Parameter label: the logger of its own lines.
+    public convenience init(label: String, metrics: LogMetrics) {
+        self.init(
+            to: STDERR_FILENO, label: label, limits: Limits(), dropped: metrics.dropped, now: UnixTime.now)
     }
 
     /// - Parameter descriptor: stays the caller's, and is open until `close` and a flush have returned.
-    init(to descriptor: Int32, limits: Limits, dropped: Counter<NoLabels>?, now: @escaping @Sendable () -> UnixTime) {
+    init(
+        to descriptor: Int32, label: String, limits: Limits, dropped: Counter<NoLabels>?,
+        now: @escaping @Sendable () -> UnixTime
+    ) {
         self.descriptor = descriptor
+        self.label = label
         self.limits = limits
         self.droppedLines = dropped
         self.now = now
@@ -169,8 +177,8 @@ public final class LogWriter: Sendable {
         line.add("ts", self.now().rfc3339)
         line.add("level", "warning")
         line.add("msg", "log lines were dropped, since the log was not read")
-        line.add("logger", "relayd")
-        line.add(LogKey.dropped, .stringConvertible(count))
+        line.add("logger", self.label)
+        line.add("dropped", .stringConvertible(count))
         return line.finished()
     }
 

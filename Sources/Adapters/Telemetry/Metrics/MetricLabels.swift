@@ -37,7 +37,7 @@ public struct LabelPair<First: MetricLabels, Second: MetricLabels>: MetricLabels
     public var pairs: [(name: String, value: String)] { self.first.pairs + self.second.pairs }
 
     /// Every combination of two sets.
-    static func product(_ first: some Sequence<First>, _ second: some Sequence<Second>) -> [Self] {
+    public static func product(_ first: some Sequence<First>, _ second: some Sequence<Second>) -> [Self] {
         first.flatMap { left in second.map { Self(left, $0) } }
     }
 }

@@ -16,8 +16,8 @@ public final class NumberedGauge: Sendable {
 
 extension MetricsRegistry {
     /// Makes a gauge whose series are numbered by `label`; without series it is left out.
-    func numberedGauge(_ name: String, _ help: String, label: String) -> NumberedGauge {
-        let gauge = NumberedGauge()
+    public func numberedGauge(_ name: String, _ help: String, label: String) -> NumberedGauge {
+        let (gauge, name) = (NumberedGauge(), self.full(name))
         self.add(name) { text in
             let series = gauge.series
             guard !series.isEmpty else { return }

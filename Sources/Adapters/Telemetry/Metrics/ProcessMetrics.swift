@@ -1,28 +1,33 @@
 import Glibc
 
 /// The standard, unprefixed `process_*` metrics, read from `/proc/self` at each scrape.
-enum ProcessMetrics {
-    static func register(in registry: MetricsRegistry) {
-        registry.observed("process_cpu_seconds_total", .counter, "User and system CPU time spent, in seconds.") {
+public enum ProcessMetrics {
+    /// Adds them to the page.
+    public static func register(in registry: MetricsRegistry) {
+        registry.observed(
+            unprefixed: "process_cpu_seconds_total", .counter, "User and system CPU time spent, in seconds."
+        ) {
             Self.statistics().map { Double($0.cpuTicks) / Self.ticksPerSecond }
         }
-        registry.observed("process_resident_memory_bytes", .gauge, "Resident memory size in bytes.") {
+        registry.observed(unprefixed: "process_resident_memory_bytes", .gauge, "Resident memory size in bytes.") {
             Self.statistics().map { Double($0.residentPages * sysconf(Int32(_SC_PAGESIZE))) }
         }
-        registry.observed("process_virtual_memory_bytes", .gauge, "Virtual memory size in bytes.") {
+        registry.observed(unprefixed: "process_virtual_memory_bytes", .gauge, "Virtual memory size in bytes.") {
             Self.statistics().map { Double($0.virtualBytes) }
         }
         registry.observed(
-            "process_start_time_seconds", .gauge, "Start time of the process, in seconds since 1970 UTC."
+            unprefixed: "process_start_time_seconds", .gauge, "Start time of the process, in seconds since 1970 UTC."
         ) {
             guard let statistics = Self.statistics(), let boot = Self.bootTime() else { return nil }
             return boot + Double(statistics.startTicks) / Self.ticksPerSecond
         }
-        registry.observed("process_threads", .gauge, "Number of operating system threads.") {
+        registry.observed(unprefixed: "process_threads", .gauge, "Number of operating system threads.") {
             Self.statistics().map { Double($0.threads) }
         }
-        registry.observed("process_open_fds", .gauge, "Number of open file descriptors.") { Self.openDescriptors() }
-        registry.observed("process_max_fds", .gauge, "Most file descriptors that may be open.") {
+        registry.observed(unprefixed: "process_open_fds", .gauge, "Number of open file descriptors.") {
+            Self.openDescriptors()
+        }
+        registry.observed(unprefixed: "process_max_fds", .gauge, "Most file descriptors that may be open.") {
             var limit = rlimit()
             // The call writes one structure that we own.
             guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }

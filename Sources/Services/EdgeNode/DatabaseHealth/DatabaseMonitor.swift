@@ -7,7 +7,7 @@ struct DatabaseMonitor: Service {
     private static let interval = Duration.seconds(1)
 
     let pool: PostgresPool
-    let metrics: RelayMetrics
+    let metrics: DatabaseMetrics
 
     func run() async throws {
         await cancelWhenGracefulShutdown {

@@ -4,6 +4,7 @@ import MailModel
 import PostgresDriver
 import QueueStore
 import ServiceLifecycle
+import ServiceSupport
 import Telemetry
 
 /// Waits for the database, so that a node may be started before it. `/readyz` says what it waits for, and the log does

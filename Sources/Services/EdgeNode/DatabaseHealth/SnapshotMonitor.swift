@@ -14,7 +14,7 @@ struct SnapshotMonitor: Service {
     let store: QueueStore
     /// The age from which on it is told.
     let limit: Duration
-    let metrics: RelayMetrics
+    let metrics: DatabaseMetrics
     let logger: Logger
 
     func run() async throws {

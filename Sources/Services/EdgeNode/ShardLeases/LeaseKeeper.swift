@@ -2,6 +2,7 @@ import ClusterModel
 import Logging
 import OperatingSystem
 import QueueStore
+import ServiceSupport
 import Telemetry
 
 /// Takes and renews this node's leases. One node owns all shards for now, so it takes every one that is free.
@@ -10,7 +11,7 @@ struct LeaseKeeper: Sendable {
     let leases: LeaseTable
     let clock: DatabaseClock
     let monitor: StoreMonitor?
-    let metrics: RelayMetrics
+    let metrics: LeaseMetrics
     let logger: Logger
     /// Is told which terms are ours after each round that the database answered.
     let changed: @Sendable ([ShardTerm]) async -> Void

@@ -5,6 +5,7 @@ import DeliveryQueue
 import MailModel
 import QueueStore
 import Routing
+import ServiceSupport
 import TLSEngine
 import Telemetry
 
@@ -52,7 +53,7 @@ struct AttemptRecord {
     // MARK: - Counting
 
     /// Counts what was recorded.
-    func count(in metrics: RelayMetrics, at now: Timestamp) {
+    func count(in metrics: DeliveryMetrics, at now: Timestamp) {
         for recipient in self.decisions {
             switch recipient {
             case .delivered: metrics.deliveries.increment(.delivered)
@@ -76,7 +77,7 @@ struct AttemptRecord {
         }
     }
 
-    private static func count(_ attempt: HostAttempt, in metrics: RelayMetrics) {
+    private static func count(_ attempt: HostAttempt, in metrics: DeliveryMetrics) {
         guard !attempt.isWarm else { return }
         if let abandoned = attempt.abandonedTLS { metrics.smtpTLSAbandoned.increment(abandoned.reason) }
         if let established = attempt.established {

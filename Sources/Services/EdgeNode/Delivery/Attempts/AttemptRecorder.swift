@@ -1,5 +1,6 @@
 import ClusterModel
 import QueueStore
+import ServiceSupport
 import Telemetry
 
 /// Puts attempts and their outcomes on record, many with one COMMIT.
@@ -14,7 +15,7 @@ struct AttemptRecorder: Sendable {
     }
 
     /// - Parameter monitor: is told how it goes.
-    init(store: QueueStore, metrics: RelayMetrics, monitor: StoreMonitor? = nil) {
+    init(store: QueueStore, metrics: DeliveryMetrics, monitor: StoreMonitor? = nil) {
         self.store = store
         // What waits is bounded by the deliveries in flight, each of which waits for one record.
         self.openings = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in

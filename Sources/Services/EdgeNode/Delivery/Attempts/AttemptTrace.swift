@@ -7,6 +7,7 @@ import OrderedCollections
 import QueueStore
 import Routing
 import SMTPProtocol
+import ServiceSupport
 import TLSEngine
 import Telemetry
 import TransportSecurity

@@ -74,7 +74,7 @@ struct DeliveryEnvironment: Sendable {
     let standing = StandingRules()
     /// Hosts that get no BDAT, whatever they offer.
     let chunkingRefusals = ChunkingRefusals()
-    let metrics: RelayMetrics
+    let metrics: DeliveryMetrics
     var logger: Logger
     let clock: DatabaseClock
     /// Knows whether the database is well.

@@ -28,6 +28,14 @@ extension AbandonedTLS: CustomStringConvertible {
     var description: String { "\(self.reason.rawValue): \(self.text)" }
 }
 
+/// Why TLS that a receiving host offered was given up for cleartext.
+package enum TLSAbandonReason: String, MetricLabel {
+    package static let labelName = "reason"
+    case refused, disagreement, alert, ended, timeout, malformed, limit
+    case internalError = "internal"
+    case other
+}
+
 extension TLSAbandonReason {
     fileprivate init(_ reason: TLSFailure.Reason) {
         self =

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import Logging
+import ServiceSupport
 import Synchronization
 import Telemetry
 
@@ -62,12 +63,12 @@ final class ConnectionShortages: Sendable {
 
     private enum Change { case began, ended }
 
-    private let metrics: RelayMetrics
+    private let metrics: DeliveryMetrics
     private let logger: Logger
     private let budgets: ConnectionBudgets
     private let state = Mutex(State())
 
-    init(_ budgets: ConnectionBudgets, metrics: RelayMetrics, logger: Logger) {
+    init(_ budgets: ConnectionBudgets, metrics: DeliveryMetrics, logger: Logger) {
         self.budgets = budgets
         self.metrics = metrics
         self.logger = logger

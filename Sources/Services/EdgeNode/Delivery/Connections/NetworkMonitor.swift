@@ -5,6 +5,7 @@ import NIOCore
 import OperatingSystem
 import QueueStore
 import ServiceLifecycle
+import ServiceSupport
 import Synchronization
 import Telemetry
 

@@ -4,6 +4,7 @@ import Logging
 import MailModel
 import NIOCore
 import QueueStore
+import ServiceSupport
 import Telemetry
 import TransportSecurity
 

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import QueueStore
 import ServiceLifecycle
+import ServiceSupport
 import Synchronization
 import Telemetry
 
@@ -84,7 +85,7 @@ final class StandingRulesWatch: Service {
         self.environment.standing.replace(with: change.inForce)
         for action in QueueRule.Action.allCases {
             self.environment.metrics.queueRules.set(
-                QueueRuleLabel(action), to: change.inForce.count { $0.action == action })
+                action, to: change.inForce.count { $0.action == action })
         }
         self.health.setRemarks(
             change.inForce.prefix(Self.mostTold).map(\.remark)
@@ -128,15 +129,5 @@ extension QueueRule {
     fileprivate var remark: String {
         let end = self.until.map { "until \($0)" } ?? "until it is lifted"
         return "rule \(self.id): \(self.action.rawValue) \(self.scope) \(end): \(self.reason)"
-    }
-}
-
-extension QueueRuleLabel {
-    fileprivate init(_ action: QueueRule.Action) {
-        self =
-            switch action {
-            case .suspend: .suspend
-            case .bounce: .bounce
-            }
     }
 }

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import QueueStore
 import SecureResolver
+import ServiceSupport
 import Telemetry
 
 /// Reads what operators want looked up anew (`relayctl dns flush`, `relayctl queue retry`, SIGHUP), and has the resolver do so.

@@ -3,7 +3,7 @@ import DNSModel
 import Routing
 import Telemetry
 
-extension RelayMetrics {
+extension DeliveryMetrics {
     /// Counts what one host's records were worth, and what it must prove.
     func count(_ host: PlannedHost) {
         for judged in host.tlsa?.judged ?? [] {

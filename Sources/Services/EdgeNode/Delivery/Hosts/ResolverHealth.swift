@@ -11,7 +11,7 @@ actor ResolverHealth {
 
     private let resolver: SecureResolver
     private let health: HealthRegistry
-    private let metrics: RelayMetrics
+    private let metrics: DNSMetrics
     private let logger: Logger
     private var last: ValidationStatus?
     private var pace = ExaminationPace()
@@ -23,7 +23,7 @@ actor ResolverHealth {
     private let (requests, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    init(resolver: SecureResolver, health: HealthRegistry, metrics: RelayMetrics, logger: Logger) {
+    init(resolver: SecureResolver, health: HealthRegistry, metrics: DNSMetrics, logger: Logger) {
         self.resolver = resolver
         self.health = health
         self.metrics = metrics

@@ -2,6 +2,7 @@ import DNSModel
 import Logging
 import SecureResolver
 import ServiceLifecycle
+import ServiceSupport
 import Telemetry
 
 /// Watches whether our own resolver validates, so that a fault of ours is not blamed on the domains we look up
@@ -11,7 +12,7 @@ struct ResolverMonitor: Service {
 
     let resolver: SecureResolver
     let health: ResolverHealth
-    let metrics: RelayMetrics
+    let metrics: DNSMetrics
     let logger: Logger
 
     func run() async throws {
@@ -33,7 +34,7 @@ struct ResolverMonitor: Service {
         let now = self.resolver.statistics
         for (kind, count) in now.queries {
             self.metrics.dnsQueries[
-                LabelPair(DNSTypeLabel(kind.type), LabelPair(DNSSecurityLabel(kind.security), DNSResponseLabel(kind)))
+                LabelPair(kind.type, LabelPair(DNSSecurityLabel(kind.security), DNSResponseLabel(kind)))
             ].increment(by: Int(clamping: count &- before.queries[kind, default: 0]))
         }
         self.metrics.dnsCacheRequests[LabelPair(.memory, .hit)].increment(by: Int(now.cacheHits &- before.cacheHits))
@@ -43,7 +44,7 @@ struct ResolverMonitor: Service {
             by: Int(now.cacheJoins &- before.cacheJoins))
         self.metrics.dnsCacheEntries.set(now.cacheEntries)
         for (death, count) in now.processes.deaths {
-            self.metrics.dnsResolverDeaths[DNSResolverDeathLabel(death)].increment(
+            self.metrics.dnsResolverDeaths[death].increment(
                 by: Int(clamping: count &- before.processes.deaths[death, default: 0]))
         }
         self.metrics.dnsQuarantines.increment(
@@ -51,7 +52,7 @@ struct ResolverMonitor: Service {
         self.metrics.dnsUnvalidatedDomains.set(self.resolver.unvalidatedDomains.count)
         self.metrics.dnsLookupsUnderWay.set(now.queriesUnderWay)
         for (limit, count) in now.refusals {
-            self.metrics.dnsLookupsRefused[DNSLookupLimitLabel(limit)].increment(
+            self.metrics.dnsLookupsRefused[limit].increment(
                 by: Int(clamping: count &- before.refusals[limit, default: 0]))
         }
         if let limit = shortage.limit(toSayOf: now.refusals, at: .now) {
@@ -81,58 +82,5 @@ struct LookupShortage {
         guard let most = new.max(by: { $0.1 < $1.1 }), most.1 > 0 else { return nil }
         self.said = (refusals, now)
         return most.0
-    }
-}
-
-extension DNSTypeLabel {
-    init(_ type: DNSQuestion.RecordType) {
-        switch type {
-        case .a: self = .a
-        case .aaaa: self = .aaaa
-        case .mx: self = .mx
-        case .tlsa: self = .tlsa
-        case .cname: self = .cname
-        case .ds: self = .ds
-        }
-    }
-}
-
-extension DNSResolverDeathLabel {
-    init(_ death: ResolverCounters.Death) {
-        switch death {
-        case .crash: self = .crash
-        case .refused: self = .refused
-        case .malformed: self = .malformed
-        case .hung: self = .hung
-        case .memory: self = .memory
-        case .processor: self = .processor
-        }
-    }
-}
-
-extension DNSLookupLimitLabel {
-    init(_ limit: LookupLimit) {
-        switch limit {
-        case .all: self = .all
-        case .domain: self = .domain
-        case .silent: self = .silent
-        }
-    }
-}
-
-extension DNSSecurityLabel {
-    init(_ security: ResolverStatistics.QueryKind.Security) {
-        switch security {
-        case .secure: self = .secure
-        case .insecure: self = .insecure
-        case .bogus: self = .bogus
-        case .failed: self = .indeterminate
-        }
-    }
-}
-
-extension DNSResponseLabel {
-    init(_ kind: ResolverStatistics.QueryKind) {
-        self = kind.rcode == "timeout" ? .timeout : DNSResponseLabel(rawValue: kind.rcode) ?? .other
     }
 }

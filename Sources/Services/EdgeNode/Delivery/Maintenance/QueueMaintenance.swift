@@ -135,23 +135,10 @@ struct QueueMaintenance: Sendable {
     private func publishSummary() async throws(QueueStoreError) {
         let overview = try await self.store.overview()
         for state in QueueListing.State.allCases {
-            let label = QueueStateLabel(state)
-            self.environment.metrics.queueMessages.set(label, to: overview.summary[state].entries)
-            self.environment.metrics.queueBytes.set(label, to: overview.summary[state].bytes)
+            self.environment.metrics.queueMessages.set(state, to: overview.summary[state].entries)
+            self.environment.metrics.queueBytes.set(state, to: overview.summary[state].bytes)
             let seconds = overview.oldest[state].map { Int($0.microseconds / 1_000_000) }
-            self.environment.metrics.queueOldestMessage.set(label, to: seconds ?? 0)
+            self.environment.metrics.queueOldestMessage.set(state, to: seconds ?? 0)
         }
-    }
-}
-
-extension QueueStateLabel {
-    fileprivate init(_ state: QueueListing.State) {
-        self =
-            switch state {
-            case .ready: .ready
-            case .active: .active
-            case .deferred: .deferred
-            case .held: .held
-            }
     }
 }

@@ -34,7 +34,7 @@ struct DeliveryService: Service {
     /// - Parameter traceLimits: how much of the trace is kept.
     init(
         environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: Hints,
-        drainTime: Duration, traceLimits: TraceLimits
+        drainTime: Duration, traceLimits: TraceLimits, leaseMetrics: LeaseMetrics
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
         let shards = ShardTable(
@@ -49,7 +49,7 @@ struct DeliveryService: Service {
         self.drainTime = drainTime
         self.keeper = LeaseKeeper(
             store: environment.store, leases: environment.leases, clock: environment.clock,
-            monitor: environment.monitor, metrics: environment.metrics, logger: environment.logger
+            monitor: environment.monitor, metrics: leaseMetrics, logger: environment.logger
         ) { await shards.own($0) }
     }
 

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import OperatingSystem
 import QueueStore
+import ServiceSupport
 import Telemetry
 
 /// Finds the destinations that have work: those of which a hint came, those that became due, and, now and then, all.

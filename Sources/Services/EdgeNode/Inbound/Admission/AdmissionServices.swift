@@ -21,10 +21,10 @@ struct AdmissionServices {
 
     init(
         configuration: RelaydConfiguration, users: Replaceable<UserCredentials>?, returning: ReturningDomains,
-        deliveries: DeliveryEnvironment,
+        deliveries: DeliveryEnvironment, metrics: InboundMetrics,
         eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
     ) {
-        let (metrics, logger) = (deliveries.metrics, deliveries.logger)
+        let logger = deliveries.logger
         self.authenticator = users.map {
             Authenticator($0, limits: configuration.authenticatorLimits, metrics: metrics, logger: logger)
         }

@@ -34,12 +34,12 @@ final class Authenticator: Service {
     private let failures: Mutex<FailureTable>
     private let successes = Mutex(ExpiringCache<[UInt8], PasswordHash>(maximumEntries: rememberedSuccesses))
     private let digest = KeyedDigest()
-    private let metrics: RelayMetrics
+    private let metrics: InboundMetrics
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
 
     init(
-        _ users: Replaceable<UserCredentials>, limits: Limits, metrics: RelayMetrics, logger: Logger,
+        _ users: Replaceable<UserCredentials>, limits: Limits, metrics: InboundMetrics, logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.users = users

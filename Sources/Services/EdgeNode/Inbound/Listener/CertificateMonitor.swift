@@ -4,6 +4,7 @@ import MailModel
 import OperatingSystem
 import QueueStore
 import ServiceLifecycle
+import ServiceSupport
 import Synchronization
 import Telemetry
 
@@ -19,12 +20,12 @@ final class CertificateMonitor: Service {
     private let state: Mutex<State>
     private let isRequired: Bool
     private let health: HealthRegistry
-    private let metrics: RelayMetrics
+    private let metrics: InboundMetrics
     private let logger: Logger
 
     /// - Parameter isRequired: whether the node is not ready without a certificate in its dates.
     init(
-        _ certificates: [ServerCertificate], isRequired: Bool, health: HealthRegistry, metrics: RelayMetrics,
+        _ certificates: [ServerCertificate], isRequired: Bool, health: HealthRegistry, metrics: InboundMetrics,
         logger: Logger
     ) {
         self.state = Mutex(State(certificates: CertificateDates.of(certificates)))

@@ -13,7 +13,7 @@ struct InboundService: Service {
     /// Stores what the connections accept; it is closed after the last of them.
     let intake: TaskSupervisor
     let health: HealthRegistry
-    let metrics: RelayMetrics
+    let draining: Gauge<NoLabels>
     /// From the failing of `/readyz` to the closing of the listeners, for load balancers to notice.
     let drainDelay: Duration
     let drainTime: Duration
@@ -28,7 +28,7 @@ struct InboundService: Service {
             group.addTask { await self.intake.run() }
             await self.untilShutdown()
             self.health.set(.draining, .failing("draining"))
-            self.metrics.draining.set(true)
+            self.draining.set(true)
             try? await Task.sleep(for: self.drainDelay)
             for channel in self.listeners { try? await channel.close() }
             self.limiter.drain()

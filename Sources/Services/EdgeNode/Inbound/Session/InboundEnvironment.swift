@@ -18,7 +18,7 @@ struct InboundEnvironment: Sendable {
     /// Without certificates STARTTLS is not offered.
     let certificates: ServerCertificateStore?
     let intake: MessageIntake
-    let metrics: RelayMetrics
+    let metrics: InboundMetrics
     let now: @Sendable () -> Timestamp
     /// Says what credentials of a client at this address are worth; without it AUTH is not offered.
     var authenticator: (@Sendable (SASLCredentials, IPAddress) async -> SASLDecision)?
@@ -70,7 +70,7 @@ struct MessageIntake: Sendable {
     /// Makes a writer for a body that is stored in pieces.
     let bodyWriter: @Sendable (AcceptedMessage) -> BodyWriter
     let supervisor: TaskSupervisor
-    let metrics: RelayMetrics
+    let metrics: InboundMetrics
     let logger: Logger
     let log: InboundLog
     /// Is told how storing goes.

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import QueueStore
 import SMTPProtocol
+import ServiceSupport
 import Synchronization
 import Telemetry
 
@@ -22,7 +23,7 @@ final class InboundLog: Sendable {
     static let mostRecipients = 20
 
     private let logger: Logger
-    private let metrics: RelayMetrics
+    private let metrics: InboundMetrics
     private let hasAddresses: Bool
     private let networks: ClientNetworks
     private let budget = Mutex(RefusalBudget())
@@ -31,7 +32,8 @@ final class InboundLog: Sendable {
     ///   - hasAddresses: lines have whole addresses, and not their domains alone (`telemetry.log-addresses`).
     ///   - networks: which addresses are one client for the budget of lines.
     init(
-        _ logger: Logger, metrics: RelayMetrics, hasAddresses: Bool = false, networks: ClientNetworks = ClientNetworks()
+        _ logger: Logger, metrics: InboundMetrics, hasAddresses: Bool = false,
+        networks: ClientNetworks = ClientNetworks()
     ) {
         self.logger = logger
         self.metrics = metrics

@@ -31,7 +31,7 @@ final class StagingBudget: Sendable {
     func most(isRestricted: Bool) -> Int { StagingState.most(of: self.limit, isRestricted: isRestricted) }
 
     /// Tells how much is staged now, or was removed so lately that no vacuum has freed its space.
-    func tell(_ metrics: RelayMetrics) {
+    func tell(_ metrics: InboundMetrics) {
         let (all, strangers) = self.withState { state in
             state.reclaim(at: .now)
             return (state.held, state.heldByStrangers)

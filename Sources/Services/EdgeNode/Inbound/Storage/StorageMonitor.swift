@@ -15,14 +15,14 @@ final class StorageMonitor: Service {
 
     private let staging: StagingBudget
     private let store: QueueStore
-    private let metrics: RelayMetrics
+    private let metrics: InboundMetrics
     private let logger: Logger
     private let state: Mutex<StorageState>
     private let isWriterCongested: @Sendable () -> Bool
 
     /// - Parameter isWriterCongested: whether so much waits to be stored that more had better not come.
     init(
-        _ limits: StorageLimits, staging: StagingBudget, store: QueueStore, metrics: RelayMetrics, logger: Logger,
+        _ limits: StorageLimits, staging: StagingBudget, store: QueueStore, metrics: InboundMetrics, logger: Logger,
         isWriterCongested: @escaping @Sendable () -> Bool
     ) {
         self.staging = staging

@@ -1,0 +1,11 @@
+import Telemetry
+
+/// Operations on the queue.
+package enum QueueOperation: String, MetricLabel {
+    package static let labelName = "op"
+    case enqueue
+    case claim
+    case beginAttempt = "begin_attempt"
+    case recordOutcome = "record_outcome"
+    case renewLease = "renew_lease"
+}

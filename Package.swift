@@ -157,7 +157,7 @@ let package = Package(
             "Lab",
             [
                 "Cryptography", "DNSModel", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "SMTPProtocol", "TLSEngine", nioCore, nioPosix, logging,
+                "SMTPProtocol", "TLSEngine", "TransportSecurity", nioCore, nioPosix, logging,
             ]),
 
         // Executables

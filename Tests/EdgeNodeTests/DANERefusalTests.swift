@@ -77,7 +77,7 @@ struct DANERefusalTests {
         let refused = Self.refused([record], try Self.chain(2))
         let requirement = AttemptRequirement(
             tls: .mustAuthenticate(refused.authentication), serverName: "mx.bravo.test")
-        let outcome = TLSClientOutcome.failed(TLSFailure(.noRecordMatched, "no match"), peerChain: refused.chain)
+        let outcome = TLSClientOutcome.failed(TLSFailure(.noRecordMatched, "no match"), refusedChain: refused.chain)
         let failure = HostFailure(.tlsaInvalid, outcome: outcome, requirement: requirement)
         #expect(failure.detail == "no match" && failure.refused == refused)
         let explainer = RefusalExplainer()

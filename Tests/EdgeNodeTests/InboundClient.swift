@@ -10,6 +10,7 @@ import ServiceSupport
 import Synchronization
 import TLSEngine
 import Telemetry
+import TransportSecurity
 
 @testable import EdgeNode
 

@@ -81,7 +81,7 @@ struct OutboundConnectionTests {
                             try channel.pipeline.syncOperations.addHandler(
                                 OutboundConnection(
                                     requirement: AttemptRequirement(tls: .opportunistic, serverName: "mx.bravo.test"),
-                                    tls: OutboundTLS(context: context, offer: .full), helloName: "relay.test",
+                                    tls: context, offer: .full, helloName: "relay.test",
                                     usesChunking: true, timeouts: SMTPTimeouts(), opened: opened))
                         }
                     }

@@ -85,7 +85,7 @@ struct OutcomeTests {
 
     private let agreed = TLSConnectionInfo(
         version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", cipherBits: 256, keyExchangeGroup: nil, serverName: nil,
-        resumed: false, peerChain: [], client: nil)
+        resumed: false, applicationProtocol: nil, client: nil)
 
     @Test("The row of a host refused after its handshake says what TLS it spoke, and that nothing was proven")
     func refusedHandshake() {

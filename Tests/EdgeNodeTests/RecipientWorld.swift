@@ -118,7 +118,7 @@ struct RecipientWorld {
             case .deliver(let label):
                 attempt.established = Established(label: label)
                 attempt.outcomes = Self.outcomes(behaviour, recipients)
-            case .retrySameHostInClear, .retrySameHostWithoutServerName:
+            case .retrySameHost:
                 preconditionFailure("no story has a failing handshake")
             }
         }
@@ -129,12 +129,13 @@ struct RecipientWorld {
         switch behaviour {
         case .refusesConnection: return .connectionFailed(.connectionRefused)
         case .offersNoTLS: return .startTLSUnavailable
-        case .showsOtherKey: return .unauthenticated(.noMatch)
+        case .showsOtherKey: return .handshakeFailed(.noRecordMatched)
         case .takes, .answers, .greets:
-            guard case .authenticate(let wanted) = host.requirement else { return .encrypted }
-            return .authenticated(
-                DANEAuthenticatedPeer(
-                    matched: Self.record, baseDomain: wanted.baseDomain, matchedName: wanted.baseDomain.name))
+            guard case .authenticate(let wanted) = host.requirement else { return .established(.none) }
+            return .established(
+                .dane(
+                    DANEAuthenticatedPeer(
+                        matched: Self.record, baseDomain: wanted.baseDomain, matchedName: wanted.baseDomain.name)))
         }
     }
 

@@ -19,13 +19,13 @@ final class ScriptedServer {
     private(set) var finished: OutboundConnection.Finished?
 
     init(
-        _ tls: AttemptRequirement.TLS = .opportunistic, offer: OutboundTLS.Offer = .full,
+        _ tls: TLSRequirement = .opportunistic, offer: TLSOffer = .full,
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws {
         let promise = self.channel.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         self.connection = OutboundConnection(
             requirement: AttemptRequirement(tls: tls, serverName: "mx.bravo.test"),
-            tls: OutboundTLS(context: try TLSClientContext(), offer: offer), helloName: "relay.test",
+            tls: try TLSClientContext(), offer: offer, helloName: "relay.test",
             usesChunking: true, timeouts: SMTPTimeouts(), opened: promise, patience: patience)
         promise.futureResult.assumeIsolated().whenSuccess { self.opened = $0 }
         try self.channel.pipeline.syncOperations.addHandler(self.connection)
@@ -102,7 +102,7 @@ final class ScriptedServer {
     var finishingFailure: HostFailure? { if case .failed(let failure, _) = self.finished { failure } else { nil } }
     var beginningFailure: HostFailure? { if case .failed(let failure, _) = self.begun { failure } else { nil } }
     /// The connection to the same host that is to follow, and why.
-    var retry: (offer: OutboundTLS.Offer, failure: TLSFailure)? {
+    var retry: (offer: TLSOffer, failure: TLSFailure)? {
         if case .retry(let offer, let failure) = self.opened { (offer, failure) } else { nil }
     }
     var isReady: Bool { if case .ready = self.opened { true } else { false } }

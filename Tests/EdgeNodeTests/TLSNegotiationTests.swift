@@ -40,7 +40,7 @@ struct TLSNegotiationTests {
 
     /// A host that has been asked for TLS.
     private func asked(
-        _ tls: AttemptRequirement.TLS, offer: OutboundTLS.Offer = .full,
+        _ tls: TLSRequirement, offer: TLSOffer = .full,
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws -> ScriptedServer {
         let server = try ScriptedServer(tls, offer: offer, patience: patience)
@@ -113,7 +113,7 @@ struct TLSNegotiationTests {
 
     /// A host with which the handshake is complete, on a real connection of TLS.
     private func secured(
-        _ tls: AttemptRequirement.TLS, leaf: TestPKI.Leaf? = nil,
+        _ tls: TLSRequirement, leaf: TestPKI.Leaf? = nil,
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws -> (ScriptedServer, EmbeddedChannel) {
         let leaf = try leaf ?? TestPKI(now: .systemNow).leaf("mx.bravo.test")
@@ -177,7 +177,7 @@ struct TLSNegotiationTests {
         arguments: [true, false])
     func outOfTime(_ isSecured: Bool) throws {
         for isOwed in [true, false] {
-            let tls = isOwed ? AttemptRequirement.TLS.mustEncrypt : .opportunistic
+            let tls = isOwed ? TLSRequirement.mustEncrypt : .opportunistic
             var patience = ConnectionAdmission.Patience.stay
             let server: ScriptedServer
             if isSecured {
@@ -235,9 +235,9 @@ struct TLSNegotiationTests {
     @Test("A host that rejects our name in SNI is asked for TLS without one, and then in clear (field C5)")
     func serverNameRejected() throws {
         let rejected = TLSEvent.clientHandshake(
-            .failed(TLSFailure(.nameRejected, "tlsv1 unrecognized name"), peerChain: []))
+            .failed(TLSFailure(.nameRejected, "tlsv1 unrecognized name"), refusedChain: []))
         for (offer, next) in [
-            (OutboundTLS.Offer.full, OutboundTLS.Offer.withoutServerName), (.withoutServerName, .cleartext),
+            (TLSOffer.full, TLSOffer.withoutServerName), (.withoutServerName, .cleartext),
         ] {
             let server = try self.asked(.opportunistic, offer: offer)
             try server.say("220 go")

@@ -144,15 +144,22 @@ struct ClientConversation {
     /// Lines written by the client, and `TLS`, `content`, `ready` for what else it asked.
     var written: [String] = []
     var failure: SMTPClientFailure?
+    /// The reply that refused TLS, if there was one, where TLS is owed.
+    var withoutTLS: RemoteReply??
     var outcomes: [SMTPRecipientOutcome]?
     var isClosed = false
     let feeding: Feeding
+    let tls: TLS
+
+    /// What the owner asks of TLS.
+    enum TLS { case none, opportunistic, required }
 
     init(
-        _ requirement: SMTPClientTLSRequirement = .none, _ feeding: Feeding = .whole, usesChunking: Bool = true
+        _ tls: TLS = .none, _ feeding: Feeding = .whole, usesChunking: Bool = true
     ) throws {
+        self.tls = tls
         self.session = SMTPClientSession(
-            helloName: try hostName("relay.test"), requirement: requirement, usesChunking: usesChunking)
+            helloName: try hostName("relay.test"), asksForTLS: tls != .none, usesChunking: usesChunking)
         self.feeding = feeding
     }
 
@@ -178,6 +185,8 @@ struct ClientConversation {
         case .startTLS:
             self.written.append("TLS")
             self.act(self.session.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256")))
+        case .startTLSUnavailable where self.tls == .opportunistic: self.act(self.session.continueInClear())
+        case .startTLSUnavailable(let reply): self.withoutTLS = .some(reply)
         case .ready: self.written.append("ready")
         case .transferContent: self.written.append("content")
         case .messageDone(let outcomes): self.outcomes = outcomes

@@ -5,6 +5,7 @@ import Lab
 import MailModel
 import TLSEngine
 import Testing
+import TransportSecurity
 
 /// Chains that hold two versions of one authority, signed by two roots.
 @Suite("Cross-signed intermediates (RFC 4158, RFC 7671 §5.2)", .timeLimit(.minutes(3)))
@@ -40,7 +41,7 @@ struct CrossSignedTests {
         let base = try name("mx.example.test")
         let presented = leaf.presenting([leaf.certificate] + chain.map(\.certificate))
         let pair = try EmbeddedPair(
-            .authenticate(
+            .mustAuthenticate(
                 DANEAuthentication(records: records, baseDomain: TLSABaseDomain(base), referenceIdentifiers: [base])),
             self.pki.store(presented))
         try pair.exchange()
@@ -48,10 +49,10 @@ struct CrossSignedTests {
     }
 
     private func matched(_ outcome: TLSClientOutcome?) -> TLSARecord? {
-        if case .verified(let peer, _)? = outcome { peer.matched } else { nil }
+        if case .established(.dane(let peer), _)? = outcome { peer.matched } else { nil }
     }
 
-    private func reason(_ outcome: TLSClientOutcome?) -> TLSFailure.Reason? {
+    private func reason(_ outcome: TLSClientOutcome?) -> TLSFault? {
         if case .failed(let failure, _)? = outcome { failure.reason } else { nil }
     }
 

@@ -7,11 +7,12 @@ import NIOCore
 import NIOEmbedded
 import TLSEngine
 import Testing
+import TransportSecurity
 
-/// What a handshake under `authenticate` comes to, for people and tests.
+/// What a handshake under `mustAuthenticate` comes to, for people and tests.
 private enum Verdict: Equatable {
     case verified(by: TLSARecord, name: String?)
-    case failed(TLSFailure.Reason)
+    case failed(TLSFault)
     case other
 }
 
@@ -20,13 +21,13 @@ struct DANEHandshakeTests {
     let pki: TestPKI
     init() throws { self.pki = try TestPKI() }
 
-    private func verdict(_ leaf: TestPKI.Leaf, _ requirement: TLSClientRequirement) throws -> Verdict {
+    private func verdict(_ leaf: TestPKI.Leaf, _ requirement: TLSRequirement) throws -> Verdict {
         let pair = try EmbeddedPair(requirement, self.pki.store(leaf))
         try pair.exchange()
         pair.server.send("220 secret")
         try pair.exchange()
         switch pair.client.recorder.clientOutcome {
-        case .verified(let peer, let info):
+        case .established(.dane(let peer), let info):
             #expect(info.version == "TLSv1.3")
             #expect(!info.resumed)
             #expect(pair.client.recorder.bytes == Array("220 secret".utf8))
@@ -36,7 +37,7 @@ struct DANEHandshakeTests {
             #expect(!pair.client.channel.isActive)
             #expect(chain.map(\.der) == leaf.presented.map(\.der), "the refused chain can be explained")
             return .failed(failure.reason)
-        case .certified, .encrypted, nil:
+        case .established, nil:
             return .other
         }
     }
@@ -92,7 +93,7 @@ struct DANEHandshakeTests {
         let leaf = try self.pki.leaf("example.test")
         let record = self.pki.anchorRecord
         #expect(try self.verdict(leaf, .dane(record)) == .failed(.nameMismatch))
-        let requirement = try TLSClientRequirement.dane(record, also: "example.test")
+        let requirement = try TLSRequirement.dane(record, also: "example.test")
         #expect(try self.verdict(leaf, requirement) == .verified(by: record, name: "example.test"))
     }
 
@@ -170,7 +171,7 @@ struct DANEHandshakeTests {
     @Test("Rule 20: SNI is the base domain, whatever else is a reference identifier")
     func serverNameIndication() throws {
         let leaf = try self.pki.leaf("mx.example.test")
-        let requirement = try TLSClientRequirement.dane(self.pki.anchorRecord, also: "example.test")
+        let requirement = try TLSRequirement.dane(self.pki.anchorRecord, also: "example.test")
         let pair = try EmbeddedPair(requirement, self.pki.store(leaf))
         try pair.exchange()
         guard case .encrypted(let info) = pair.server.recorder.serverOutcome else {
@@ -183,7 +184,7 @@ struct DANEHandshakeTests {
     @Test("An unauthenticated requirement takes any certificate and proves nothing")
     func encryptOnly() throws {
         let leaf = try self.pki.leaf("other.example", validity: .expired)
-        for requirement in [TLSClientRequirement.encrypt(serverName: nil), .opportunistic(serverName: nil)] {
+        for requirement in [TLSRequirement.mustEncrypt, .opportunistic] {
             #expect(try self.verdict(leaf, requirement) == .other)
         }
     }

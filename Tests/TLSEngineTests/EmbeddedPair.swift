@@ -7,6 +7,7 @@ import MailModel
 import NIOCore
 import NIOEmbedded
 import TLSEngine
+import TransportSecurity
 
 /// The present moment, for certificates.
 func currentTime() -> Timestamp { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) }
@@ -65,8 +66,11 @@ struct Endpoint {
 struct EmbeddedPair {
     let client, server: Endpoint
 
-    init(_ requirement: TLSClientRequirement, _ store: ServerCertificateStore) throws {
-        self.client = try Endpoint(.client(TLSClientContext(), requirement))
+    init(
+        _ requirement: TLSRequirement, serverName: DomainName? = nil, by context: TLSClientContext? = nil,
+        _ store: ServerCertificateStore
+    ) throws {
+        self.client = try Endpoint(.client(context ?? TLSClientContext(), requirement, serverName: serverName))
         self.server = try Endpoint(.server(store))
     }
 
@@ -98,11 +102,11 @@ struct EmbeddedPair {
     }
 }
 
-extension TLSClientRequirement {
+extension TLSRequirement {
     /// Authenticate by these records at `mx.example.test`, or another base domain.
     static func dane(_ records: TLSARecord..., base: String = "mx.example.test", also: String...) throws -> Self {
         let names = try ([base] + also).map { try name($0) }
-        return .authenticate(
+        return .mustAuthenticate(
             DANEAuthentication(records: records, baseDomain: TLSABaseDomain(names[0]), referenceIdentifiers: names))
     }
 }

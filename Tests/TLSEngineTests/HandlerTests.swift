@@ -6,6 +6,7 @@ import NIOCore
 import NIOEmbedded
 import TLSEngine
 import Testing
+import TransportSecurity
 
 @Suite("The TLS handler", .timeLimit(.minutes(3)))
 struct HandlerTests {
@@ -189,7 +190,7 @@ struct HandlerTests {
         let long = self.leaf.presenting(
             [self.leaf.certificate] + Array(repeating: self.pki.intermediate.certificate, count: 1000))
         let record = self.pki.anchorRecord
-        for (count, requirement) in [(1000, try TLSClientRequirement.dane(record)), (1000, .encrypt(serverName: nil))] {
+        for (count, requirement) in [(1000, try TLSRequirement.dane(record)), (1000, .mustEncrypt)] {
             let pair = try EmbeddedPair(requirement, self.pki.store(long))
             try pair.exchange()
             guard case .failed(let failure, _) = pair.client.recorder.clientOutcome else {
@@ -213,7 +214,7 @@ struct HandlerTests {
     @Test("Without automatic reading, TLS reads what it needs itself and asks no more than that")
     func readsOnDemand() throws {
         let counter = ReadCounter()
-        let client = try Endpoint(.client(TLSClientContext(), .encrypt(serverName: nil)))
+        let client = try Endpoint(.client(TLSClientContext(), .mustEncrypt))
         try client.channel.syncOptions?.setOption(.autoRead, value: false)
         try client.channel.pipeline.syncOperations.addHandler(counter, position: .first)
         let server = try Endpoint(.server(self.pki.store(self.leaf)))
@@ -228,11 +229,11 @@ struct HandlerTests {
 
     @Test("Bytes read before the handler was added are given to it")
     func firstBytes() throws {
-        let client = try Endpoint(.client(TLSClientContext(), .encrypt(serverName: nil)))
+        let client = try Endpoint(.client(TLSClientContext(), .mustEncrypt))
         let hello = try #require(try client.output().first)
         let server = try Endpoint(.server(self.pki.store(self.leaf), firstBytes: hello))
         for buffer in try server.output() { try client.channel.writeInbound(buffer) }
-        guard case .encrypted = client.recorder.clientOutcome else {
+        guard case .established(.none, _) = client.recorder.clientOutcome else {
             Issue.record("no handshake")
             return
         }

@@ -4,10 +4,11 @@ import DNSModel
 import Lab
 import MailModel
 import Testing
+import TransportSecurity
 
 @testable import TLSEngine
 
-/// What a handshake under `authenticate` may cost, counted in what OpenSSL is given to do.
+/// What a handshake under `mustAuthenticate` may cost, counted in what OpenSSL is given to do.
 @Suite("The work of a DANE handshake", .timeLimit(.minutes(3)))
 struct HandshakeWorkTests {
     let pki: TestPKI
@@ -18,7 +19,7 @@ struct HandshakeWorkTests {
         _ leaf: TestPKI.Leaf, _ records: [TLSARecord]
     ) throws -> (TLSClientOutcome?, ChainVerification.Work) {
         let base = try name("mx.example.test")
-        let requirement = TLSClientRequirement.authenticate(
+        let requirement = TLSRequirement.mustAuthenticate(
             DANEAuthentication(records: records, baseDomain: TLSABaseDomain(base), referenceIdentifiers: [base]))
         let handler = try TLSHandler.client(TLSClientContext(), requirement)
         let pair = try EmbeddedPair(handler, self.pki.store(leaf))
@@ -60,7 +61,7 @@ struct HandshakeWorkTests {
             Issue.record("\(String(describing: outcome))")
             return
         }
-        #expect(failure.reason == .limitExceeded)
+        #expect(failure.reason == .chainBeyondLimit)
         #expect(failure.text.contains("of 32 certificates the first 10 count"))
         #expect(failure.text.contains("92 TLSA records beyond 8 with full data do not count"))
         #expect(chain.count == DANELimits.certificates)
@@ -77,7 +78,7 @@ struct HandshakeWorkTests {
             authorities[8].certificate.tlsaRecord(usage: .daneTA, selector: .spki, matchingType: .sha512),
         ]
         for record in matching {
-            guard case .verified(let peer, _)? = try self.shake(leaf, keys + [record]).0 else {
+            guard case .established(.dane(let peer), _)? = try self.shake(leaf, keys + [record]).0 else {
                 Issue.record("\(record) does not match")
                 continue
             }
@@ -89,7 +90,7 @@ struct HandshakeWorkTests {
             Issue.record("a certificate beyond the limit counts")
             return
         }
-        #expect(failure.reason == .limitExceeded)
+        #expect(failure.reason == .chainBeyondLimit)
     }
 
     @Test(
@@ -120,7 +121,7 @@ struct HandshakeWorkTests {
     func successCostsNoMore() throws {
         let leaf = try self.pki.leaf("mx.example.test")
         let (outcome, work) = try self.shake(leaf, [self.pki.anchorRecord])
-        guard case .verified? = outcome else {
+        guard case .established(.dane, _)? = outcome else {
             Issue.record("\(String(describing: outcome))")
             return
         }

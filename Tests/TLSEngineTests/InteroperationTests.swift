@@ -8,6 +8,7 @@ import NIOCore
 import NIOPosix
 import TLSEngine
 import Testing
+import TransportSecurity
 
 /// Files for the tools of others, removed at the end.
 final class Files: Sendable {
@@ -201,7 +202,7 @@ struct InteroperationTests {
         for record in [self.leaf.tlsaRecord(.daneEE, .spki, .sha256), self.pki.anchorRecord] {
             let visit = try await visit(
                 port: Int(port), .dane(record), sending: Array(text.utf8), expecting: answer.utf8.count)
-            guard case .verified(let peer, let info) = visit.outcome else {
+            guard case .established(.dane(let peer), let info) = visit.outcome else {
                 Issue.record("not verified: \(String(describing: visit.outcome))")
                 continue
             }
@@ -257,14 +258,14 @@ struct InteroperationTests {
             "DEFAULT@SECLEVEL=0",
         ]
         try await self.withPeer("openssl", arguments, port) {
-            let lenient = try await visit(port: Int(port), .opportunistic(serverName: nil), sending: Array("ab\n".utf8))
-            guard case .encrypted(let info) = lenient.outcome else {
+            let lenient = try await visit(port: Int(port), .opportunistic, sending: Array("ab\n".utf8))
+            guard case .established(.none, let info) = lenient.outcome else {
                 Issue.record("no TLS 1.0: \(String(describing: lenient.outcome))")
                 return
             }
             #expect(info.version == "TLSv1")
             #expect(lenient.received == Array("ba\n".utf8))
-            let strict = try await visit(port: Int(port), .encrypt(serverName: nil), sending: Array("ab\n".utf8))
+            let strict = try await visit(port: Int(port), .mustEncrypt, sending: Array("ab\n".utf8))
             guard case .failed(let failure, _) = strict.outcome else {
                 Issue.record("TLS 1.0 was taken where TLS is owed")
                 return
@@ -286,8 +287,8 @@ struct InteroperationTests {
     @Test("A server of TLS 1.3 that demands a certificate says so behind our handshake, by name (field C5)")
     func certificateDemanded() async throws {
         try await self.withServer(["-tls1_3", "-Verify", "1", "-verify_return_error"]) { port in
-            let visit = try await visit(port: port, .opportunistic(serverName: nil), expecting: 1)
-            guard case .encrypted = visit.outcome else {
+            let visit = try await visit(port: port, .opportunistic, expecting: 1)
+            guard case .established = visit.outcome else {
                 Issue.record("\(String(describing: visit.outcome))")
                 return
             }
@@ -295,7 +296,7 @@ struct InteroperationTests {
             #expect(visit.truncation?.text.contains("certificate required") == true)
         }
         try await self.withServer(["-tls1_2", "-Verify", "1", "-verify_return_error"]) { port in
-            let visit = try await visit(port: port, .opportunistic(serverName: nil), expecting: 1)
+            let visit = try await visit(port: port, .opportunistic, expecting: 1)
             guard case .failed(let failure, _) = visit.outcome else {
                 Issue.record("\(String(describing: visit.outcome))")
                 return
@@ -304,17 +305,44 @@ struct InteroperationTests {
         }
     }
 
+    @Test("openssl s_server verifies our certificate and agrees on a protocol", arguments: ["-tls1_2", "-tls1_3"])
+    func clientIdentity(_ version: String) async throws {
+        let root = try self.files.write(self.pki.root.certificate.pem, as: "root.pem")
+        let client = try self.pki.leaf("node.test")
+        let verification = CertificateVerification(name: try name("mx.example.test"), authorities: .file(root))
+        let arguments = [version, "-Verify", "3", "-verify_return_error", "-CAfile", root, "-alpn", "h2"]
+        try await self.withServer(arguments) { port in
+            for identity in [client, nil] {
+                let context = try TLSClientContext(
+                    authorities: [root: [self.pki.root.certificate]], identity: identity?.serverCertificate(),
+                    applicationProtocols: ["h2"])
+                let visit = try await visit(
+                    port: port, .mustVerify(verification), by: context, sending: Array("ab\n".utf8))
+                guard identity != nil else {
+                    #expect(visit.received.isEmpty, "the server takes nobody without a certificate")
+                    continue
+                }
+                #expect(visit.received == Array("ba\n".utf8))
+                guard case .established(.authority, let info) = visit.outcome else {
+                    Issue.record("not verified: \(String(describing: visit.outcome))")
+                    return
+                }
+                #expect(info.applicationProtocol == "h2")
+            }
+        }
+    }
+
     @Test("A server that rejects our name in SNI is told from other refusals, and talks without one (field C5)")
     func nameRejected() async throws {
         try await self.withServer(["-servername", "other.example.test", "-servername_fatal"]) { port in
             let name = try name("mx.example.test")
-            guard case .failed(let failure, _) = try await visit(port: port, .opportunistic(serverName: name)).outcome
+            guard case .failed(let failure, _) = try await visit(port: port, .opportunistic, serverName: name).outcome
             else {
                 Issue.record("the name was taken")
                 return
             }
             #expect(failure.reason == .nameRejected, "\(failure)")
-            let second = try await visit(port: port, .opportunistic(serverName: nil), sending: Array("ab\n".utf8))
+            let second = try await visit(port: port, .opportunistic, sending: Array("ab\n".utf8))
             #expect(second.received == Array("ba\n".utf8))
         }
     }

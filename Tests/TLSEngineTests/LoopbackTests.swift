@@ -8,6 +8,7 @@ import NIOPosix
 import Synchronization
 import TLSEngine
 import Testing
+import TransportSecurity
 
 /// Sends back what it gets, and stops reading while the peer does not.
 final class Echo: ChannelInboundHandler {
@@ -90,17 +91,19 @@ final class Visitor: ChannelInboundHandler {
 
 /// Visits a server on loopback with our client; gives up after half a minute.
 func visit(
-    port: Int, _ requirement: TLSClientRequirement, sending message: [UInt8] = [], expecting expected: Int? = nil,
+    port: Int, _ requirement: TLSRequirement, serverName: DomainName? = nil, by context: TLSClientContext? = nil,
+    sending message: [UInt8] = [], expecting expected: Int? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
 ) async throws -> Visit {
-    let context = try TLSClientContext()
+    let context = try context ?? TLSClientContext()
     let loop = group.next()
     let done = loop.makePromise(of: Visit.self)
     let channel = try await ClientBootstrap(group: loop)
         .channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 let visitor = Visitor(ByteBuffer(bytes: message), expecting: expected ?? message.count, done)
-                try channel.pipeline.syncOperations.addHandlers([TLSHandler.client(context, requirement), visitor])
+                let handler = try TLSHandler.client(context, requirement, serverName: serverName)
+                try channel.pipeline.syncOperations.addHandlers([handler, visitor])
             }
         }
         .connect(host: "127.0.0.1", port: port).get()
@@ -124,7 +127,7 @@ struct LoopbackTests {
         let message = (0..<(10 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
         let visit = try await visit(port: server.port, .dane(self.pki.anchorRecord), sending: message)
         await server.stop()
-        guard case .verified(let peer, _) = visit.outcome else {
+        guard case .established(.dane(let peer), _) = visit.outcome else {
             Issue.record("not verified: \(String(describing: visit.outcome))")
             return
         }
@@ -152,13 +155,13 @@ struct LoopbackTests {
         let server = try await EchoServer(store, group: MultiThreadedEventLoopGroup.singleton)
         let port = server.port
         let records = [self.leaf, other].map { $0.tlsaRecord(.daneEE, .spki, .sha256) }
-        let requirement = try TLSClientRequirement.dane(records[0], records[1])
+        let requirement = try TLSRequirement.dane(records[0], records[1])
         let verified = try await withThrowingTaskGroup(of: Bool.self) { group in
             for _ in 0..<4 {
                 group.addTask {
                     for _ in 0..<10 {
                         let visit = try await visit(port: port, requirement, sending: [42])
-                        guard case .verified = visit.outcome, visit.received == [42] else { return false }
+                        guard case .established(.dane, _) = visit.outcome, visit.received == [42] else { return false }
                     }
                     return true
                 }

@@ -2,8 +2,10 @@ import Cryptography
 import Lab
 import NIOCore
 import NIOEmbedded
-import TLSEngine
 import Testing
+import TransportSecurity
+
+@testable import TLSEngine
 
 @Suite("The certificates that a server presents", .timeLimit(.minutes(3)))
 struct ServerCertificateStoreTests {
@@ -29,10 +31,14 @@ struct ServerCertificateStoreTests {
     }
 
     private func presented(_ store: ServerCertificateStore, _ serverName: String?) throws -> [UInt8]? {
-        let pair = try EmbeddedPair(.encrypt(serverName: serverName.map { try name($0) }), store)
+        let client = try self.client(serverName)
+        let pair = try EmbeddedPair(client, store)
         try pair.exchange()
-        guard case .encrypted(let info) = pair.client.recorder.clientOutcome else { return nil }
-        return info.peerChain.first?.der
+        return client.connection.peerChain().first?.der
+    }
+
+    private func client(_ serverName: String?) throws -> TLSHandler {
+        try TLSHandler.client(TLSClientContext(), .mustEncrypt, serverName: serverName.map { try name($0) })
     }
 
     @Test("SNI chooses the certificate: exact name, then wildcard, then the default (hostile-input 17)")
@@ -53,14 +59,11 @@ struct ServerCertificateStoreTests {
     func swap() throws {
         let (old, new) = (try self.pki.leaf("mx.example.test"), try self.pki.leaf("mx.example.test"))
         let store = try self.pki.store(old)
-        let early = try EmbeddedPair(.encrypt(serverName: name("mx.example.test")), store)
+        let client = try self.client("mx.example.test")
+        let early = try EmbeddedPair(client, store)
         try store.replace([new.serverCertificate()], clients: nil)
         try early.exchange()
-        guard case .encrypted(let info) = early.client.recorder.clientOutcome else {
-            Issue.record("the early handshake failed")
-            return
-        }
-        #expect(info.peerChain.first?.der == old.certificate.value.der)
+        #expect(client.connection.peerChain().first?.der == old.certificate.value.der)
         #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)
         #expect(throws: TLSConfigurationError.self) { try store.replace([], clients: nil) }
         #expect(try self.presented(store, "mx.example.test") == new.certificate.value.der)

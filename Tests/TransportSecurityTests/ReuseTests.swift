@@ -28,7 +28,8 @@ struct ReuseTests {
     private func serves(
         _ first: PlannedHost, _ peer: DANEAuthenticatedPeer?, _ second: PlannedHost, for domain: DomainName
     ) throws -> Bool {
-        let warm = WarmConnection(key: try self.key(first), nextHopDomain: Self.alice, peer: peer)
+        let warm = WarmConnection(
+            key: try self.key(first), nextHopDomain: Self.alice, proof: peer.map { .dane($0) } ?? .none)
         return warm.serves(
             try self.key(second), requirement: try self.requirement(second), nextHopDomain: domain)
     }
@@ -67,7 +68,7 @@ struct ReuseTests {
     func rejectedRecords() throws {
         let host = Story.host(Self.good)
         let warm = WarmConnection(
-            key: try self.key(host), nextHopDomain: Self.alice, peer: nil, isWithoutUsableRecords: true)
+            key: try self.key(host), nextHopDomain: Self.alice, proof: .none, isWithoutUsableRecords: true)
         func serves(_ other: PlannedHost, for domain: DomainName) throws -> Bool {
             warm.serves(try self.key(other), requirement: try self.requirement(other), nextHopDomain: domain)
         }
@@ -102,6 +103,6 @@ struct ReuseTests {
 
     @Test("dane-rules 26: a resumed session without proof is a failure where authentication is owed")
     func resumedWithoutProof() throws {
-        #expect(try self.requirement(Story.host(Self.good)).decide(.encrypted) == .nextHost(.tlsaInvalid))
+        #expect(try self.requirement(Story.host(Self.good)).decide(.established(.none)) == .nextHost(.tlsaInvalid))
     }
 }

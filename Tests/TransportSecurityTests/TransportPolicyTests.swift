@@ -86,29 +86,30 @@ struct TransportPolicyTests {
         let requirement = try AttemptRequirement.of(Story.plainHost, by: .verify(Self.wanted)).get()
         let other = CertificateVerification(name: Self.wanted.name, authorities: .file("/etc/other.pem"))
         let decisions: [(AttemptEvent, AttemptDecision)] = [
-            (.certified(CertifiedPeer(Self.wanted)), .deliver(.tls)),
-            (.certified(CertifiedPeer(other)), .nextHost(.certificateNotTrusted)),
-            (.uncertified(.expired), .nextHost(.certificateExpired)),
-            (.uncertified(.wrongName), .nextHost(.certificateHostMismatch)),
-            (.uncertified(.notTrusted), .nextHost(.certificateNotTrusted)),
-            (.encrypted, .nextHost(.certificateNotTrusted)),
-            (.authenticated(Story.peer(Self.good)), .nextHost(.certificateNotTrusted)),
-            (.unauthenticated(.noMatch), .nextHost(.certificateNotTrusted)),
+            (.established(.authority(CertifiedPeer(Self.wanted))), .deliver(.tls)),
+            (.established(.authority(CertifiedPeer(other))), .nextHost(.certificateNotTrusted)),
+            (.handshakeFailed(.certificateExpired), .nextHost(.certificateExpired)),
+            (.handshakeFailed(.nameMismatch), .nextHost(.certificateHostMismatch)),
+            (.handshakeFailed(.untrusted), .nextHost(.certificateNotTrusted)),
+            (.handshakeFailed(.certificateNotYetValid), .nextHost(.certificateNotTrusted)),
+            (.handshakeFailed(.chainBeyondLimit), .nextHost(.certificateNotTrusted)),
+            (.established(.none), .nextHost(.certificateNotTrusted)),
+            (.established(.dane(Story.peer(Self.good))), .nextHost(.certificateNotTrusted)),
             (.startTLSUnavailable, .nextHost(.startTLSNotSupported)),
-            (.handshakeFailed, .nextHost(.tlsHandshakeFailed)),
-            (.serverNameRejected, .nextHost(.tlsHandshakeFailed)),
+            (.handshakeFailed(.disagreement), .nextHost(.tlsHandshakeFailed)),
+            (.handshakeFailed(.nameRejected), .nextHost(.tlsHandshakeFailed)),
             (.connectionFailed(.connectionRefused), .nextHost(.connectionRefused)),
         ]
         for (event, decision) in decisions { #expect(requirement.decide(event) == decision, "\(event)") }
         // A certificate is no proof by a TLSA record.
         let dane = try AttemptRequirement.of(Story.host(Self.good), by: .dane).get()
-        #expect(dane.decide(.certified(CertifiedPeer(Self.wanted))) == .nextHost(.tlsaInvalid))
+        #expect(dane.decide(.established(.authority(CertifiedPeer(Self.wanted)))) == .nextHost(.tlsaInvalid))
     }
 
     @Test("encrypt without records never leads to cleartext, whatever happens", arguments: AttemptTests.misfortunes)
     func neverInClear(_ event: AttemptEvent) throws {
         let decision = try AttemptRequirement.of(Story.plainHost, by: .encrypt).get().decide(event)
-        #expect(![.deliver(.none), .retrySameHostInClear, .retrySameHostWithoutServerName].contains(decision))
+        #expect(![.deliver(.none), .retrySameHost(.withoutServerName), .retrySameHost(.cleartext)].contains(decision))
     }
 
     @Test("certificate-host-mismatch and certificate-not-trusted are 4.7.323, and never a bounce at once")
@@ -122,22 +123,22 @@ struct TransportPolicyTests {
     @Test("A connection serves only mail of the same policy, and under verify only with the same proof")
     func reuse() throws {
         func serves(
-            _ policy: TransportPolicy, _ certified: CertifiedPeer?, _ later: TransportPolicy
+            _ policy: TransportPolicy, _ proof: PeerProof, _ later: TransportPolicy
         ) throws -> Bool {
             let requirements = try [policy, later].map { try AttemptRequirement.of(Story.plainHost, by: $0).get() }
             let keys = requirements.map {
                 ConnectionReuseKey(host: Story.mx, address: Story.address, port: 25, requirement: $0)
             }
-            return WarmConnection(key: keys[0], nextHopDomain: nil, peer: nil, certified: certified)
+            return WarmConnection(key: keys[0], nextHopDomain: nil, proof: proof)
                 .serves(keys[1], requirement: requirements[1], nextHopDomain: Story.name("bob.example"))
         }
         let verify = TransportPolicy.verify(Self.wanted)
-        let proof = CertifiedPeer(Self.wanted)
+        let proof = PeerProof.authority(CertifiedPeer(Self.wanted))
         let other = CertificateVerification(name: Story.name("other.example.org"), authorities: .system)
         #expect(try serves(verify, proof, verify))
-        #expect(try !serves(verify, nil, verify))
+        #expect(try !serves(verify, .none, verify))
         #expect(try !serves(verify, proof, .verify(other)))
-        #expect(try !serves(.encrypt, nil, verify) && !serves(.opportunistic, nil, .encrypt))
-        #expect(try serves(.encrypt, nil, .encrypt))
+        #expect(try !serves(.encrypt, .none, verify) && !serves(.opportunistic, .none, .encrypt))
+        #expect(try serves(.encrypt, .none, .encrypt))
     }
 }

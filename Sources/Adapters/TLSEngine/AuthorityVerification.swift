@@ -59,12 +59,12 @@ enum AuthorityVerification {
             reason, "\(text): the certificate is for \(told.isEmpty ? "no name" : told), not for \(verification.name)")
     }
 
-    private static func reason(_ code: Int32) -> TLSFailure.Reason {
+    private static func reason(_ code: Int32) -> TLSFault {
         switch code {
         case X509_V_ERR_CERT_HAS_EXPIRED: .certificateExpired
         case X509_V_ERR_CERT_NOT_YET_VALID: .certificateNotYetValid
         case X509_V_ERR_HOSTNAME_MISMATCH: .nameMismatch
-        case X509_V_ERR_CERT_CHAIN_TOO_LONG: .limitExceeded
+        case X509_V_ERR_CERT_CHAIN_TOO_LONG: .chainBeyondLimit
         case X509_V_ERR_OUT_OF_MEM: .internalError
         default: .untrusted
         }

@@ -2,6 +2,7 @@ import COpenSSL
 import Cryptography
 import DANE
 import DNSModel
+import TransportSecurity
 
 /// Holds the chain of one host against its TLSA records, within `DANELimits`.
 ///
@@ -59,7 +60,7 @@ import DNSModel
             limits.append("\(leftOut) TLSA records beyond \(DANELimits.fullRecords) with full data do not count")
         }
         guard !limits.isEmpty else { return failure }
-        return TLSFailure(.limitExceeded, ([failure.text] + limits).joined(separator: "; "))
+        return TLSFailure(.chainBeyondLimit, ([failure.text] + limits).joined(separator: "; "))
     }
 
     // MARK: - Orders of the chain

@@ -3,6 +3,7 @@ import Cryptography
 import DANE
 import DNSModel
 import MailModel
+import TransportSecurity
 
 /// The calls of OpenSSL's DANE, in which every trap of dane-rules.md is kept.
 enum DANEVerification {
@@ -99,12 +100,12 @@ enum DANEVerification {
         return TLSFailure(Self.reason(code), text)
     }
 
-    static func reason(_ code: Int32) -> TLSFailure.Reason {
+    static func reason(_ code: Int32) -> TLSFault {
         switch code {
         case X509_V_ERR_CERT_HAS_EXPIRED: .certificateExpired
         case X509_V_ERR_CERT_NOT_YET_VALID: .certificateNotYetValid
         case X509_V_ERR_HOSTNAME_MISMATCH: .nameMismatch
-        case X509_V_ERR_CERT_CHAIN_TOO_LONG: .limitExceeded
+        case X509_V_ERR_CERT_CHAIN_TOO_LONG: .chainBeyondLimit
         case X509_V_ERR_OUT_OF_MEM: .internalError
         // Nothing but a TLSA record is a trust anchor here, so an anchor not found is a record not matched.
         case X509_V_ERR_DANE_NO_MATCH, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,

@@ -10,28 +10,41 @@ public final class TLSClientContext: Sendable {
 
     /// A client context.
     ///
-    /// - Parameter authorities: the certificates of each file that connections name authorities by. Those of the system need
-    ///   not be given.
-    public init(authorities: [String: [Certificate]] = [:]) throws(TLSConfigurationError) {
-        self.authenticating = try TLSContext(client: .owed, verifying: .dane)
-        self.encrypting = try TLSContext(client: .owed, verifying: .none)
-        self.opportunistic = try TLSContext(client: .opportunistic, verifying: .none)
-        var verifying = [TrustedAuthorities.system: try TLSContext(client: .owed, verifying: .systemAuthorities)]
+    /// - Parameters:
+    ///   - authorities: the certificates of each file that connections name authorities by. Those of the system need not be
+    ///     given.
+    ///   - identity: what the client shows of itself to a server that asks for a certificate.
+    ///   - applicationProtocols: ALPN names to offer, in order of preference; `TLSConnectionInfo` says which the server took.
+    public init(
+        authorities: [String: [Certificate]] = [:], identity: ServerCertificate? = nil,
+        applicationProtocols: [String] = []
+    ) throws(TLSConfigurationError) {
+        func context(
+            _ strictness: TLSStrictness, _ verification: PeerVerification
+        ) throws(TLSConfigurationError) -> TLSContext {
+            try TLSContext(
+                client: strictness, verifying: verification, identity: identity,
+                applicationProtocols: applicationProtocols)
+        }
+        self.authenticating = try context(.owed, .dane)
+        self.encrypting = try context(.owed, .none)
+        self.opportunistic = try context(.opportunistic, .none)
+        var verifying = [TrustedAuthorities.system: try context(.owed, .authority(nil))]
         for (file, certificates) in authorities {
-            verifying[.file(file)] = try TLSContext(client: .owed, verifying: .authorities(certificates))
+            verifying[.file(file)] = try context(.owed, .authority(certificates))
         }
         self.verifying = verifying
     }
 
-    func context(for requirement: TLSClientRequirement) throws(TLSConfigurationError) -> TLSContext {
+    func context(for requirement: TLSRequirement) throws(TLSConfigurationError) -> TLSContext {
         switch requirement {
-        case .authenticate: return self.authenticating
-        case .verify(let verification):
+        case .mustAuthenticate: return self.authenticating
+        case .mustVerify(let verification):
             guard let context = self.verifying[verification.authorities] else {
                 throw TLSConfigurationError(.refused, "the authorities were not loaded")
             }
             return context
-        case .encrypt: return self.encrypting
+        case .mustEncrypt: return self.encrypting
         case .opportunistic: return self.opportunistic
         }
     }

@@ -23,7 +23,7 @@ import TransportSecurity
     private let transport = Transport()
     /// OpenSSL refers to what is in here without owning it.
     private let keptAlive: AnyObject
-    /// What is verified under `authenticate`. OpenSSL's callback finds it by the connection, which does not own it.
+    /// What is verified under `mustAuthenticate`. OpenSSL's callback finds it by the connection, which does not own it.
     let verification: ChainVerification?
 
     /// The server's side.
@@ -34,23 +34,25 @@ import TransportSecurity
         unsafe SSL_set_accept_state(self.connection)
     }
 
-    /// The client's side.
-    init(client context: TLSContext, requirement: TLSClientRequirement) throws(TLSConfigurationError) {
+    /// The client's side. A name that is verified goes into SNI, whatever `serverName` is.
+    init(
+        client context: TLSContext, requirement: TLSRequirement, serverName: DomainName?
+    ) throws(TLSConfigurationError) {
         unsafe self.connection = try Self.make(context, self.transport)
         self.keptAlive = context
         unsafe SSL_set_connect_state(self.connection)
-        if case .authenticate(let authentication) = requirement {
+        if case .mustAuthenticate(let authentication) = requirement {
             self.verification = ChainVerification(authentication)
         } else {
             self.verification = nil
         }
         switch requirement {
-        case .authenticate(let authentication):
+        case .mustAuthenticate(let authentication):
             try unsafe DANEVerification.prepare(self.connection, authentication)
             try unsafe self.verification?.attach(to: self.connection)
-        case .verify(let verification):
+        case .mustVerify(let verification):
             try unsafe AuthorityVerification.prepare(self.connection, verification)
-        case .encrypt(let serverName), .opportunistic(let serverName):
+        case .mustEncrypt, .opportunistic:
             if let serverName { unsafe _ = relay_SSL_set_tlsext_host_name(self.connection, serverName.text) }
         }
     }
@@ -136,31 +138,26 @@ import TransportSecurity
 
     // MARK: What was agreed
 
-    /// The verdict on the peer under `authenticate`, once the handshake is complete.
-    func verdict(_ authentication: DANEAuthentication) -> Result<DANEAuthenticatedPeer, TLSFailure> {
-        unsafe DANEVerification.verdict(self.connection, authentication).mapError { failure in
-            self.verification?.naming(failure) ?? failure
+    /// What the peer has proved of that which was asked for, once the handshake is complete.
+    func proof(for requirement: TLSRequirement) -> Result<PeerProof, TLSFailure> {
+        switch requirement {
+        case .mustAuthenticate(let authentication):
+            unsafe DANEVerification.verdict(self.connection, authentication).map(PeerProof.dane).mapError { failure in
+                self.verification?.naming(failure) ?? failure
+            }
+        case .mustVerify(let verification):
+            unsafe AuthorityVerification.verdict(self.connection, verification).map(PeerProof.authority)
+        case .mustEncrypt, .opportunistic: .success(.none)
         }
     }
 
-    /// The verdict on the peer under `verify`, once the handshake is complete.
-    func verdict(_ verification: CertificateVerification) -> Result<CertifiedPeer, TLSFailure> {
-        unsafe AuthorityVerification.verdict(self.connection, verification)
-    }
-
-    /// What the peer presented, as far as it got; at most `TLSLimits.chainLength` certificates.
-    func peerChain(isServer: Bool) -> [PeerCertificate] {
-        var chain: [PeerCertificate] = []
-        // A server's view of the chain leaves out the peer's own certificate. OpenSSL owns all these certificates.
-        if isServer, let own = unsafe SSL_get0_peer_certificate(self.connection) {
-            unsafe chain.append(PeerCertificate(reading: own))
+    /// What a server presented, as far as it got; at most `TLSLimits.chainLength` certificates.
+    func peerChain() -> [PeerCertificate] {
+        // OpenSSL owns all these certificates.
+        guard let stack = unsafe SSL_get_peer_cert_chain(self.connection) else { return [] }
+        return (0..<min(unsafe relay_sk_X509_num(stack), TLSLimits.chainLength)).compactMap { index in
+            unsafe relay_sk_X509_value(stack, index).map { unsafe PeerCertificate(reading: $0) }
         }
-        guard let stack = unsafe SSL_get_peer_cert_chain(self.connection) else { return chain }
-        for index in 0..<min(unsafe relay_sk_X509_num(stack), TLSLimits.chainLength) {
-            guard let certificate = unsafe relay_sk_X509_value(stack, index) else { continue }
-            unsafe chain.append(PeerCertificate(reading: certificate))
-        }
-        return chain
     }
 
     /// Version, cipher and the rest, once the handshake is complete.
@@ -174,7 +171,16 @@ import TransportSecurity
             serverName: unsafe text(SSL_get_servername(self.connection, TLSEXT_NAMETYPE_host_name))
                 .flatMap { DomainName($0) },
             resumed: unsafe SSL_session_reused(self.connection) == 1,
-            peerChain: self.peerChain(isServer: isServer), client: isServer ? self.authenticatedClient() : nil)
+            applicationProtocol: self.applicationProtocol, client: isServer ? self.authenticatedClient() : nil)
+    }
+
+    private var applicationProtocol: String? {
+        var name: UnsafePointer<UInt8>?
+        var length: UInt32 = 0
+        // The name belongs to the connection and is copied here.
+        unsafe SSL_get0_alpn_selected(self.connection, &name, &length)
+        guard length > 0, let name = unsafe name else { return nil }
+        return unsafe String(decoding: UnsafeBufferPointer(start: name, count: Int(length)), as: UTF8.self)
     }
 
     /// The client, if its certificate is one of those that our contexts recognise. A resumed session brings the certificate

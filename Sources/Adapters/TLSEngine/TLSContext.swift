@@ -29,16 +29,14 @@ enum TLSStrictness {
     case opportunistic
 }
 
-/// How a client's context verifies the host.
-enum HostVerification {
-    /// Not at all.
-    case none
+/// How a client's context verifies its peer.
+enum PeerVerification {
     /// By the TLSA records of each connection.
     case dane
-    /// By these authorities, and the name of each connection.
-    case authorities([Certificate])
-    /// By those that the system trusts, and the name of each connection.
-    case systemAuthorities
+    /// By these authorities, or those that the system trusts, and the name of each connection.
+    case authority([Certificate]?)
+    /// Not at all.
+    case none
 }
 
 /// The owner of one OpenSSL context. It is configured in `init` and not changed afterwards.
@@ -48,41 +46,20 @@ enum HostVerification {
     /// What the ALPN callback reads; kept alive for as long as the context, which refers to it without owning it.
     private let protocols: ApplicationProtocols?
 
-    /// A context for clients.
-    init(client strictness: TLSStrictness, verifying verification: HostVerification) throws(TLSConfigurationError) {
+    /// A context for clients, which offers these protocols and shows `identity` to whoever asks.
+    init(
+        client strictness: TLSStrictness, verifying verification: PeerVerification, identity: ServerCertificate? = nil,
+        applicationProtocols: [String] = []
+    ) throws(TLSConfigurationError) {
         unsafe self.context = try Self.make(TLS_client_method(), strictness)
         self.protocols = nil
         // The handshake completes whatever the certificate, so that a refused chain can still be explained; the
         // verdict is read before any application byte passes.
         unsafe SSL_CTX_set_verify(self.context, SSL_VERIFY_NONE, nil)
         unsafe SSL_CTX_set_verify_depth(self.context, TLSLimits.chainDepth)
-        switch verification {
-        case .dane:
-            guard unsafe SSL_CTX_dane_enable(self.context) == 1 else { throw Self.failure("DANE") }
-            // RFC 7672 §3.1.1: names do not count under DANE-EE.
-            unsafe SSL_CTX_dane_set_flags(self.context, UInt(DANE_FLAG_NO_DANE_EE_NAMECHECKS))
-            unsafe SSL_CTX_set_cert_verify_callback(
-                self.context, { store, _ in unsafe ChainVerification.verify(store) }, nil)
-        case .authorities(let authorities):
-            let store = unsafe SSL_CTX_get_cert_store(self.context)
-            // An issuing authority may be named without the root above it.
-            unsafe _ = X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
-            for authority in authorities {
-                // OpenSSL takes a reference of its own.
-                guard authority.with({ unsafe X509_STORE_add_cert(store, $0) == 1 }) else {
-                    throw Self.failure("authority \(authority.value.subject)")
-                }
-            }
-            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyServer(store) }, nil)
-        case .systemAuthorities:
-            guard unsafe SSL_CTX_set_default_verify_paths(self.context) == 1 else {
-                throw Self.failure("system's authorities")
-            }
-            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyServer(store) }, nil)
-        case .none:
-            // Nobody asks who the peer is, so no work is spent on its chain.
-            unsafe SSL_CTX_set_cert_verify_callback(self.context, { _, _ in 1 }, nil)
-        }
+        try self.verify(verification)
+        if let identity { try self.use(identity) }
+        try self.offer(applicationProtocols)
     }
 
     /// A context for servers that presents these certificates, one of each kind of key, and asks clients for theirs if it
@@ -163,6 +140,55 @@ enum HostVerification {
         }
     }
 
+    private func verify(_ verification: PeerVerification) throws(TLSConfigurationError) {
+        switch verification {
+        case .dane:
+            guard unsafe SSL_CTX_dane_enable(self.context) == 1 else { throw Self.failure("DANE") }
+            // RFC 7672 §3.1.1: names do not count under DANE-EE.
+            unsafe SSL_CTX_dane_set_flags(self.context, UInt(DANE_FLAG_NO_DANE_EE_NAMECHECKS))
+            unsafe SSL_CTX_set_cert_verify_callback(
+                self.context, { store, _ in unsafe ChainVerification.verify(store) }, nil)
+        case .authority(let authorities?):
+            try self.trust(authorities)
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyServer(store) }, nil)
+        case .authority(nil):
+            guard unsafe SSL_CTX_set_default_verify_paths(self.context) == 1 else {
+                throw Self.failure("system's authorities")
+            }
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { store, _ in unsafe verifyServer(store) }, nil)
+        case .none:
+            // Nobody asks who the peer is, so no work is spent on its chain.
+            unsafe SSL_CTX_set_cert_verify_callback(self.context, { _, _ in 1 }, nil)
+        }
+    }
+
+    /// Adds authorities whose certificates count. An issuing one may be named without the root above it.
+    private func trust(_ authorities: [Certificate]) throws(TLSConfigurationError) {
+        let store = unsafe SSL_CTX_get_cert_store(self.context)
+        unsafe _ = X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        for authority in authorities {
+            // OpenSSL takes a reference of its own.
+            guard authority.with({ unsafe X509_STORE_add_cert(store, $0) == 1 }) else {
+                throw Self.failure("authority \(authority.value.subject)")
+            }
+        }
+    }
+
+    /// Offers protocols to a server (ALPN).
+    private func offer(_ protocols: [String]) throws(TLSConfigurationError) {
+        guard !protocols.isEmpty else { return }
+        OpenSSLErrors.clear()
+        let names = protocols.map { Array($0.utf8) }
+        guard names.allSatisfy({ 1...255 ~= $0.count }) else {
+            throw TLSConfigurationError(.refused, "a name for ALPN has 1 to 255 bytes")
+        }
+        let list = names.flatMap { [UInt8($0.count)] + $0 }
+        // Unlike the rest of OpenSSL, this gives 0 for success.
+        guard unsafe SSL_CTX_set_alpn_protos(self.context, list, UInt32(list.count)) == 0 else {
+            throw Self.failure("protocols")
+        }
+    }
+
     private func use(_ certificate: ServerCertificate) throws(TLSConfigurationError) {
         OpenSSLErrors.clear()
         // OpenSSL takes references of its own to certificates and key.
@@ -177,15 +203,12 @@ enum HostVerification {
     /// Asks for a certificate, takes none as well, and never ends a handshake over one: what it proves is read afterwards.
     private func recognise(_ clients: RecognisedClients) throws(TLSConfigurationError) {
         OpenSSLErrors.clear()
-        let store = unsafe SSL_CTX_get_cert_store(self.context)
-        // An issuing authority may be named without the root above it.
-        unsafe _ = X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        try self.trust(clients.authorities)
         for authority in clients.authorities {
-            // OpenSSL takes references of its own; the names are what clients choose their certificate by.
-            let isAdded = authority.with {
-                unsafe X509_STORE_add_cert(store, $0) == 1 && SSL_CTX_add_client_CA(self.context, $0) == 1
+            // OpenSSL takes a reference of its own; the names are what clients choose their certificate by.
+            guard authority.with({ unsafe SSL_CTX_add_client_CA(self.context, $0) == 1 }) else {
+                throw Self.failure("authority \(authority.value.subject)")
             }
-            guard isAdded else { throw Self.failure("authority \(authority.value.subject)") }
         }
         let mark = clients.sessionContext
         // A session that another rule made is not resumed, because it keeps that rule's verdict.

@@ -1,5 +1,6 @@
 import COpenSSL
 import Cryptography
+import TransportSecurity
 
 extension TLSFailure {
     /// Makes a reason of OpenSSL's errors; the oldest is the cause.
@@ -14,7 +15,7 @@ extension TLSFailure {
     /// The end of the transport where TLS had not ended.
     static let peerWentAway = TLSFailure(.truncated, "the peer closed the connection without close_notify")
 
-    private static func reason(_ cause: OpenSSLErrors.Entry) -> Reason {
+    private static func reason(_ cause: OpenSSLErrors.Entry) -> TLSFault {
         guard cause.library == ERR_LIB_SSL else {
             return cause.reason == ERR_R_MALLOC_FAILURE ? .internalError : .malformed
         }

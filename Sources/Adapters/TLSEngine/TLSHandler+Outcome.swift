@@ -1,21 +1,17 @@
+import Cryptography
+import TransportSecurity
+
 extension TLSHandler {
     /// What a complete handshake is worth: the event that opens the connection, or why it may not be used.
     func outcome() -> Result<TLSEvent, TLSFailure> {
         switch self.side {
         case .server:
             return .success(.serverHandshake(.encrypted(self.connection.info(isServer: true))))
-        case .client(.encrypt), .client(.opportunistic):
-            return .success(.clientHandshake(.encrypted(self.connection.info(isServer: false))))
-        case .client(.verify(let verification)):
+        case .client(let requirement):
             let info = self.connection.info(isServer: false)
-            return self.connection.verdict(verification).map { peer in
-                .clientHandshake(.certified(peer, info))
-            }.mapError { TLSFailure($0.reason, $0.text, connection: info) }
-        case .client(.authenticate(let authentication)):
-            let info = self.connection.info(isServer: false)
-            return self.connection.verdict(authentication).map { peer in
-                .clientHandshake(.verified(peer, info))
-            }.mapError { TLSFailure($0.reason, $0.text, connection: info) }
+            return self.connection.proof(for: requirement)
+                .map { .clientHandshake(.established($0, info)) }
+                .mapError { TLSFailure($0.reason, $0.text, connection: info) }
         }
     }
 
@@ -25,11 +21,17 @@ extension TLSHandler {
         case (.handshaking, .server), (.idle, .server):
             .serverHandshake(.failed(failure))
         case (.handshaking, .client), (.idle, .client):
-            .clientHandshake(.failed(failure, peerChain: self.connection.peerChain(isServer: false)))
+            .clientHandshake(.failed(failure, refusedChain: self.refusedChain(for: failure)))
         case (.open, _):
             .truncated(failure)
         case (.ended, _):
             nil
         }
+    }
+
+    /// The chain that no record matched. All others are copied for nobody.
+    private func refusedChain(for failure: TLSFailure) -> [PeerCertificate] {
+        guard case .client(.mustAuthenticate) = self.side, failure.reason.isOfChain else { return [] }
+        return self.connection.peerChain()
     }
 }

@@ -1,4 +1,6 @@
+public import MailModel
 public import NIOCore
+public import TransportSecurity
 
 /// TLS for one connection, added to the front of a pipeline at STARTTLS time.
 ///
@@ -22,7 +24,7 @@ public final class TLSHandler: ChannelDuplexHandler {
 
     enum Side {
         case server
-        case client(TLSClientRequirement)
+        case client(TLSRequirement)
     }
 
     enum State {
@@ -65,12 +67,15 @@ public final class TLSHandler: ChannelDuplexHandler {
     /// The client's side of a connection.
     ///
     /// Throws when the requirement cannot be met by anybody, such as records of which none is usable.
+    ///
+    /// - Parameter serverName: what goes into SNI under `mustEncrypt` and `opportunistic`. The others have names of their own.
     public static func client(
-        _ context: TLSClientContext, _ requirement: TLSClientRequirement
+        _ context: TLSClientContext, _ requirement: TLSRequirement, serverName: DomainName? = nil
     )
         throws(TLSConfigurationError) -> TLSHandler
     {
-        let connection = try TLSConnection(client: context.context(for: requirement), requirement: requirement)
+        let connection = try TLSConnection(
+            client: context.context(for: requirement), requirement: requirement, serverName: serverName)
         return TLSHandler(.client(requirement), connection, firstBytes: nil)
     }
 

@@ -19,7 +19,7 @@ extension SMTPClientSession {
         case .quit:
             self.state = .finished
             return .closed
-        case .handshake, .finished:
+        case .handshake, .withoutTLS, .finished:
             return self.fail(.protocolError(self.stage))
         }
     }
@@ -42,12 +42,11 @@ extension SMTPClientSession {
             self.capabilities = isExtended ? SMTPServerCapabilities(ehlo: reply) : SMTPServerCapabilities()
             if !self.usesChunking { self.capabilities.chunking = false }
             return self.chooseTLS()
-        case .permanentNegative where isExtended && self.tls == nil && self.requirement != .required:
-            // A host from before extensions (§3.2). Where TLS is owed HELO is of no use, because it cannot offer it.
-            return self.sendHello(isExtended: false)
-        case .permanentNegative where self.requirement == .required && self.tls == nil:
+        case .permanentNegative where isExtended && self.tls == nil:
             // Said in clear, so anybody may have said it: the host offers no TLS that can be had now, and no more.
-            return self.fail(.startTLSNotSupported(reply))
+            if self.asksForTLS { return self.askWithoutTLS(reply) }
+            // A host from before extensions (§3.2).
+            return self.sendHello(isExtended: false)
         case .transientNegative, .permanentNegative:
             return self.fail(reply.code == 421 ? .serviceClosing(reply, at: .hello) : .helloRefused(reply))
         case .positiveIntermediate:
@@ -56,20 +55,19 @@ extension SMTPClientSession {
     }
 
     private mutating func chooseTLS() -> SMTPClientAction {
-        switch self.requirement {
-        case _ where self.tls != nil, .none:
-            return self.becomeReady()
-        case .required where !self.capabilities.startTLS:
-            return self.fail(.startTLSNotSupported(nil))
-        case .opportunistic where !self.capabilities.startTLS:
-            return self.becomeReady()
-        case .required, .opportunistic:
-            self.state = .startTLS
-            return .send(Array("STARTTLS\r\n".utf8))
-        }
+        guard self.tls == nil, self.asksForTLS else { return self.becomeReady() }
+        guard self.capabilities.startTLS else { return self.askWithoutTLS(nil) }
+        self.state = .startTLS
+        return .send(Array("STARTTLS\r\n".utf8))
     }
 
-    private mutating func becomeReady() -> SMTPClientAction {
+    /// What TLS is owed is for the owner to know.
+    private mutating func askWithoutTLS(_ reply: RemoteReply?) -> SMTPClientAction {
+        self.state = .withoutTLS(reply, at: self.stage)
+        return .startTLSUnavailable(reply)
+    }
+
+    mutating func becomeReady() -> SMTPClientAction {
         self.state = .ready
         return .ready(self.capabilities)
     }
@@ -82,10 +80,7 @@ extension SMTPClientSession {
             return .startTLS
         }
         guard reply.isTransient || reply.isPermanent else { return self.fail(.protocolError(.startTLS)) }
-        if self.requirement == .required { return self.fail(.startTLSNotSupported(reply)) }
-        if reply.code == 421 { return self.fail(.serviceClosing(reply, at: .startTLS)) }
-        self.startTLSRefusal = reply
-        return self.becomeReady()
+        return self.askWithoutTLS(reply)
     }
 
     private mutating func transactionAnswered(_ reply: RemoteReply) -> SMTPClientAction {

@@ -7,7 +7,7 @@ public import MailModel
 ///
 /// ```
 /// greeting ─220▶ hello ─250▶ startTLS ─220▶ handshake ─ tlsEstablished ─▶ hello ─250▶ ready
-///                  └─ no TLS wanted or to be had ─────────────────────────────────────▶ │
+///                  └─ no TLS asked for, or none to be had and continueInClear ────────▶ │
 ///            ready ─ begin ─▶ transaction (MAIL, RCPT…, DATA) ─354▶ content ─ finishData ─▶ finalDot ─▶ ready
 ///                                 or (MAIL, RCPT…) ─250▶ content in chunks
 /// ```
@@ -15,14 +15,18 @@ public struct SMTPClientSession: Hashable, Sendable {
     enum State: Hashable {
         case greeting
         case hello(isExtended: Bool)
-        case startTLS, handshake, ready
+        case startTLS, handshake
+        /// The owner is asked whether the session may go on without TLS; the reply that refused it, and what to.
+        case withoutTLS(RemoteReply?, at: SMTPClientStage)
+        case ready
         case transaction(SMTPClientTransaction)
         case verification(SMTPClientVerification)
         case quit, finished
     }
 
     let helloName: String
-    let requirement: SMTPClientTLSRequirement
+    /// Whether TLS is asked for where it is offered.
+    var asksForTLS: Bool
     let usesChunking: Bool
     private let replyLimits: SMTPReplyDecoder.Limits
     private var replies: SMTPReplyDecoder
@@ -45,14 +49,17 @@ public struct SMTPClientSession: Hashable, Sendable {
         if case .transaction(let transaction) = self.state { transaction.outcomes } else { self.lastOutcomes }
     }
 
-    /// A session on a new connection, which introduces itself as `helloName`. `usesChunking`: content goes by BDAT where the
-    /// host offers that; else by DATA always.
+    /// A session on a new connection, which introduces itself as `helloName`.
+    ///
+    /// - Parameters:
+    ///   - asksForTLS: whether STARTTLS comes before any mail; without it everything goes in clear.
+    ///   - usesChunking: content goes by BDAT where the host offers that; else by DATA always.
     public init(
-        helloName: DomainName, requirement: SMTPClientTLSRequirement, usesChunking: Bool = true,
+        helloName: DomainName, asksForTLS: Bool, usesChunking: Bool = true,
         replyLimits: SMTPReplyDecoder.Limits = SMTPReplyDecoder.Limits()
     ) {
         self.helloName = helloName.text
-        self.requirement = requirement
+        self.asksForTLS = asksForTLS
         self.usesChunking = usesChunking
         self.replyLimits = replyLimits
         self.replies = SMTPReplyDecoder(limits: replyLimits)
@@ -65,6 +72,7 @@ public struct SMTPClientSession: Hashable, Sendable {
         case .hello: .hello
         case .startTLS: .startTLS
         case .handshake: .handshake
+        case .withoutTLS(_, let stage): stage
         case .ready: .ready
         case .transaction(let transaction): transaction.stage
         case .verification(let verification): verification.stage
@@ -91,7 +99,7 @@ public struct SMTPClientSession: Hashable, Sendable {
 
     /// Takes bytes of the server; a step consumes at most one reply.
     public mutating func receive(_ input: Span<UInt8>) -> SMTPClientStep {
-        guard self.state != .finished, self.state != .handshake else { return SMTPClientStep(0, .needInput) }
+        guard self.takesReplies else { return SMTPClientStep(0, .needInput) }
         let (consumed, result) = self.replies.decode(input, keeping: self.textKept)
         switch result {
         case .needInput: return SMTPClientStep(consumed, .needInput)
@@ -100,6 +108,14 @@ public struct SMTPClientSession: Hashable, Sendable {
             self.textLeft -= reply.textLength
             let action = self.received(reply, hasMoreInput: consumed < input.count)
             return SMTPClientStep(consumed, action, isWholeReply: true)
+        }
+    }
+
+    /// Whether a reply may be read now: not while the owner is asked, nor during a handshake.
+    private var takesReplies: Bool {
+        switch self.state {
+        case .handshake, .withoutTLS, .finished: false
+        case .greeting, .hello, .startTLS, .ready, .transaction, .verification, .quit: true
         }
     }
 
@@ -118,6 +134,23 @@ public struct SMTPClientSession: Hashable, Sendable {
         self.tls = info
         self.capabilities = SMTPServerCapabilities()
         return self.sendHello(isExtended: true)
+    }
+
+    /// Answers `.startTLSUnavailable` where TLS is not owed. STARTTLS is not asked for again.
+    public mutating func continueInClear() -> SMTPClientAction {
+        guard case .withoutTLS(let refusal, let stage) = self.state else {
+            return self.fail(.protocolError(self.stage))
+        }
+        self.asksForTLS = false
+        switch refusal {
+        case nil: return self.becomeReady()
+        // A host from before extensions (§3.2).
+        case _ where stage == .hello: return self.sendHello(isExtended: false)
+        case let refusal? where refusal.code == 421: return self.fail(.serviceClosing(refusal, at: stage))
+        case let refusal:
+            self.startTLSRefusal = refusal
+            return self.becomeReady()
+        }
     }
 
     /// Begins a transaction. Only in `.ready`; the action is `.send`, or `.messageDone` where the server cannot take it.

@@ -1,15 +1,5 @@
 public import MailModel
 
-/// What one connection needs of TLS before it may carry mail.
-public enum SMTPClientTLSRequirement: Hashable, Sendable {
-    /// No mail without TLS.
-    case required
-    /// TLS where the server offers it and it begins well; a refused STARTTLS goes on in clear.
-    case opportunistic
-    /// Never TLS.
-    case none
-}
-
 /// One message for one transaction; the content itself stays with the owner.
 public struct SMTPClientMessage: Hashable, Sendable {
     /// The reverse path.
@@ -90,8 +80,6 @@ public enum SMTPClientFailure: Hashable, Sendable {
     case greetingRefused(RemoteReply)
     /// EHLO, and where it was tried HELO, were refused.
     case helloRefused(RemoteReply)
-    /// TLS is required and was not to be had: not offered (no reply) or refused (its reply).
-    case startTLSNotSupported(RemoteReply?)
     /// Bytes stood behind the 220 of STARTTLS: somebody may be injecting them.
     case bytesBehindSTARTTLS
     /// 421: the server closes (§3.8). Recipients without an outcome are to be tried again.
@@ -120,8 +108,7 @@ public enum SMTPClientFailure: Hashable, Sendable {
         switch self {
         case .connectionLost(_, let afterFinalDot): afterFinalDot
         case .protocolError(let stage): stage == .finalDot
-        case .greetingRefused, .helloRefused, .startTLSNotSupported, .bytesBehindSTARTTLS, .serviceClosing, .abandoned,
-            .chunkingRefused:
+        case .greetingRefused, .helloRefused, .bytesBehindSTARTTLS, .serviceClosing, .abandoned, .chunkingRefused:
             false
         }
     }
@@ -140,6 +127,9 @@ public enum SMTPClientAction: Hashable, Sendable {
     case send([UInt8])
     /// Begin the handshake, and say `tlsEstablished`; close if it fails.
     case startTLS
+    /// There is no TLS to be had: the host does not offer it, or refuses STARTTLS or even EHLO with this reply. Whoever does not owe
+    /// it says `continueInClear`; else the connection is over.
+    case startTLSUnavailable(RemoteReply?)
     /// A message may begin with `begin`, or `quit`.
     case ready(SMTPServerCapabilities)
     /// The 354 came, or a recipient for chunks: write the content through `encode`, then, if the message may still be sent,

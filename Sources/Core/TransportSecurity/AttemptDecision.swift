@@ -9,21 +9,23 @@ public enum AttemptEvent: Hashable, Sendable {
     case connectionFailed(FailureReason)
     /// STARTTLS was not offered, or answered by anything but 220, such as 454 or 502 (rule 25).
     case startTLSUnavailable
+    /// The handshake is done, and this is what it has proved.
+    case established(PeerProof)
     /// The handshake failed. So it has, too, where what followed the 220 of STARTTLS was not TLS, and where the connection
     /// ended before the first reply over TLS: a peer of TLS 1.3 refuses us only after our part of the handshake.
-    case handshakeFailed
-    /// The peer rejects the name that we sent in SNI (`unrecognized_name`, RFC 6066 §3).
-    case serverNameRejected
-    /// The handshake is done, and a usable TLSA record matched.
-    case authenticated(DANEAuthenticatedPeer)
-    /// The handshake is done; nobody was authenticated.
-    case encrypted
-    /// The handshake showed a chain that no usable TLSA record matches.
-    case unauthenticated(DANEFault)
-    /// The handshake is done, and the certificate was verified as the operator asks.
-    case certified(CertifiedPeer)
-    /// The handshake showed a certificate that does not prove what the operator asks for.
-    case uncertified(CertificateFault)
+    case handshakeFailed(TLSFault)
+}
+
+/// What a connection offers of TLS. Each further connection to a host offers less, so that there are at most three.
+public enum TLSOffer: Int, Hashable, Sendable, Comparable {
+    /// TLS, as the requirement says.
+    case full
+    /// TLS without a name in SNI, which the host rejected. Never where TLS is owed.
+    case withoutServerName
+    /// No TLS, since an opportunistic handshake failed (rule 28). Never where TLS is owed.
+    case cleartext
+
+    public static func < (one: TLSOffer, other: TLSOffer) -> Bool { one.rawValue < other.rawValue }
 }
 
 /// What to do about it.
@@ -32,70 +34,49 @@ public enum AttemptDecision: Hashable, Sendable {
     case deliver(AuthenticationLabel)
     /// Leave this host for the next one.
     case nextHost(FailureReason)
-    /// Connect to the same host again and send no name in SNI.
-    case retrySameHostWithoutServerName
-    /// Connect to the same host again and do not ask for TLS (rule 28).
-    case retrySameHostInClear
+    /// Connect to the same host again and offer less.
+    case retrySameHost(TLSOffer)
 }
 
 extension AttemptRequirement {
-    /// The decision. Where TLS is owed, no event leads to cleartext.
-    public func decide(_ event: AttemptEvent) -> AttemptDecision {
-        if case .connectionFailed(let failure) = event { return .nextHost(failure) }
-        return switch self.tls {
-        case .mustAuthenticate(let authentication): self.decide(event, authentication)
-        case .mustVerify(let verification): self.decide(event, verification)
-        case .mustEncrypt: self.decideEncrypt(event)
-        case .opportunistic: self.decideOpportunistic(event)
-        }
-    }
-
-    private func decide(_ event: AttemptEvent, _ authentication: DANEAuthentication) -> AttemptDecision {
+    /// The decision about a connection that made this offer. Where TLS is owed, no event leads to cleartext.
+    public func decide(_ event: AttemptEvent, offering offer: TLSOffer = .full) -> AttemptDecision {
         switch event {
-        case .authenticated(let peer):
-            // A proof counts for the records that were asked for, and for no others.
-            guard authentication.accepts(peer) else { return .nextHost(.tlsaInvalid) }
-            return .deliver(self.trust == .endToEnd ? .dane : .tls)
-        case .unauthenticated(.certificateExpired): return .nextHost(.certificateExpired)
-        // "Encrypted" without a proof is what a resumed session looks like (rule 26).
-        case .unauthenticated(.noMatch), .encrypted, .certified, .uncertified: return .nextHost(.tlsaInvalid)
-        case .startTLSUnavailable: return .nextHost(.startTLSNotSupported)
-        // SNI is owed (rule 20).
-        case .handshakeFailed, .serverNameRejected: return .nextHost(.tlsHandshakeFailed)
         case .connectionFailed(let failure): return .nextHost(failure)
+        case .startTLSUnavailable:
+            return self.tls == .opportunistic ? .deliver(.none) : .nextHost(.startTLSNotSupported)
+        case .established(let proof): return self.decide(proof)
+        case .handshakeFailed(let fault):
+            guard self.tls == .opportunistic else { return .nextHost(self.reason(of: fault)) }
+            // Whoever does not know the name may still speak TLS.
+            let isNamed = fault == .nameRejected && offer == .full && self.serverName != nil
+            return .retrySameHost(isNamed ? .withoutServerName : .cleartext)
         }
     }
 
-    private func decide(_ event: AttemptEvent, _ verification: CertificateVerification) -> AttemptDecision {
-        switch event {
+    private func decide(_ proof: PeerProof) -> AttemptDecision {
+        switch (self.tls, proof) {
         // A proof counts for what was asked for, and for nothing else.
-        case .certified(let peer) where peer.verification == verification: .deliver(.tls)
-        case .uncertified(.expired): .nextHost(.certificateExpired)
-        case .uncertified(.wrongName): .nextHost(.certificateHostMismatch)
-        case .uncertified(.notTrusted), .certified, .authenticated, .unauthenticated, .encrypted:
-            .nextHost(.certificateNotTrusted)
-        case .startTLSUnavailable: .nextHost(.startTLSNotSupported)
-        case .handshakeFailed, .serverNameRejected: .nextHost(.tlsHandshakeFailed)
-        case .connectionFailed(let failure): .nextHost(failure)
+        case (.mustAuthenticate(let authentication), .dane(let peer)) where authentication.accepts(peer):
+            .deliver(self.trust == .endToEnd ? .dane : .tls)
+        case (.mustAuthenticate, _): .nextHost(.tlsaInvalid)
+        case (.mustVerify(let verification), .authority(let peer)) where peer.verification == verification:
+            .deliver(.tls)
+        case (.mustVerify, _): .nextHost(.certificateNotTrusted)
+        case (.mustEncrypt, _), (.opportunistic, _): .deliver(.tls)
         }
     }
 
-    private func decideEncrypt(_ event: AttemptEvent) -> AttemptDecision {
-        switch event {
-        case .authenticated, .encrypted, .unauthenticated, .certified, .uncertified: .deliver(.tls)
-        case .startTLSUnavailable: .nextHost(.startTLSNotSupported)
-        case .handshakeFailed, .serverNameRejected: .nextHost(.tlsHandshakeFailed)
-        case .connectionFailed(let failure): .nextHost(failure)
-        }
-    }
-
-    private func decideOpportunistic(_ event: AttemptEvent) -> AttemptDecision {
-        switch event {
-        case .authenticated, .encrypted, .unauthenticated, .certified, .uncertified: .deliver(.tls)
-        case .startTLSUnavailable: .deliver(.none)
-        case .handshakeFailed: .retrySameHostInClear
-        case .serverNameRejected: .retrySameHostWithoutServerName
-        case .connectionFailed(let failure): .nextHost(failure)
+    /// Why a host is left where TLS is owed.
+    private func reason(of fault: TLSFault) -> FailureReason {
+        guard fault.isOfChain else { return .tlsHandshakeFailed }
+        switch (self.tls, fault) {
+        case (.mustAuthenticate, .certificateExpired), (.mustVerify, .certificateExpired): return .certificateExpired
+        case (.mustAuthenticate, _): return .tlsaInvalid
+        case (.mustVerify, .nameMismatch): return .certificateHostMismatch
+        case (.mustVerify, _): return .certificateNotTrusted
+        // Nobody looks at a chain there.
+        case (.mustEncrypt, _), (.opportunistic, _): return .tlsHandshakeFailed
         }
     }
 }

@@ -8,19 +8,7 @@ public import Routing
 /// from it.
 public struct AttemptRequirement: Hashable, Sendable {
     /// What TLS owes the message.
-    public enum TLS: Hashable, Sendable {
-        /// Authenticate by DANE, or do not deliver here.
-        case mustAuthenticate(DANEAuthentication)
-        /// Have the host's certificate verified, or do not deliver here.
-        case mustVerify(CertificateVerification)
-        /// Encrypt, or do not deliver here.
-        case mustEncrypt
-        /// Encrypt where possible; cleartext otherwise (RFC 7435).
-        case opportunistic
-    }
-
-    /// What TLS owes the message.
-    public let tls: TLS
+    public let tls: TLSRequirement
     /// The name for SNI: that which a certificate is verified for; else the TLSA base domain where there is one (rule 20), else
     /// the host's; `nil` for an address.
     public let serverName: DomainName?
@@ -37,7 +25,7 @@ public struct AttemptRequirement: Hashable, Sendable {
         _ host: PlannedHost, by policy: TransportPolicy
     ) -> Result<AttemptRequirement, HostSkipped> {
         if let failure = host.failure { return .failure(HostSkipped(reason: FailureReason(failure))) }
-        let tls: TLS
+        let tls: TLSRequirement
         switch (host.requirement, policy) {
         // Planning always gives the reason; without one this is still never a host to deliver to.
         case (.unavailable, _): return .failure(HostSkipped(reason: .dnssecInvalid))
@@ -62,7 +50,7 @@ public struct AttemptRequirement: Hashable, Sendable {
     /// authentication is not (RFC 7672 §2.2, rule 14), unless the policy asks for it. `nil` where it asks for DANE: then
     /// nothing is left, and the host is not used.
     public var withoutUsableRecords: AttemptRequirement? {
-        let tls: TLS
+        let tls: TLSRequirement
         switch self.policy {
         case .dane: return nil
         case .verify(let verification): tls = .mustVerify(verification)
@@ -75,7 +63,7 @@ public struct AttemptRequirement: Hashable, Sendable {
 
     /// A requirement.
     public init(
-        tls: TLS, serverName: DomainName?, trust: RouteTrust = .unprotected,
+        tls: TLSRequirement, serverName: DomainName?, trust: RouteTrust = .unprotected,
         tlsaIdentity: TLSARecordSetIdentity? = nil, policy: TransportPolicy = .opportunistic
     ) {
         self.tls = tls

@@ -1,4 +1,4 @@
-public import DANE
+import DANE
 import DNSModel
 public import MailModel
 import Routing
@@ -13,17 +13,11 @@ public struct ConnectionReuseKey: Hashable, Sendable {
         case tlsNotRequired
     }
 
-    private enum Obligation: Hashable {
-        case mustAuthenticate(records: Set<TLSARecord>, at: TLSABaseDomain)
-        case mustVerify(CertificateVerification)
-        case mustEncrypt
-        case opportunistic
-    }
-
     private let host: DomainName?
     private let address: IPAddress
     private let port: UInt16
-    private let obligation: Obligation
+    /// Without reference identifiers, which differ by next-hop domain: `WarmConnection` judges these by the match.
+    private let tls: TLSRequirement
     private let tlsa: TLSARecordSetIdentity?
     private let trust: RouteTrust
     /// It says what was left to prove where no record turned out to be usable.
@@ -38,18 +32,27 @@ public struct ConnectionReuseKey: Hashable, Sendable {
         self.host = host
         self.address = address
         self.port = port
-        // Reference identifiers stay out: they differ by next-hop domain, which `WarmConnection` judges by the match.
-        self.obligation =
-            switch requirement.tls {
-            case .mustAuthenticate(let wanted): .mustAuthenticate(records: Set(wanted.records), at: wanted.baseDomain)
-            case .mustVerify(let verification): .mustVerify(verification)
-            case .mustEncrypt: .mustEncrypt
-            case .opportunistic: .opportunistic
-            }
+        self.tls = requirement.tls.withoutNames
         self.tlsa = requirement.tlsaIdentity
         self.trust = requirement.trust
         self.policy = requirement.policy
         self.protection = protection
+    }
+}
+
+extension TLSRequirement {
+    /// The same for all next-hop domains, and for all orders in which an answer may give the records.
+    fileprivate var withoutNames: TLSRequirement {
+        guard case .mustAuthenticate(let wanted) = self else { return self }
+        let records = wanted.records.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        return .mustAuthenticate(
+            DANEAuthentication(records: records, baseDomain: wanted.baseDomain, referenceIdentifiers: []))
+    }
+}
+
+extension TLSARecord {
+    fileprivate var bytes: [UInt8] {
+        [self.usage.rawValue, self.selector.rawValue, self.matchingType.rawValue] + self.associationData
     }
 }
 
@@ -59,22 +62,18 @@ public struct WarmConnection: Hashable, Sendable {
     public let key: ConnectionReuseKey
     /// The next-hop domain that it was opened for.
     public let nextHopDomain: DomainName?
-    /// What the peer proved by DANE, if that was asked.
-    public let peer: DANEAuthenticatedPeer?
-    /// What it proved by its certificate, if that was asked.
-    public let certified: CertifiedPeer?
+    /// What the peer proved.
+    public let proof: PeerProof
     /// Authentication was owed until the TLS library found none of the key's records usable, so that TLS alone was.
     public let isWithoutUsableRecords: Bool
 
     /// A connection.
     public init(
-        key: ConnectionReuseKey, nextHopDomain: DomainName?, peer: DANEAuthenticatedPeer?,
-        certified: CertifiedPeer? = nil, isWithoutUsableRecords: Bool = false
+        key: ConnectionReuseKey, nextHopDomain: DomainName?, proof: PeerProof, isWithoutUsableRecords: Bool = false
     ) {
         self.key = key
         self.nextHopDomain = nextHopDomain
-        self.peer = peer
-        self.certified = certified
+        self.proof = proof
         self.isWithoutUsableRecords = isWithoutUsableRecords
     }
 
@@ -83,17 +82,20 @@ public struct WarmConnection: Hashable, Sendable {
         _ key: ConnectionReuseKey, requirement: AttemptRequirement, nextHopDomain: DomainName?
     ) -> Bool {
         guard self.key == key else { return false }
-        let authentication: DANEAuthentication
-        switch requirement.tls {
-        case .mustAuthenticate(let wanted): authentication = wanted
-        // The name is the operator's, so it is the same whichever domain the mail is for.
-        case .mustVerify(let verification): return self.certified?.verification == verification
-        case .mustEncrypt, .opportunistic: return true
-        }
+        switch (requirement.tls, self.proof) {
         // The same records, by the key: they are no more usable now, and no name has part in that (RFC 7672 §2.2, rule 14).
-        if self.isWithoutUsableRecords { return true }
+        case (.mustAuthenticate, _) where self.isWithoutUsableRecords: return true
+        case (.mustAuthenticate(let wanted), .dane(let peer)) where wanted.accepts(peer):
+            return self.isFor(nextHopDomain, peer)
+        // The name is the operator's, so it is the same whichever domain the mail is for.
+        case (.mustVerify(let verification), .authority(let peer)): return peer.verification == verification
         // Reused without proof is a failure.
-        guard let peer = self.peer, authentication.accepts(peer) else { return false }
+        case (.mustAuthenticate, _), (.mustVerify, _): return false
+        case (.mustEncrypt, _), (.opportunistic, _): return true
+        }
+    }
+
+    private func isFor(_ nextHopDomain: DomainName?, _ peer: DANEAuthenticatedPeer) -> Bool {
         guard self.nextHopDomain != nextHopDomain else { return true }
         // The name of one customer's domain proves nothing to another's.
         return peer.matched.usage == .daneEE || peer.matchedName == peer.baseDomain.name

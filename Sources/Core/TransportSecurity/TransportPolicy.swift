@@ -44,13 +44,3 @@ public struct CertifiedPeer: Hashable, Sendable {
     /// For the TLS engine alone, once a handshake has been verified.
     package init(_ verification: CertificateVerification) { self.verification = verification }
 }
-
-/// Why a certificate does not prove what the operator asks for.
-public enum CertificateFault: Hashable, Sendable {
-    /// It, or one above it, has expired.
-    case expired
-    /// It is for other names.
-    case wrongName
-    /// It leads to none of the authorities, or does not hold for another reason.
-    case notTrusted
-}

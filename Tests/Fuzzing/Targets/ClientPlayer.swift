@@ -5,6 +5,7 @@ import SMTPProtocol
 enum ClientEvent: Equatable {
     case sent([UInt8])
     case beganTLS
+    case withoutTLS(RemoteReply?)
     case ready(SMTPServerCapabilities)
     case done([SMTPRecipientOutcome])
     case failed(SMTPClientFailure)
@@ -16,15 +17,17 @@ struct ClientPlayer {
     private(set) var session: SMTPClientSession
     private(set) var events: [ClientEvent] = []
     private(set) var isOver = false
-    private let requirement: SMTPClientTLSRequirement
+    private let tls: TLS
+    /// What the owner asks of TLS.
+    enum TLS { case none, opportunistic, required }
     /// The messages that are left, the present one first; none after that one stands for a question about a recipient.
     private var messages: ArraySlice<SMTPClientMessage>
     private var isVerifying = false
     private var hasEndedContent = false
 
-    init(_ session: SMTPClientSession, _ requirement: SMTPClientTLSRequirement, _ messages: [SMTPClientMessage]) {
+    init(_ session: SMTPClientSession, _ tls: TLS, _ messages: [SMTPClientMessage]) {
         self.session = session
-        self.requirement = requirement
+        self.tls = tls
         self.messages = messages[...]
     }
 
@@ -57,11 +60,19 @@ struct ClientPlayer {
         case .needInput: break
         case .send(let bytes): try self.send(bytes)
         case .startTLS:
-            try promise(self.requirement != .none && self.session.tls == nil, "TLS that nobody wants")
+            try promise(self.tls != .none && self.session.tls == nil, "TLS that nobody wants")
             self.events.append(.beganTLS)
             let action = self.session.tlsEstablished(TLSInfo(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256"))
             try promise(self.session.capabilities == SMTPServerCapabilities(), "what was said in clear is remembered")
             try self.act(action)
+        case .startTLSUnavailable(let reply):
+            try promise(self.tls != .none && self.session.tls == nil, "TLS that nobody asked for is not to be had")
+            self.events.append(.withoutTLS(reply))
+            if self.tls == .required {
+                try self.act(self.session.abandon())
+            } else {
+                try self.act(self.session.continueInClear())
+            }
         case .ready(let capabilities):
             self.events.append(.ready(capabilities))
             try self.goOn()
@@ -104,7 +115,7 @@ struct ClientPlayer {
 
     private mutating func send(_ bytes: [UInt8]) throws(Violation) {
         try promise(bytes.hasOnlyWholeLineEnds && bytes.suffix(2) == [13, 10], "a stray CR, LF or NUL is sent")
-        if self.requirement == .required, self.session.tls == nil {
+        if self.tls == .required, self.session.tls == nil {
             let harmless = ["EHLO", "HELO", "STAR", "QUIT"].contains { bytes.starts(with: $0.utf8) }
             try promise(harmless && bytes.count { $0 == 10 } == 1, "mail in clear where TLS is owed")
         }

@@ -10,7 +10,7 @@ enum ClientSessionCheck {
         let rich = "250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 CHUNKING\r\n"
         let tls = greeting + ["250-mx.test\r\n250-PIPELINING\r\n250 STARTTLS\r\n"]
         let ok = "250 2.1.0 ok\r\n"
-        let openings: [(SMTPClientTLSRequirement, [String])] = [
+        let openings: [(ClientPlayer.TLS, [String])] = [
             (.none, []), (.none, greeting), (.none, plain), (.none, plain + [ok]), (.none, plain + [ok, ok]),
             (.none, plain + [ok, ok, ok]), (.none, plain + [ok, ok, ok, "354 go\r\n"]),
             (.none, greeting + [rich]), (.none, greeting + [rich, ok, ok, ok]),
@@ -56,13 +56,13 @@ enum ClientSessionCheck {
     }
 
     /// A session after these replies; `nil` where it ended on the way, which the tests would notice.
-    private static func player(_ requirement: SMTPClientTLSRequirement, after replies: [String]) -> ClientPlayer? {
+    private static func player(_ tls: ClientPlayer.TLS, after replies: [String]) -> ClientPlayer? {
         guard let name = DomainName("relay.test") else { return nil }
         var limits = SMTPReplyDecoder.Limits()
         limits.lineBytes = 100
         limits.lines = 8
-        let session = SMTPClientSession(helloName: name, requirement: requirement, replyLimits: limits)
-        var player = ClientPlayer(session, requirement, Self.messages)
+        let session = SMTPClientSession(helloName: name, asksForTLS: tls != .none, replyLimits: limits)
+        var player = ClientPlayer(session, tls, Self.messages)
         for reply in replies {
             guard (try? player.play(Array(reply.utf8), .whole)) != nil, !player.isOver else { return nil }
         }

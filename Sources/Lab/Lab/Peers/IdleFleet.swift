@@ -3,6 +3,7 @@ import NIOPosix
 import OperatingSystem
 import Synchronization
 import TLSEngine
+import TransportSecurity
 
 /// Many clients that go over to TLS, say EHLO, and then do nothing, or next to nothing: one byte now and then of a
 /// command that never ends.
@@ -164,7 +165,7 @@ private final class IdleClientHandler: ChannelInboundHandler {
     private func secure(_ context: ChannelHandlerContext) {
         self.isSecured = true
         do {
-            let handler = try TLSHandler.client(self.tls, .encrypt(serverName: nil))
+            let handler = try TLSHandler.client(self.tls, .mustEncrypt)
             try context.pipeline.syncOperations.addHandler(handler, position: .first)
         } catch {
             self.fail(error, context)

@@ -1,6 +1,7 @@
 import MailModel
 import NIOCore
 import TLSEngine
+import TransportSecurity
 
 /// One connection of a `LoadClient`: greeting, EHLO, STARTTLS, then message after message with MAIL, RCPT and DATA in one
 /// flush. It fulfils its promise once, when the connection is gone.
@@ -63,7 +64,7 @@ final class LoadClientHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .clientHandshake(let outcome)? = event as? TLSEvent else { return }
         switch outcome {
-        case .verified, .certified, .encrypted:
+        case .established:
             self.state = .securedHello
             self.send("EHLO load.test\r\n", context)
         case .failed(let failure, _):
@@ -105,7 +106,7 @@ final class LoadClientHandler: ChannelInboundHandler {
         }
         self.state = .handshake
         do {
-            let handler = try TLSHandler.client(tls, .encrypt(serverName: self.serverName))
+            let handler = try TLSHandler.client(tls, .mustEncrypt, serverName: self.serverName)
             try context.pipeline.syncOperations.addHandler(handler, position: .first)
         } catch {
             self.end(context, because: "\(error)")

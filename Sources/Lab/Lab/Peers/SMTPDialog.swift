@@ -4,6 +4,7 @@ import NIOPosix
 import SMTPProtocol
 import Synchronization
 import TLSEngine
+import TransportSecurity
 
 /// A conversation with an SMTP server, line by line, as a submitting client or a test leads it.
 ///
@@ -131,7 +132,7 @@ public struct SMTPDialog: ~Copyable {
         try await channel.eventLoop.submit {
             // The outcome is awaited, since nothing may be written before it.
             do {
-                let tls = try TLSHandler.client(context, .encrypt(serverName: serverName))
+                let tls = try TLSHandler.client(context, .mustEncrypt, serverName: serverName)
                 try channel.pipeline.syncOperations.addHandlers([tls, HandshakeOutcome(outcome)], position: .first)
             } catch {
                 outcome.fail(error)

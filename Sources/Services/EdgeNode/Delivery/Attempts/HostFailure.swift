@@ -102,10 +102,6 @@ struct HostFailure: Hashable, Sendable {
             self.init(reply, isServiceRefusal: true)
         case .chunkingRefused(let reply):
             self.init(reply, isServiceRefusal: true, isChunkingRefusal: true)
-        case .startTLSNotSupported(let reply):
-            self.init(
-                .startTLSNotSupported, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", status: nil,
-                reply: reply)
         case .bytesBehindSTARTTLS:
             self.init(.protocolViolation, "bytes in clear behind the reply to STARTTLS")
         case .protocolError(let stage):
@@ -116,6 +112,12 @@ struct HostFailure: Hashable, Sendable {
         case .abandoned:
             self.init(.connectionLost, "given up by this node before the final dot")
         }
+    }
+
+    /// TLS is owed, and was not offered (no reply) or refused.
+    init(startTLSUnavailable failure: FailureReason, _ reply: RemoteReply?) {
+        self.init(
+            failure, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", status: nil, reply: reply)
     }
 
     /// What a handshake failed for. A chain that matches nothing is kept, for `RefusalExplainer` to explain.

@@ -2,6 +2,7 @@ import MailModel
 import SMTPProtocol
 import TLSEngine
 import Telemetry
+import TransportSecurity
 
 /// Why TLS that a host offered was given up, where the mail may go on in clear (rule 28).
 struct AbandonedTLS: Hashable, Sendable {
@@ -37,7 +38,7 @@ package enum TLSAbandonReason: String, MetricLabel {
 }
 
 extension TLSAbandonReason {
-    fileprivate init(_ reason: TLSFailure.Reason) {
+    fileprivate init(_ reason: TLSFault) {
         self =
             switch reason {
             case .disagreement: .disagreement
@@ -48,7 +49,9 @@ extension TLSAbandonReason {
             case .limitExceeded: .limit
             case .internalError: .internalError
             // Nobody is authenticated where TLS may be given up.
-            case .certificateExpired, .certificateNotYetValid, .nameMismatch, .noRecordMatched, .untrusted: .other
+            case .certificateExpired, .certificateNotYetValid, .nameMismatch, .noRecordMatched, .untrusted,
+                .chainBeyondLimit:
+                .other
             }
     }
 }

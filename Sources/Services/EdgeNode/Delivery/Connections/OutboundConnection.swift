@@ -21,7 +21,7 @@ final class OutboundConnection: ChannelInboundHandler {
         /// Not this host now.
         case failed(HostFailure)
         /// The same host again, and offering less TLS (rule 28).
-        case retry(OutboundTLS.Offer, because: TLSFailure)
+        case retry(TLSOffer, because: TLSFailure)
     }
 
     /// What came of offering a message's envelope.
@@ -57,7 +57,8 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     private(set) var requirement: AttemptRequirement
-    let tls: OutboundTLS
+    let tls: TLSClientContext
+    let offer: TLSOffer
     let timeouts: SMTPTimeouts
     var session: SMTPClientSession
     private var input = ByteBuffer()
@@ -78,16 +79,17 @@ final class OutboundConnection: ChannelInboundHandler {
 
     /// A connection that says into `opened` what came of it.
     init(
-        requirement: AttemptRequirement, tls: OutboundTLS, helloName: DomainName, usesChunking: Bool,
-        timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>,
+        requirement: AttemptRequirement, tls: TLSClientContext, offer: TLSOffer, helloName: DomainName,
+        usesChunking: Bool, timeouts: SMTPTimeouts, opened: EventLoopPromise<Opened>,
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) {
         self.patience = patience
         self.requirement = requirement
         self.tls = tls
+        self.offer = offer
         self.timeouts = timeouts
         self.session = SMTPClientSession(
-            helloName: helloName, requirement: tls.sessionRequirement(requirement), usesChunking: usesChunking)
+            helloName: helloName, asksForTLS: offer != .cleartext, usesChunking: usesChunking)
         self.operation = .opening(opened)
     }
 
@@ -191,6 +193,7 @@ final class OutboundConnection: ChannelInboundHandler {
             self.context?.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
             self.armTimer(afterProgress: true)
         case .startTLS: self.startTLS()
+        case .startTLSUnavailable(let reply): self.startTLSUnavailable(reply)
         case .ready: self.ready()
         case .transferContent:
             guard case .beginning(let promise) = self.operation else { return }
@@ -204,12 +207,8 @@ final class OutboundConnection: ChannelInboundHandler {
 
     private func ready() {
         guard case .opening(let promise) = self.operation else { return }
-        // A session that got here without TLS was allowed to: the requirement says what that is worth.
         if self.session.tls == nil {
-            let isInClear = self.tls.offer == .cleartext
-            let decision = isInClear ? .deliver(.none) : self.requirement.decide(.startTLSUnavailable)
-            guard case .deliver(let label) = decision else { return self.fail(HostFailure(.startTLSNotSupported)) }
-            self.established = Established(label: label)
+            self.established = Established(label: .none)
             self.established.abandonedTLS = self.session.startTLSRefusal.map(AbandonedTLS.init(refused:))
         }
         self.operation = .none

@@ -87,21 +87,20 @@ struct Dialer {
     func dial(_ demand: LinkDemand, in place: ConnectionSlot) async -> Outcome {
         let address = place.address
         let usesChunking = demand.mayChunk && !self.environment.chunkingRefusals.contains(address)
-        var offer = OutboundTLS.Offer.full
+        var offer = TLSOffer.full
         var abandoned: AbandonedTLS?
         var rejectedName: AbandonedTLS?
         while true {
-            let tls = OutboundTLS(context: demand.state.tls, offer: offer)
             let (connection, opened) = await self.open(
-                address, port: demand.host.port, demand.requirement, tls, usesChunking: usesChunking, in: place)
+                address, demand, offering: offer, usesChunking: usesChunking, in: place)
             switch opened {
             case .ready(var established):
                 place.succeeded()
                 if let abandoned { established.abandonedTLS = abandoned }
                 established.rejectedName = rejectedName
                 let warmth = WarmConnection(
-                    key: demand.purpose(at: address), nextHopDomain: demand.nextHopDomain, peer: established.peer,
-                    certified: established.certified, isWithoutUsableRecords: established.isWithoutUsableRecords)
+                    key: demand.purpose(at: address), nextHopDomain: demand.nextHopDomain, proof: established.proof,
+                    isWithoutUsableRecords: established.isWithoutUsableRecords)
                 return .linked(
                     PooledConnection(
                         connection: connection, address: address, established: established, warmth: warmth,
@@ -123,27 +122,29 @@ struct Dialer {
     }
 
     private func open(
-        _ address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, usesChunking: Bool,
+        _ address: IPAddress, _ demand: LinkDemand, offering offer: TLSOffer, usesChunking: Bool,
         in place: ConnectionSlot
     ) async -> (OutboundConnection, OutboundConnection.Opened) {
         let (connection, opened) = self.connect(
-            to: address, port: port, requirement, tls, usesChunking: usesChunking, in: place)
+            to: address, demand, offering: offer, usesChunking: usesChunking, in: place)
         // The future is always kept: by the connection, or by the failure to connect.
         return (connection, await opened.value ?? .failed(HostFailure(.connectionLost)))
     }
 
     private func connect(
-        to address: IPAddress, port: UInt16, _ requirement: AttemptRequirement, _ tls: OutboundTLS, usesChunking: Bool,
+        to address: IPAddress, _ demand: LinkDemand, offering offer: TLSOffer, usesChunking: Bool,
         in place: ConnectionSlot
     ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
-            requirement: requirement, tls: tls, helloName: place.egress.helloName,
-            usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
+            requirement: demand.requirement, tls: demand.state.tls, offer: offer,
+            helloName: place.egress.helloName, usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
             patience: { [weak place] in place?.patience(in: $0) ?? .stay })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
-        self.channel(to: address, port: port, from: place.egress.address, for: bound).assumeIsolated().whenComplete {
+        self.channel(
+            to: address, port: demand.host.port, from: place.egress.address, for: bound
+        ).assumeIsolated().whenComplete {
             switch $0 {
             case .success(let channel): self.connected(channel, to: address, in: place)
             case .failure(let error): bound.value.connectingFailed(self.notConnected(error, to: address, in: place))

@@ -52,7 +52,7 @@ struct RefusedChain: Hashable, Sendable {
     /// `nil` unless the handshake was complete and the chain matched nothing.
     init?(_ outcome: TLSClientOutcome, _ requirement: AttemptRequirement) {
         guard case .mustAuthenticate(let authentication) = requirement.tls, case .failed(_, let chain) = outcome,
-            case .unauthenticated = AttemptEvent(outcome), !chain.isEmpty
+            !chain.isEmpty
         else { return nil }
         self.init(authentication, chain)
     }

@@ -89,7 +89,7 @@ struct DomainLife {
     ) {
         self.attempts.append(minute)
         work.attempted(entry.id, finding, arrival: entry.arrival, now: Self.at(minute))
-        let outcome: RecipientOutcome =
+        let outcome: AttemptOutcome =
             switch finding {
             case .failed(let failure), .closed(let failure, _): .failed(failure)
             case .answered, .inconclusive: .taken

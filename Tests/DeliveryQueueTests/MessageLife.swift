@@ -8,7 +8,7 @@ import Testing
 /// All decisions are the product's own; a story says only how each attempt ends.
 struct MessageLife {
     /// How an attempt ends for one recipient.
-    typealias World = (_ time: Clock, _ recipient: String) -> RecipientOutcome
+    typealias World = (_ time: Clock, _ recipient: String) -> AttemptOutcome
 
     /// Hours and minutes since arrival.
     struct Clock: Hashable, Comparable, CustomStringConvertible, ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral
@@ -117,19 +117,19 @@ struct MessageLife {
 
 // MARK: - The words of a story
 
-extension RecipientOutcome {
+extension AttemptOutcome {
     /// The host took it.
-    static let taken = RecipientOutcome.delivered(Acceptance(host: "mx1", reply: "250 OK", takesOverReports: false))
+    static let taken = AttemptOutcome.delivered(Acceptance(host: "mx1", reply: "250 OK", takesOverReports: false))
     /// `450 4.2.1`.
-    static let busy = RecipientOutcome.failed(.of("4.2.1", .remoteReply))
+    static let busy = AttemptOutcome.failed(.of("4.2.1", .remoteReply))
     /// `550 5.1.1`.
-    static let unknown = RecipientOutcome.failed(.of("5.1.1", .remoteReply))
+    static let unknown = AttemptOutcome.failed(.of("5.1.1", .remoteReply))
     /// No host answers.
-    static let unreachable = RecipientOutcome.failed(.of("4.4.1", .connectionTimeout, host: nil))
+    static let unreachable = AttemptOutcome.failed(.of("4.4.1", .connectionTimeout, host: nil))
     /// No TLSA record matches.
-    static let tlsaInvalid = RecipientOutcome.failed(.of("4.7.323", .tlsaInvalid, .security))
+    static let tlsaInvalid = AttemptOutcome.failed(.of("4.7.323", .tlsaInvalid, .security))
     /// The DNS is bogus.
-    static let bogus = RecipientOutcome.failed(.of("4.7.324", .dnssecInvalid, .security, host: nil))
+    static let bogus = AttemptOutcome.failed(.of("4.7.324", .dnssecInvalid, .security, host: nil))
 }
 
 extension DeliveryFailure {

@@ -17,10 +17,10 @@ struct MessageLifeTests {
     @Test(
         "The default schedule, step by step: given up after 24 h for DANE or DNSSEC, after 5 d otherwise",
         arguments: [
-            (RecipientOutcome.tlsaInvalid, 24 as Int64, "5.7.323"), (.bogus, 24, "5.7.324"), (.busy, 120, "5.2.1"),
+            (AttemptOutcome.tlsaInvalid, 24 as Int64, "5.7.323"), (.bogus, 24, "5.7.324"), (.busy, 120, "5.2.1"),
             (.unreachable, 120, "5.4.1"),
         ])
-    func everyStep(_ outcome: RecipientOutcome, _ hours: Int64, _ code: String) {
+    func everyStep(_ outcome: AttemptOutcome, _ hours: Int64, _ code: String) {
         var life = MessageLife()
         life.live { _, _ in outcome }
         #expect(life.times == Self.defaultSteps(until: Clock(integerLiteral: hours)))
@@ -157,7 +157,7 @@ struct MessageLifeTests {
     @Test("An attempt that was interrupted takes the next step, like one that failed")
     func interrupted() {
         var life = MessageLife()
-        let lost = RecipientOutcome.failed(.of("4.4.2", .connectionLost, host: nil))
+        let lost = AttemptOutcome.failed(.of("4.4.2", .connectionLost, host: nil))
         // The new owner finds the open attempt long before the step is due, and does not try at once.
         life.attempt(at: Clock(minutes: 1)) { _, _ in lost }
         #expect(life.next == Clock(minutes: 16))

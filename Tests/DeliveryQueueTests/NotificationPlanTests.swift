@@ -12,14 +12,14 @@ struct NotificationPlanTests {
         failureClass: .general, status: EnhancedStatusCode(.permanentFailure, 1, 1), reason: .remoteReply,
         text: "unknown", reply: "550 5.1.1 Unknown", host: "mx.bravo.test")
 
-    private static func taken(byHostWithDSN hasDSN: Bool) -> RecipientOutcome {
+    private static func taken(byHostWithDSN hasDSN: Bool) -> AttemptOutcome {
         .delivered(Acceptance(host: "mx.bravo.test", reply: "250 OK", takesOverReports: hasDSN))
     }
 
     private static let all: NotifyConditions = [.success, .failure, .delay]
 
     private func plan(
-        _ outcomes: [RecipientOutcome], notify: [NotifyConditions?], atHour hour: Int64 = 0,
+        _ outcomes: [AttemptOutcome], notify: [NotifyConditions?], atHour hour: Int64 = 0,
         from sender: String = "<alice@alpha.test>", alreadyTold: Bool = false
     ) throws -> NotificationPlan {
         let arrival = Timestamp(seconds: 0)
@@ -31,7 +31,7 @@ struct NotificationPlanTests {
     }
 
     private func actions(
-        _ outcome: RecipientOutcome, _ notify: NotifyConditions?, atHour hour: Int64 = 0
+        _ outcome: AttemptOutcome, _ notify: NotifyConditions?, atHour hour: Int64 = 0
     ) throws -> DeliveryStatusNotification.Action? {
         try self.plan([outcome], notify: [notify], atHour: hour).notices[0]?.action
     }

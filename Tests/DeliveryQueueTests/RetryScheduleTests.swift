@@ -15,7 +15,7 @@ private func failure(
         failureClass: failureClass, status: EnhancedStatusCode(code, 7, 323), reason: reason, text: "no", host: host)
 }
 
-private let taken = RecipientOutcome.delivered(
+private let taken = AttemptOutcome.delivered(
     Acceptance(host: "mx.bravo.test", reply: "250 OK", takesOverReports: false))
 
 @Suite("Retrying (DESIGN §4)")

@@ -43,7 +43,7 @@ struct AbandonedTLSTests {
             #expect(peer.received.count == 2 && peer.received.allSatisfy { $0.tls == nil })
             #expect(events.count == 2)
             for event in events {
-                #expect(event.kind == .transfer && event.authentication == TraceEvent.Authentication.none)
+                #expect(event.kind == .transfer && event.authentication == AuthenticationLabel.none)
                 #expect(event.tlsFailure?.hasPrefix("ended: ") == true)
             }
             #expect(counted(.ended) == 1)
@@ -91,7 +91,7 @@ struct AbandonedTLSTests {
         #expect(attempt.tlsFailure == nil)
         attempt.established?.rejectedName = rejection
         #expect(attempt.tlsFailure == "without SNI, after alert: tlsv1 unrecognized name")
-        attempt.abandonedTLS = AbandonedTLS(TLSFailure(.truncated, "it closed"))
+        attempt.established?.abandonedTLS = AbandonedTLS(TLSFailure(.truncated, "it closed"))
         #expect(attempt.tlsFailure == "ended: it closed")
     }
 
@@ -99,7 +99,7 @@ struct AbandonedTLSTests {
     func logLine() {
         let entry = QueueEntry.of()
         var attempt = HostAttempt(failure: HostFailure(.connectionLost, "connection lost at greeting"))
-        attempt.abandonedTLS = AbandonedTLS(TLSFailure(.refusedByPeer, "alert\u{1B} certificate required"))
+        attempt.failure?.abandonedTLS = AbandonedTLS(TLSFailure(.refusedByPeer, "alert\u{1B} certificate required"))
         let report = AttemptReport(tries: [attempt], recipients: 1)
         let trace = AttemptTrace(
             entry: entry, report: report, decision: entry.decision(report), node: "relay.test", isTransfer: false)

@@ -16,7 +16,7 @@ struct AttemptReportTests {
     private static let busy = RemoteReply(450, EnhancedStatusCode(.persistentTransientFailure, 2, 1), "Busy")
     private static let ok = RemoteReply(250, EnhancedStatusCode(.success, 0, 0), "OK")
 
-    private func status(_ outcome: RecipientOutcome) -> String {
+    private func status(_ outcome: AttemptOutcome) -> String {
         if case .failed(let failure) = outcome { "\(failure.status) \(failure.reason)" } else { "delivered" }
     }
 
@@ -107,7 +107,7 @@ struct AttemptReportTests {
 
     /// A host's try: its answers by position, or why it gave none.
     private func host(
-        _ last: UInt8, _ outcomes: [Int: SMTPRecipientOutcome], failure: HostFailure? = nil
+        _ last: UInt8, _ outcomes: [Int: AttemptOutcome], failure: HostFailure? = nil
     ) -> HostAttempt {
         var attempt = HostAttempt(address: IPAddress("192.0.2.\(last)"), failure: failure)
         attempt.outcomes = outcomes
@@ -120,8 +120,8 @@ struct AttemptReportTests {
         return "\(failure.status) \(failure.reason) \(failure.host ?? "-")"
     }
 
-    private static let later = SMTPRecipientOutcome.deferred(.busy)
-    private static let unsuitable = SMTPRecipientOutcome.unsuitable(.noEightBitMIME)
+    private static let later = AttemptOutcome.deferred(.busy)
+    private static let unsuitable = AttemptOutcome.unsuitable(.noEightBitMIME)
 
     @Test("A 4yz of the first host yields to a 2yz or 5yz of the next one (field C1)")
     func laterHostDoesBetter() {

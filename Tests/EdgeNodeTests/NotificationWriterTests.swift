@@ -13,7 +13,7 @@ struct NotificationWriterTests {
 
     /// The reports after an attempt in which one host gave these answers.
     private func reports(
-        _ entry: QueueEntry, _ answers: [SMTPRecipientOutcome], returning content: ReturnedContent? = nil,
+        _ entry: QueueEntry, _ answers: [AttemptOutcome], returning content: ReturnedContent? = nil,
         atSecond second: Int64 = 60, room: Int? = nil
     ) -> [NotificationWriter.Reports] {
         var attempt = HostAttempt(address: .loopback)
@@ -71,7 +71,7 @@ struct NotificationWriterTests {
             QueueRecipient(address: "r\($0.offset)@bravo.test", notify: $0.element, originalRecipient: "rfc822;o+2Bo")
         }
         let entry = QueueEntry.to(recipients)
-        let answers: [SMTPRecipientOutcome] = [
+        let answers: [AttemptOutcome] = [
             .accepted(.accepted), .refused(.unknownUser), .deferred(.busy), .refused(.unknownUser),
         ]
         let reports = self.reports(entry, answers, atSecond: 4 * 3600)
@@ -118,7 +118,7 @@ struct NotificationWriterTests {
         let header =
             "X-Long: \(String(repeating: "x", count: 3000))\r\nSubject: Hello\r\nMessage-ID: <1@alpha.test>\r\n\r\n"
         let entry = QueueEntry.of((0..<4).map { "user\($0)@bravo.test" }, clientMayRelay: false)
-        let answers = entry.recipients.map { _ in SMTPRecipientOutcome.refused(.unknownUser) }
+        let answers = entry.recipients.map { _ in AttemptOutcome.refused(.unknownUser) }
         func text(inRoomOf room: Int) throws -> String {
             let reports = self.reports(entry, answers, returning: .header(Array(header.utf8)), room: room)
             return self.text(try #require(reports.first?.messages.first))

@@ -38,8 +38,8 @@ struct OutboundConnectionTests {
         try server.say(line)
         #expect(server.openingFailure?.failure == failure)
         // Only 521 says that the host takes no mail ever.
-        #expect(server.openingFailure?.isPermanent == line.hasPrefix("521"))
-        #expect(server.openingFailure.map { "\($0.deliveryFailure(host: nil).status)" } == status)
+        #expect(server.openingFailure?.told.isPermanent == line.hasPrefix("521"))
+        #expect(server.openingFailure.map { "\($0.told.status)" } == status)
         #expect(!server.channel.isActive)
     }
 
@@ -132,7 +132,7 @@ struct OutboundConnectionTests {
         if !afterDot { server.finish() }
         #expect(server.finishingFailure?.failure == .connectionLost)
         #expect(server.finishingFailure?.isAmbiguous == afterDot)
-        #expect(server.finishingFailure?.isPermanent == false)
+        #expect(server.finishingFailure?.told.isPermanent == false)
     }
 
     @Test("A reply to the dot that makes no sense is ambiguous", arguments: ["354 what", "xyz"])
@@ -158,8 +158,8 @@ struct OutboundConnectionTests {
         server.begin("bob@bravo.test", "eve@bravo.test")
         try server.say("250 OK", "550 no", "421 bye")
         #expect(server.beginningFailure?.failure == .remoteReply)
-        guard case .failed(_, let decided) = server.begun else { return }
-        #expect(decided.map { $0 != nil } == [true, false])
+        guard case .ended(let ended) = server.begun else { return }
+        #expect(ended.outcomes.map { $0 != nil } == [true, false])
     }
 
     @Test("hostile-input 20: 421 behind the 250 harms nothing, and the connection is not used again")
@@ -231,8 +231,8 @@ struct OutboundConnectionTests {
         #expect(server.finished == nil)
         if doCome { try server.say("503 what?") } else { server.wait(181) }
         #expect((server.outcomes != nil) == doCome)
-        guard case .failed(let failure, let decided)? = server.finished else { return }
-        #expect(!failure.isAmbiguous && decided.count == 1 && decided.allSatisfy { $0 != nil })
+        guard let ended = server.finished, let failure = ended.failure else { return }
+        #expect(!failure.isAmbiguous && ended.outcomes.count == 1 && !ended.outcomes.contains(nil))
     }
 
     @Test(
@@ -343,8 +343,8 @@ struct OutboundConnectionTests {
         #expect((7200..<7500).contains(waited))
         #expect(server.beginningFailure?.failure == .connectionLost)
         #expect(server.beginningFailure?.detail.contains("took too long") == true)
-        guard case .failed(_, let decided)? = server.begun else { return }
-        #expect(decided.count == 100)
+        guard case .ended(let ended)? = server.begun else { return }
+        #expect(ended.outcomes.count == 100)
     }
 
     @Test("hostile-input 22: a server that reads content bit by bit is given up with the transaction, certainly")

@@ -57,3 +57,13 @@ extension RemoteReply {
         self.init(SMTPReply(code, status, lines: lines))
     }
 }
+
+extension AttemptOutcome {
+    /// The outcomes by the replies that they come from.
+    static func accepted(_ reply: RemoteReply, supportsDSN: Bool = false) -> Self {
+        Self(reply, supportsDSN: supportsDSN)
+    }
+    static func refused(_ reply: RemoteReply) -> Self { Self(reply) }
+    static func deferred(_ reply: RemoteReply) -> Self { .failed(DeliveryFailure(reply).madeTransient) }
+    static func unsuitable(_ limitation: HostLimitation) -> Self { Self(limitation) }
+}

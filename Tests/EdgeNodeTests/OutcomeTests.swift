@@ -91,7 +91,7 @@ struct OutcomeTests {
     func refusedHandshake() {
         let failure = HostFailure(.tlsaInvalid, connection: self.agreed)
         let events = self.events(.of(), [HostAttempt(address: .loopback, failure: failure)])
-        #expect(events.map(\.authentication) == [TraceEvent.Authentication.none])
+        #expect(events.map(\.authentication) == [AuthenticationLabel.none])
         #expect(events.map(\.tlsVersion) == ["TLSv1.3"])
         #expect(events.map(\.cipher) == ["TLS_AES_256_GCM_SHA384"])
     }
@@ -104,7 +104,7 @@ struct OutcomeTests {
     @Test("A host that was refused in the handshake proved nothing")
     func refusedHost() {
         let attempt = HostAttempt(address: .loopback, failure: HostFailure(.tlsaInvalid))
-        #expect(self.events(.of(), [attempt]).map(\.authentication) == [TraceEvent.Authentication.none])
+        #expect(self.events(.of(), [attempt]).map(\.authentication) == [AuthenticationLabel.none])
         #expect(DANEVerificationResult(attempt) == DANEVerificationResult(rawValue: "tlsa-invalid"))
     }
 

@@ -17,7 +17,7 @@ struct RecipientWorld {
         /// Takes the mail, over TLS, with the key of its TLSA records if it has any.
         case takes
         /// Answers these, recipient by recipient.
-        case answers([SMTPRecipientOutcome])
+        case answers([AttemptOutcome])
         /// Shows another key than its TLSA records say.
         case showsOtherKey
         case offersNoTLS
@@ -139,8 +139,8 @@ struct RecipientWorld {
         }
     }
 
-    private static func outcomes(_ behaviour: Host, _ recipients: Int) -> [Int: SMTPRecipientOutcome] {
-        var outcomes = Array(repeating: SMTPRecipientOutcome.accepted(.accepted), count: recipients)
+    private static func outcomes(_ behaviour: Host, _ recipients: Int) -> [Int: AttemptOutcome] {
+        var outcomes = Array(repeating: AttemptOutcome.accepted(.accepted), count: recipients)
         if case .answers(let given) = behaviour { outcomes = given }
         return Dictionary(uniqueKeysWithValues: outcomes.enumerated().map { ($0, $1) })
     }

@@ -16,7 +16,7 @@ final class ScriptedServer {
     let connection: OutboundConnection
     private(set) var opened: OutboundConnection.Opened?
     private(set) var begun: OutboundConnection.Begun?
-    private(set) var finished: OutboundConnection.Finished?
+    private(set) var finished: OutboundConnection.Ended?
 
     init(
         _ tls: TLSRequirement = .opportunistic, offer: TLSOffer = .full,
@@ -99,15 +99,15 @@ final class ScriptedServer {
     }
 
     var openingFailure: HostFailure? { if case .failed(let failure) = self.opened { failure } else { nil } }
-    var finishingFailure: HostFailure? { if case .failed(let failure, _) = self.finished { failure } else { nil } }
-    var beginningFailure: HostFailure? { if case .failed(let failure, _) = self.begun { failure } else { nil } }
+    var finishingFailure: HostFailure? { self.finished?.failure }
+    var beginningFailure: HostFailure? { if case .ended(let ended) = self.begun { ended.failure } else { nil } }
     /// The connection to the same host that is to follow, and why.
     var retry: (offer: TLSOffer, failure: TLSFailure)? {
         if case .retry(let offer, let failure) = self.opened { (offer, failure) } else { nil }
     }
     var isReady: Bool { if case .ready = self.opened { true } else { false } }
     var waitsForContent: Bool { if case .transferContent = self.begun { true } else { false } }
-    var outcomes: [SMTPRecipientOutcome]? { if case .done(let outcomes) = self.finished { outcomes } else { nil } }
+    var outcomes: [AttemptOutcome?]? { self.finished.flatMap { $0.failure == nil ? $0.outcomes : nil } }
 }
 
 /// A peer whose window is closed: what is written is on its way until the connection ends.

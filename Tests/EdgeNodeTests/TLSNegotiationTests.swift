@@ -58,7 +58,7 @@ struct TLSNegotiationTests {
         try misbehaviour.play(server)
         let failure = try #require(server.openingFailure)
         #expect(failure.failure == .tlsHandshakeFailed)
-        let told = failure.deliveryFailure(host: nil)
+        let told = failure.told
         #expect("\(told.status)" == "4.7.323" && told.failureClass == .security)
         #expect(!failure.detail.isEmpty && !server.channel.isActive)
     }
@@ -147,7 +147,7 @@ struct TLSNegotiationTests {
         #expect(!server.channel.isActive)
         if isOwed {
             #expect(server.openingFailure?.failure == .tlsHandshakeFailed)
-            let told = server.openingFailure?.deliveryFailure(host: nil)
+            let told = server.openingFailure?.told
             #expect(told.map { "\($0.status)" } == "4.7.323" && told?.failureClass == .security)
             if end == .alert { #expect(server.openingFailure?.detail == Self.alert.text) }
         } else {

@@ -91,7 +91,7 @@ struct DANEDeliveryTests {
         #expect(event.requirement == expected.host.map { _ in "authenticate" })
         #expect(event.dnssec == (expected.host == nil ? "mx=bogus a=notAsked tlsa=notAsked" : Self.allSecure))
         #expect(event.tlsMatch == nil)
-        #expect(event.authentication == (expected.host == nil ? nil : TraceEvent.Authentication.none))
+        #expect(event.authentication == (expected.host == nil ? nil : AuthenticationLabel.none))
         // The handshake was completed before the certificate was refused.
         let isTLSComplete = expected.reason == "tlsa-invalid" || expected.reason == "certificate-expired"
         #expect(event.tlsVersion == (isTLSComplete ? "TLSv1.3" : nil))
@@ -145,7 +145,7 @@ struct DANEDeliveryTests {
         #expect(attempts.map(\.mxHost) == ["mx.forged.test", "mx.bravo.test"])
         #expect(attempts.map(\.attempt) == [1, 1])
         #expect(attempts.map(\.reason) == ["tlsa-invalid", nil])
-        #expect(attempts.map(\.authentication) == [TraceEvent.Authentication.none, .dane])
+        #expect(attempts.map(\.authentication) == [AuthenticationLabel.none, .dane])
         #expect(lab.peer("forged.test").server.messageCount == 0)
         for event in attempts { try await lab.expectLogged(event) }
     }

@@ -83,7 +83,7 @@ struct EgressTests {
         try await LabRelay.with([lenient, .dane("owed.test", rules: [breaks])], LabRelayOptions()) { lab in
             let sent = try await lab.firstOutcome(of: lab.submit(to: "bob@lenient.test"))
             #expect(sent.kind == .send)
-            #expect(sent.authentication == TraceEvent.Authentication.none)
+            #expect(sent.authentication == AuthenticationLabel.none)
             #expect(sent.tlsFailure?.hasPrefix("ended: ") == true)
             let server = lab.peer("lenient.test").server
             #expect(server.connectionCount == 2)

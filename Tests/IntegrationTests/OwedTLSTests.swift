@@ -87,7 +87,7 @@ struct OwedTLSTests {
                     #expect(peer.messageCount == (hop.reason == nil ? 1 : 0), "\(hop.domain)")
                     if hop.reason != nil {
                         #expect(!peer.commands.contains { $0.hasPrefix("MAIL") }, "\(hop.domain)")
-                        #expect(event.authentication == TraceEvent.Authentication.none)
+                        #expect(event.authentication == AuthenticationLabel.none)
                     } else if hop.leaf != nil {
                         #expect(event.authentication == .tls && event.tlsVersion == "TLSv1.3")
                     }
@@ -131,17 +131,17 @@ struct OwedTLSTests {
                 .dane("charlie.test"), .cleartext("waived.test"), .forgedCertificate("forged.test"),
                 .strippedSTARTTLS("stripped.test"),
             ]
-            let expected: [(domain: String, reason: String?, requirement: String, proof: TraceEvent.Authentication?)] =
+            let expected: [(domain: String, reason: String?, requirement: String, proof: AuthenticationLabel?)] =
                 [
                     ("plain.test", "dnssec-invalid", "dane", nil),
                     ("bravo.test", nil, "authenticate", .dane),
-                    ("old.test", "starttls-not-supported", "encrypt", TraceEvent.Authentication.none),
+                    ("old.test", "starttls-not-supported", "encrypt", AuthenticationLabel.none),
                     ("verified.test", nil, "verify mail.partner.test", .tls),
                     // DANE is there, from the domain on.
                     ("charlie.test", nil, "authenticate", .dane),
-                    ("waived.test", nil, "opportunistic (exception)", TraceEvent.Authentication.none),
+                    ("waived.test", nil, "opportunistic (exception)", AuthenticationLabel.none),
                     ("forged.test", nil, "opportunistic (exception)", .tls),
-                    ("stripped.test", "starttls-not-supported", "authenticate", TraceEvent.Authentication.none),
+                    ("stripped.test", "starttls-not-supported", "authenticate", AuthenticationLabel.none),
                 ]
             try await LabRelay.with(domains, options) { lab in
                 for (domain, reason, requirement, proof) in expected {

@@ -146,7 +146,7 @@ struct ClientConversation {
     var failure: SMTPClientFailure?
     /// The reply that refused TLS, if there was one, where TLS is owed.
     var withoutTLS: RemoteReply??
-    var outcomes: [SMTPRecipientOutcome]?
+    var outcomes: [AttemptOutcome?]?
     var isClosed = false
     let feeding: Feeding
     let tls: TLS
@@ -216,4 +216,14 @@ struct ClientConversation {
     }
 
     mutating func begin(_ message: SMTPClientMessage) { self.act(self.session.begin(message)) }
+}
+
+extension AttemptOutcome {
+    /// The outcomes by the replies that they come from.
+    static func accepted(_ reply: RemoteReply, supportsDSN: Bool = false) -> Self {
+        Self(reply, supportsDSN: supportsDSN)
+    }
+    static func refused(_ reply: RemoteReply) -> Self { Self(reply) }
+    static func deferred(_ reply: RemoteReply) -> Self { .failed(DeliveryFailure(reply).madeTransient) }
+    static func unsuitable(_ limitation: HostLimitation) -> Self { Self(limitation) }
 }

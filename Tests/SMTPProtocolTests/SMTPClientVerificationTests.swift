@@ -24,7 +24,7 @@ import Testing
                 Issue.record("no outcome of \(reply)")
                 continue
             }
-            if case .accepted = outcome { #expect(isAccepted) } else { #expect(!isAccepted) }
+            if case .delivered = outcome { #expect(isAccepted) } else { #expect(!isAccepted) }
         }
     }
 

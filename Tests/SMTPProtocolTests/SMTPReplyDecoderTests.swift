@@ -93,13 +93,13 @@ struct SMTPReplyDecoderTests {
         talk.server("554 no valid recipients\r\n")
         let outcomes = try #require(talk.outcomes)
         let kept = outcomes.reduce(0) { sum, outcome in
-            guard case .deferred(let reply) = outcome else { return sum }
-            return sum + reply.textLength
+            guard case .failed(let failure)? = outcome else { return sum }
+            return sum + (failure.reply?.utf8.count ?? 0)
         }
         #expect(outcomes.count == 1000 && kept < 512 * 1024, "\(kept)")
         // Each is still told by its first words, and its code.
-        guard case .deferred(let last)? = outcomes.last else { return #expect(Bool(false)) }
-        #expect(last.lines.first?.hasPrefix("reply 999 ") == true && last.textLength <= 130)
-        #expect(last.enhancedStatus == EnhancedStatusCode(.persistentTransientFailure, 2, 1))
+        guard case .failed(let last)?? = outcomes.last else { return #expect(Bool(false)) }
+        #expect(last.reply?.hasPrefix("450 4.2.1 reply 999 ") == true && (last.reply?.utf8.count ?? 0) <= 140)
+        #expect(last.status == EnhancedStatusCode(.persistentTransientFailure, 2, 1))
     }
 }

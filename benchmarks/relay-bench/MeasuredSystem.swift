@@ -1,4 +1,5 @@
 import Lab
+import MailModel
 import QueueStore
 
 /// A relay under measurement: where it takes mail, and which processes are its.

@@ -24,11 +24,6 @@ public struct TraceEvent: Hashable, Sendable {
         case drop = "DROP"
     }
 
-    /// How the peer proved who it is.
-    public enum Authentication: String, Hashable, Sendable {
-        case dane, tls, none
-    }
-
     public var kind: Kind
     /// Set by the database when the row is written; of no effect when given.
     public var at: Timestamp?
@@ -56,7 +51,7 @@ public struct TraceEvent: Hashable, Sendable {
     public var status: EnhancedStatusCode?
     /// The peer's reply, or our own words.
     public var reply: String?
-    public var authentication: Authentication?
+    public var authentication: AuthenticationLabel?
     public var duration: Duration?
     public var nextAttempt: Timestamp?
     /// The reverse path's mailbox, empty for the null sender; of the reception alone, as the next two.

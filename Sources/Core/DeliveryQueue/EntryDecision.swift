@@ -1,36 +1,5 @@
 public import MailModel
 
-/// A host's word that it answers for a message to one recipient from now on.
-public struct Acceptance: Hashable, Sendable {
-    /// The host, if it has a name or an address that is known.
-    public let host: String?
-    /// The enhanced code of its reply, or 2.0.0.
-    public let status: EnhancedStatusCode
-    /// Its reply on one line.
-    public let reply: String
-    /// It offered DSN and was told what the sender wants to hear, so that reports are its duty (RFC 3461 §5.2.1).
-    public let takesOverReports: Bool
-
-    /// An acceptance.
-    public init(
-        host: String?, status: EnhancedStatusCode = EnhancedStatusCode(.success, 0, 0), reply: String,
-        takesOverReports: Bool
-    ) {
-        self.host = host
-        self.status = status
-        self.reply = reply
-        self.takesOverReports = takesOverReports
-    }
-}
-
-/// What one attempt achieved for one recipient.
-public enum RecipientOutcome: Hashable, Sendable {
-    /// The peer answered the final dot with 2xx for this recipient.
-    case delivered(Acceptance)
-    /// Anything else; the class of its status says whether for good.
-    case failed(DeliveryFailure)
-}
-
 /// What becomes of one recipient after an attempt.
 public enum RecipientDecision: Hashable, Sendable {
     /// Done; the recipient leaves the queue.
@@ -57,7 +26,7 @@ extension RetrySchedule {
     ///   - arrival: when the message was accepted.
     ///   - now: when the attempt ended.
     public func decide(
-        _ outcome: RecipientOutcome, attempts: Int, arrival: Timestamp, now: Timestamp
+        _ outcome: AttemptOutcome, attempts: Int, arrival: Timestamp, now: Timestamp
     ) -> RecipientDecision {
         switch outcome {
         case .delivered(let acceptance):
@@ -93,7 +62,7 @@ public struct EntryDecision: Hashable, Sendable {
 
     /// Decides about all recipients of one attempt.
     public init(
-        _ outcomes: [RecipientOutcome], schedule: RetrySchedule, attempts: Int, arrival: Timestamp, now: Timestamp
+        _ outcomes: [AttemptOutcome], schedule: RetrySchedule, attempts: Int, arrival: Timestamp, now: Timestamp
     ) {
         self.init(outcomes.map { schedule.decide($0, attempts: attempts, arrival: arrival, now: now) })
     }

@@ -118,11 +118,12 @@ extension SMTPClientSession {
         case .protocolError: return self.fail(.protocolError(stage))
         case .serviceClosing: return self.fail(.serviceClosing(reply, at: stage))
         case .done(let outcome): return self.verified(outcome, leavesServerMidway: true)
-        case .senderRefused(let reply): return self.verified(.deferred(reply), leavesServerMidway: false)
+        case .senderRefused(let reply):
+            return self.verified(.failed(DeliveryFailure(reply).madeTransient), leavesServerMidway: false)
         }
     }
 
-    private mutating func verified(_ outcome: SMTPRecipientOutcome, leavesServerMidway: Bool) -> SMTPClientAction {
+    private mutating func verified(_ outcome: AttemptOutcome, leavesServerMidway: Bool) -> SMTPClientAction {
         self.lastOutcomes = [outcome]
         self.needsReset = leavesServerMidway
         self.state = .ready

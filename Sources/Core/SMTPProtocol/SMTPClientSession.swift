@@ -43,9 +43,9 @@ public struct SMTPClientSession: Hashable, Sendable {
     /// What the server said to STARTTLS, where it refused and the session went on in clear.
     public internal(set) var startTLSRefusal: RemoteReply?
     /// The outcomes of the last message, or of the present one as it began.
-    var lastOutcomes: [SMTPRecipientOutcome?] = []
+    var lastOutcomes: [AttemptOutcome?] = []
     /// The outcomes of the present or last message so far; `nil` where undecided.
-    public var recipientOutcomes: [SMTPRecipientOutcome?] {
+    public var recipientOutcomes: [AttemptOutcome?] {
         if case .transaction(let transaction) = self.state { transaction.outcomes } else { self.lastOutcomes }
     }
 
@@ -157,9 +157,8 @@ public struct SMTPClientSession: Hashable, Sendable {
     public mutating func begin(_ message: SMTPClientMessage) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
         self.textLeft = self.replyLimits.transactionText
-        self.lastOutcomes = message.limitations(of: self.capabilities).map { $0.map { .unsuitable($0) } }
-        let outcomes = self.lastOutcomes.compactMap { $0 }
-        guard outcomes.count < message.recipients.count else { return .messageDone(outcomes) }
+        self.lastOutcomes = message.limitations(of: self.capabilities).map { $0.map { AttemptOutcome($0) } }
+        guard self.lastOutcomes.contains(nil) else { return .messageDone(self.lastOutcomes) }
         var transaction = SMTPClientTransaction(
             message: message, capabilities: self.capabilities, outcomes: self.lastOutcomes,
             resetFirst: self.needsReset)
@@ -174,7 +173,7 @@ public struct SMTPClientSession: Hashable, Sendable {
     public mutating func verify(_ recipient: ForwardPath) -> SMTPClientAction {
         guard self.state == .ready else { return self.fail(.protocolError(self.stage)) }
         if !self.capabilities.smtpUTF8, let limitation = HostLimitation(noSMTPUTF8For: recipient) {
-            let outcome = SMTPRecipientOutcome.unsuitable(limitation)
+            let outcome = AttemptOutcome(limitation)
             self.lastOutcomes = [outcome]
             return .messageDone([outcome])
         }

@@ -21,7 +21,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         case protocolError
         case serviceClosing
         case chunkingRefused
-        case done([SMTPRecipientOutcome])
+        case done([AttemptOutcome?])
     }
 
     private enum Phase: Hashable {
@@ -40,17 +40,29 @@ struct SMTPClientTransaction: Hashable, Sendable {
     private var mailRefusal: RemoteReply?
     private var hasRecipient = false
     private var phase = Phase.envelope
-    private(set) var outcomes: [SMTPRecipientOutcome?]
+    private var decisions: [Decision?]
+
+    /// What was found out of one recipient.
+    private enum Decision: Hashable {
+        case outcome(AttemptOutcome)
+        /// Too many beside others, who were accepted; the outcome if no other transaction follows.
+        case surplus(AttemptOutcome)
+    }
+
+    /// What is decided so far.
+    var outcomes: [AttemptOutcome?] {
+        self.decisions.map { if case .outcome(let outcome)? = $0 { outcome } else { nil } }
+    }
 
     /// Recipients that have an outcome are left out. `resetFirst` clears what an earlier, unfinished transaction left on
     /// the server.
     init(
-        message: SMTPClientMessage, capabilities: SMTPServerCapabilities, outcomes: [SMTPRecipientOutcome?],
+        message: SMTPClientMessage, capabilities: SMTPServerCapabilities, outcomes: [AttemptOutcome?],
         resetFirst: Bool
     ) {
         self.message = message
         self.capabilities = capabilities
-        self.outcomes = outcomes
+        self.decisions = outcomes.map { $0.map(Decision.outcome) }
         let recipients = outcomes.indices.filter { outcomes[$0] == nil }.map(Command.recipient)
         self.usesChunks = capabilities.chunking && capabilities.pipelining && message.size > 0
         self.unsent =
@@ -172,7 +184,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
                 self.leavesServerMidway = true
             } else {
                 self.mailRefusal = reply
-                self.decideRest(SMTPRecipientOutcome(negative: reply))
+                self.decideRest(AttemptOutcome(reply))
                 // Without pipelining nothing more was sent, and nothing more needs to be.
                 self.unsent = []
             }
@@ -196,9 +208,9 @@ struct SMTPClientTransaction: Hashable, Sendable {
         if reply.isPositiveCompletion {
             self.hasRecipient = true
         } else {
-            self.outcomes[index] =
-                self.hasRecipient && reply.meansTooManyRecipients
-                ? .surplus(reply) : SMTPRecipientOutcome(negative: reply)
+            let outcome = AttemptOutcome(reply)
+            self.decisions[index] =
+                self.hasRecipient && reply.meansTooManyRecipients ? .surplus(outcome) : .outcome(outcome)
         }
     }
 
@@ -206,7 +218,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         guard reply.code == 354 else {
             // A 2yz to DATA says nothing that we could act on.
             guard reply.isTransient || reply.isPermanent else { return .protocolError }
-            self.decideRest(SMTPRecipientOutcome(negative: reply))
+            self.decideRest(AttemptOutcome(reply))
             return self.done()
         }
         if self.isAllDecided {
@@ -225,7 +237,7 @@ struct SMTPClientTransaction: Hashable, Sendable {
         // The server may take the chunk's content for commands: nothing more is said to it.
         if transfer.isCommandRefused { return .chunkingRefused }
         // It stands, whatever becomes of the connection.
-        if let refusal = transfer.refusal { self.decideRest(SMTPRecipientOutcome(negative: refusal)) }
+        if let refusal = transfer.refusal { self.decideRest(AttemptOutcome(refusal)) }
         switch event {
         case .needInput: return .needInput
         case .protocolError: return .protocolError
@@ -247,23 +259,27 @@ struct SMTPClientTransaction: Hashable, Sendable {
 
     /// This reply is for all who were accepted so far.
     private mutating func ended(by reply: RemoteReply) -> Event {
-        self.decideRest(
-            reply.isPositiveCompletion
-                ? .accepted(reply, supportsDSN: self.capabilities.dsn) : SMTPRecipientOutcome(negative: reply))
+        self.decideRest(AttemptOutcome(reply, supportsDSN: self.capabilities.dsn))
         return self.done()
     }
 
-    private var isAllDecided: Bool { self.outcomes.allSatisfy { $0 != nil } }
+    private var isAllDecided: Bool { !self.decisions.contains(nil) }
 
-    private mutating func decideRest(_ outcome: SMTPRecipientOutcome) {
-        self.outcomes = self.outcomes.map { $0 ?? outcome }
+    private mutating func decideRest(_ outcome: AttemptOutcome) {
+        self.decisions = self.decisions.map { $0 ?? .outcome(outcome) }
     }
 
     /// Where nobody got the message, another transaction for the surplus would fare no better.
     private func done() -> Event {
-        let outcomes = self.outcomes.compactMap { $0 }
-        let isDelivered = outcomes.contains { if case .accepted = $0 { true } else { false } }
-        return .done(isDelivered ? outcomes : outcomes.map(\.withoutSurplus))
+        let outcomes = self.outcomes
+        guard !outcomes.contains(where: { $0?.isDelivered == true }) else { return .done(outcomes) }
+        return .done(
+            self.decisions.map { decision in
+                switch decision {
+                case .outcome(let outcome)?, .surplus(let outcome)?: outcome
+                case nil: nil
+                }
+            })
     }
 }
 

@@ -43,37 +43,6 @@ public struct SMTPClientMessage: Hashable, Sendable {
     }
 }
 
-/// What became of one recipient.
-public enum SMTPRecipientOutcome: Hashable, Sendable {
-    /// The server answers for it; this is its reply to the end of the content. `supportsDSN`: it was told what the sender
-    /// wants to hear, and reports from here on (RFC 3461 §5.2.1); else that is up to us (§5.2.2).
-    case accepted(RemoteReply, supportsDSN: Bool = false)
-    /// Not now.
-    case deferred(RemoteReply)
-    /// Not at all.
-    case refused(RemoteReply)
-    /// Not beside so many others, who were accepted: another transaction may take it at once (RFC 5321 §4.5.3.1.10).
-    case surplus(RemoteReply)
-    /// The host was not asked, since it does not offer what the message needs. Another host may.
-    case unsuitable(HostLimitation)
-
-    init(negative reply: RemoteReply) { self = reply.isPermanent ? .refused(reply) : .deferred(reply) }
-
-    /// No other host is asked for this recipient. A 4yz is no success (RFC 5321 §5.1), and nor is a host that cannot be given
-    /// the message: the next address, and the next host, may do better.
-    public var isLastWord: Bool {
-        switch self {
-        case .accepted, .refused: true
-        case .deferred, .surplus, .unsuitable: false
-        }
-    }
-
-    /// The same, where no other transaction follows.
-    public var withoutSurplus: SMTPRecipientOutcome {
-        if case .surplus(let reply) = self { SMTPRecipientOutcome(negative: reply) } else { self }
-    }
-}
-
 /// Why a connection is of no more use.
 public enum SMTPClientFailure: Hashable, Sendable {
     /// No 220. A 5yz is permanent for this host (§3.1), a 4yz is not.
@@ -136,8 +105,9 @@ public enum SMTPClientAction: Hashable, Sendable {
     /// `finishData`.
     case transferContent
     /// One transaction is over, one outcome for each recipient in order; the next may begin in `.ready`. It may be over
-    /// before the content is: see `takesContent`.
-    case messageDone([SMTPRecipientOutcome])
+    /// before the content is: see `takesContent`. Who has none was one too many beside others, who were accepted: another
+    /// transaction may take it at once (RFC 5321 §4.5.3.1.10).
+    case messageDone([AttemptOutcome?])
     /// Close the connection. `recipientOutcomes` has what was decided before.
     case failed(SMTPClientFailure)
     /// QUIT was answered, or the server closed after it: close the connection.

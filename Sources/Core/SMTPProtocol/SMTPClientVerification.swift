@@ -12,7 +12,7 @@ struct SMTPClientVerification: Hashable, Sendable {
         case protocolError
         case serviceClosing
         /// The server's word on the recipient.
-        case done(SMTPRecipientOutcome)
+        case done(AttemptOutcome)
         /// It did not even take the null sender, which says nothing about the recipient.
         case senderRefused(RemoteReply)
     }
@@ -56,7 +56,7 @@ struct SMTPClientVerification: Hashable, Sendable {
             self.step = .recipient
         case .recipient:
             // 251 and 252 are acceptances too.
-            return .done(reply.isPositiveCompletion ? .accepted(reply) : SMTPRecipientOutcome(negative: reply))
+            return .done(AttemptOutcome(reply))
         }
         return .send(self.command)
     }

@@ -92,13 +92,3 @@ public struct HostSkipped: Error, Hashable {
         reason: .dnssecInvalid,
         detail: "tls: dane is set, and the host has no secure, usable TLSA records of a secure route")
 }
-
-/// How a delivery was protected: `auth=dane|tls|none` in logs and traces.
-public enum AuthenticationLabel: String, Hashable, Sendable, CaseIterable {
-    /// Authenticated by DANE, and every look-up from the recipient's domain on was secure.
-    case dane
-    /// Encrypted; also where DANE authenticated a host that an insecure MX RRset had named (rule 7).
-    case tls
-    /// In clear.
-    case none
-}

@@ -7,7 +7,7 @@ enum ClientEvent: Equatable {
     case beganTLS
     case withoutTLS(RemoteReply?)
     case ready(SMTPServerCapabilities)
-    case done([SMTPRecipientOutcome])
+    case done([AttemptOutcome?])
     case failed(SMTPClientFailure)
     case closed
 }
@@ -124,13 +124,13 @@ struct ClientPlayer {
 
     // MARK: - Promises
 
-    private func check(_ outcomes: [SMTPRecipientOutcome]) throws(Violation) {
+    private func check(_ outcomes: [AttemptOutcome?]) throws(Violation) {
         let count = self.isVerifying ? 1 : self.messages.first?.recipients.count
         try promise(outcomes.count == count, "outcomes for others than the recipients")
-        let isDelivered = outcomes.contains { if case .accepted = $0 { true } else { false } }
+        let isDelivered = outcomes.contains { $0?.isDelivered == true }
         try promise(!isDelivered || self.hasEndedContent || self.isVerifying, "delivered before the content ended")
-        for case .accepted(let reply, _) in outcomes {
-            try promise(reply.isPositiveCompletion, "delivered with \(reply.code)")
+        for case .delivered(let acceptance)? in outcomes {
+            try promise((200..<300).contains(acceptance.replyCode), "delivered with \(acceptance.replyCode)")
         }
     }
 

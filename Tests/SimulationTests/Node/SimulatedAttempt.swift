@@ -6,7 +6,7 @@ import MailModel
 
 /// What one attempt came to; `AttemptReport`.
 struct SimulatedReport {
-    let outcomes: [RecipientOutcome]
+    let outcomes: [AttemptOutcome]
     /// A host answered for some recipient.
     var isAnswered = false
     /// The failure has nothing to do with the message.
@@ -173,7 +173,7 @@ final class SimulatedAttempt {
 
     /// What those hear whose answer was not no: the message was taken.
     private func answered(_ answers: [DeliveryFailure?]) {
-        let outcomes = answers.map { failure -> RecipientOutcome in
+        let outcomes = answers.map { failure -> AttemptOutcome in
             failure.map { .failed($0) } ?? .delivered(self.peer.acceptance)
         }
         self.then(.made(SimulatedReport(outcomes: outcomes, isAnswered: true)))

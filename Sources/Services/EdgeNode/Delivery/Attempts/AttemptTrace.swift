@@ -66,34 +66,23 @@ struct AttemptTrace {
     private func answers(of attempt: HostAttempt) -> [Line] {
         var recipientsByFate: OrderedDictionary<Fate, [Int]> = [:]
         for (index, outcome) in attempt.outcomes.sorted(by: { $0.key < $1.key }) {
-            let fate = Fate(answer: outcome.answer, kind: self.kind(outcome, ofRecipient: index))
+            let fate = Fate(outcome: outcome, kind: self.kind(outcome, ofRecipient: index))
             recipientsByFate[fate, default: []].append(index)
         }
         return recipientsByFate.map { fate, recipients in
             var event = self.event(fate.kind, attempt, recipients: recipients)
-            var replyCode: Int?
-            var told: EnhancedStatusCode
-            switch fate.answer {
-            case .reply(let reply):
-                event.reply = "\(reply)"
-                told = EnhancedStatusCode(of: reply)
-                if !reply.isPositiveCompletion { event.reason = FailureReason.remoteReply.name }
-                replyCode = Int(reply.code)
-            case .limitation(let limitation):
-                let failure = HostFailure(limitation).deliveryFailure(host: nil)
-                event.reply = failure.text
-                told = failure.status
-                event.reason = failure.reason.name
+            var replyCode: UInt16?
+            switch fate.outcome {
+            case .delivered(let acceptance):
+                (event.reply, event.status, replyCode) = (acceptance.reply, acceptance.status, acceptance.replyCode)
+            case .failed(let failure):
+                // Given up with a code of class 5, also where the reply was a 4yz; and waiting with one of class 4.
+                let told = fate.kind == .fail ? failure.madePermanent : failure.madeTransient
+                (event.reply, event.status, replyCode) = (told.reply ?? told.text, told.status, told.replyCode)
+                event.reason = told.reason.name
             }
-            // Given up with a code of class 5, also where the reply was a 4yz; and waiting with one of class 4.
-            switch fate.kind {
-            case .fail: told = told.with(class: .permanentFailure)
-            case .defer: told = told.with(class: .persistentTransientFailure)
-            case .receive, .send, .transfer, .hold, .release, .retry, .drop: ()
-            }
-            event.status = told
             return Line(
-                event: event, replyCode: replyCode, isDANERequired: attempt.isDANERequired,
+                event: event, replyCode: replyCode.map { Int($0) }, isDANERequired: attempt.isDANERequired,
                 isExpiry: self.isExpired(recipients))
         }
     }
@@ -101,12 +90,12 @@ struct AttemptTrace {
     private func failed(_ attempt: HostAttempt, _ failure: HostFailure, _ concerned: [Int]) -> Line {
         let isGivenUp = !concerned.isEmpty && concerned.allSatisfy { self.isGivenUp($0, for: failure) }
         var event = self.event(isGivenUp ? .fail : .defer, attempt, recipients: concerned)
-        let told = failure.deliveryFailure(host: nil)
-        event.reason = failure.failure.name
+        let told = failure.told
+        event.reason = told.reason.name
         event.status = isGivenUp ? told.madePermanent.status : told.status
-        event.reply = failure.stored == nil ? told.text : "not tried: \(told.text)"
+        event.reply = failure.isStored ? "not tried: \(told.text)" : told.text
         return Line(
-            event: event, replyCode: failure.reply.map { Int($0.code) }, isDANERequired: attempt.isDANERequired,
+            event: event, replyCode: told.replyCode.map { Int($0) }, isDANERequired: attempt.isDANERequired,
             isExpiry: isGivenUp && self.isExpired(concerned))
     }
 
@@ -126,16 +115,14 @@ struct AttemptTrace {
     }
 
     /// What an answer of one host was in the end; another may have done better since, or said no for good.
-    private func kind(_ outcome: SMTPRecipientOutcome, ofRecipient index: Int) -> TraceEvent.Kind {
-        switch (outcome, self.decision.recipients[index]) {
-        case (.accepted, _): self.isTransfer ? .transfer : .send
-        case (.refused, _): .fail
-        case (.deferred, .bounce(_, .expired)), (.surplus, .bounce(_, .expired)), (.unsuitable, .bounce(_, .expired)):
-            .fail
-        case (.unsuitable, .bounce(let failure, .refused))
-        where failure.reason == .unsupportedByHost:
-            .fail
-        case (.deferred, _), (.surplus, _), (.unsuitable, _): .defer
+    private func kind(_ outcome: AttemptOutcome, ofRecipient index: Int) -> TraceEvent.Kind {
+        guard case .failed(let failure) = outcome else { return self.isTransfer ? .transfer : .send }
+        if outcome.isLastWord { return .fail }
+        switch self.decision.recipients[index] {
+        case .bounce(_, .expired): return .fail
+        // No host offers what the message needs.
+        case .bounce(let told, .refused) where told.reason == failure.reason && failure.isPermanent: return .fail
+        case .bounce, .delivered, .retry: return .defer
         }
     }
 
@@ -144,7 +131,8 @@ struct AttemptTrace {
             kind, node: self.node.text, message: self.entry.key.message, domain: self.entry.key.domain,
             recipients: TraceEvent.text(of: recipients.map { self.entry.recipients[$0].address }),
             attempt: self.entry.attempts + 1)
-        event.mxHost = attempt.host?.name?.text ?? attempt.failure?.stored?.host
+        event.mxHost =
+            attempt.host?.name?.text ?? (attempt.failure?.isStored == true ? attempt.failure?.told.host : nil)
         event.address = attempt.address.map { "\($0)" }
         event.dnssec = (attempt.host?.states ?? attempt.routeStates).map {
             "mx=\($0.mx.rawValue) a=\($0.address.rawValue) tlsa=\($0.tlsa.rawValue)"
@@ -154,7 +142,7 @@ struct AttemptTrace {
         event.cipher = attempt.tlsConnection?.cipher
         event.tlsFailure = attempt.tlsFailure
         event.tlsMatch = attempt.established?.peer?.matched.presentation
-        event.authentication = attempt.authentication.flatMap { .init(rawValue: $0.rawValue) }
+        event.authentication = attempt.authentication
         event.duration = attempt.duration
         if kind == .defer, self.hasNextAttempt { event.nextAttempt = self.decision.nextAttempt }
         return event
@@ -163,23 +151,8 @@ struct AttemptTrace {
 
 /// What those recipients of a host have in common that share a row.
 private struct Fate: Hashable {
-    let answer: SMTPRecipientOutcome.Answer
+    let outcome: AttemptOutcome
     let kind: TraceEvent.Kind
-}
-
-extension SMTPRecipientOutcome {
-    /// The host's own words, or what we found without asking it.
-    fileprivate enum Answer: Hashable {
-        case reply(RemoteReply)
-        case limitation(HostLimitation)
-    }
-
-    fileprivate var answer: Answer {
-        switch self {
-        case .accepted(let reply, _), .deferred(let reply), .refused(let reply), .surplus(let reply): .reply(reply)
-        case .unsuitable(let limitation): .limitation(limitation)
-        }
-    }
 }
 
 extension HostAttempt {

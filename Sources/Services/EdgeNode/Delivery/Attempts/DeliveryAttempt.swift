@@ -173,7 +173,7 @@ struct DeliveryAttempt {
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: warm.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: warm.address, isWarm: true)
-        attempt.failure = await self.transact(over: &link, &attempt)
+        await self.transact(over: &link, &attempt)
         attempt.duration = ContinuousClock.now - started
         // That a connection went stale while it was idle, or that the host has had enough messages over it, says nothing
         // about the next one: dial anew.
@@ -251,10 +251,8 @@ struct DeliveryAttempt {
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: place.address)
         switch await self.dialer.dial(self.demand(host, requirement), in: place) {
-        case .failed(let failure, let abandoned):
+        case .failure(let failure):
             attempt.failure = failure
-            attempt.abandonedTLS = abandoned
-            attempt.isDisplaced = failure.isDisplaced
             let isSilence = failure.failure == .connectionTimeout
             if failure.isOfConnecting, !failure.isDisplaced, let size = place.turnedAway(inSilence: isSilence) {
                 attempt.isCrowded = true
@@ -262,9 +260,9 @@ struct DeliveryAttempt {
             } else if failure.isOfWaiting {
                 place.failed(failure)
             }
-        case .linked(let linked):
+        case .success(let linked):
             link = linked
-            attempt.failure = await self.transact(over: &link, &attempt)
+            await self.transact(over: &link, &attempt)
         }
         attempt.duration = ContinuousClock.now - started
         self.progress.tried(attempt)
@@ -302,21 +300,17 @@ struct DeliveryAttempt {
         return nil
     }
 
-    /// Sends the message over `link`. Gives the reason if the host did not answer for everyone.
-    private mutating func transact(
-        over link: inout PooledConnection?, _ attempt: inout HostAttempt
-    ) async -> HostFailure? {
-        guard var current = link else { return HostFailure(.connectionLost) }
-        let recipients = self.progress.unasked(at: current.address)
+    /// Sends the message over `link`.
+    private mutating func transact(over link: inout PooledConnection?, _ attempt: inout HostAttempt) async {
+        guard var current = link else {
+            attempt.failure = HostFailure(.connectionLost)
+            return
+        }
         attempt.established = current.established
-        attempt.abandonedTLS = current.established.abandonedTLS
-        let sent = await self.transfer.send(over: &current, to: recipients)
-        attempt.isUnrecorded = sent.isVoid
-        attempt.isWithdrawn = sent.isWithdrawn
-        attempt.isCutShort = sent.isCutShort
-        for (position, outcome) in sent.outcomes { attempt.outcomes[position] = outcome }
-        if sent.outcomes.values.contains(where: \.isAccepted) { current.place.delivered() }
-        if sent.failure?.isChunkingRefusal == true {
+        await self.transfer.send(
+            over: &current, to: self.progress.unasked(at: current.address), noting: &attempt)
+        if attempt.outcomes.values.contains(where: \.isDelivered) { current.place.delivered() }
+        if attempt.failure?.isChunkingRefusal == true {
             self.environment.chunkingRefusals.note(current.address)
             // Once more to the same address, by DATA. Other connections may have learnt of it at the same time.
             attempt.isCutShort = !self.progress.hasRefusedChunking(current.address)
@@ -328,6 +322,5 @@ struct DeliveryAttempt {
             current.connection.quit()
             link = nil
         }
-        return sent.failure
     }
 }

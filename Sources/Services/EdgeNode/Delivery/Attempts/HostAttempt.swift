@@ -24,15 +24,15 @@ struct HostAttempt: Sendable {
         self.established?.label ?? (self.address == nil ? nil : AuthenticationLabel.none)
     }
     /// Why TLS that the host offered was given up before the connection in clear, whatever came of that.
-    var abandonedTLS: AbandonedTLS?
+    var abandonedTLS: AbandonedTLS? { self.established?.abandonedTLS ?? self.failure?.abandonedTLS }
     /// Why TLS was given up, or is without SNI, for trace and log.
     var tlsFailure: String? {
         self.abandonedTLS.map { "\($0)" } ?? self.established?.rejectedName.map { "without SNI, after \($0)" }
     }
     /// Why the host did not take the message as a whole.
     var failure: HostFailure?
-    /// What the host answered for single recipients, by their position in the entry.
-    var outcomes: [Int: SMTPRecipientOutcome] = [:]
+    /// What came of single recipients there, by their position in the entry.
+    var outcomes: [Int: AttemptOutcome] = [:]
     var duration = Duration.zero
     /// Over a connection from an earlier message: nothing was negotiated anew.
     var isWarm = false
@@ -52,7 +52,7 @@ struct HostAttempt: Sendable {
     /// The connection was turned away while others to the same address worked: it was one too many.
     var isCrowded = false
     /// The host had not greeted us yet, and the connection was closed for others who waited.
-    var isDisplaced = false
+    var isDisplaced: Bool { self.failure?.isDisplaced == true }
 }
 
 extension HostAttempt {
@@ -82,11 +82,6 @@ extension HostAttempt {
     }
 }
 
-extension SMTPRecipientOutcome {
-    /// The host answers for the message from now on.
-    var isAccepted: Bool { if case .accepted = self { true } else { false } }
-}
-
 extension HostAttempt {
     /// What came of it would have come of any message, or is our own doing: nobody was told of this one.
     var isOfNoMessage: Bool { self.isOfDestination || self.isOurResolvers || self.isOurNetworks }
@@ -97,7 +92,7 @@ struct AttemptReport: Sendable {
     /// In the order in which they were tried; at least one.
     var tries: [HostAttempt]
     /// One for each recipient of the entry.
-    let outcomes: [RecipientOutcome]
+    let outcomes: [AttemptOutcome]
     /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
     /// sent and nothing is concluded; whoever owns the entry finds it again. What a host has decided of some recipients
     /// before is concluded.
@@ -107,14 +102,19 @@ struct AttemptReport: Sendable {
     /// A reply to a final dot was lost: the next attempt may deliver a second copy.
     let isAmbiguous: Bool
 
-    /// Sums up, recipient by recipient; see `AttemptSummary`.
+    /// Sums up, recipient by recipient. The first of these that there is counts:
+    ///
+    /// 1. a host's last word, 2yz or 5yz: it is the last one that was asked for;
+    /// 2. a final dot without an answer, since the message may have been delivered;
+    /// 3. a host's 4yz, of several the first: what kept us from asking further hosts does not hide it;
+    /// 4. the most telling failure of all hosts (rule 24), of those first that may yet take the message. So what a host does
+    ///    not offer is final only where no host offers it, and each was asked.
     ///
     /// - Parameter isCutOff: hosts are left that would have been tried, but for us.
     init(tries: [HostAttempt], recipients: Int, isCutOff: Bool = false) {
         self.tries = tries
         self.isAmbiguous = tries.contains { $0.failure?.isAmbiguous ?? false }
-        let summary = AttemptSummary(tries: tries, isCutOff: isCutOff)
-        self.outcomes = (0..<recipients).map(summary.outcome(ofRecipient:))
+        self.outcomes = (0..<recipients).map { tries.outcome(ofRecipient: $0, isCutOff: isCutOff) }
     }
 
     /// What becomes of an attempt that an earlier owner began and nobody concluded: the message may have been delivered. It
@@ -147,22 +147,5 @@ struct AttemptReport: Sendable {
         if failure.isPermanent { return .answered }
         guard self.tries.allSatisfy({ $0.isOfDestination || $0.isClosing }) else { return .inconclusive }
         return self.tries.contains(where: \.isClosing) ? .closed(failure, sender: sender) : .failed(failure)
-    }
-}
-
-extension RecipientOutcome {
-    /// A host's answer for one recipient.
-    init(_ outcome: SMTPRecipientOutcome, host: String?) {
-        switch outcome {
-        case .accepted(let reply, let supportsDSN):
-            self = .delivered(
-                Acceptance(
-                    host: host, status: EnhancedStatusCode(of: reply), reply: "\(reply)",
-                    takesOverReports: supportsDSN))
-        case .deferred(let reply), .refused(let reply), .surplus(let reply):
-            self = .failed(HostFailure(reply).deliveryFailure(host: host))
-        case .unsuitable(let limitation):
-            self = .failed(HostFailure(limitation).deliveryFailure(host: host))
-        }
     }
 }

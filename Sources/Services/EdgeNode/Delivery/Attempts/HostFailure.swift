@@ -4,90 +4,65 @@ import SMTPProtocol
 import TLSEngine
 import TransportSecurity
 
-/// Why one host did not take a message: the name that everyone uses for it, and what happened in words.
-struct HostFailure: Hashable, Sendable {
-    let failure: FailureReason
+/// Why one host did not take a message: what everyone is told of it, and what it means for other hosts and connections.
+struct HostFailure: Error, Hashable {
+    /// As trace, metrics and reports tell it, but for the host.
+    let told: DeliveryFailure
     /// What happened, for people; made safe where it came from a peer.
     let detail: String
-    /// A code that says more than the name's own.
-    private let status: EnhancedStatusCode?
-    /// The peer's reply, where there was one.
-    let reply: RemoteReply?
     /// The reply refused this host's service, not the message: whatever its code, the next host, or this one later, may
     /// take the message. It may have been forged in clear, so it must never bounce mail.
-    let isServiceRefusal: Bool
-    /// It refused its service for good.
-    private let isForGood: Bool
+    private(set) var isServiceRefusal = false
     /// The reply refused BDAT itself, so that the host is asked once more, with DATA.
-    let isChunkingRefusal: Bool
+    private(set) var isChunkingRefusal = false
     /// The final dot was written and its reply never came: the host may have taken the message.
     let isAmbiguous: Bool
     /// What was agreed upon in a handshake that was completed and then refused.
-    let connection: TLSConnectionInfo?
+    private(set) var connection: TLSConnectionInfo?
     /// The chain that was refused, until that is explained.
     private(set) var refused: RefusedChain?
     /// In the handshake the host fell silent, or closed the connection.
-    let isBrokenHandshake: Bool
+    private(set) var isBrokenHandshake = false
     /// The connection was closed for others who waited.
     private(set) var isDisplaced = false
     /// It was not found now: it is how the destination failed last, as that was stored.
-    let stored: DeliveryFailure?
+    private(set) var isStored = false
+    /// Why TLS was given up before the connection that failed so.
+    var abandonedTLS: AbandonedTLS?
 
-    /// What we found ourselves.
+    /// Under the one name that it has everywhere.
+    var failure: FailureReason { self.told.reason }
+
+    /// What we found ourselves, or what the host replied, where that is not the failure.
     init(
-        _ failure: FailureReason, _ detail: String = "", isAmbiguous: Bool = false,
+        _ failure: FailureReason, _ detail: String = "", replyCode: UInt16? = nil, isAmbiguous: Bool = false,
         connection: TLSConnectionInfo? = nil, isBrokenHandshake: Bool = false
     ) {
-        self.init(
-            failure, detail, status: nil, reply: nil, isAmbiguous: isAmbiguous, connection: connection,
-            isBrokenHandshake: isBrokenHandshake)
-    }
-
-    /// The host does not offer what the message needs.
-    init(_ limitation: HostLimitation) {
-        self.init(.unsupportedByHost, "\(limitation)", status: limitation.status, reply: nil)
-    }
-
-    /// What the host said.
-    init(
-        _ reply: RemoteReply, isServiceRefusal: Bool = false, isForGood: Bool = false, isChunkingRefusal: Bool = false
-    ) {
-        self.init(
-            .remoteReply, "\(reply)", status: nil, reply: reply, isServiceRefusal: isServiceRefusal,
-            isForGood: isForGood, isChunkingRefusal: isChunkingRefusal)
-    }
-
-    private init(
-        _ failure: FailureReason, _ detail: String, status: EnhancedStatusCode?, reply: RemoteReply?,
-        isServiceRefusal: Bool = false, isForGood: Bool = false, isChunkingRefusal: Bool = false,
-        isAmbiguous: Bool = false, connection: TLSConnectionInfo? = nil, isBrokenHandshake: Bool = false
-    ) {
-        self.failure = failure
+        let told = DeliveryFailure(failure, detail, replyCode: replyCode)
+        self.told = isAmbiguous ? told.adding("; the message may have been delivered") : told
         self.detail = detail
-        self.status = status
-        self.reply = reply
-        self.isServiceRefusal = isServiceRefusal
-        self.isForGood = isForGood
-        self.isChunkingRefusal = isChunkingRefusal
         self.isAmbiguous = isAmbiguous
         self.connection = connection
         self.isBrokenHandshake = isBrokenHandshake
-        self.stored = nil
+    }
+
+    /// The host refused its service.
+    ///
+    /// - Parameter isForGood: whether no later attempt at this host is of any use.
+    private init(refusedBy reply: RemoteReply, isForGood: Bool = false, isChunkingRefusal: Bool = false) {
+        self.told = DeliveryFailure(reply, isOfService: !isForGood)
+        self.detail = "\(reply)"
+        self.isAmbiguous = false
+        self.isServiceRefusal = true
+        self.isChunkingRefusal = isChunkingRefusal
     }
 
     /// How the destination failed last.
     init(stored failure: DeliveryFailure) {
-        self.failure = failure.reason
+        self.told = failure
         self.detail = failure.text
-        self.status = nil
-        self.reply = nil
-        self.isServiceRefusal = false
-        self.isForGood = false
-        self.isChunkingRefusal = false
         self.isAmbiguous = false
-        self.connection = nil
-        self.isBrokenHandshake = false
-        self.stored = failure
+        self.isStored = true
     }
 
     /// What the SMTP session gave up for.
@@ -97,11 +72,11 @@ struct HostFailure: Hashable, Sendable {
         switch failure {
         case .greetingRefused(let reply) where reply.code == 521 && !isTLSOwed:
             // The host takes no mail, ever (RFC 7504 §3); another one may.
-            self.init(reply, isServiceRefusal: true, isForGood: true)
+            self.init(refusedBy: reply, isForGood: true)
         case .greetingRefused(let reply), .helloRefused(let reply), .serviceClosing(let reply, _):
-            self.init(reply, isServiceRefusal: true)
+            self.init(refusedBy: reply)
         case .chunkingRefused(let reply):
-            self.init(reply, isServiceRefusal: true, isChunkingRefusal: true)
+            self.init(refusedBy: reply, isChunkingRefusal: true)
         case .bytesBehindSTARTTLS:
             self.init(.protocolViolation, "bytes in clear behind the reply to STARTTLS")
         case .protocolError(let stage):
@@ -117,7 +92,7 @@ struct HostFailure: Hashable, Sendable {
     /// TLS is owed, and was not offered (no reply) or refused.
     init(startTLSUnavailable failure: FailureReason, _ reply: RemoteReply?) {
         self.init(
-            failure, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", status: nil, reply: reply)
+            failure, reply.map { "STARTTLS: \($0)" } ?? "STARTTLS is not offered", replyCode: reply?.code)
     }
 
     /// What a handshake failed for. A chain that matches nothing is kept, for `RefusalExplainer` to explain.
@@ -130,7 +105,10 @@ struct HostFailure: Hashable, Sendable {
 
     /// The same failure, with why the chain was refused.
     func explained(by text: String) -> HostFailure {
-        HostFailure(self.failure, Self.safe("\(self.detail): \(text)"), connection: self.connection)
+        var failure = HostFailure(
+            self.failure, Self.safe("\(self.detail): \(text)"), connection: self.connection)
+        failure.abandonedTLS = self.abandonedTLS
+        return failure
     }
 
     private static func safe(_ text: String) -> String {
@@ -185,51 +163,8 @@ struct HostFailure: Hashable, Sendable {
     var isOfConnecting: Bool {
         switch self.failure {
         case .connectionRefused, .connectionTimeout, .connectionLost: !self.isAmbiguous
-        case .remoteReply: self.isServiceRefusal && !(self.reply?.isPermanent ?? true)
+        case .remoteReply: self.isServiceRefusal && self.told.replyCode.map { $0 < 500 } ?? false
         default: self.isBrokenHandshake
-        }
-    }
-
-    /// Whether this message is refused for good.
-    var isPermanent: Bool {
-        guard self.failure == .remoteReply else { return self.failure.isPermanent }
-        return (!self.isServiceRefusal || self.isForGood) && self.reply?.isPermanent ?? false
-    }
-
-    /// The failure as the queue keeps it and reports tell it.
-    func deliveryFailure(host: String?) -> DeliveryFailure {
-        if let stored { return stored }
-        var status =
-            self.status ?? (self.failure.isPermanent ? self.failure.permanentStatus : self.failure.transientStatus)
-        if self.failure == .remoteReply, let reply {
-            let told = EnhancedStatusCode(of: reply)
-            status =
-                self.isServiceRefusal && !self.isForGood
-                ? EnhancedStatusCode(.persistentTransientFailure, told.subject, told.detail) : told
-        }
-        var text = self.detail.isEmpty ? self.failure.text : "\(self.failure.text) (\(self.detail))"
-        if self.isAmbiguous { text += "; the message may have been delivered" }
-        return DeliveryFailure(
-            failureClass: self.failure.isSecurityFailure ? .security : .general, status: status,
-            reason: self.failure, text: text,
-            reply: self.failure == .remoteReply ? self.reply.map { "\($0)" } : nil,
-            host: host)
-    }
-}
-
-extension EnhancedStatusCode {
-    /// The status of a refusing reply: its own code where that agrees with the reply code, else `x.0.0`.
-    init(of reply: RemoteReply) {
-        let `class`: Class =
-            switch reply.severity {
-            case .permanentNegative: .permanentFailure
-            case .transientNegative: .persistentTransientFailure
-            case .positiveCompletion, .positiveIntermediate: .success
-            }
-        if let status = reply.enhancedStatus, status.class == `class` {
-            self = status
-        } else {
-            self.init(`class`, 0, 0)
         }
     }
 }

@@ -15,29 +15,6 @@ struct MessageTransfer {
     /// Recipients in a transaction, whatever the host allows: their commands and replies stand in memory.
     private static let mostRecipientsPerTransaction = 1000
 
-    /// What came of it.
-    struct Sent {
-        /// The host's answers, by the recipient's position in the entry.
-        var outcomes: [Int: SMTPRecipientOutcome] = [:]
-        /// Why the host did not answer for everyone.
-        var failure: HostFailure?
-        /// The attempt is not on record: the last transaction sent nothing.
-        var isVoid = false
-        /// The lease was too short for the end of the content, which was not written: the last transaction delivered nothing,
-        /// and the attempt is on record.
-        var isWithdrawn = false
-        /// The connection is used up, and some recipients have had no turn.
-        var isCutShort = false
-    }
-
-    /// What came of one transaction.
-    private struct Transaction {
-        var outcomes: [SMTPRecipientOutcome?] = []
-        var failure: HostFailure?
-        var isVoid = false
-        var isWithdrawn = false
-    }
-
     let environment: DeliveryEnvironment
     let entry: QueueEntry
     let term: ShardTerm
@@ -59,52 +36,52 @@ struct MessageTransfer {
         var positions: [Int]
     }
 
-    /// Sends it to the recipients at these positions of the entry, to each address once.
-    mutating func send(over link: inout PooledConnection, to positions: [Int]) async -> Sent {
-        var sent = Sent()
+    /// Sends it to the recipients at these positions of the entry, to each address once, and notes in `attempt` what came of
+    /// it.
+    mutating func send(
+        over link: inout PooledConnection, to positions: [Int], noting attempt: inout HostAttempt
+    ) async {
         guard var waiting = self.addressees(at: positions) else {
-            sent.failure = HostFailure(.protocolViolation, "the stored envelope is unreadable")
-            return sent
+            attempt.failure = HostFailure(.protocolViolation, "the stored envelope is unreadable")
+            return
         }
         var limit = link.connection.capabilities.maximumRecipients ?? Self.recipientsPerTransaction
         limit = min(limit, Self.mostRecipientsPerTransaction)
         while !waiting.isEmpty {
             let batch = waiting.prefix(limit)
             link.messages += 1
-            let transaction = await self.transact(over: link.connection, batch.map(\.recipient))
+            let ended = await self.transact(over: link.connection, batch.map(\.recipient), noting: &attempt)
+            attempt.failure = ended.failure
             var surplus: [Addressee] = []
-            for (addressee, outcome) in zip(batch, transaction.outcomes) {
-                if case .surplus = outcome {
+            for (addressee, outcome) in zip(batch, ended.outcomes) {
+                guard let outcome else {
                     surplus.append(addressee)
-                } else {
-                    for position in addressee.positions { sent.outcomes[position] = outcome }
+                    continue
                 }
+                for position in addressee.positions { attempt.outcomes[position] = outcome }
             }
             // A host that has had enough recipients will have enough after as many the next time.
             limit = max(1, min(limit, batch.count - surplus.count))
             waiting = surplus + waiting.dropFirst(batch.count)
-            sent.failure = transaction.failure
-            (sent.isVoid, sent.isWithdrawn) = (transaction.isVoid, transaction.isWithdrawn)
-            guard sent.failure == nil, link.connection.isReady else { break }
+            guard attempt.failure == nil, link.connection.isReady else { break }
             if link.isUsedUp(self.environment.settings) { break }
         }
-        sent.isCutShort = sent.failure == nil && !waiting.isEmpty
-        return sent
+        attempt.isCutShort = attempt.failure == nil && !waiting.isEmpty
     }
 
     // MARK: - One transaction
 
     private mutating func transact(
-        over connection: OutboundConnection, _ recipients: [EnvelopeRecipient]
-    ) async -> Transaction {
+        over connection: OutboundConnection, _ recipients: [EnvelopeRecipient], noting attempt: inout HostAttempt
+    ) async -> OutboundConnection.Ended {
         guard var message = self.message(to: recipients) else {
-            return Transaction(failure: HostFailure(.protocolViolation, "the stored envelope is unreadable"))
+            return .failed(HostFailure(.protocolViolation, "the stored envelope is unreadable"))
         }
         var conversion: SevenBitConversion?
         if self.environment.settings.convertsEightBit, message.needsConversion(for: connection.capabilities) {
             guard let plan = await self.planConversion() else {
                 connection.quit()
-                return Transaction(failure: HostFailure(.connectionLost, "the content cannot be read"))
+                return .failed(HostFailure(.connectionLost, "the content cannot be read"))
             }
             message.convert(by: plan)
             conversion = (try? plan.get()).map { SevenBitConversion($0) }
@@ -115,13 +92,14 @@ struct MessageTransfer {
         let begun = await beginning.value
         guard self.isOnRecord else {
             connection.quit()
-            return Transaction(failure: HostFailure(.connectionLost, "not on record"), isVoid: true)
+            attempt.isUnrecorded = true
+            return .failed(HostFailure(.connectionLost, "not on record"))
         }
         switch begun {
-        case .done(let outcomes): return Transaction(outcomes: outcomes)
-        case .failed(let failure, let decided): return Transaction(outcomes: decided, failure: failure)
-        case nil: return Transaction(failure: HostFailure(.connectionLost))
-        case .transferContent: return await self.transfer(source, convertedBy: conversion, over: connection)
+        case .ended(let ended): return ended
+        case nil: return .failed(HostFailure(.connectionLost))
+        case .transferContent:
+            return await self.transfer(source, convertedBy: conversion, over: connection, noting: &attempt)
         }
     }
 
@@ -159,8 +137,9 @@ struct MessageTransfer {
 
     /// Writes the content, and its end if that is still allowed.
     private func transfer(
-        _ source: BodySource, convertedBy conversion: SevenBitConversion?, over connection: OutboundConnection
-    ) async -> Transaction {
+        _ source: BodySource, convertedBy conversion: SevenBitConversion?, over connection: OutboundConnection,
+        noting attempt: inout HostAttempt
+    ) async -> OutboundConnection.Ended {
         let isWhole = await self.write(source, convertedBy: conversion, to: connection)
         var isLeaseTooShort = false
         let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
@@ -171,13 +150,10 @@ struct MessageTransfer {
         }.value
         // The fault is ours, and nothing was sent: the message is not put off for it.
         if isLeaseTooShort {
-            return Transaction(failure: HostFailure(.connectionLost, "the lease is too short"), isWithdrawn: true)
+            attempt.isWithdrawn = true
+            return .failed(HostFailure(.connectionLost, "the lease is too short"))
         }
-        switch finished {
-        case .done(let outcomes): return Transaction(outcomes: outcomes)
-        case .failed(let failure, let decided): return Transaction(outcomes: decided, failure: failure)
-        case nil: return Transaction(failure: HostFailure(.connectionLost))
-        }
+        return finished ?? .failed(HostFailure(.connectionLost))
     }
 
     /// Writes the content, as far as the host wants it; `false` when it cannot be read.
@@ -226,4 +202,9 @@ struct MessageTransfer {
         message.envelopeID = attributes.envelopeID
         return message
     }
+}
+
+extension OutboundConnection.Ended {
+    /// Nothing was decided.
+    fileprivate static func failed(_ failure: HostFailure) -> Self { Self(failure: failure) }
 }

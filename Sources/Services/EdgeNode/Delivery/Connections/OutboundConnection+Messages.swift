@@ -20,7 +20,7 @@ extension OutboundConnection {
     ) -> EventLoopFuture<Begun> {
         let promise = eventLoop.makePromise(of: Begun.self)
         if case .over(let failure) = self.operation {
-            promise.succeed(.failed(failure, decided: []))
+            promise.succeed(.ended(Ended(failure: failure)))
         } else {
             self.operation = .beginning(promise)
             self.hasProgressed()
@@ -48,15 +48,15 @@ extension OutboundConnection {
     /// because of `refusal`. Where the server has refused already, only its last words are waited for.
     func finish(
         on eventLoop: any EventLoop, orBecause refusal: String, isPermitted: () -> Bool
-    ) -> EventLoopFuture<Finished> {
-        let promise = eventLoop.makePromise(of: Finished.self)
+    ) -> EventLoopFuture<Ended> {
+        let promise = eventLoop.makePromise(of: Ended.self)
         switch self.operation {
         case .over(let failure):
-            promise.succeed(.failed(failure, decided: self.session.recipientOutcomes))
+            promise.succeed(Ended(outcomes: self.session.recipientOutcomes, failure: failure))
         case .decided(let outcomes):
             self.operation = .none
             self.armTimer(afterProgress: true)
-            promise.succeed(.done(outcomes))
+            promise.succeed(Ended(outcomes: outcomes))
         case .transferring where !self.takesContent:
             self.operation = .finishing(promise)
         case .none, .opening, .beginning, .transferring, .finishing:
@@ -81,12 +81,12 @@ extension OutboundConnection {
     }
 
     /// Tells whoever waits, or will ask.
-    func messageDone(_ outcomes: [SMTPRecipientOutcome]) {
+    func messageDone(_ outcomes: [AttemptOutcome?]) {
         let operation = self.operation
         self.operation = .none
         switch operation {
-        case .beginning(let promise): promise.succeed(.done(outcomes))
-        case .finishing(let promise): promise.succeed(.done(outcomes))
+        case .beginning(let promise): promise.succeed(.ended(Ended(outcomes: outcomes)))
+        case .finishing(let promise): promise.succeed(Ended(outcomes: outcomes))
         case .transferring:
             self.operation = .decided(outcomes)
             // The server is owed the rest of what it refused, and will not get it: nothing of use can come any more.

@@ -28,16 +28,15 @@ final class OutboundConnection: ChannelInboundHandler {
     enum Begun: Sendable {
         /// The server waits for the content.
         case transferContent
-        /// It is over: one outcome for each recipient.
-        case done([SMTPRecipientOutcome])
-        /// The connection is of no more use; what was decided before stands.
-        case failed(HostFailure, decided: [SMTPRecipientOutcome?])
+        /// It is over.
+        case ended(Ended)
     }
 
-    /// What came of the final dot.
-    enum Finished: Sendable {
-        case done([SMTPRecipientOutcome])
-        case failed(HostFailure, decided: [SMTPRecipientOutcome?])
+    /// How one transaction ended: with an outcome for each recipient that was decided, and if the connection is of no more
+    /// use, with the reason for that.
+    struct Ended: Sendable {
+        var outcomes: [AttemptOutcome?] = []
+        var failure: HostFailure?
     }
 
     /// How long the reply to QUIT is waited for: nothing depends on it, and a drain should not either.
@@ -49,8 +48,8 @@ final class OutboundConnection: ChannelInboundHandler {
         case beginning(EventLoopPromise<Begun>)
         case transferring
         /// The server has spoken of the message before all of it was written.
-        case decided([SMTPRecipientOutcome])
-        case finishing(EventLoopPromise<Finished>)
+        case decided([AttemptOutcome?])
+        case finishing(EventLoopPromise<Ended>)
         case over(HostFailure)
 
         var isOver: Bool { if case .over = self { true } else { false } }
@@ -224,11 +223,11 @@ final class OutboundConnection: ChannelInboundHandler {
         // Closing may call back: whoever does finds it over.
         self.operation = .over(failure)
         self.closeChannel()
-        let decided = self.session.recipientOutcomes
+        let ended = Ended(outcomes: self.session.recipientOutcomes, failure: failure)
         switch operation {
         case .opening(let promise): promise.succeed(.failed(failure))
-        case .beginning(let promise): promise.succeed(.failed(failure, decided: decided))
-        case .finishing(let promise): promise.succeed(.failed(failure, decided: decided))
+        case .beginning(let promise): promise.succeed(.ended(ended))
+        case .finishing(let promise): promise.succeed(ended)
         case .none, .transferring, .decided, .over: ()
         }
     }

@@ -75,16 +75,9 @@ struct Dialer {
     let environment: DeliveryEnvironment
     let eventLoop: any EventLoop
 
-    /// What came of dialling one address.
-    enum Outcome {
-        case linked(PooledConnection)
-        /// In clear, after TLS was given up for the second reason, if there is one.
-        case failed(HostFailure, after: AbandonedTLS?)
-    }
-
     /// Connects to the address of `place`, greets, and negotiates TLS as `demand` says. An opportunistic handshake that
     /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
-    func dial(_ demand: LinkDemand, in place: ConnectionSlot) async -> Outcome {
+    func dial(_ demand: LinkDemand, in place: ConnectionSlot) async -> Result<PooledConnection, HostFailure> {
         let address = place.address
         let usesChunking = demand.mayChunk && !self.environment.chunkingRefusals.contains(address)
         var offer = TLSOffer.full
@@ -101,12 +94,14 @@ struct Dialer {
                 let warmth = WarmConnection(
                     key: demand.purpose(at: address), nextHopDomain: demand.nextHopDomain, proof: established.proof,
                     isWithoutUsableRecords: established.isWithoutUsableRecords)
-                return .linked(
+                return .success(
                     PooledConnection(
                         connection: connection, address: address, established: established, warmth: warmth,
                         usesChunking: usesChunking, stateVersion: demand.state.version, place: place))
-            case .failed(let failure):
-                return .failed(await self.environment.explainer.explain(failure), after: abandoned)
+            case .failed(var failure):
+                failure = await self.environment.explainer.explain(failure)
+                failure.abandonedTLS = abandoned
+                return .failure(failure)
             case .retry(let next, let failure) where next > offer:
                 offer = next
                 place.retries()
@@ -115,8 +110,10 @@ struct Dialer {
                 case .withoutServerName: rejectedName = AbandonedTLS(failure)
                 case .cleartext: abandoned = AbandonedTLS(failure)
                 }
-            case .retry(_, let failure):
-                return .failed(HostFailure(.tlsHandshakeFailed, failure.text), after: abandoned)
+            case .retry(_, let reason):
+                var failure = HostFailure(.tlsHandshakeFailed, reason.text)
+                failure.abandonedTLS = abandoned
+                return .failure(failure)
             }
         }
     }

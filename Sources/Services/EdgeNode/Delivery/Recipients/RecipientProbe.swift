@@ -92,14 +92,14 @@ actor RecipientProbe {
             case .place(let place):
                 let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
                 switch await dialer.dial(question.demand, in: place) {
-                case .linked(let link): return await self.ask(question, over: link)
+                case .success(let link): return await self.ask(question, over: link)
                 // Others to the host work: wait until it takes one more.
-                case .failed(let failure, _) where failure.isDisplaced: continue
-                case .failed(let failure, _)
+                case .failure(let failure) where failure.isDisplaced: continue
+                case .failure(let failure)
                 where failure.isOfConnecting
                     && place.turnedAway(inSilence: failure.failure == .connectionTimeout) != nil:
                     continue
-                case .failed: return nil
+                case .failure: return nil
                 }
             }
         }
@@ -110,30 +110,32 @@ actor RecipientProbe {
         let path = ForwardPath.mailbox(question.address.mailbox)
         let answer = await link.connection.verify(path, on: self.eventLoop).value
         link.connection.quit()
-        guard case .done(let outcomes)? = answer, let outcome = outcomes.first else { return nil }
+        guard case .ended(let ended)? = answer, ended.failure == nil, let outcome = ended.outcomes.first ?? nil else {
+            return nil
+        }
         self.hasHeard = true
         switch outcome {
-        case .accepted: return .exists
-        case .refused(let reply) where reply.isOfRecipient: return .unknown(Self.refusal(reply))
-        case .refused: return .unsure
+        case .delivered: return .exists
+        case .failed(let failure) where outcome.isLastWord:
+            return failure.isOfRecipient ? .unknown(Self.refusal(failure)) : .unsure
         // Another host may say more.
-        case .deferred, .surplus, .unsuitable: return nil
+        case .failed: return nil
         }
     }
 
-    private static func refusal(_ reply: RemoteReply) -> SMTPReply {
-        // The description is printable ASCII already.
+    private static func refusal(_ failure: DeliveryFailure) -> SMTPReply {
+        // What a host said is printable ASCII already.
         SMTPReply(
             550, EnhancedStatusCode(.permanentFailure, 1, 1),
-            "Recipient refused by the next host, which said: \("\(reply)".prefix(Self.maximumTextBytes))")
+            "Recipient refused by the next host, which said: \((failure.reply ?? "").prefix(Self.maximumTextBytes))")
     }
 }
 
-extension RemoteReply {
+extension DeliveryFailure {
     /// It speaks of the address or its mailbox (RFC 3463 §3.2, §3.3), and not of who asks, or of room that may come; without a
     /// status its code tells.
     fileprivate var isOfRecipient: Bool {
-        guard let status = self.enhancedStatus, status.subject != 0 else { return [550, 551, 553].contains(self.code) }
-        return status.subject == 1 || status.subject == 2 && status.detail != 2
+        guard self.status.subject != 0 else { return [550, 551, 553].contains(self.replyCode) }
+        return self.status.subject == 1 || self.status.subject == 2 && self.status.detail != 2
     }
 }

@@ -120,7 +120,7 @@ struct InboundExtensionTests {
             try await client.send("x\r\n.\r\n")
             #expect(try await client.codesWhenStored() == ["250"])
             let message = try self.stored(client)
-            #expect(message.attributes.dsnReturn == "HDRS" && message.attributes.envelopeID == "QQ+314")
+            #expect(message.attributes.dsnReturn == .headers && message.attributes.envelopeID == "QQ+314")
             #expect(
                 message.entries.first?.recipients == [
                     QueueRecipient(
@@ -143,7 +143,7 @@ struct InboundExtensionTests {
             try await client.send("x\r\n.\r\n")
             #expect(try await client.codesWhenStored() == ["250"])
             let message = try self.stored(client)
-            #expect(!message.attributes.mayRelay && message.attributes.dsnReturn == "HDRS")
+            #expect(!message.attributes.mayRelay && message.attributes.dsnReturn == .headers)
             // Who asked for success only asked for no report of failure.
             #expect(message.entries.first?.recipients.map(\.notify) == ["DELAY", "NEVER", "FAILURE"])
         }

@@ -20,8 +20,8 @@ struct NotificationWriterTests {
         attempt.outcomes = Dictionary(uniqueKeysWithValues: answers.enumerated().map { ($0.offset, $0.element) })
         let report = AttemptReport(tries: [attempt], recipients: entry.recipients.count)
         let plan = NotificationPlan(
-            entry.decision(report, atSecond: second), notify: entry.recipients.map { $0.envelopeRecipient?.notify },
-            sender: ReversePath(storedText: entry.sender) ?? .null, schedule: .standard, arrival: entry.arrival,
+            entry.decision(report, atSecond: second), notify: entry.recipients.map { $0.envelope?.notify },
+            sender: entry.reversePath ?? .null, schedule: .standard, arrival: entry.arrival,
             now: Timestamp(seconds: second), isDelayNotified: entry.isDelayNotified)
         var writer = NotificationWriter(
             entry: entry, plan: plan, from: "mailer@relay.test", reportingMTA: "relay.test",

@@ -40,7 +40,7 @@ struct NotificationTests {
         let sender = sender ?? "s\(UUID().uuidString.prefix(8))@alpha.test"
         let id = MessageID(at: .now, random: .random(in: .min ... .max))
         var attributes = MessageAttributes()
-        attributes.dsnReturn = returning
+        attributes.dsnReturn = returning.flatMap { ReturnContent(rawValue: $0) }
         attributes.mayRelay = true
         attributes.envelopeID = "envelope \(id)"
         let recipient = QueueRecipient(

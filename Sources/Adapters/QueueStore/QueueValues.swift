@@ -2,38 +2,81 @@ public import ClusterModel
 public import DeliveryQueue
 public import MailModel
 
-/// One recipient of a message, as stored.
-public struct QueueRecipient: Hashable, Sendable, Codable {
+/// One recipient of a message: what RCPT said, and how that is stored. Stored text is parsed where it is read, and nowhere else.
+public struct QueueRecipient: Hashable, Sendable {
+    /// The recipient; `nil` where what is stored is no address that this program reads.
+    public let envelope: EnvelopeRecipient?
     /// The forward path's mailbox, such as `bob@bravo.test`.
-    public var address: String
+    public let address: String
     /// NOTIFY of RFC 3461, if given, such as `FAILURE,DELAY`.
-    public var notify: String?
+    public let notify: String?
     /// ORCPT of RFC 3461, if given.
-    public var originalRecipient: String?
+    public let originalRecipient: String?
 
-    /// A recipient.
+    /// A recipient as it is stored.
     public init(address: String, notify: String? = nil, originalRecipient: String? = nil) {
         self.address = address
         self.notify = notify
         self.originalRecipient = originalRecipient
+        self.envelope = Mailbox(address).map { mailbox in
+            EnvelopeRecipient(
+                .mailbox(mailbox), notify: notify.flatMap { NotifyConditions($0) },
+                originalRecipient: originalRecipient.flatMap { OriginalRecipient($0) })
+        }
+    }
+
+    /// A recipient to be stored; `nil` for the bare postmaster, which has no address.
+    public init?(_ recipient: EnvelopeRecipient) {
+        guard let mailbox = recipient.path.mailbox else { return nil }
+        self.address = "\(mailbox)"
+        self.notify = recipient.notify.map { "\($0)" }
+        self.originalRecipient = recipient.originalRecipient.map { "\($0)" }
+        self.envelope = EnvelopeRecipient(
+            .mailbox(mailbox), notify: recipient.notify, originalRecipient: recipient.originalRecipient)
     }
 }
 
-extension QueueRecipient {
-    /// A recipient as it is stored; `nil` for the bare postmaster, which has no address.
-    public init?(_ recipient: EnvelopeRecipient) {
-        guard let mailbox = recipient.path.mailbox else { return nil }
-        self.init(
-            address: "\(mailbox)", notify: recipient.notify.map { "\($0)" },
-            originalRecipient: recipient.originalRecipient.map { "\($0)" })
+extension QueueRecipient: Codable {
+    private enum CodingKeys: CodingKey {
+        case address, notify, originalRecipient
     }
 
-    /// The recipient again; `nil` when what is stored is no address.
-    public var envelopeRecipient: EnvelopeRecipient? {
-        guard let mailbox = Mailbox(self.address) else { return nil }
-        return EnvelopeRecipient(
-            .mailbox(mailbox), notify: self.notify.flatMap { NotifyConditions($0) },
-            originalRecipient: self.originalRecipient.flatMap { OriginalRecipient($0) })
+    /// Reads what is stored.
+    public init(from decoder: any Decoder) throws {
+        let stored = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            address: try stored.decode(String.self, forKey: .address),
+            notify: try stored.decodeIfPresent(String.self, forKey: .notify),
+            originalRecipient: try stored.decodeIfPresent(String.self, forKey: .originalRecipient))
+    }
+
+    /// Writes what is stored.
+    public func encode(to encoder: any Encoder) throws {
+        var stored = encoder.container(keyedBy: CodingKeys.self)
+        try stored.encode(self.address, forKey: .address)
+        try stored.encodeIfPresent(self.notify, forKey: .notify)
+        try stored.encodeIfPresent(self.originalRecipient, forKey: .originalRecipient)
+    }
+}
+
+extension ReversePath {
+    /// The mailbox as the queue stores it; nothing for the null path.
+    public var storedText: String {
+        switch self {
+        case .null: ""
+        case .mailbox(let mailbox): "\(mailbox)"
+        }
+    }
+
+    /// Reads what the queue stored.
+    init?(storedText: String) {
+        if storedText.isEmpty {
+            self = .null
+        } else if let mailbox = Mailbox(storedText) {
+            self = .mailbox(mailbox)
+        } else {
+            return nil
+        }
     }
 }
 
@@ -45,8 +88,8 @@ public struct MessageAttributes: Hashable, Sendable, Codable {
     public var isSMTPUTF8 = false
     /// REQUIRETLS (RFC 8689).
     public var requiresTLS = false
-    /// RET of RFC 3461: `FULL` or `HDRS`.
-    public var dsnReturn: String?
+    /// RET of RFC 3461.
+    public var dsnReturn: ReturnContent?
     /// ENVID of RFC 3461.
     public var envelopeID: String?
     /// The client's address, or nothing for a message of our own.
@@ -66,6 +109,7 @@ public struct MessageAttributes: Hashable, Sendable, Codable {
         self.isSMTPUTF8 = try stored.decodeIfPresent(Bool.self, forKey: .isSMTPUTF8) ?? false
         self.requiresTLS = try stored.decodeIfPresent(Bool.self, forKey: .requiresTLS) ?? false
         self.dsnReturn = try stored.decodeIfPresent(String.self, forKey: .dsnReturn)
+            .flatMap { ReturnContent(rawValue: $0) }
         self.envelopeID = try stored.decodeIfPresent(String.self, forKey: .envelopeID)
         self.clientAddress = try stored.decodeIfPresent(String.self, forKey: .clientAddress)
         self.clientName = try stored.decodeIfPresent(String.self, forKey: .clientName)
@@ -206,8 +250,10 @@ public struct QueueEntry: Hashable, Sendable, Identifiable {
     public let key: EntryKey
     /// The same.
     public var id: EntryKey { self.key }
-    /// The reverse path; empty for the null sender.
+    /// The reverse path's mailbox as it is stored; empty for the null sender.
     public let sender: String
+    /// The reverse path; `nil` where what is stored is none that this program reads.
+    public let reversePath: ReversePath?
     /// What came with MAIL FROM.
     public let attributes: MessageAttributes
     /// The size of the content in bytes.
@@ -230,6 +276,27 @@ public struct QueueEntry: Hashable, Sendable, Identifiable {
     public let openAttempt: OpenAttempt?
     /// An operator's reason, possibly empty, to give the entry up: it is not to be tried again.
     public let verdict: String?
+
+    init(
+        key: EntryKey, sender: String, attributes: MessageAttributes, size: Int, arrival: Timestamp,
+        nextAttempt: Timestamp, attempts: Int, recipients: [QueueRecipient], isDelayNotified: Bool,
+        lastStatus: String?, lastReason: String?, openAttempt: OpenAttempt?, verdict: String?
+    ) {
+        self.key = key
+        self.sender = sender
+        self.reversePath = ReversePath(storedText: sender)
+        self.attributes = attributes
+        self.size = size
+        self.arrival = arrival
+        self.nextAttempt = nextAttempt
+        self.attempts = attempts
+        self.recipients = recipients
+        self.isDelayNotified = isDelayNotified
+        self.lastStatus = lastStatus
+        self.lastReason = lastReason
+        self.openAttempt = openAttempt
+        self.verdict = verdict
+    }
 
     /// An attempt that was begun and never concluded. One that is on record but concluded is kept until the next attempt,
     /// so that its late delivery can still be recorded.

@@ -97,7 +97,7 @@ extension OriginalRecipient: CustomStringConvertible {
 }
 
 /// How much of a message its failure report returns: RET= (RFC 3461 §4.3).
-public enum ReturnContent: String, Hashable, Sendable {
+public enum ReturnContent: String, Hashable, Sendable, Codable {
     /// The whole message, where it is small enough.
     case full = "FULL"
     /// Its header section.

@@ -36,8 +36,8 @@ struct SimulatedConclusion {
         _ decision: EntryDecision, at now: Timestamp, place: Timestamp? = nil, _ then: @escaping () -> Void
     ) {
         let plan = NotificationPlan(
-            decision, notify: self.entry.recipients.map { $0.envelopeRecipient?.notify },
-            sender: ReversePath(storedText: self.entry.sender) ?? .null, schedule: self.schedule,
+            decision, notify: self.entry.recipients.map { $0.envelope?.notify },
+            sender: self.entry.reversePath ?? .null, schedule: self.schedule,
             arrival: self.entry.arrival, now: now, isDelayNotified: self.entry.isDelayNotified)
         let conclusion = Conclusion(
             entry: self.entry, epoch: self.term.epoch, result: self.result(decision, plan, place), events: [],

@@ -60,7 +60,7 @@ struct MessageDocument {
     private static func attributes(_ attributes: MessageAttributes) -> OutputValue {
         .record([
             .init("eight_bit", .bool(attributes.isEightBit)), .init("smtputf8", .bool(attributes.isSMTPUTF8)),
-            .init("requiretls", .bool(attributes.requiresTLS)), .init("ret", .optional(attributes.dsnReturn)),
+            .init("requiretls", .bool(attributes.requiresTLS)), .init("ret", .optional(attributes.dsnReturn?.rawValue)),
             .init("envid", .optional(attributes.envelopeID)),
             .init("client_address", .optional(attributes.clientAddress)),
             .init("client_name", .optional(attributes.clientName)),
@@ -73,7 +73,7 @@ struct MessageDocument {
             (attributes.requiresTLS, "REQUIRETLS"),
         ].filter(\.0).map(\.1)
         let values = [
-            ("RET", attributes.dsnReturn), ("ENVID", attributes.envelopeID),
+            ("RET", attributes.dsnReturn?.rawValue), ("ENVID", attributes.envelopeID),
         ].compactMap { name, value in value.map { "\(name)=\($0)" } }
         return (flags + values).joined(separator: " ")
     }

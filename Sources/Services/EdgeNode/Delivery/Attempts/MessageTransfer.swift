@@ -183,7 +183,7 @@ struct MessageTransfer {
         var united = UnitedRecipients(tellsOriginals: false)
         var places: [[Int]] = []
         for position in positions {
-            guard let recipient = self.entry.recipients[position].envelopeRecipient else { return nil }
+            guard let recipient = self.entry.recipients[position].envelope else { return nil }
             let place = united.add(recipient)
             if place == places.count { places.append([]) }
             places[place].append(position)
@@ -192,13 +192,13 @@ struct MessageTransfer {
     }
 
     private func message(to recipients: [EnvelopeRecipient]) -> SMTPClientMessage? {
-        guard let reversePath = ReversePath(storedText: self.entry.sender) else { return nil }
+        guard let reversePath = self.entry.reversePath else { return nil }
         let attributes = self.entry.attributes
         var message = SMTPClientMessage(
             reversePath: reversePath, recipients: recipients,
             body: attributes.isEightBit ? .eightBitMIME : .sevenBit, size: self.entry.size)
         message.hasInternationalHeader = attributes.isSMTPUTF8
-        message.returnContent = attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) }
+        message.returnContent = attributes.dsnReturn
         message.envelopeID = attributes.envelopeID
         return message
     }

@@ -57,8 +57,8 @@ struct OutcomeRecorder: Sendable {
             isTransfer: self.environment.state.current.policy.acceptedDomains[entry.key.domain] != nil,
             hasNextAttempt: hasNextAttempt)
         let plan = NotificationPlan(
-            decision, notify: entry.recipients.map { $0.envelopeRecipient?.notify },
-            sender: ReversePath(storedText: entry.sender) ?? .null,
+            decision, notify: entry.recipients.map { $0.envelope?.notify },
+            sender: entry.reversePath ?? .null,
             schedule: self.schedule(for: entry), arrival: entry.arrival, now: now,
             isDelayNotified: entry.isDelayNotified)
         let reports = self.environment.reports.limit(
@@ -161,7 +161,7 @@ extension BodySource {
     /// which stand in the first chunk; else the beginning of it, with the header section.
     fileprivate consuming func returned(of entry: QueueEntry, atMost limit: Int) async -> ReturnedContent {
         guard case .chunk(let bytes) = await self.next() else { return .header([]) }
-        let isAsked = entry.attributes.dsnReturn.flatMap { ReturnContent(rawValue: $0) } == .full
+        let isAsked = entry.attributes.dsnReturn == .full
         guard isAsked, entry.size <= limit, bytes.count == entry.size else {
             return .header(Array(bytes.prefix(NotificationWriter.headerBytes)))
         }

@@ -37,7 +37,7 @@ struct NotificationWriter {
     /// The reports, to be queued in the transaction that records the attempt. None about a message without a sender, or with
     /// one that cannot be written to.
     func reports(returning content: ReturnedContent) -> [Reports] {
-        guard case .mailbox(let sender)? = ReversePath(storedText: self.entry.sender),
+        guard case .mailbox(let sender)? = self.entry.reversePath,
             let domain = self.domain(of: sender)
         else { return [] }
         return DeliveryStatusNotification.Action.allCases.compactMap { action in
@@ -119,9 +119,10 @@ struct NotificationWriter {
         attributes.isEightBit = bytes.contains { $0 >= 0x80 }
         attributes.isSMTPUTF8 = report.isInternational
         // Without NOTIFY, which the null reverse path makes one of NEVER (RFC 3461 §6.1).
-        let entry = AcceptedEntry(domain: domain, recipients: [QueueRecipient(address: "\(sender)")])
+        let recipients = [QueueRecipient(EnvelopeRecipient(.mailbox(sender)))].compactMap(\.self)
         return AcceptedMessage(
-            id: id, sender: "", attributes: attributes, entries: [entry], body: .inline(bytes),
+            id: id, sender: "", attributes: attributes,
+            entries: [AcceptedEntry(domain: domain, recipients: recipients)], body: .inline(bytes),
             receptionNote: "report on \(self.entry.key.message)")
     }
 
@@ -134,7 +135,7 @@ struct NotificationWriter {
 
     private func recipients(_ action: DeliveryStatusNotification.Action) -> [DeliveryStatusNotification.Recipient] {
         zip(self.entry.recipients, self.plan.notices).compactMap { stored, notice in
-            guard let notice, notice.action == action, let recipient = stored.envelopeRecipient,
+            guard let notice, notice.action == action, let recipient = stored.envelope,
                 let mailbox = recipient.path.mailbox
             else { return nil }
             var told = DeliveryStatusNotification.Recipient(mailbox, notice)

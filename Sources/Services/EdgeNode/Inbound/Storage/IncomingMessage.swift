@@ -52,7 +52,7 @@ final class IncomingMessage {
                 isSecured: tls != nil, isAuthenticated: identity.user != nil),
             clientAddress: isHidden ? nil : client, by: environment.session.hostName, tls: tls, id: id, at: now)
         var attributes = MessageAttributes()
-        attributes.dsnReturn = envelope.returnContent?.rawValue
+        attributes.dsnReturn = envelope.returnContent
         attributes.envelopeID = envelope.envelopeID
         attributes.clientAddress = "\(client)"
         attributes.clientName = SafeText.escape(envelope.hello.name)
@@ -281,26 +281,5 @@ extension Reception {
         self.hello = hello.map(Reception.told)
         self.user = client.user.map(SafeText.escape)
         self.admittedBy = "\(rule)"
-    }
-}
-
-extension ReversePath {
-    /// The mailbox as the queue stores it; nothing for the null path.
-    var storedText: String {
-        switch self {
-        case .null: ""
-        case .mailbox(let mailbox): "\(mailbox)"
-        }
-    }
-
-    /// Reads what the queue stored.
-    init?(storedText: String) {
-        if storedText.isEmpty {
-            self = .null
-        } else if let mailbox = Mailbox(storedText) {
-            self = .mailbox(mailbox)
-        } else {
-            return nil
-        }
     }
 }

@@ -336,7 +336,7 @@ import Testing
                 encoder.encode(Array(content[start..<min(start + size, content.count)]).span, into: &wire)
             }
             encoder.finish(into: &wire)
-            var decoder = SMTPDataDecoder(lineLimit: 998, sizeLimit: 1_000_000)
+            var decoder = SMTPContentDecoder(.data, lineLimit: 998, sizeLimit: 1_000_000)
             var decoded: [UInt8] = []
             var hasEnded = false
             for start in stride(from: 0, to: wire.count, by: size) {

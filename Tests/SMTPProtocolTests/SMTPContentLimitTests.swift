@@ -24,14 +24,14 @@ struct SMTPContentLimitTests {
         let line = [UInt8](repeating: UInt8(ascii: "a"), count: 64)
         for length in [1, 7, 31, 64] {
             var (data, chunks) = (
-                SMTPDataDecoder(lineLimit: limits.line, sizeLimit: limits.size),
-                SMTPChunkDecoder(lineLimit: limits.line, sizeLimit: limits.size)
+                SMTPContentDecoder(.data, lineLimit: limits.line, sizeLimit: limits.size),
+                SMTPContentDecoder(.chunks, lineLimit: limits.line, sizeLimit: limits.size)
             )
             var dropped: [UInt8] = []
             for start in stride(from: 0, to: line.count, by: length) {
                 let piece = Array(line[start..<min(start + length, line.count)])
                 _ = data.decode(piece.span, into: &dropped)
-                chunks.decode(piece.span, into: &dropped)
+                _ = chunks.decode(piece.span, into: &dropped)
             }
             #expect(data.fault == limits.fault, "DATA in pieces of \(length)")
             #expect(chunks.fault == limits.fault, "BDAT in pieces of \(length)")

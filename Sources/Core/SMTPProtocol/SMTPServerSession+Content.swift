@@ -11,21 +11,20 @@ extension SMTPServerSession {
         // RFC 3030 §2 calls the state after DATA behind BDAT indeterminate. This is how it is determined.
         guard transaction.content == nil else { return self.abandon(self.answer(SMTPServerReplies.badSequence)) }
         guard !transaction.envelope.recipients.isEmpty else { return self.answer(SMTPServerReplies.noRecipients) }
-        let limits = self.configuration.limits
-        self.transaction?.content = .data(
-            SMTPDataDecoder(lineLimit: limits.textLineBytes, sizeLimit: limits.messageBytes))
+        let decoder = self.content(of: transaction, .data)
+        self.transaction?.content = decoder
         self.state = .receivingData
         return .beginMessage(transaction.envelope, SMTPServerReplies.goAhead)
     }
 
     mutating func receiveData(_ input: Span<UInt8>, _ content: inout [UInt8]) -> SMTPServerStep {
-        guard let transaction, case .data(var decoder)? = transaction.content else {
+        guard let transaction, var decoder = transaction.content, decoder.framing == .data else {
             return SMTPServerStep(input.count, self.close(SMTPServerReplies.badSequence))
         }
         var dropped: [UInt8] = []
         let (consumed, isEnd) =
             transaction.refusal == nil ? decoder.decode(input, into: &content) : decoder.decode(input, into: &dropped)
-        self.transaction?.content = .data(decoder)
+        self.transaction?.content = decoder
         let isRefused = transaction.refusal != nil || decoder.fault != nil
         // Before the end is looked at, so that nothing depends on how much of the content comes at once.
         guard !isRefused || decoder.consumed <= self.mostContentBytes else {
@@ -51,13 +50,13 @@ extension SMTPServerSession {
                 SMTPServerChunk(size: size, isLast: isLast, refusal: SMTPServerReplies.badSequence))
             return .needInput
         }
-        let decoder = self.chunks(of: transaction)
+        let decoder = self.content(of: transaction, .chunks)
         guard let size = Int(exactly: size), size <= self.mostContentBytes - decoder.consumed else {
             return self.close(SMTPServerReplies.tooLarge)
         }
         self.state = .receivingChunk(SMTPServerChunk(size: size, isLast: isLast))
         guard transaction.content == nil else { return .needInput }
-        self.transaction?.content = .chunks(decoder)
+        self.transaction?.content = decoder
         return .beginMessage(transaction.envelope, nil)
     }
 
@@ -68,10 +67,10 @@ extension SMTPServerSession {
         let count = min(chunk.remaining, input.count)
         chunk.remaining -= count
         if chunk.refusal == nil, let transaction, transaction.refusal == nil {
-            var decoder = self.chunks(of: transaction)
-            decoder.decode(input.extracting(first: count), into: &content)
+            var decoder = self.content(of: transaction, .chunks)
+            _ = decoder.decode(input.extracting(first: count), into: &content)
             if chunk.remaining == 0, chunk.isLast { decoder.end(into: &content) }
-            self.transaction?.content = .chunks(decoder)
+            self.transaction?.content = decoder
         }
         guard chunk.remaining == 0 else {
             self.state = .receivingChunk(chunk)
@@ -86,7 +85,7 @@ extension SMTPServerSession {
             // A failed chunk is the end of its transaction, so that all that may follow it in the pipeline is 503.
             return self.abandon(self.answer(chunk.refusal ?? SMTPServerReplies.badSequence))
         }
-        let decoder = self.chunks(of: transaction)
+        let decoder = self.content(of: transaction, .chunks)
         let refusal = transaction.refusal ?? decoder.fault.map(SMTPServerReplies.refusal(of:))
         if chunk.isLast || refusal != nil { return self.endContent(refusal, size: decoder.size) }
         let reply = SMTPServerReplies.chunkReceived(chunk.size)
@@ -94,13 +93,16 @@ extension SMTPServerSession {
         return chunk.size == 0 ? self.idle(reply) : .reply(reply)
     }
 
-    private func chunks(of transaction: SMTPServerTransaction) -> SMTPChunkDecoder {
-        if case .chunks(let decoder)? = transaction.content { return decoder }
-        let limits = self.configuration.limits
-        return SMTPChunkDecoder(lineLimit: limits.textLineBytes, sizeLimit: limits.messageBytes)
-    }
-
     // MARK: - Both
+
+    /// What reads the content of a transaction, which begins with the first of it.
+    private func content(
+        of transaction: SMTPServerTransaction, _ framing: SMTPContentDecoder.Framing
+    ) -> SMTPContentDecoder {
+        if let decoder = transaction.content, decoder.framing == framing { return decoder }
+        let limits = self.configuration.limits
+        return SMTPContentDecoder(framing, lineLimit: limits.textLineBytes, sizeLimit: limits.messageBytes)
+    }
 
     /// The most bytes that are read of one message.
     private var mostContentBytes: Int {

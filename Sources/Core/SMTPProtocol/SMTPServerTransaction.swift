@@ -2,15 +2,9 @@ internal import MailModel
 
 /// A mail transaction (RFC 5321 §3.3): whatever belongs to it is here, and so is forgotten with it.
 struct SMTPServerTransaction: Hashable, Sendable {
-    /// How the content comes. DATA and BDAT cannot be mixed (RFC 3030 §2).
-    enum Content: Hashable {
-        case data(SMTPDataDecoder)
-        case chunks(SMTPChunkDecoder)
-    }
-
     var envelope: Envelope
     /// The content, once it has begun; the owner then holds what there is of it.
-    var content: Content?
+    var content: SMTPContentDecoder?
     /// The owner's refusal of content that is still to come.
     var refusal: SMTPReply?
 

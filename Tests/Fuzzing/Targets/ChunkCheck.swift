@@ -8,9 +8,9 @@ enum ChunkCheck {
     ])
 
     static func check(_ input: [UInt8]) throws(Violation) {
-        let whole = self.decode(input, .whole)
+        let whole = try self.decode(input, .whole)
         for pieces in [Pieces.bytes, .random] {
-            try promise(self.decode(input, pieces) == whole, "content depends on its pieces")
+            try promise(try self.decode(input, pieces) == whole, "content depends on its pieces")
         }
         let endsInLine = input.isEmpty || input.suffix(2).elementsEqual([13, 10])
         let expected = endsInLine ? input : input + [13, 10]
@@ -20,12 +20,13 @@ enum ChunkCheck {
     }
 
     /// The content; `nil` where it is refused.
-    private static func decode(_ input: [UInt8], _ pieces: Pieces) -> [UInt8]? {
-        var decoder = SMTPChunkDecoder(lineLimit: .max, sizeLimit: .max)
+    private static func decode(_ input: [UInt8], _ pieces: Pieces) throws(Violation) -> [UInt8]? {
+        var decoder = SMTPContentDecoder(.chunks, lineLimit: .max, sizeLimit: .max)
         var content: [UInt8] = []
         var start = 0
         for length in pieces.lengths(of: input) {
-            decoder.decode(input.span.extracting(start..<(start + length)), into: &content)
+            let read = decoder.decode(input.span.extracting(start..<(start + length)), into: &content)
+            try promise(read.consumed == length && !read.isEnd, "content by BDAT has an end of its own")
             start += length
         }
         decoder.end(into: &content)

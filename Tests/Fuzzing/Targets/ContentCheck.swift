@@ -21,7 +21,7 @@ enum ContentCheck {
     }
 
     static func decode(_ input: [UInt8], _ pieces: Pieces) throws(Violation) -> Outcome {
-        var decoder = SMTPDataDecoder(lineLimit: 200, sizeLimit: 800)
+        var decoder = SMTPContentDecoder(.data, lineLimit: 200, sizeLimit: 800)
         var outcome = Outcome()
         for length in pieces.lengths(of: input) {
             let before = outcome.content.count
@@ -86,7 +86,7 @@ enum ContentCheck {
             start += length
         }
         encoder.finish(into: &wire)
-        var decoder = SMTPDataDecoder(lineLimit: .max, sizeLimit: .max)
+        var decoder = SMTPContentDecoder(.data, lineLimit: .max, sizeLimit: .max)
         var content: [UInt8] = []
         let (consumed, isEnd) = decoder.decode(wire.span, into: &content)
         try promise(isEnd && consumed == wire.count, "the wire ends before its end")

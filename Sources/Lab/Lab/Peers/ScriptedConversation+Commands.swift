@@ -72,7 +72,8 @@ extension ScriptedConversation {
         let (actions, code) = self.perform(.data, usual: "354 End with a dot")
         if code == 354 {
             self.mode = .content(
-                SMTPDataDecoder(lineLimit: Self.maximumContentLength, sizeLimit: Self.maximumContentLength))
+                SMTPContentDecoder(
+                    .data, lineLimit: Self.maximumContentLength, sizeLimit: Self.maximumContentLength))
         }
         return actions
     }

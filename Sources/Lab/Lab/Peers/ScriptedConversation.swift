@@ -24,7 +24,7 @@ struct ScriptedConversation {
 
     enum Mode {
         case commands
-        case content(SMTPDataDecoder)
+        case content(SMTPContentDecoder)
         /// The content of a BDAT (RFC 3030 §2), of which so many bytes are still to come.
         case chunk(size: Int, remaining: Int, isLast: Bool)
     }
@@ -88,7 +88,7 @@ struct ScriptedConversation {
 
     // MARK: Content
 
-    private mutating func nextContent(_ buffer: inout ByteBuffer, _ old: SMTPDataDecoder) -> [Action]? {
+    private mutating func nextContent(_ buffer: inout ByteBuffer, _ old: SMTPContentDecoder) -> [Action]? {
         var decoder = old
         let (consumed, isEnd) = self.transaction.decode(buffer.readableBytesUInt8Span, with: &decoder)
         buffer.moveReaderIndex(forwardBy: consumed)

@@ -48,7 +48,7 @@ struct ScriptedTransaction {
     mutating func begin(_ path: ScriptedPath) { self.reversePath = path }
 
     /// Takes content of DATA.
-    mutating func decode(_ bytes: Span<UInt8>, with decoder: inout SMTPDataDecoder) -> (consumed: Int, isEnd: Bool) {
+    mutating func decode(_ bytes: Span<UInt8>, with decoder: inout SMTPContentDecoder) -> (consumed: Int, isEnd: Bool) {
         defer { self.size = decoder.size }
         if self.keepsContent || self.content.count < Self.keptForMessageID {
             return decoder.decode(bytes, into: &self.content)

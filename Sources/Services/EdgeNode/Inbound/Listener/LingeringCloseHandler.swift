@@ -9,7 +9,7 @@ import TLSEngine
 /// So we end our side only, and read and drop what still comes, until the client ends its own side or a limit is
 /// reached: a client that sends a whole message before it reads gets to its end. Dropped bytes are never kept, so what the
 /// limits bound is work. Handlers behind this one see none of those bytes.
-final class LingeringCloseHandler: ChannelInboundHandler {
+final class LingeringCloseHandler: TimedHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -35,7 +35,7 @@ final class LingeringCloseHandler: ChannelInboundHandler {
     private var hasClientEnded: Bool
     private var isSaid = false
     private var end = NIODeadline.distantFuture
-    private var timer: DeadlineTimer?
+    var timer: DeadlineTimer?
 
     /// - Parameters:
     ///   - lastWords: written and flushed as soon as the connection is open.
@@ -51,22 +51,6 @@ final class LingeringCloseHandler: ChannelInboundHandler {
         var bytes: [UInt8] = []
         reply.serialise(into: &bytes)
         self.init(bytes, limits: .refused)
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        if context.channel.isActive { self.begin(context) }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
-
-    func channelActive(context: ChannelHandlerContext) {
-        context.fireChannelActive()
-        self.begin(context)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.timer?.cancel()
-        context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -95,12 +79,8 @@ final class LingeringCloseHandler: ChannelInboundHandler {
         if self.hasClientEnded, self.isSaid { context.close(promise: nil) }
     }
 
-    private func begin(_ context: ChannelHandlerContext) {
-        guard self.timer == nil else { return }
+    func opened(_ context: ChannelHandlerContext) {
         let bound = context.loopBound
-        // The closure is called on this event loop only, and not after `handlerRemoved`.
-        let timer = DeadlineTimer(on: context.eventLoop) { bound.value.close(promise: nil) }
-        self.timer = timer
         self.end = context.eventLoop.now + TimeAmount(self.limits.time)
         self.armTimer(context)
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.lastWords))).assumeIsolated()

@@ -6,14 +6,14 @@ import ServiceSupport
 /// Stands in front of a connection that comes through a proxy: reads who the client is, hands that on, and goes.
 ///
 /// Whatever is wrong closes the connection without a word (hostile-input 16): the other end is no client.
-final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class ProxyHeaderHandler: TimedHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
     private let limit: Duration
     private let identified: (ProxyProtocolHeader, ChannelHandlerContext) -> Void
     private var input = ByteBuffer()
-    private var timer: DeadlineTimer?
+    var timer: DeadlineTimer?
 
     /// - Parameters:
     ///   - limit: for the whole header.
@@ -21,22 +21,6 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     init(within limit: Duration, _ identified: @escaping (ProxyProtocolHeader, ChannelHandlerContext) -> Void) {
         self.limit = limit
         self.identified = identified
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        if context.channel.isActive { self.begin(context) }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
-
-    func channelActive(context: ChannelHandlerContext) {
-        context.fireChannelActive()
-        self.begin(context)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.timer?.cancel()
-        context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -60,13 +44,8 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    private func begin(_ context: ChannelHandlerContext) {
-        guard self.timer == nil else { return }
-        let bound = context.loopBound
-        // The closure is called on this event loop only, and not after `handlerRemoved`.
-        let timer = DeadlineTimer(on: context.eventLoop) { bound.value.close(promise: nil) }
-        timer.arm(self.limit)
-        self.timer = timer
+    func opened(_ context: ChannelHandlerContext) {
+        self.timer?.arm(self.limit)
         context.read()
     }
 

@@ -48,7 +48,7 @@ struct CertificateTests {
         #expect(!TLSAContent.parses(leaf.tlsaRecord(.daneEE, .cert, .sha256)))
     }
 
-    private func code(_ body: () throws -> Void) -> CryptographyError.Code? {
+    private func code(_ body: () throws -> Void) -> CryptographyFault? {
         do {
             try body()
             return nil
@@ -83,7 +83,7 @@ struct CertificateTests {
         try Data(leaf.key.pem.utf8).write(to: key)
         let load = { _ = try ServerCertificate(chainFile: chain.path, keyFile: key.path) }
         for (mode, expected) in [
-            (0o600, nil), (0o640, nil), (0o644, CryptographyError.Code.keyFileExposed), (0o602, .keyFileExposed),
+            (0o600, nil), (0o640, nil), (0o644, CryptographyFault.keyFileExposed), (0o602, .keyFileExposed),
         ] {
             try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: key.path)
             #expect(self.code(load) == expected, "mode \(String(mode, radix: 8))")

@@ -1,3 +1,4 @@
+public import Cryptography
 public import MailModel
 public import NIOCore
 public import TransportSecurity

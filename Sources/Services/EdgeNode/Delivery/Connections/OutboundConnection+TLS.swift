@@ -1,3 +1,4 @@
+import Cryptography
 import MailModel
 import NIOCore
 import SMTPProtocol

@@ -11,7 +11,6 @@ struct AnswerCache {
         let stored: Timestamp
         let expiry: Timestamp
         let cost: Int
-        let serial: UInt64
     }
 
     let maximumEntries: Int
@@ -19,10 +18,7 @@ struct AnswerCache {
     private(set) var bytes = 0
     private(set) var evictions: UInt64 = 0
     private var entries: [DNSQuestion: Entry] = [:]
-    /// What was stored when, oldest first; a replaced entry leaves a stale line, known by its serial.
-    private var order: [(question: DNSQuestion, serial: UInt64)] = []
-    private var oldest = 0
-    private var nextSerial: UInt64 = 0
+    private var order = AgeOrder<DNSQuestion>()
 
     /// An empty cache with these limits.
     init(maximumEntries: Int, maximumBytes: Int) {
@@ -58,20 +54,21 @@ struct AnswerCache {
         self.remove(question)
         let cost = Self.cost(of: timed.answer, question)
         guard timed.lifetime > .zero, self.maximumEntries > 0, cost <= self.maximumBytes else { return }
-        while self.entries.count >= self.maximumEntries || self.bytes + cost > self.maximumBytes { self.evictOldest() }
-        self.nextSerial += 1
-        self.entries[question] = Entry(
-            answer: timed.answer, stored: now, expiry: now + timed.lifetime, cost: cost, serial: self.nextSerial)
-        self.order.append((question, self.nextSerial))
+        while self.entries.count >= self.maximumEntries || self.bytes + cost > self.maximumBytes,
+            let oldest = self.order.takeOldest()
+        {
+            self.remove(oldest)
+            self.evictions += 1
+        }
+        self.entries[question] = Entry(answer: timed.answer, stored: now, expiry: now + timed.lifetime, cost: cost)
+        self.order.touch(question)
         self.bytes += cost
-        self.compact()
     }
 
     /// Forgets all of them.
     mutating func removeAll() {
         self.entries = [:]
-        self.order = []
-        self.oldest = 0
+        self.order = AgeOrder()
         self.bytes = 0
     }
 
@@ -81,23 +78,9 @@ struct AnswerCache {
     }
 
     private mutating func remove(_ question: DNSQuestion) {
-        if let entry = self.entries.removeValue(forKey: question) { self.bytes -= entry.cost }
-    }
-
-    private mutating func evictOldest() {
-        let line = self.order[self.oldest]
-        self.oldest += 1
-        guard self.entries[line.question]?.serial == line.serial else { return }
-        self.remove(line.question)
-        self.evictions += 1
-    }
-
-    /// Drops stale lines once they are the greater part, which costs a constant per store on average.
-    private mutating func compact() {
-        guard self.order.count > 2 * self.entries.count + 64 else { return }
-        let live = self.entries
-        self.order = self.order[self.oldest...].filter { live[$0.question]?.serial == $0.serial }
-        self.oldest = 0
+        guard let entry = self.entries.removeValue(forKey: question) else { return }
+        self.bytes -= entry.cost
+        self.order.remove(question)
     }
 
     /// An estimate of memory: the fixed part of an entry, and its names and data.

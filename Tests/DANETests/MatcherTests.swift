@@ -17,7 +17,7 @@ struct MatcherTests {
     func agilityMismatch() {
         let records = [Self.leaf.record(3, 1, 1), Certificate("x").record(3, 1, 2)]
         let set = TLSARecordSet(records, at: TLSABaseDomain("mx.example.org")) { _ in true }
-        #expect(explain(set.usableRecords, Self.chain).fault == .noMatch)
+        #expect(explain(set.usableRecords, Self.chain).fault == .tlsaInvalid)
     }
 
     @Test(
@@ -35,7 +35,7 @@ struct MatcherTests {
     func endEntityIsTheLeaf() {
         var leaf = Self.leaf
         leaf.validity = Self.longAgo
-        #expect(explain([Self.root.record(3, 1, 1)], [leaf, Self.root]).fault == .noMatch)
+        #expect(explain([Self.root.record(3, 1, 1)], [leaf, Self.root]).fault == .tlsaInvalid)
     }
 
     @Test("dane-rules 17: the anchor may be the root or an intermediate", arguments: [1, 2], [UInt8(0), 1])
@@ -50,7 +50,7 @@ struct MatcherTests {
         leaf.isIssuedByNext = false
         let explanation = explain([Self.intermediate.record(2, 1, 1)], [leaf, Self.intermediate])
         #expect(explanation.records.map(\.verdict) == [.mismatched(.brokenChain(depth: 0))])
-        #expect(explanation.fault == .noMatch)
+        #expect(explanation.fault == .tlsaInvalid)
     }
 
     @Test("dane-rules 17: an anchor by digest must be sent; one in full need not be", arguments: [UInt8(0), 1])
@@ -61,9 +61,9 @@ struct MatcherTests {
         let issued: (TLSARecord, PresentedCertificate) -> Bool = {
             $0.associationData == full.associationData && $1.certificate == Self.intermediate.presented.certificate
         }
-        #expect(explain([digest], sent, issued: issued).fault == .noMatch)
+        #expect(explain([digest], sent, issued: issued).fault == .tlsaInvalid)
         #expect(explain([full], sent, issued: issued).match?.verdict == .matched(depth: 2, name: "mx.example.org"))
-        #expect(explain([full], sent).fault == .noMatch)
+        #expect(explain([full], sent).fault == .tlsaInvalid)
     }
 
     @Test("dane-rules 17: the name must be one of the reference identifiers")
@@ -132,7 +132,7 @@ struct MatcherTests {
     func otherDates() {
         var chain = Self.chain
         chain[0].validity = Timestamp(seconds: 900)...Timestamp(seconds: 1000)
-        #expect(explain([Self.root.record(2, 1, 1)], chain).fault == .noMatch)
+        #expect(explain([Self.root.record(2, 1, 1)], chain).fault == .tlsaInvalid)
         chain = Self.chain
         chain[2].validity = Self.longAgo
         #expect(explain([Self.intermediate.record(2, 1, 1)], chain).match != nil)

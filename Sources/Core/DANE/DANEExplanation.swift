@@ -11,20 +11,13 @@ public struct DANEExplanation: Hashable, Sendable {
         self.records.first { if case .matched = $0.verdict { true } else { false } }
     }
 
-    /// Why the chain is refused, or `nil` when a record matches.
-    public var fault: DANEFault? {
+    /// Why the chain is refused, or `nil` when a record matches: 4.7.322 where a DANE-TA record would match, had the certificate
+    /// not expired; else 4.7.323 (rule 19).
+    public var fault: FailureReason? {
         guard self.match == nil else { return nil }
         let expired = self.records.contains { if case .mismatched(.expired) = $0.verdict { true } else { false } }
-        return expired ? .certificateExpired : .noMatch
+        return expired ? .certificateExpired : .tlsaInvalid
     }
-}
-
-/// Why a chain does not authenticate its host (rule 19).
-public enum DANEFault: Hashable, Sendable {
-    /// A DANE-TA record would match, had the certificate not expired: 4.7.322.
-    case certificateExpired
-    /// Anything else: 4.7.323.
-    case noMatch
 }
 
 /// One record and what became of it.

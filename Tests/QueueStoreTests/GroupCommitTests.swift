@@ -34,6 +34,34 @@ struct GroupCommitTests {
         #expect(await work.run(limits: limits, items: [0, 3, 2, 1]) == [0, 30, nil, 10])
     }
 
+    @Test(
+        "Of each item it is told how long it waited: none of the leader, and of the others until the batch before had ended"
+    )
+    func waits() async {
+        let waits = Mutex([Duration]())
+        let work = HeldWork()
+        let group = HeldWork.Group(
+            limits: .init(batchCount: 10, inFlight: 1, waitingCount: 10),
+            waited: { time in waits.withLock { $0.append(time) } }
+        ) { items in
+            await work.hold(items)
+            return items
+        }
+        async let first = group.submit(1)
+        while work.batches.isEmpty { await Task.yield() }
+        async let second = group.submit(2)
+        while group.waitingCount < 1 { await Task.yield() }
+        let begin = ContinuousClock.now
+        while ContinuousClock.now - begin < .milliseconds(20) { await Task.yield() }
+        work.release()
+        #expect(await first == 1)
+        #expect(await second == 2)
+        let told = waits.withLock { $0 }
+        #expect(told.count == 2)
+        #expect(told.min().map { $0 < .milliseconds(20) } == true)
+        #expect(told.max().map { $0 >= .milliseconds(20) } == true)
+    }
+
     @Test("A place that was handed over becomes free when nobody waits")
     func reuse() async {
         let work = HeldWork()
@@ -56,10 +84,15 @@ private final class HeldWork: Sendable {
 
     func group(_ limits: Group.Limits) -> Group {
         Group(limits: limits, cost: { $0 }) { items in
-            self.state.withLock { $0.batches.append(items) }
-            while !self.state.withLock({ $0.isReleased }) { try? await Task.sleep(for: .milliseconds(1)) }
+            await self.hold(items)
             return items.map { $0 * 10 }
         }
+    }
+
+    /// Begins a batch, and waits until it may go on.
+    func hold(_ items: [Int]) async {
+        self.state.withLock { $0.batches.append(items) }
+        while !self.state.withLock({ $0.isReleased }) { try? await Task.sleep(for: .milliseconds(1)) }
     }
 
     /// Submits one item after the other has its place; the outputs in the order of the items.

@@ -38,6 +38,7 @@ final class ConnectionThread: Sendable {
                 if let error = connection.staleness(by: self.pool.settings.primaries) {
                     return self.pool.disconnected(self.index, error)
                 }
+                self.pool.settings.waited?(.now - current.submitted)
                 let outcome = connection.run(current.work, within: current.statementTimeout)
                 job = self.pool.completed(self.index, outcome.result, isReusable: outcome.isReusable)
                 current.continuation.resume(returning: outcome.result)

@@ -50,7 +50,7 @@ extension LibpqConnection {
                 // The unnamed statement, "", is replaced by the next one that is prepared.
                 name = names.count < Self.maximumPreparedStatements ? "s\(self.nextStatementNumber)" : ""
                 self.nextStatementNumber += 1
-                let types = statement.parameters.map(\.type.rawValue)
+                let types = statement.types
                 // Texts and types are copied by libpq.
                 guard unsafe PQsendPrepare(self.handle, name, statement.sql, Int32(types.count), types) == 1 else {
                     return false
@@ -64,25 +64,17 @@ extension LibpqConnection {
         return unsafe PQpipelineSync(self.handle) == 1
     }
 
-    /// Sends the parameters of one statement: all in one buffer, with a pointer to where each begins.
-    private func send(_ parameters: [Statement.Parameter], to name: String) -> Bool {
-        var buffer: [UInt8] = []
-        buffer.reserveCapacity(parameters.reduce(1) { $0 + ($1.bytes?.count ?? 0) })
-        let offsets = parameters.map { parameter -> Int? in
-            guard let bytes = parameter.bytes else { return nil }
-            defer { buffer.append(contentsOf: bytes) }
-            return buffer.count
-        }
-        // One byte more, so that an empty value at the end has an address too: a null pointer means NULL.
-        buffer.append(0)
-        let lengths = parameters.map { Int32($0.bytes?.count ?? 0) }
+    /// Encodes and sends the parameters of one statement.
+    private func send(_ parameters: [any PostgresEncodable], to name: String) -> Bool {
+        let encoded = EncodedParameters(parameters)
         let formats = [Int32](repeating: 1, count: parameters.count)
-        return unsafe buffer.withUnsafeBytes { raw in
+        return unsafe encoded.bytes.withUnsafeBytes { raw in
             // The pointers are used within this closure only, and libpq copies what they point to.
             let base = unsafe raw.bindMemory(to: CChar.self).baseAddress
-            let values = unsafe offsets.map { offset in unsafe offset.flatMap { unsafe base?.advanced(by: $0) } }
+            let values = unsafe encoded.offsets.map { offset in unsafe offset.flatMap { unsafe base?.advanced(by: $0) }
+            }
             let count = Int32(parameters.count)
-            return unsafe PQsendQueryPrepared(self.handle, name, count, values, lengths, formats, 1) == 1
+            return unsafe PQsendQueryPrepared(self.handle, name, count, values, encoded.lengths, formats, 1) == 1
         }
     }
 

@@ -24,6 +24,8 @@ public struct PoolSettings: Sendable {
     /// With it, no connection to a standby is used. Nor is one to a primary older than one that any pool with the same
     /// history has been connected to.
     public var primaries: PrimaryHistory?
+    /// Is told of each piece of work how long it waited for its connection, or in vain. It must not block.
+    public var waited: (@Sendable (Duration) -> Void)?
     /// Shown in the server's list of sessions.
     public var applicationName = "relay"
 
@@ -51,9 +53,6 @@ public struct PoolStatistics: Hashable, Sendable {
     public var busy = 0
     /// Callers that wait for a connection now.
     public var waiting = 0
-    /// Callers that had to wait so far, and how long in all.
-    public var waits = 0
-    public var waited: Duration = .zero
     /// Pipelines and scripts that ended, well or not.
     public var completed = 0
     /// Failures so far.

@@ -43,7 +43,6 @@ struct PoolState {
             return .refuse(self.count(.init(.tooManyWaiters, "\(self.waiting.count) callers wait already")))
         }
         self.waiting.append(job)
-        self.counters.waits += 1
         return .wait(isFirst: self.waiting.count == 1)
     }
 
@@ -88,7 +87,6 @@ struct PoolState {
         let expired = self.waiting.prefix { $0.acquireDeadline <= now }
         self.waiting.removeFirst(expired.count)
         return expired.map { job in
-            self.counters.waited += now - job.submitted
             let nobody = self.assigned.isEmpty && self.idle.isEmpty
             let cause = nobody ? self.lastConnectError : nil
             return (job, self.count(cause ?? .init(.acquireTimeout, "no connection became free in time")))
@@ -107,7 +105,6 @@ struct PoolState {
             return nil
         }
         let job = self.waiting.removeFirst()
-        self.counters.waited += .now - job.submitted
         self.assigned[index] = job
         return job
     }

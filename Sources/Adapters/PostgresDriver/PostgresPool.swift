@@ -83,7 +83,10 @@ public final class PostgresPool: Sendable {
             let (expired, next, finished) = self.state.withLock { state in
                 (state.expire(now: .now), state.waiting.first?.acquireDeadline, state.isShutDown)
             }
-            for (job, error) in expired { job.continuation.resume(returning: .failure(error)) }
+            for (job, error) in expired {
+                self.settings.waited?(.now - job.submitted)
+                job.continuation.resume(returning: .failure(error))
+            }
             if finished { return }
             self.timer.wait(next.map { $0 - .now })
         }

@@ -42,6 +42,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
     private struct Waiter: Sendable {
         let item: Item
         let cost: Int
+        let since: ContinuousClock.Instant
         /// `nil` for the leader itself, who needs no call.
         var continuation: CheckedContinuation<Turn, Never>?
     }
@@ -54,6 +55,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
 
     private let limits: Limits
     private let cost: @Sendable (Item) -> Int
+    private let waited: @Sendable (Duration) -> Void
     private let perform: @Sendable ([Item]) async -> [Output]
     private let state = Mutex(State())
 
@@ -61,13 +63,16 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - cost: what one item adds to a batch.
+    ///   - waited: is told of each item how long it waited before its batch began.
     ///   - perform: does the work of a batch and gives one output for each item, in order.
     public init(
         limits: Limits, cost: @escaping @Sendable (Item) -> Int = { _ in 0 },
+        waited: @escaping @Sendable (Duration) -> Void = { _ in },
         perform: @escaping @Sendable ([Item]) async -> [Output]
     ) {
         self.limits = limits
         self.cost = cost
+        self.waited = waited
         self.perform = perform
     }
 
@@ -77,13 +82,19 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
         switch await self.join(item) {
         case .refused: return nil
         case .done(let output): return output
-        case .lead(let batch):
-            let outputs = await self.perform(batch.map(\.item))
-            precondition(outputs.count == batch.count, "one output for each item")
-            for (waiter, output) in zip(batch, outputs) { waiter.continuation?.resume(returning: .done(output)) }
-            self.passOn()
-            return outputs[0]
+        case .lead(let batch): return await self.lead(batch)
         }
+    }
+
+    /// Performs for all. The caller's executor may be an event loop, which hundreds of items would keep from its connections.
+    @concurrent private func lead(_ batch: [Waiter]) async -> Output {
+        let begin = ContinuousClock.now
+        for waiter in batch { self.waited(begin - waiter.since) }
+        let outputs = await self.perform(batch.map(\.item))
+        precondition(outputs.count == batch.count, "one output for each item")
+        for (waiter, output) in zip(batch, outputs) { waiter.continuation?.resume(returning: .done(output)) }
+        self.passOn()
+        return outputs[0]
     }
 
     /// Whether nine tenths of the items or of the cost that may wait do so.
@@ -99,16 +110,17 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
 
     private func join(_ item: Item) async -> Turn {
         let cost = self.cost(item)
+        let since = ContinuousClock.now
         return await withCheckedContinuation { continuation in
             let turn = self.state.withLock { state -> Turn? in
                 if state.inFlight < self.limits.inFlight {
                     state.inFlight += 1
-                    return .lead([Waiter(item: item, cost: cost, continuation: nil)])
+                    return .lead([Waiter(item: item, cost: cost, since: since, continuation: nil)])
                 }
                 guard state.waiting.count < self.limits.waitingCount,
                     cost <= self.limits.waitingCost - state.waitingCost
                 else { return .refused }
-                state.waiting.append(Waiter(item: item, cost: cost, continuation: continuation))
+                state.waiting.append(Waiter(item: item, cost: cost, since: since, continuation: continuation))
                 state.waitingCost += cost
                 return nil
             }

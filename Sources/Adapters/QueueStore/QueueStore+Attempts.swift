@@ -11,7 +11,7 @@ extension QueueStore {
     /// - Returns: the entries whose attempt is on record. One that is missing is no longer ours or no longer there, or its
     ///   attempt is on record already: forget it. (So is one whose COMMIT was repeated because the answer was lost; it then
     ///   counts as interrupted.)
-    public func openAttempts(
+    @concurrent public func openAttempts(
         _ attempts: [(entry: QueueEntry, epoch: Epoch)]
     ) async throws(QueueStoreError) -> Set<EntryKey> {
         var attempts = attempts
@@ -74,7 +74,7 @@ extension QueueStore {
     ///
     /// - Returns: a result for each, in order. `staleEpoch`: if it was delivered, try `recordLateDelivery`.
     ///   `entryChanged`: the entry was concluded already; forget it. Otherwise it is not recorded: try again.
-    public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
+    @concurrent public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
         guard !conclusions.isEmpty else { return [] }
         return await self.conclude(conclusions, ConcludeRepetition(conclusions))
     }
@@ -124,7 +124,7 @@ extension QueueStore {
     ///   - conclusion: what was delivered. The entry goes where nobody is left, whatever its result says.
     ///   - undelivered: the recipients that stay with the entry, for the new owner to try again.
     /// - Returns: whether it was recorded. If not, the new owner has begun an attempt, and a second copy may arrive.
-    public func recordLateDelivery(
+    @concurrent public func recordLateDelivery(
         _ conclusion: Conclusion, undelivered: [QueueRecipient] = []
     ) async throws(QueueStoreError) -> Bool {
         let statements = LateDelivery(conclusion, undelivered: undelivered, map: self.shardMap, node: self.node)

@@ -53,7 +53,7 @@ extension QueueStore {
     ///
     /// A sweep begins with no cursor and ends when none comes back. Later sweeps begin anew, because a transaction that
     /// commits late may show entries that lie before the cursor; the owner leaves out those that it has already.
-    public func claim(
+    @concurrent public func claim(
         _ term: ShardTerm, destination: DomainName, after cursor: ClaimCursor? = nil, maximumCount: Int = 100,
         maximumBytes: Int = 16 * 1024 * 1024
     ) async throws(QueueStoreError) -> Claim {

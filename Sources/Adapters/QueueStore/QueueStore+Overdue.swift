@@ -13,7 +13,7 @@ extension QueueStore {
     /// - Parameters:
     ///   - maximumCount: entries that are given.
     ///   - lookedAt: entries that are looked at.
-    public func overdueEntries(
+    @concurrent public func overdueEntries(
         _ term: ShardTerm, destination: DomainName, _ criteria: OverdueCriteria, after cursor: ClaimCursor? = nil,
         maximumCount: Int = 64, lookedAt: Int = 4096
     ) async throws(QueueStoreError) -> Claim {

@@ -6,6 +6,9 @@ public import PostgresDriver
 ///
 /// Every transaction that changes entries begins with the fence, which fails it as a whole when the epoch of a shard is
 /// no longer ours. Nothing here holds a connection while anybody waits for a peer.
+///
+/// What owners call is `@concurrent`: their executors are event loops, and to write and read hundreds of rows takes
+/// milliseconds.
 public final class QueueStore: Sendable {
     /// The connections.
     public let pool: PostgresPool

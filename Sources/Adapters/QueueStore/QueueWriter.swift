@@ -35,16 +35,20 @@ public final class QueueWriter: Sendable {
     ///   - pool: of the role `relay_queue`; see `QueueStore.poolSettings`.
     ///   - map: of the queue, from `QueueStore.shardMap`.
     ///   - node: this node's name, for the trace.
+    ///   - waited: is told of each message how long it waited before its transaction began.
     ///   - committed: is told, after each COMMIT and outside any lock, what has become due. It must not block.
     public init(
         pool: PostgresPool, map: ShardMap, node: String, limits: Limits = Limits(),
+        waited: @escaping @Sendable (Duration) -> Void = { _ in },
         committed: @escaping @Sendable ([DueEntry]) -> Void = { _ in }
     ) {
         self.pool = pool
         self.map = map
         let transaction = EnqueueTransaction(
             pool: pool, map: map, node: node, repetitions: limits.repetitions, committed: committed)
-        self.commits = GroupCommit(limits: limits.group, cost: { $0.inlineSize }) { await transaction.commit($0) }
+        self.commits = GroupCommit(limits: limits.group, cost: { $0.inlineSize }, waited: waited) {
+            await transaction.commit($0)
+        }
     }
 
     /// Stores a message with all its entries. Returns after the COMMIT, and only then is it accepted.

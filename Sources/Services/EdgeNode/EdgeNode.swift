@@ -50,7 +50,9 @@ public struct EdgeNode: Sendable {
         let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
         self.warn(files)
         let primaries = PrimaryHistory()
-        let pool = PostgresPool(self.configuration.poolSettings(primaries), logger: self.logger)
+        var settings = self.configuration.poolSettings(primaries)
+        settings.waited = { [metrics] in metrics.database.pgPoolWait.observe($0) }
+        let pool = PostgresPool(settings, logger: self.logger)
         defer { pool.shutDown() }
         let leasePool = PostgresPool(self.configuration.leasePoolSettings(primaries), logger: self.logger)
         defer { leasePool.shutDown() }

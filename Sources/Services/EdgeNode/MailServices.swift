@@ -92,7 +92,8 @@ struct MailServices: Service {
         }
         let hints = DeliveryService.Hints()
         let writer = QueueWriter(
-            pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text
+            pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text,
+            waited: { [metrics] in metrics.database.queueCommitWait.observe(.enqueue, $0) }
         ) { due in
             for entry in due { hints.continuation.yield(entry) }
         }

@@ -18,7 +18,8 @@ public struct RelayMetrics: Sendable {
         self.database = DatabaseMetrics(in: registry)
         let operations = self.database.queueOperationDuration
         self.inbound = InboundMetrics(in: registry, listeners: listeners, queueOperationDuration: operations)
-        self.delivery = DeliveryMetrics(in: registry, queueOperationDuration: operations)
+        self.delivery = DeliveryMetrics(
+            in: registry, queueOperationDuration: operations, queueCommitWait: self.database.queueCommitWait)
         self.dns = DNSMetrics(in: registry)
         self.leases = LeaseMetrics(in: registry, queueOperationDuration: operations)
         self.configLastReloadSuccessful = registry.gauge(

@@ -9,3 +9,11 @@ package enum QueueOperation: String, MetricLabel {
     case recordOutcome = "record_outcome"
     case renewLease = "renew_lease"
 }
+
+/// What is committed for many at once.
+package enum QueueCommit: String, MetricLabel {
+    package static let labelName = "op"
+    case enqueue
+    case beginAttempt = "begin_attempt"
+    case recordOutcome = "record_outcome"
+}

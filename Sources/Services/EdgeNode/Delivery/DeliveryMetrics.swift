@@ -28,9 +28,13 @@ package struct DeliveryMetrics: Sendable {
     package let queueRules: Gauge<QueueRule.Action>
     package let queueRetries: Counter<RetryReason>
     package let queueOperationDuration: Histogram<QueueOperation>
+    package let queueCommitWait: Histogram<QueueCommit>
 
     /// Declares them.
-    package init(in registry: MetricsRegistry, queueOperationDuration: Histogram<QueueOperation>) {
+    package init(
+        in registry: MetricsRegistry, queueOperationDuration: Histogram<QueueOperation>,
+        queueCommitWait: Histogram<QueueCommit>
+    ) {
         self.smtpConnectionsTotal = registry.counter("smtp_connections_total", "Connections opened to receiving hosts.")
         self.smtpConnections = registry.gauge("smtp_connections", "Connections to receiving hosts open now.")
         self.smtpNarrowings = registry.counter(
@@ -68,5 +72,6 @@ package struct DeliveryMetrics: Sendable {
             "queue_rules", "Standing rules of operators in force, as this node knows them.")
         self.queueRetries = registry.counter("queue_retries_total", "Entries put back for another attempt, by reason.")
         self.queueOperationDuration = queueOperationDuration
+        self.queueCommitWait = queueCommitWait
     }
 }

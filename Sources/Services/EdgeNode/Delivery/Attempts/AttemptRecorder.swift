@@ -18,12 +18,18 @@ struct AttemptRecorder: Sendable {
     init(store: QueueStore, metrics: DeliveryMetrics, monitor: StoreMonitor? = nil) {
         self.store = store
         // What waits is bounded by the deliveries in flight, each of which waits for one record.
-        self.openings = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
+        self.openings = GroupCommit(
+            limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
+            waited: { metrics.queueCommitWait.observe(.beginAttempt, $0) }
+        ) { items in
             let started = ContinuousClock.now
             defer { metrics.queueOperationDuration.observe(.beginAttempt, ContinuousClock.now - started) }
             return await Self.open(items, in: store, monitor)
         }
-        self.conclusions = GroupCommit(limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max)) { items in
+        self.conclusions = GroupCommit(
+            limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
+            waited: { metrics.queueCommitWait.observe(.recordOutcome, $0) }
+        ) { items in
             let started = ContinuousClock.now
             defer { metrics.queueOperationDuration.observe(.recordOutcome, ContinuousClock.now - started) }
             let results = await store.conclude(items)

@@ -11,5 +11,6 @@ struct Migration {
     static let all = [
         Migration.queue, .destinations, .storage, .waiting, .administration, .traceLimit, .tlsFailure,
         .dnsFlush, .queueStates, .messageNames, .receptions, .readers, .queueRules, .staleTerms,
+        .operations,
     ]
 }

@@ -1,4 +1,5 @@
 import Logging
+import MailModel
 
 /// Builds one JSON object on one line.
 struct JSONLine {
@@ -57,28 +58,6 @@ struct JSONLine {
     }
 
     private mutating func append(quoted string: String) {
-        self.text += "\""
-        var length = 0
-        for scalar in string.unicodeScalars {
-            length += UTF8.width(scalar)
-            guard length <= Self.maximumValueLength else {
-                self.text += "…\""
-                return
-            }
-            self.append(scalar)
-        }
-        self.text += "\""
-    }
-
-    /// JSON wants C0 escaped; DEL, C1 and the line separators are escaped too, because terminals and readers obey them.
-    private mutating func append(_ scalar: Unicode.Scalar) {
-        switch scalar.value {
-        case 0x22: self.text += "\\\""
-        case 0x5C: self.text += "\\\\"
-        case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029:
-            let digits = String(scalar.value, radix: 16)
-            self.text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: self.text.unicodeScalars.append(scalar)
-        }
+        self.text += JSONText.quoted(string, atMost: Self.maximumValueLength)
     }
 }

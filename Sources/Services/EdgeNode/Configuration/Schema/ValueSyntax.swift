@@ -106,16 +106,6 @@ enum YAMLText {
         }
         let reserved = ["", "~", "null", "true", "false", "yes", "no"].contains(text.lowercased())
         if safe, !reserved, !text.hasPrefix("-"), !text.hasPrefix("@") { return text }
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
+        return JSONText.quoted(text)
     }
 }

@@ -145,10 +145,10 @@ let package = Package(
                 nioCore, nioPosix, logging, orderedCollections, serviceLifecycle, yams,
             ]),
         service(
-            "QueueConsole",
+            "Console",
             [
-                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "PostgresDriver", "QueueStore",
-                logging,
+                "ClusterModel", "DeliveryQueue", "EdgeNode", "InternationalDomains", "MailModel", "QueueStore",
+                argumentParser, logging,
             ]),
         service("OperatorCommands", ["EdgeNode", "InternationalDomains", "MailModel", argumentParser]),
 
@@ -170,8 +170,7 @@ let package = Package(
         executable(
             "relayctl",
             [
-                "DeliveryQueue", "EdgeNode", "InternationalDomains", "MailModel", "OperatorCommands", "QueueConsole",
-                "QueueStore", "SecureResolver", logging, argumentParser,
+                "Console", "EdgeNode", "OperatorCommands", "SecureResolver", argumentParser,
             ]),
         executable(
             "relay-lab",
@@ -219,8 +218,8 @@ let package = Package(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests(
-            "QueueConsole",
-            ["DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueConsole", "QueueStore", logging]),
+            "Console",
+            ["Console", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),

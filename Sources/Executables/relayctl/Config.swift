@@ -1,8 +1,8 @@
 import ArgumentParser
+import Console
 import EdgeNode
 import Foundation
 import OperatorCommands
-import QueueConsole
 
 /// The configuration of a node, as its file and this environment give it.
 struct Config: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Console
 import EdgeNode
 import OperatorCommands
-import QueueConsole
 import SecureResolver
 
 @main

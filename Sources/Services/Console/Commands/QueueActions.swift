@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import QueueConsole
 import QueueStore
 
 /// The options of everything that changes entries.

@@ -1,10 +1,10 @@
+import Console
 import DeliveryQueue
 import Foundation
 import Lab
 import Logging
 import MailModel
 import PostgresDriver
-import QueueConsole
 import QueueStore
 import Synchronization
 import Testing
@@ -172,9 +172,9 @@ struct ConsoleFixture {
             write: { bytes in box.change { $0.output += String(decoding: bytes, as: UTF8.self) } }, isShown: isShown,
             say: { line in box.change { $0.said.append(line) } }, confirm: confirm)
         do throws(ConsoleFailure) {
-            try await QueueConsole.with(
-                connection: connection ?? self.connection, format: format, terminal: terminal, logger: Self.quiet
-            ) { (console) throws(ConsoleFailure) in
+            try await QueueDatabase.with(connection: connection ?? self.connection, logger: Self.quiet) {
+                (queue) throws(ConsoleFailure) in
+                let console = QueueConsole(queue: queue, format: format, terminal: terminal)
                 switch command {
                 case .list(let selection, let limit, let after, let order):
                     try await console.list(selection, limit: limit, after: after, order: order)

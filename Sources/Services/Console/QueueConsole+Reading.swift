@@ -25,7 +25,7 @@ extension QueueConsole {
             }
             cursor = read
         }
-        let now = try await self.now()
+        let now = try await self.queue.now()
         let parts = try selection.parsed(now: now).parts
         guard parts.count == 1 || after == nil && order == .key else {
             throw ConsoleFailure(.usage, "with so many ids a list goes neither by age nor by --after")
@@ -49,9 +49,7 @@ extension QueueConsole {
             let most = order == .age ? Self.spanByAge : Self.span
             let span = selection.isEverything ? min(left, most) : most
             let from = cursor
-            let page = try await Self.asked { () throws(QueueStoreError) in
-                try await self.queue.page(of: selection, after: from, span: span, isDetailed: true, order: order)
-            }
+            let page = try await self.queue.page(of: selection, after: from, span: span, order: order)
             let shown = page.entries.prefix(left)
             try printer.print(shown)
             left -= shown.count
@@ -64,15 +62,13 @@ extension QueueConsole {
     /// Shows all that is known of one message.
     public func show(_ id: String) async throws(ConsoleFailure) {
         let id = try EntrySelection.message(id)
-        let now = try await self.now()
+        let now = try await self.queue.now()
         var selection = QueueSelection()
         selection.messages = [id]
-        let details = try await Self.asked { [selection] () throws(QueueStoreError) in
-            MessageDocument(
-                id: id, message: try await self.queue.message(id),
-                entries: try await self.queue.page(of: selection, span: Self.span, isDetailed: true).entries,
-                trace: try await self.queue.trace(of: id))
-        }
+        let details = MessageDocument(
+            id: id, message: try await self.queue.message(id),
+            entries: try await self.queue.page(of: selection, after: nil, span: Self.span, order: .key).entries,
+            trace: try await self.queue.trace(of: id))
         guard details.isKnown else { throw ConsoleFailure(.badData, "nothing is known of message \(id)") }
         try self.write(details.document) { details.lines(now: now, self.terminal.style) }
     }
@@ -83,40 +79,33 @@ extension QueueConsole {
     /// - Parameter part: all of it, or its header section alone, or what follows that.
     public func cat(_ id: String, _ part: ContentPart = .all) async throws(ConsoleFailure) {
         let id = try EntrySelection.message(id)
-        let found = try await Self.asked { () throws(QueueStoreError) in try await self.queue.message(id) }
-        guard let found, found.finishedAt == nil else {
+        guard let found = try await self.queue.message(id), found.finishedAt == nil else {
             throw ConsoleFailure(.badData, "message \(id) is not in the queue")
         }
-        var reader = self.queue.content(of: found)
         var text = TerminalText()
         var cutter = ContentCutter(part)
-        while true {
-            var piece: [UInt8]?
-            do throws(QueueStoreError) { piece = cutter.isAtEnd ? nil : try await reader.next() } catch {
-                if error.code == .entryChanged {
-                    throw ConsoleFailure(.badData, "message \(id) was done with meanwhile")
-                }
-                throw ConsoleFailure(error)
-            }
-            piece = piece.map { cutter.kept(of: $0) }
-            let shown = self.terminal.isShown ? piece.map { text.shown($0) } ?? text.end() : piece ?? []
-            if !shown.isEmpty { try self.terminal.write(shown) }
-            guard piece != nil else { return }
+        try await self.queue.read(found) { (piece) throws(ConsoleFailure) in
+            let kept = cutter.kept(of: piece)
+            try self.write(self.terminal.isShown ? text.shown(kept) : kept)
+            return !cutter.isAtEnd
         }
+        if self.terminal.isShown { try self.write(text.end()) }
+    }
+
+    private func write(_ bytes: [UInt8]) throws(ConsoleFailure) {
+        if !bytes.isEmpty { try self.terminal.write(bytes) }
     }
 
     /// Shows how much is in the queue.
     ///
     /// - Parameter isExact: count every entry, and name the domains with the longest queues; else take the running sums.
     public func summarize(isExact: Bool) async throws(ConsoleFailure) {
-        let now = try await self.now()
-        let summary = try await Self.asked { () throws(QueueStoreError) in
-            let overview = try await self.queue.overview()
-            let census = isExact ? try await self.queue.census(domains: Self.longestQueues) : nil
-            return SummaryDocument(
-                summary: census?.summary ?? overview.summary, oldest: overview.oldest, resting: overview.resting,
-                domains: census?.domains)
-        }
+        let now = try await self.queue.now()
+        let overview = try await self.queue.overview()
+        let census = isExact ? try await self.queue.census(domains: Self.longestQueues) : nil
+        let summary = SummaryDocument(
+            summary: census?.summary ?? overview.summary, oldest: overview.oldest, resting: overview.resting,
+            domains: census?.domains)
         try self.write(summary.document) { summary.lines(now: now, self.terminal.style) }
     }
 
@@ -124,9 +113,7 @@ extension QueueConsole {
     ///
     /// - Parameter limit: of domains.
     public func shape(_ states: [QueueListing.State], limit: Int) async throws(ConsoleFailure) {
-        let shape = try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.shape(of: Set(states), domains: limit)
-        }
+        let shape = try await self.queue.shape(of: Set(states), domains: limit)
         let document = ShapeDocument(shape: shape)
         try self.write(document.document) { document.lines(self.terminal.style) }
     }

@@ -1,4 +1,3 @@
-import PostgresDriver
 import QueueStore
 
 /// Why a command failed: the status with which the program ends, and one line for standard error.
@@ -47,36 +46,21 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
 
     /// What the queue said.
     init(_ error: QueueStoreError) {
-        let line = Self.oneLine(error.cause?.messageWithoutStatement ?? error.message[...])
-        switch error.cause?.code {
-        case .cannotConnect, .connectionLost, .ambiguousCommit, .acquireTimeout, .tooManyWaiters, .readOnlyServer,
-            .staleServer, .shutDown:
-            self.init(.unavailable, "the database cannot be reached: \(line)")
-        case .statementTimeout, .serializationFailure, .diskFull, .resources:
-            self.init(.temporary, "the database could not do it now: \(line)")
-        case .insufficientPrivilege:
-            self.init(.denied, "the login lacks rights: \(line)")
-        case .server where ["42P01", "3F000", "42883", "42703"].contains(error.cause?.sqlState):
+        let line = error.line
+        switch error.trouble {
+        case .unreachable: self.init(.unavailable, "the database cannot be reached: \(line)")
+        case .passing: self.init(.temporary, "the database could not do it now: \(line)")
+        case .denied: self.init(.denied, "the login lacks rights: \(line)")
+        case .missingQueue:
             self.init(
                 .configuration,
                 """
                 the database has no queue of this version; run `relayd migrate`, and grant the login the role that it makes \
                 for operators (relay_admin, or NAME_admin with --roles NAME): \(line)
                 """)
-        case .unsuitableServer:
-            self.init(.configuration, "the database cannot be used: \(line)")
-        case nil where error.code == .outdatedSchema || error.code == .newerSchema:
-            self.init(.configuration, line)
-        default:
-            self.init(.failed, line)
+        case .unsuitable: self.init(.configuration, "the database cannot be used: \(line)")
+        case .wrongVersion: self.init(.configuration, line)
+        case .other: self.init(.failed, line)
         }
-    }
-
-    /// What PostgreSQL says in several lines.
-    private static func oneLine(_ text: Substring) -> String {
-        let lines = text.split(whereSeparator: \.isNewline).map { line in
-            line.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        }
-        return lines.filter { !$0.isEmpty }.joined(separator: "; ")
     }
 }

@@ -1,11 +1,12 @@
-import ArgumentParser
-import QueueConsole
+package import ArgumentParser
 
 /// What nodes know of the DNS.
-struct DNS: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct DNS: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "dns", abstract: "Change what nodes know of the DNS, through the queue's database.",
         subcommands: [DNSFlushCommand.self])
+
+    package init() {}
 }
 
 struct DNSFlushCommand: AsyncParsableCommand {

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import QueueConsole
+@testable import Console
 
 @Suite("Output for programs and for people")
 struct OutputTests {

@@ -63,7 +63,7 @@ extension QueueConsole {
         guard (1...RuleRequest.longestReason).contains(request.reason.utf8.count) else {
             throw ConsoleFailure(.usage, "--reason takes 1 to \(RuleRequest.longestReason) bytes")
         }
-        let now = try await self.now()
+        let now = try await self.queue.now()
         if case .at(let moment) = request.end, moment <= now {
             throw ConsoleFailure(.usage, "--until \(moment) is past: it is \(now)")
         }
@@ -74,18 +74,14 @@ extension QueueConsole {
             }
         }
         if request.needsConfirmation, !request.isConfirmed { try await self.confirm(request, scope) }
-        let rule = try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.make(
-                request.action, scope, until: request.end, by: request.actor, because: request.reason)
-        }
+        let rule = try await self.queue.make(
+            request.action, scope, until: request.end, by: request.actor, because: request.reason)
         guard rule.action == .bounce else {
             return try self.write(RuleDocument(rule: rule).document()) { [RuleDocument(rule: rule).made(now: now)] }
         }
         // After the rule: what comes meanwhile is given up as it comes due.
-        let count = try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.perform(
-                .fail, on: scope.selection(of: .bounce), by: request.actor, because: request.reason)
-        }
+        let count = try await self.queue.perform(
+            .fail, on: scope.selection(of: .bounce), by: request.actor, because: request.reason, progress: { _ in })
         try self.write(RuleDocument(rule: rule).document(count)) {
             ["\(RuleDocument(rule: rule).made(now: now)); gave up \(count.words)"]
         }
@@ -93,8 +89,8 @@ extension QueueConsole {
 
     /// Lists the rules in force.
     public func rules() async throws(ConsoleFailure) {
-        let now = try await self.now()
-        let rules = try await Self.asked { () throws(QueueStoreError) in try await self.queue.rules() }
+        let now = try await self.queue.now()
+        let rules = try await self.queue.rules()
         let documents = rules.map { RuleDocument(rule: $0) }
         guard self.format != .jsonl else {
             for document in documents { try self.terminal.print(document.document().json) }
@@ -108,7 +104,7 @@ extension QueueConsole {
 
     /// Lifts rules, and writes which.
     public func resume(_ request: ResumeRequest) async throws(ConsoleFailure) {
-        let rules = try await Self.asked { () throws(QueueStoreError) in try await self.queue.rules() }
+        let rules = try await self.queue.rules()
         let chosen: [QueueRule]
         if let id = request.id {
             guard request.domain == nil, !request.isEverythingMeant else {
@@ -122,9 +118,7 @@ extension QueueConsole {
         guard !chosen.isEmpty else {
             throw ConsoleFailure(.badData, "there is no such rule; relayctl queue rules lists them")
         }
-        _ = try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.lift(chosen.map(\.id), by: request.actor, because: request.reason)
-        }
+        try await self.queue.lift(chosen.map(\.id), by: request.actor, because: request.reason)
         let lifted = chosen.map { RuleDocument(rule: $0) }
         try self.write(
             .document([.init("action", .text("resume")), .init("lifted", .list(lifted.map { .record($0.fields) }))])
@@ -150,9 +144,7 @@ extension QueueConsole {
     private func count(
         _ action: QueueRule.Action, _ scope: QueueRule.Scope
     ) async throws(ConsoleFailure) -> QueueActionCount {
-        try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.count(action == .bounce ? .fail : .hold, scope.selection(of: action))
-        }
+        try await self.queue.count(action == .bounce ? .fail : .hold, scope.selection(of: action))
     }
 
     private func confirm(_ request: RuleRequest, _ scope: QueueRule.Scope) async throws(ConsoleFailure) {

@@ -1,6 +1,5 @@
 public import ArgumentParser
 import EdgeNode
-import QueueConsole
 public import QueueStore
 
 struct QueueList: AsyncParsableCommand {

@@ -1,3 +1,5 @@
+import MailModel
+
 /// A value of the output, with its keys in the order in which they are shown.
 public enum OutputValue: Hashable, Sendable {
     case null
@@ -28,36 +30,17 @@ public enum OutputValue: Hashable, Sendable {
 
     // MARK: - JSON
 
-    /// On one line (RFC 8259).
+    /// On one line (RFC 8259). Control characters never reach a terminal as such.
     public var json: String {
         switch self {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"
         case .number(let value): "\(value)"
-        case .text(let text): Self.quoted(text)
+        case .text(let text): JSONText.quoted(text)
         case .list(let values): "[\(values.map(\.json).joined(separator: ","))]"
         case .record(let fields):
-            "{\(fields.map { "\(Self.quoted($0.key)):\($0.value.json)" }.joined(separator: ","))}"
+            "{\(fields.map { "\(JSONText.quoted($0.key)):\($0.value.json)" }.joined(separator: ","))}"
         }
-    }
-
-    /// Control characters never reach a terminal as such.
-    private static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\r": quoted += "\\r"
-            case "\t": quoted += "\\t"
-            case "\0"..."\u{1f}", "\u{7f}"..."\u{9f}", "\u{2028}", "\u{2029}":
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 
     // MARK: - YAML

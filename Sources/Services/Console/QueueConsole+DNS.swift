@@ -48,9 +48,7 @@ extension QueueConsole {
             }
             guard ask("look everything up anew? [y/N] ") else { throw ConsoleFailure(.failed, "nothing was done") }
         }
-        try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.flush(flush, by: request.actor, because: request.reason)
-        }
+        try await self.queue.flush(flush, by: request.actor, because: request.reason)
         let (scope, name) = flush.told
         let document = OutputValue.document([
             .init("action", .text("dns-flush")), .init("scope", .text(scope)), .init("name", .optional(name)),

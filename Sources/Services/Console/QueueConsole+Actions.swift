@@ -43,20 +43,18 @@ extension QueueConsole {
                     ? "--everything goes with no other selector"
                     : "say which entries to \(name): \(EntrySelection.options), or --everything")
         }
-        let selection = try request.selection.parsed(now: try await self.now())
+        let selection = try request.selection.parsed(now: try await self.queue.now())
         if request.isDryRun {
             return try self.tell(try await self.count(request, selection), of: request)
         }
         if request.needsConfirmation, !request.isConfirmed { try await self.confirm(request, selection) }
         var told = ContinuousClock.now
-        let count = try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.perform(
-                request.action, on: selection, by: request.actor, because: request.reason
-            ) { seen in
-                guard ContinuousClock.now - told >= Self.progressInterval else { return }
-                told = .now
-                self.terminal.say("\(seen) entries so far")
-            }
+        let count = try await self.queue.perform(
+            request.action, on: selection, by: request.actor, because: request.reason
+        ) { seen in
+            guard ContinuousClock.now - told >= Self.progressInterval else { return }
+            told = .now
+            self.terminal.say("\(seen) entries so far")
         }
         try self.tell(count, of: request)
         if count == QueueActionCount(), !request.selection.ids.isEmpty {
@@ -67,9 +65,7 @@ extension QueueConsole {
     private func count(
         _ request: ActionRequest, _ selection: QueueSelection
     ) async throws(ConsoleFailure) -> QueueActionCount {
-        try await Self.asked { () throws(QueueStoreError) in
-            try await self.queue.count(request.action, selection)
-        }
+        try await self.queue.count(request.action, selection)
     }
 
     private func confirm(_ request: ActionRequest, _ selection: QueueSelection) async throws(ConsoleFailure) {

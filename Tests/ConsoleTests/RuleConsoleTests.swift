@@ -1,7 +1,7 @@
+import Console
 import DeliveryQueue
 import Lab
 import MailModel
-import QueueConsole
 import QueueStore
 import Testing
 

@@ -3,7 +3,6 @@ import DeliveryQueue
 import EdgeNode
 import Foundation
 import MailModel
-import QueueConsole
 import QueueStore
 
 /// The options of standing rules.

@@ -1,0 +1,22 @@
+/// The commands of `relayctl queue`: asks the queue, and writes what it says for people or for programs.
+public struct QueueConsole: Sendable {
+    let queue: any QueueOperations
+    let terminal: ConsoleTerminal
+    let format: OutputFormat
+
+    /// A console.
+    public init(queue: any QueueOperations, format: OutputFormat, terminal: ConsoleTerminal) {
+        self.queue = queue
+        self.format = format
+        self.terminal = terminal
+    }
+
+    /// Writes one document, or lines for people.
+    func write(_ document: OutputValue, table: () -> [String]) throws(ConsoleFailure) {
+        switch self.format {
+        case .table: for line in table() { try self.terminal.print(line) }
+        case .json, .jsonl: try self.terminal.print(document.json)
+        case .yaml: try self.terminal.print(document.yaml)
+        }
+    }
+}

@@ -34,3 +34,24 @@ public struct DomainPattern: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { self.isWildcard ? "*.\(self.name)" : "\(self.name)" }
 }
+
+/// What holds for the names of a pattern.
+public struct PatternRule<Value: Hashable & Sendable>: Hashable, Sendable {
+    /// Which names.
+    public let pattern: DomainPattern
+    /// What holds for them.
+    public let value: Value
+
+    /// A rule.
+    public init(_ pattern: DomainPattern, _ value: Value) {
+        self.pattern = pattern
+        self.value = value
+    }
+}
+
+extension Sequence {
+    /// What holds for a name: of several rules about it, the first counts.
+    public func first<Value>(about name: DomainName) -> Value? where Element == PatternRule<Value> {
+        self.first { $0.pattern.matches(name) }?.value
+    }
+}

@@ -30,16 +30,7 @@ public struct SiteLimit: Hashable, Sendable {
 /// The limits of all sites: one for most, and rules for some.
 public struct SiteLimits: Hashable, Sendable {
     /// What holds for the hosts of a pattern, which together are one site.
-    public struct Rule: Hashable, Sendable {
-        fileprivate let pattern: DomainPattern
-        fileprivate let limit: SiteLimit
-
-        /// A rule.
-        public init(_ pattern: DomainPattern, _ limit: SiteLimit) {
-            self.pattern = pattern
-            self.limit = limit
-        }
-    }
+    public typealias Rule = PatternRule<SiteLimit>
 
     private let usual: SiteLimit
     private let rules: [Rule]
@@ -59,6 +50,6 @@ public struct SiteLimits: Hashable, Sendable {
     /// What holds for a site.
     public subscript(site: ReceivingSite) -> SiteLimit {
         guard case .named(let pattern) = site else { return self.usual }
-        return self.rules.first { $0.pattern == pattern }?.limit ?? self.usual
+        return self.rules.first { $0.pattern == pattern }?.value ?? self.usual
     }
 }

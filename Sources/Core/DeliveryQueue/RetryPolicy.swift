@@ -2,21 +2,14 @@ public import MailModel
 
 /// The schedules of all recipient domains: one for most, and rules for some.
 public struct RetryPolicy: Hashable, Sendable {
-    /// What holds for the recipient domains of a pattern.
-    public struct Rule: Hashable, Sendable {
-        fileprivate let pattern: DomainPattern
+    /// What is stated of some recipient domains.
+    public struct Statement: Hashable, Sendable {
         fileprivate let schedule: RetrySchedule
         fileprivate let statesWaits: Bool
-
-        /// A rule.
-        ///
-        /// - Parameter statesWaits: whether its waits hold for next hops as they are.
-        public init(_ pattern: DomainPattern, _ schedule: RetrySchedule, statesWaits: Bool = true) {
-            self.pattern = pattern
-            self.schedule = schedule
-            self.statesWaits = statesWaits
-        }
     }
+
+    /// What holds for the recipient domains of a pattern.
+    public typealias Rule = PatternRule<Statement>
 
     private let usual: RetrySchedule
     private let rules: [Rule]
@@ -36,9 +29,18 @@ public struct RetryPolicy: Hashable, Sendable {
     ///
     /// - Parameter hasNextHop: whether its next hop is configured.
     public subscript(domain: DomainName, hasNextHop hasNextHop: Bool = false) -> RetrySchedule {
-        let rule = self.rules.first { $0.pattern.matches(domain) }
-        let schedule = rule?.schedule ?? self.usual
-        guard rule?.statesWaits != true, hasNextHop else { return schedule }
+        let stated = self.rules.first(about: domain)
+        let schedule = stated?.schedule ?? self.usual
+        guard stated?.statesWaits != true, hasNextHop else { return schedule }
         return schedule.preceded(by: self.firstWaits)
+    }
+}
+
+extension PatternRule<RetryPolicy.Statement> {
+    /// A rule.
+    ///
+    /// - Parameter statesWaits: whether its waits hold for next hops as they are.
+    public init(_ pattern: DomainPattern, _ schedule: RetrySchedule, statesWaits: Bool = true) {
+        self.init(pattern, RetryPolicy.Statement(schedule: schedule, statesWaits: statesWaits))
     }
 }

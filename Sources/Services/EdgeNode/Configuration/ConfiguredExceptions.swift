@@ -55,13 +55,13 @@ extension DestinationRules {
             if !found.contains(policy) { found.append(policy) }
         }
         for (domain, demands) in self.acceptedDomains.sorted(by: { $0.key < $1.key }) where domains.matches(domain) {
-            add(demands.transport ?? self.rules.first { $0.domains.matches(domain) }?.demands.transport)
+            add(demands.transport ?? self.rules.first(about: domain)?.transport)
             // There is no other domain of that name.
             if domains == DomainPattern(domain) { return found }
         }
-        for rule in self.rules where rule.domains.covers(domains) || domains.covers(rule.domains) {
-            add(rule.demands.transport)
-            if rule.domains.covers(domains) { return found }
+        for rule in self.rules where rule.pattern.covers(domains) || domains.covers(rule.pattern) {
+            add(rule.value.transport)
+            if rule.pattern.covers(domains) { return found }
         }
         add(.opportunistic)
         return found

@@ -11,7 +11,7 @@ extension RelaydConfiguration {
             rules.acceptedDomains[domain.domain] = domain.transport.demands(nextHop: domain.nextHop)
         }
         rules.rules = self.delivery.destinations.map {
-            .init(domains: $0.domain, demands: $0.transport.demands(nextHop: .mx))
+            PatternRule($0.domain, $0.transport.demands(nextHop: .mx))
         }
         rules.exceptions = self.delivery.tlsExceptions.map { .init(domains: $0.domain, until: $0.until.start) }
         return rules

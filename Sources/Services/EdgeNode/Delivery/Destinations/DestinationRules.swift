@@ -12,12 +12,6 @@ struct DestinationRules: Hashable, Sendable {
         var usesChunking: Bool?
     }
 
-    /// What is stated of some domains.
-    struct Rule: Hashable, Sendable {
-        let domains: DomainPattern
-        let demands: Demands
-    }
-
     /// Nothing is demanded of some domains until then, whatever DANE says.
     struct Exception: Hashable, Sendable {
         let domains: DomainPattern
@@ -27,22 +21,18 @@ struct DestinationRules: Hashable, Sendable {
     /// Those of accepted domains come first.
     var acceptedDomains: [DomainName: Demands] = [:]
     /// Of those that match, the first counts.
-    var rules: [Rule] = []
+    var rules: [PatternRule<Demands>] = []
     /// They come before everything.
     var exceptions: [Exception] = []
 
     /// What is demanded of hosts for this domain now.
     func transport(to domain: DomainName, at now: Timestamp) -> TransportPolicy {
         if self.exceptions.contains(where: { now < $0.until && $0.domains.matches(domain) }) { return .excepted }
-        return self.acceptedDomains[domain]?.transport ?? self.rule(about: domain)?.transport ?? .opportunistic
+        return self.acceptedDomains[domain]?.transport ?? self.rules.first(about: domain)?.transport ?? .opportunistic
     }
 
     /// Whether content for this domain may go by BDAT; `nil` where nothing is stated.
     func usesChunking(to domain: DomainName) -> Bool? {
-        self.acceptedDomains[domain]?.usesChunking ?? self.rule(about: domain)?.usesChunking
-    }
-
-    private func rule(about domain: DomainName) -> Demands? {
-        self.rules.first { $0.domains.matches(domain) }?.demands
+        self.acceptedDomains[domain]?.usesChunking ?? self.rules.first(about: domain)?.usesChunking
     }
 }

@@ -59,6 +59,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 // Only the core product: HummingbirdTLS would bring BoringSSL.
@@ -124,9 +125,12 @@ let package = Package(
         adapter("SecureResolver", ["CSeccomp", "CUnbound", "DNSModel", "MailModel", logging]),
         adapter("OperatingSystem", ["CMalloc", "MailModel"]),
         adapter("InternationalDomains", ["CIDN2", "MailModel"]),
-        adapter("PostgresDriver", ["CPostgres", logging]),
+        adapter("PostgresDriver", ["CPostgres", deque, logging]),
         adapter(
-            "QueueStore", ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", logging]),
+            "QueueStore",
+            [
+                "ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging,
+            ]),
         adapter(
             "Telemetry",
             [

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Who works, who is free and who waits. Decided under the pool's lock, acted upon after it.
 struct PoolState {
     enum OnSubmit {
@@ -9,7 +11,7 @@ struct PoolState {
     var threads: [ConnectionThread] = []
     /// The job of each connection, from assignment to completion.
     private(set) var assigned: [Int: Job] = [:]
-    private(set) var waiting: [Job] = []
+    private(set) var waiting: Deque<Job> = []
     private(set) var isShutDown = false
     /// Free connections; the last one used is used next, so that surplus ones stay quiet.
     private var idle: [Int] = []
@@ -71,7 +73,7 @@ struct PoolState {
             self.assigned[other] = job
             return self.threads[other]
         }
-        self.waiting.insert(job, at: 0)
+        self.waiting.prepend(job)
         return nil
     }
 
@@ -96,7 +98,7 @@ struct PoolState {
     mutating func shutDown() -> (jobs: [Job], threads: [ConnectionThread]) {
         self.isShutDown = true
         defer { self.waiting = [] }
-        return (self.waiting, self.threads)
+        return (Array(self.waiting), self.threads)
     }
 
     private mutating func next(_ index: Int) -> Job? {

@@ -1,3 +1,4 @@
+import DequeModule
 import Synchronization
 
 /// Does the work of many callers in few batches, without a timer: what comes while batches are under way becomes the next.
@@ -48,7 +49,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
     }
 
     private struct State {
-        var waiting: [Waiter] = []
+        var waiting: Deque<Waiter> = []
         var waitingCost = 0
         var inFlight = 0
     }

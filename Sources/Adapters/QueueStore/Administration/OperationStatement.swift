@@ -12,10 +12,11 @@ struct OperationStatement {
     static let places = ["ready", "deferred", "held"]
 
     /// In the order of their use.
-    static let all =
-        [Self.waitingEntries] + Self.places.map(Self.endBackoffs(of:)) + Self.places.map(Self.lock(in:))
-        + [Self.withoutAttempts, Self.countReady, Self.retryReady, Self.failReady] + Self.places.map(Self.take(from:))
-        + [Self.putInHeld, Self.putInReady, Self.finishMessages, Self.countMoved, Self.trace, Self.stopWaiting]
+    static let all: [OperationStatement] = [
+        [Self.waitingEntries], Self.places.map(Self.endBackoffs(of:)), Self.places.map(Self.lock(in:)),
+        [Self.withoutAttempts, Self.countReady, Self.retryReady, Self.failReady], Self.places.map(Self.take(from:)),
+        [Self.putInHeld, Self.putInReady, Self.finishMessages, Self.countMoved, Self.trace, Self.stopWaiting],
+    ].flatMap(\.self)
 
     /// How it is made.
     var definition: String {

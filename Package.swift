@@ -60,6 +60,7 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 // Only the core product: HummingbirdTLS would bring BoringSSL.
@@ -116,7 +117,7 @@ let package = Package(
         core("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing"]),
         core("Admission", ["MailModel", "Routing"]),
         core("ClusterModel", ["MailModel"]),
-        core("DeliveryQueue", ["MailModel"]),
+        core("DeliveryQueue", ["MailModel", deque, heap]),
 
         // Adapters
         adapter("Cryptography", ["COpenSSL", "DNSModel", "MailModel", "OperatingSystem"]),

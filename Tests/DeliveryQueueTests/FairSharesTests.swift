@@ -56,15 +56,4 @@ struct FairSharesTests {
         let second = shares.take(2)
         #expect(second)
     }
-
-    @Test("The next in line has the fewest, and of equals waited longest; who may take none is passed over")
-    func line() {
-        var shares = FairShares<String>(4)
-        for name in ["a", "a", "b"] { _ = shares.take(name) }
-        #expect(shares.next(of: ["a", "b"]) == nil)
-        #expect(shares.next(of: ["a", "c", "d"]) == 1)
-        shares.giveBack("a")
-        #expect(shares.next(of: ["a", "b"]) == 0)
-        #expect(shares.next(of: ["b", "a"]) == 0)
-    }
 }

@@ -43,15 +43,4 @@ public struct FairShares<Key: Hashable & Sendable>: Sendable {
         self.held[key] = count > 1 ? count - 1 : nil
         self.free += 1
     }
-
-    /// Which of those in line is next: who has the fewest, and of equals who has waited longest; `nil` when none may take any.
-    public func next(of line: some Collection<Key>) -> Int? {
-        var best: (position: Int, count: Int)?
-        for (position, key) in line.enumerated() where self.allows(key) {
-            let count = self.count(of: key)
-            if count < best?.count ?? .max { best = (position, count) }
-            if count == 0 { break }
-        }
-        return best?.position
-    }
 }

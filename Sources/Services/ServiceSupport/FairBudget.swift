@@ -1,41 +1,26 @@
 import DeliveryQueue
 import Synchronization
 
-/// Places that tasks wait for: connections, and rounds of questions to the resolver. `FairShares` says who is next.
+/// Places that tasks wait for: connections, and rounds of questions to the resolver. `FairLine` says who is next.
 ///
 /// Those who wait are the workers of destinations, each destination has a bounded number of them, and so the line here
 /// is bounded by the destinations under way.
 package final class FairBudget<Key: Hashable & Sendable>: Sendable {
-    private struct Waiter {
-        let id: UInt64
-        let key: Key
-        let resume: CheckedContinuation<Bool, Never>
-    }
+    private typealias Waiter = CheckedContinuation<Bool, Never>
 
     private struct State {
-        var shares: FairShares<Key>
-        var waiting: [Waiter] = []
+        var line: FairLine<Key>
+        var waiting: [UInt64: Waiter] = [:]
         var nextID: UInt64 = 0
         /// Cancelled before they began to wait.
         var cancelled: Set<UInt64> = []
-
-        /// Takes those out of the line who may go on.
-        mutating func admit() -> [Waiter] {
-            var admitted: [Waiter] = []
-            while let next = self.shares.next(of: self.waiting.lazy.map(\.key)),
-                self.shares.take(self.waiting[next].key)
-            {
-                admitted.append(self.waiting.remove(at: next))
-            }
-            return admitted
-        }
     }
 
     private let state: Mutex<State>
 
     /// - Parameter leavesRoom: see `FairShares`.
     package init(_ places: Int, leavesRoom: Bool = true) {
-        self.state = Mutex(State(shares: FairShares(places, leavesRoom: leavesRoom)))
+        self.state = Mutex(State(line: FairLine(places, leavesRoom: leavesRoom)))
     }
 
     /// Waits for a place; `false`, and nothing to give back, when the task is cancelled first.
@@ -50,42 +35,37 @@ package final class FairBudget<Key: Hashable & Sendable>: Sendable {
             await withCheckedContinuation { continuation in
                 let answer = self.state.withLock { state -> Bool? in
                     if state.cancelled.remove(id) != nil { return false }
-                    if state.shares.take(key) { return true }
-                    state.waiting.append(Waiter(id: id, key: key, resume: continuation))
+                    if state.line.take(key) { return true }
+                    state.line.append(id, for: key)
+                    state.waiting[id] = continuation
                     return nil
                 }
                 if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
-            self.cancel(id)
+            self.cancel(id, key)
         }
     }
 
     /// Gives a place back, for those in line.
     package func release(_ key: Key) {
         let admitted = self.state.withLock { state in
-            state.shares.giveBack(key)
-            return state.admit()
+            state.line.giveBack(key).compactMap { state.waiting.removeValue(forKey: $0) }
         }
-        for waiter in admitted { waiter.resume.resume(returning: true) }
-    }
-
-    /// Somebody waits who holds no place at all: whoever can, gives one back.
-    package var isOwed: Bool {
-        self.state.withLock { state in state.waiting.contains { state.shares.count(of: $0.key) == 0 } }
+        for waiter in admitted { waiter.resume(returning: true) }
     }
 
     /// How many stand in line.
-    package var waitingCount: Int { self.state.withLock(\.waiting.count) }
+    package var waitingCount: Int { self.state.withLock(\.line.count) }
 
-    private func cancel(_ id: UInt64) {
+    private func cancel(_ id: UInt64, _ key: Key) {
         let waiter = self.state.withLock { state -> Waiter? in
-            guard let index = state.waiting.firstIndex(where: { $0.id == id }) else {
+            guard state.line.remove(id, for: key) else {
                 state.cancelled.insert(id)
                 return nil
             }
-            return state.waiting.remove(at: index)
+            return state.waiting.removeValue(forKey: id)
         }
-        waiter?.resume.resume(returning: false)
+        waiter?.resume(returning: false)
     }
 }

@@ -76,6 +76,32 @@ struct AnchorReloadTests {
         }
     }
 
+    @Test("Anchors that were refused are not tried each second, unless somebody asks or the file says something else")
+    func paced() async throws {
+        try await self.withAnchor { file, right in
+            try Data(right.utf8).write(to: file)
+            let program = try CountedProgram(RelaydProcess.besideThisProgram())
+            defer { program.remove() }
+            let resolver = try await LabInternet.resolver(anchor: .file(file.path)) {
+                $0.executable = program.script.path
+            }
+            let atStart = try program.starts
+            try Data(Self.wrong.utf8).write(to: file)
+            let reasons = [
+                await resolver.reload(isRoutine: true), await resolver.reload(isRoutine: true),
+                await resolver.reload(isRoutine: true),
+            ]
+            #expect(reasons[0] != nil && Set(reasons).count == 1)
+            #expect(try program.starts == atStart + 1, "three looks, one process")
+            #expect(await resolver.reload() != nil)
+            #expect(try program.starts == atStart + 2, "an operator's word is obeyed at once")
+            try Data((Self.wrong + Self.wrong.replacing("20326", with: "20327")).utf8).write(to: file)
+            #expect(await resolver.reload(isRoutine: true) != nil)
+            #expect(try program.starts == atStart + 3, "other anchors are tried at once")
+            await resolver.shutdown()
+        }
+    }
+
     @Test("A child that is killed is replaced, and what it had under way is answered (field 0)")
     func killed() async throws {
         let resolver = try await LabInternet.resolver { $0.cacheEntries = 0 }
@@ -92,4 +118,22 @@ struct AnchorReloadTests {
         #expect(resolver.statistics.processes.quarantines == 0)
         await resolver.shutdown()
     }
+}
+
+/// A script that runs a program, and keeps count of that.
+private struct CountedProgram {
+    let script: URL
+    private let count: URL
+
+    init(_ program: URL) throws {
+        self.script = FileManager.default.temporaryDirectory.appending(path: "relay-counted-\(UUID().uuidString)")
+        self.count = self.script.appendingPathExtension("count")
+        let text = "#!/bin/sh\necho >>'\(self.count.path)'\nexec '\(program.path)' \"$@\"\n"
+        try Data(text.utf8).write(to: self.script)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: self.script.path)
+    }
+
+    var starts: Int { get throws { try Data(contentsOf: self.count).count } }
+
+    func remove() { for file in [self.script, self.count] { try? FileManager.default.removeItem(at: file) } }
 }

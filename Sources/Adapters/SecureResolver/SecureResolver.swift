@@ -19,12 +19,16 @@ public final class SecureResolver: Sendable {
         var reading: AnswerReading
         /// When another child was last started to compare with.
         var compared: ContinuousClock.Instant?
+        /// Anchors that were tried last and not taken, and why.
+        var refused: (program: ResolverProgram, reason: String, tried: ContinuousClock.Instant)?
         var fresh = FreshLookups()
         var renewed = RenewedQuestions()
     }
 
     /// How often the child at work is compared with a fresh one at the most.
     private static let comparison = Duration.seconds(30)
+    /// How often the same anchors are tried that were refused, where nobody asks for it.
+    private static let retrial = Duration.seconds(20)
 
     private let settings: SecureResolverSettings
     private let thread: ResolverThread
@@ -187,17 +191,36 @@ public final class SecureResolver: Sendable {
 
     /// Reads the files of anchors and hints anew, and works with what they say from now on if that validates. Nothing happens
     /// where they say what they said; where they are no good, what was in force stays. Gives the reason for that.
-    public func reload() async -> String? {
+    ///
+    /// - Parameter isRoutine: it looks by itself, perhaps each second. A trial takes a thread and a process, so the same anchors are
+    ///   then tried once in a while only.
+    public func reload(isRoutine: Bool = false) async -> String? {
         do throws(SecureResolverError) {
             let configuration = try UnboundConfiguration(self.settings)
             let program = Self.program(self.settings, configuration)
             guard program != self.working.withLock({ $0.program }) else { return nil }
+            let began = ContinuousClock.now
+            if isRoutine, let reason = self.refusal(of: program, at: began) { return reason }
             let status = await self.validation(of: program)
-            guard status == .validating else { return "the trust anchors as they are now: \(status)" }
+            guard status == .validating else {
+                let reason = "the trust anchors as they are now: \(status)"
+                self.working.withLock { $0.refused = (program, reason, began) }
+                return reason
+            }
             self.adopt(program)
             return nil
         } catch {
             return error.description
+        }
+    }
+
+    /// Why these anchors were not taken a moment ago.
+    private func refusal(of program: ResolverProgram, at now: ContinuousClock.Instant) -> String? {
+        self.working.withLock { working in
+            guard let refused = working.refused, refused.program == program, now - refused.tried < Self.retrial else {
+                return nil
+            }
+            return refused.reason
         }
     }
 

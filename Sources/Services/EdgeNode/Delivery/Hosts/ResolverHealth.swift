@@ -72,8 +72,10 @@ actor ResolverHealth {
     }
 
     /// Reads the trust anchors anew. Gives why they are not taken.
-    func reloadAnchors() async -> String? {
-        let reason = await self.resolver.reload()
+    ///
+    /// - Parameter isRoutine: nobody asked for it.
+    func reloadAnchors(isRoutine: Bool = false) async -> String? {
+        let reason = await self.resolver.reload(isRoutine: isRoutine)
         if let reason { self.logger.error("trust anchors not reloaded", metadata: ["reason": "\(reason)"]) }
         return reason
     }
@@ -85,7 +87,7 @@ actor ResolverHealth {
             defer { self.isExamining = false }
             let began = ContinuousClock.now
             // The file may have been replaced; one that is no good is told of once a look.
-            if !hasFailed { _ = await self.reloadAnchors() }
+            if !hasFailed { _ = await self.reloadAnchors(isRoutine: true) }
             let status = await self.resolver.selfTest()
             // One that was broken off says nothing.
             guard !Task.isCancelled else { return }

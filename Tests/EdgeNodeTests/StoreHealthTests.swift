@@ -166,4 +166,19 @@ struct StoreHealthTests {
         self.expect(.probeFailed(self.diskFull), .broke(self.diskFull))
         #expect(self.health.problem == "\(self.diskFull)")
     }
+
+    @Test("Readiness is said when it changes, and not with each message")
+    mutating func news() {
+        let first = self.health.news()
+        #expect(first == StoreHealth.News(problem: nil, turn: 1))
+        for _ in 0..<1000 { self.expect(.wrote, .none) }
+        let afterMessages = self.health.news()
+        #expect(afterMessages == nil)
+        self.expect(.failed(self.diskFull), .broke(self.diskFull))
+        let broken = self.health.news()
+        #expect(broken == StoreHealth.News(problem: "\(self.diskFull)", turn: 2))
+        self.expect(.probed, .recovered(after: .zero))
+        let recovered = self.health.news()
+        #expect(recovered == StoreHealth.News(problem: nil, turn: 3))
+    }
 }

@@ -118,6 +118,23 @@ struct TelemetryServerTests {
         #expect(!HealthPage(HealthRegistry().checks, verbose: false).isReady)
     }
 
+    @Test("A check that is set by turns keeps what the latest turn said, whichever comes last")
+    func turns() {
+        self.health.set(.database, .passing, turn: 2)
+        self.health.set(.database, .failing("an earlier decision, told late"), turn: 1)
+        #expect(self.health.isPassing(.database))
+        self.health.set(.database, .degraded("slow"), turn: 3)
+        #expect(!self.health.isPassing(.database))
+        let others = HealthRegistry.Check.allCases.filter { $0 != .database }
+        for check in others {
+            self.health.set(check, .passing)
+            #expect(self.health.isPassing(check))
+            self.health.set(check, .failing("no"))
+            #expect(!self.health.isPassing(check))
+        }
+        #expect(self.health.checks.first { $0.check == .database }?.status == .degraded("slow"))
+    }
+
     @Test("A flood of header fields is answered 431 (hostile-input 42)")
     func headerFlood() async throws {
         try await self.withServer { port in

@@ -44,11 +44,18 @@ public final class HealthRegistry: Sendable {
 
     private struct State {
         var checks: [Check: Status]
+        /// Of checks that are set by turns, the last.
+        var turns: [Check: UInt64] = [:]
         var hasStarted = false
         var remarks: [String] = []
+
+        /// A bit for each check that passes.
+        var passing: UInt { Check.allCases.reduce(0) { $0 | (self.checks[$1] == .passing ? $1.bit : 0) } }
     }
 
     private let state: Mutex<State>
+    /// The checks that pass, for those who ask for each message. Changed under the lock.
+    private let passing: Atomic<UInt>
 
     /// Every check fails until its owner has reported. But a node does not begin by draining, and a network counts as
     /// one until a connection fails. A resolver that has not been examined keeps no mail from being taken.
@@ -58,14 +65,32 @@ public final class HealthRegistry: Sendable {
         checks[.draining] = .passing
         checks[.network] = .passing
         checks[.resolver] = .degraded("not checked yet")
-        self.state = Mutex(State(checks: checks))
+        let state = State(checks: checks)
+        self.passing = Atomic(state.passing)
+        self.state = Mutex(state)
     }
 
     /// Records the state of one check.
-    public func set(_ check: Check, _ status: Status) { self.state.withLock { $0.checks[check] = status } }
+    public func set(_ check: Check, _ status: Status) {
+        self.state.withLock { state in
+            state.checks[check] = status
+            self.passing.store(state.passing, ordering: .relaxed)
+        }
+    }
 
-    /// Whether one check passes.
-    public func isPassing(_ check: Check) -> Bool { self.state.withLock { $0.checks[check] == .passing } }
+    /// The same, for an owner that decides under a lock of its own and speaks after it: of two calls the one with the later turn
+    /// stands, whichever comes last.
+    public func set(_ check: Check, _ status: Status, turn: UInt64) {
+        self.state.withLock { state in
+            guard turn > state.turns[check, default: 0] else { return }
+            state.turns[check] = turn
+            state.checks[check] = status
+            self.passing.store(state.passing, ordering: .relaxed)
+        }
+    }
+
+    /// Whether one check passes. It takes no lock.
+    public func isPassing(_ check: Check) -> Bool { self.passing.load(ordering: .relaxed) & check.bit != 0 }
 
     /// What operators want to see beside the checks, and no reason to fail: replaces what was said before.
     public func setRemarks(_ remarks: [String]) { self.state.withLock { $0.remarks = remarks } }
@@ -83,5 +108,18 @@ public final class HealthRegistry: Sendable {
     public var checks: [(check: Check, status: Status)] {
         let checks = self.state.withLock(\.checks)
         return Check.allCases.map { ($0, checks[$0] ?? .passing) }
+    }
+}
+
+extension HealthRegistry.Check {
+    fileprivate var bit: UInt {
+        switch self {
+        case .database: 1 << 0
+        case .listener: 1 << 1
+        case .resolver: 1 << 2
+        case .network: 1 << 3
+        case .certificate: 1 << 4
+        case .draining: 1 << 5
+        }
     }
 }

@@ -40,6 +40,14 @@ struct StoreHealth {
         case recovered(after: Duration)
     }
 
+    /// Whether the node is ready, as it is to be said.
+    struct News: Hashable {
+        /// Why it is not; `nil` when it is.
+        let problem: String?
+        /// The later one stands.
+        let turn: UInt64
+    }
+
     private enum State: Hashable {
         case unchecked
         case healthy
@@ -65,6 +73,7 @@ struct StoreHealth {
     private var lastProbe: MonotonicInstant?
     private var lastRecovery: MonotonicInstant?
     private var relapses = 0
+    private var lastNews: News?
 
     /// Whether mail may be accepted, and attempts may begin.
     var isOpen: Bool { if case .broken = self.state { false } else { true } }
@@ -73,6 +82,15 @@ struct StoreHealth {
     var problem: String? {
         if case .broken(let fault, _, _) = self.state { return "\(fault)" }
         return self.leaseFault ?? (self.state == .unchecked ? "not checked yet" : nil)
+    }
+
+    /// What is to be said of readiness; `nil` where it is as was said last.
+    mutating func news() -> News? {
+        let problem = self.problem
+        if let lastNews, lastNews.problem == problem { return nil }
+        let news = News(problem: problem, turn: (self.lastNews?.turn ?? 0) + 1)
+        self.lastNews = news
+        return news
     }
 
     // MARK: - Events

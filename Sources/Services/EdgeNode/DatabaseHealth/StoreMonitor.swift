@@ -12,6 +12,8 @@ final class StoreMonitor: Service {
     private let health: HealthRegistry
     private let logger: Logger
     private let state = Mutex(StoreHealth())
+    /// Changed under the lock of the state, for those who ask for each message.
+    private let isOpenNow = Atomic<Bool>(true)
     /// One waiting signal says all that more could say.
     private let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
@@ -21,8 +23,8 @@ final class StoreMonitor: Service {
         self.logger = logger
     }
 
-    /// Whether mail may be accepted, and attempts may begin.
-    var isOpen: Bool { self.state.withLock { $0.isOpen } }
+    /// Whether mail may be accepted, and attempts may begin. It takes no lock.
+    var isOpen: Bool { self.isOpenNow.load(ordering: .relaxed) }
 
     /// What a client hears that wants to send mail now; `nil` while it may.
     var refusal: SMTPReply? { self.isOpen ? nil : Self.notNow }
@@ -32,12 +34,12 @@ final class StoreMonitor: Service {
 
     /// Takes note of what somebody experienced.
     func report(_ event: StoreHealth.Event) {
-        // Under the lock, so that of two changes the later one stands in the end.
-        let change = self.state.withLock { state in
+        let (change, news) = self.state.withLock { state in
             let change = state.handle(event, at: .now)
-            self.health.set(.database, state.problem.map { .failing($0) } ?? .passing)
-            return change
+            self.isOpenNow.store(state.isOpen, ordering: .relaxed)
+            return (change, state.news())
         }
+        if let news { self.health.set(.database, news.problem.map { .failing($0) } ?? .passing, turn: news.turn) }
         switch change {
         case .none: ()
         case .broke(let fault):

@@ -33,7 +33,7 @@ struct AttemptRecorder: Sendable {
             let started = ContinuousClock.now
             defer { metrics.queueOperationDuration.observe(.recordOutcome, ContinuousClock.now - started) }
             let results = await store.conclude(items)
-            for result in results { Self.tell(result, to: monitor) }
+            Self.tell(results, to: monitor)
             return results
         }
     }
@@ -52,11 +52,11 @@ struct AttemptRecorder: Sendable {
         return result
     }
 
-    private static func tell(_ result: Result<Void, QueueStoreError>, to monitor: StoreMonitor?) {
-        switch result {
-        case .success: monitor?.report(.wrote)
-        case .failure(let error): monitor?.report(error)
-        }
+    /// However many were written, that is one event.
+    private static func tell(_ results: [Result<Void, QueueStoreError>], to monitor: StoreMonitor?) {
+        guard let monitor else { return }
+        if results.contains(where: { (try? $0.get()) != nil }) { monitor.report(.wrote) }
+        for case .failure(let error) in results { monitor.report(error) }
     }
 
     private static func open(_ items: [OpeningItem], in store: QueueStore, _ monitor: StoreMonitor?) async -> [Bool] {

@@ -24,8 +24,6 @@ final class NetworkMonitor: Service {
     /// Says why the system would not send to an address, from a port and a source; it sends nothing.
     private let probe: @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault?
     private let state = Mutex(State())
-    /// The number of the change that readiness shows.
-    private let shown = Mutex<UInt64>(0)
 
     private struct State {
         var health = NetworkHealth()
@@ -150,10 +148,6 @@ final class NetworkMonitor: Service {
     /// Probes, which event loops must not wait for, and then sets readiness. Of two changes the later one stands in the end.
     private func show(_ health: NetworkHealth, ofChange number: UInt64) {
         let problem = health.problem(working: self.ways.filter { self.works($0) })
-        self.shown.withLock { shown in
-            guard number > shown else { return }
-            shown = number
-            self.health.set(.network, problem.map { .degraded($0) } ?? .passing)
-        }
+        self.health.set(.network, problem.map { .degraded($0) } ?? .passing, turn: number)
     }
 }

@@ -198,6 +198,8 @@ struct DeliveryAttempt {
             share: self.entry.sender.isEmpty ? .nullSender : .all, whenFull: self.environment.links.close(idleAt:))
         switch opened {
         case .place(let place):
+            // A connection that was opened there has it on.
+            defer { place.release() }
             guard await self.isCurrent(host, at: place.address) else { return self.endForNewRoute }
             return await self.tryAddress(of: host, requirement, over: &link, in: place)
         case .full where self.tries.isEmpty: return .siteIsFull

@@ -3,24 +3,52 @@ import MailModel
 import NIOCore
 import Synchronization
 
-/// The right to one connection to an address of a site, by one of our ways out. It is given back when nobody holds it any more.
+/// The right to one connection to an address of a site, by one of our ways out. It is given back when its last user releases it:
+/// who opens the connection, and each channel in this place until it is closed.
+///
+/// A release resumes others, and takes the lock of the table. So it is said where no lock is held, and never left to the end of a
+/// reference; should nobody say it, the table takes the place back when it looks next.
 final class ConnectionSlot: Sendable {
     let grant: ConnectionGrant
     private let table: SiteTable
-    private let holder: Mutex<SiteCustomer?>
+    private let holder: Mutex<Holder>
+    /// Those who have not released it yet.
+    private let users = Atomic<Int>(1)
     private let isEstablished = Atomic<Bool>(false)
     private let isProven = Atomic<Bool>(false)
 
-    /// For the table, which has counted it as `holder`'s already.
+    private struct Holder {
+        var customer: SiteCustomer?
+        /// It has been given back, and is nobody's any more.
+        var isReleased = false
+    }
+
+    /// For the table, which has counted it as `holder`'s already. Whoever gets it is its first user.
     init(_ grant: ConnectionGrant, table: SiteTable, holder: SiteCustomer) {
         self.grant = grant
         self.table = table
-        self.holder = Mutex(holder)
+        self.holder = Mutex(Holder(customer: holder))
     }
 
     deinit {
-        self.move(to: nil)
+        guard self.users.load(ordering: .acquiring) > 0 else { return }
+        self.leaveHolder()
+        self.table.closeLater(self.grant, wasEstablished: self.isEstablished.load(ordering: .relaxed))
+    }
+
+    /// One more uses it. Only who uses it may say so.
+    func use() { self.users.wrappingAdd(1, ordering: .relaxed) }
+
+    /// One user less; the last gives it back. Call it outside any lock.
+    func release() {
+        guard self.users.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        self.leaveHolder()
         self.table.close(self.grant, wasEstablished: self.isEstablished.load(ordering: .relaxed))
+    }
+
+    private func leaveHolder() {
+        let former = self.holder.withLock { exchange(&$0, with: Holder(isReleased: true)) }
+        former.customer?.add(-1)
     }
 
     var site: ReceivingSite { self.grant.site }
@@ -31,9 +59,13 @@ final class ConnectionSlot: Sendable {
 
     /// From now on it is used for this destination, or for none.
     func move(to customer: SiteCustomer?) {
-        let former = self.holder.withLock { exchange(&$0, with: customer) }
+        let former = self.holder.withLock { holder -> SiteCustomer? in
+            // Its connection has been closed meanwhile.
+            guard !holder.isReleased else { return nil }
+            customer?.add(1)
+            return exchange(&holder.customer, with: customer)
+        }
         former?.add(-1)
-        customer?.add(1)
     }
 
     /// The connection may carry mail. Said once.
@@ -46,7 +78,7 @@ final class ConnectionSlot: Sendable {
     ///
     /// - Parameter inSilence: nothing was said at all.
     func turnedAway(inSilence: Bool) -> Int? {
-        self.table.turnedAway(self.grant, of: self.holder.withLock { $0 }, inSilence: inSilence)
+        self.table.turnedAway(self.grant, of: self.holder.withLock { $0.customer }, inSilence: inSilence)
     }
 
     /// The connection failed so, before it could carry mail, and others may be told instead of trying.

@@ -139,12 +139,16 @@ struct Dialer {
             helloName: place.egress.helloName, usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
             patience: { [weak place] in place?.patience(in: $0) ?? .stay })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
+        // The channel has the place to its very end, QUIT included.
+        place.use()
         self.channel(
             to: address, port: demand.host.port, from: place.egress.address, for: bound
         ).assumeIsolated().whenComplete {
             switch $0 {
             case .success(let channel): self.connected(channel, to: address, in: place)
-            case .failure(let error): bound.value.connectingFailed(self.notConnected(error, to: address, in: place))
+            case .failure(let error):
+                bound.value.connectingFailed(self.notConnected(error, to: address, in: place))
+                place.release()
             }
         }
         return (connection, promise.futureResult)
@@ -179,8 +183,7 @@ struct Dialer {
         self.environment.channels.add(channel)
         channel.closeFuture.whenComplete { _ in
             metrics.smtpConnections.add(-1)
-            // The connection has its place to the very end, QUIT included.
-            withExtendedLifetime(place) {}
+            place.release()
         }
     }
 

@@ -29,6 +29,8 @@ final class SiteTable: Sendable {
     /// Told when connections, or places for destinations, run out.
     let shortages: ConnectionShortages?
     private let state: Mutex<SiteLine>
+    /// Places that nobody released.
+    private let abandoned = Mutex<[(grant: ConnectionGrant, wasEstablished: Bool)]>([])
 
     /// - Parameter connections: those of the whole node.
     /// - Parameter shortages: told when connections run out.
@@ -59,10 +61,12 @@ final class SiteTable: Sendable {
         case .expired: return .expired
         case .withdrawn: return .withdrawn
         case .granted(let grant):
-            // From here on it is given back with the place.
+            // Whoever gets it releases it.
             let place = ConnectionSlot(grant, table: self, holder: customer)
             // It may have been long until there was one.
-            return customer.isWithdrawn.load(ordering: .relaxed) ? .withdrawn : .place(place)
+            guard customer.isWithdrawn.load(ordering: .relaxed) else { return .place(place) }
+            place.release()
+            return .withdrawn
         }
     }
 
@@ -136,6 +140,9 @@ final class SiteTable: Sendable {
     /// Those who have waited too long need not wait any more, and some may have their turn. Whether anybody still waits.
     @discardableResult
     func look(at now: MonotonicInstant) -> Bool {
+        for (grant, wasEstablished) in self.abandoned.withLock({ exchange(&$0, with: []) }) {
+            self.close(grant, wasEstablished: wasEstablished)
+        }
         let (told, shortage, isBusy) = self.state.withLock { state in
             let expired = state.expire(at: now).map { ($0, SiteLine.Answer.expired) }
             return (expired + state.look(at: now), state.shortage, !state.isEmpty)
@@ -204,5 +211,11 @@ final class SiteTable: Sendable {
         }
         self.shortages?.observed(shortage)
         for (waiter, answer) in told { waiter.resume(answer) }
+    }
+
+    /// Has a place given back by the next look: nobody is resumed here, and no lock is taken that others hold for long, so it may be
+    /// said anywhere.
+    func closeLater(_ grant: ConnectionGrant, wasEstablished: Bool) {
+        self.abandoned.withLock { $0.append((grant, wasEstablished)) }
     }
 }

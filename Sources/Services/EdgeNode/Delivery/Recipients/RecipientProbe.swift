@@ -90,6 +90,7 @@ actor RecipientProbe {
             case .full, .withdrawn, .failed, .expired: return nil
             case .resting(let time): try? await Task.sleep(for: time)
             case .place(let place):
+                defer { place.release() }
                 let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
                 switch await dialer.dial(question.demand, in: place) {
                 case .success(let link): return await self.ask(question, over: link)

@@ -234,7 +234,7 @@ let package = Package(
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab",
                 "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol",
                 "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
-                nioPosix, logging,
+                nioPosix, logging, orderedCollections,
             ]),
         tests(
             "Simulation",

@@ -90,13 +90,11 @@ struct MailServices: Service {
                 "the schema of the database is newer than this program, which may work with it: upgrade this node",
                 metadata: ["schema": .stringConvertible(version)])
         }
-        let hints = DeliveryService.Hints()
+        let hints = DueHints()
         let writer = QueueWriter(
             pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text,
             waited: { [metrics] in metrics.database.queueCommitWait.observe(.enqueue, $0) }
-        ) { due in
-            for entry in due { hints.continuation.yield(entry) }
-        }
+        ) { hints.add($0) }
         let deliveries = try self.deliveryEnvironment(parts)
         let rules = StandingRulesWatch(environment: deliveries, health: self.foundations.health)
         // Before anything is taken or sent.

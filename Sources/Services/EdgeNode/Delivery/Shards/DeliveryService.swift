@@ -7,23 +7,12 @@ import Telemetry
 
 /// The outbound half of a node: keeps leases, finds what is due in their shards, and keeps the queue's storage in shape.
 struct DeliveryService: Service {
-    /// Hints of new mail by which the writer saves the wait for the next poll.
-    struct Hints: Sendable {
-        let stream: AsyncStream<DueEntry>
-        let continuation: AsyncStream<DueEntry>.Continuation
-
-        /// The most hints that wait; one that is dropped is found by the poll.
-        init(limit: Int = 4096) {
-            (self.stream, self.continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(limit))
-        }
-    }
-
     /// The most destinations at work at once, so that no number of them fills the memory. The others wait in the database.
     static let destinationsAtOnce = 10_000
 
     private let environment: DeliveryEnvironment
     private let health: HealthRegistry
-    private let hints: Hints
+    private let hints: DueHints
     private let finder: DueScanner
     private let maintenance: QueueMaintenance
     private let deliveries: TaskSupervisor
@@ -33,7 +22,7 @@ struct DeliveryService: Service {
 
     /// - Parameter traceLimits: how much of the trace is kept.
     init(
-        environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: Hints,
+        environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: DueHints,
         drainTime: Duration, traceLimits: TraceLimits, leaseMetrics: LeaseMetrics
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
@@ -71,7 +60,7 @@ struct DeliveryService: Service {
             await cancelWhenGracefulShutdown {
                 await withTaskGroup { chores in
                     chores.addTask { await self.finder.run() }
-                    chores.addTask { await self.finder.follow(self.hints.stream) }
+                    chores.addTask { await self.finder.follow(self.hints) }
                     chores.addTask { await self.maintenance.promote() }
                     chores.addTask { await self.maintenance.keepInShape() }
                     chores.addTask { await self.maintenance.sumUp() }

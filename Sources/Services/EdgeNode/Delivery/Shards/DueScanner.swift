@@ -2,6 +2,7 @@ import ClusterModel
 import Logging
 import MailModel
 import OperatingSystem
+import OrderedCollections
 import QueueStore
 import ServiceSupport
 import Telemetry
@@ -67,10 +68,13 @@ struct DueScanner: Sendable {
         }
     }
 
-    /// Passes hints on until cancelled.
-    func follow(_ hints: AsyncStream<DueEntry>) async {
-        for await entry in hints where self.mayBegin(entry) && !self.isSuspended(entry) {
-            await self.shards.arrived(entry)
+    /// Passes hints on until cancelled, to each shard at once what has come for it meanwhile.
+    func follow(_ hints: DueHints) async {
+        for await _ in hints.signals {
+            for (shard, entries) in hints.take() {
+                let domains = entries.filter { self.mayBegin($0) && !self.isSuspended($0) }.map(\.destination)
+                if !domains.isEmpty { await self.shards.arrived(domains, in: shard) }
+            }
         }
     }
 

@@ -27,6 +27,9 @@ actor QueueShard {
         self.eventLoops = eventLoops
     }
 
+    /// New mail for these domains has come.
+    func arrived(_ domains: [DomainName]) async { for domain in domains { await self.arrived(domain) } }
+
     /// New mail for `domain` has come. One that is known to be left alone is, but for a test delivery now and then.
     func arrived(_ domain: DomainName) async {
         switch self.blocked.arrived(domain, at: self.environment.clock.now) {

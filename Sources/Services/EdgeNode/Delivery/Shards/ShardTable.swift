@@ -44,9 +44,9 @@ actor ShardTable {
         await self.shards[entry.shard]?.shard.walked(entry.destination) ?? true
     }
 
-    /// New mail has come for an entry's destination, if its shard is ours.
-    func arrived(_ entry: DueEntry) async {
-        await self.shards[entry.shard]?.shard.arrived(entry.destination)
+    /// New mail has come for destinations of a shard, if that is ours.
+    func arrived(_ domains: [DomainName], in shard: Shard) async {
+        await self.shards[shard]?.shard.arrived(domains)
     }
 
     /// Other rules of operators are in force: what is at work obeys them.

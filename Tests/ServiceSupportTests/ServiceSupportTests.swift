@@ -1,3 +1,5 @@
+import Dispatch
+import Foundation
 import NIOCore
 import NIOEmbedded
 import ServiceSupport
@@ -54,6 +56,36 @@ struct ServiceSupportTests {
         while !supervisor.submit({}) { await Task.yield() }
         supervisor.close()
         await running
+    }
+
+    // MARK: Threads of their own
+
+    @Test("Work on threads of its own runs however much of it blocks, and leaves the threads of tasks to others")
+    func ownThreads() async {
+        let count = 4 * ProcessInfo.processInfo.activeProcessorCount
+        let begun = DispatchSemaphore(value: 0)
+        let (all, most) = (DispatchSemaphore(value: 0), count)
+        let threads = await withTaskGroup(of: String?.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    await onOwnThread("reader") {
+                        begun.signal()
+                        // None ends before the last has begun.
+                        all.wait()
+                        return Thread.current.name
+                    }
+                }
+            }
+            group.addTask {
+                await onOwnThread("counter") {
+                    for _ in 0..<most { begun.wait() }
+                    for _ in 0..<most { all.signal() }
+                    return nil
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(threads.count { $0 == "reader" } == count)
     }
 
     // MARK: FairBudget

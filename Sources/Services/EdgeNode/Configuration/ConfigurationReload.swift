@@ -32,7 +32,10 @@ struct ConfigurationReload: Service {
 
     private func reload() async {
         do {
-            let loaded = try self.load()
+            let load = self.load
+            let loaded = try await onOwnThread("configuration") {
+                Result { () throws(ConfigurationError) in try load() }
+            }.get()
             let files = try await ConfiguredFiles(loaded, running: self.resolver)
             if let reason = await self.health.reloadAnchors() {
                 throw ConfigurationError(problems: [loaded.problem(with: "resolver.trust-anchor-files", reason)])

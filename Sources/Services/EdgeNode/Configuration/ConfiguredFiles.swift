@@ -5,6 +5,7 @@ import Logging
 import MailModel
 import OperatingSystem
 import SecureResolver
+import ServiceSupport
 import TLSEngine
 
 /// What a node makes of the files that its settings name, before it touches network or database.
@@ -37,17 +38,8 @@ struct ConfiguredFiles: Sendable {
         _ loaded: LoadedConfiguration, relayd: String? = nil, running: SecureResolver? = nil,
         logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
-        var problems = Self.unreadableFiles(loaded)
-        var certificates: [ServerCertificate] = []
-        do {
-            certificates = try Self.certificates(loaded)
-        } catch {
-            problems += error.problems
-        }
-        let clients = Self.recognisedClients(loaded, &problems)
-        self.users = Self.users(loaded, &problems)
-        self.recipientLists = Self.recipientLists(loaded, &problems)
-        let authorities = Self.authorities(loaded, &problems)
+        let content = await onOwnThread("files") { Content(loaded) }
+        var problems = content.problems
         for (index, source) in loaded.configuration.delivery.sourceAddresses.enumerated() {
             guard let refusal = LocalAddresses.refusal(of: source.address) else { continue }
             problems.append(loaded.problem(with: "delivery.source-addresses", element: "[\(index)]", refusal))
@@ -55,12 +47,39 @@ struct ConfiguredFiles: Sendable {
         // Interfaces that cannot be told leave nothing to compare with.
         problems += loaded.ownNextHops(interfaces: (try? LocalAddresses.ofInterfaces()) ?? [])
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-        self.certificates = certificates
-        self.recognisedClients = clients
-        self.warnings = loaded.warnings(of: certificates)
-        self.certificateStore = try Self.store(certificates, clients, loaded)
-        self.clientTLS = try TLSClientContext(authorities: authorities)
+        self.certificates = content.certificates
+        self.recognisedClients = content.clients
+        self.users = content.users
+        self.recipientLists = content.recipientLists
+        self.warnings = loaded.warnings(of: content.certificates)
+        self.certificateStore = try Self.store(content.certificates, content.clients, loaded)
+        self.clientTLS = try TLSClientContext(authorities: content.authorities)
         self.resolver = try await Self.resolver(loaded, relayd, running, logger)
+    }
+
+    /// What the files say, and what is wrong with them. They may be large: a list of recipients has up to 64 MiB.
+    private struct Content: Sendable {
+        let problems: [ConfigurationProblem]
+        let certificates: [ServerCertificate]
+        let clients: RecognisedClients?
+        let users: UserCredentials?
+        let recipientLists: [DomainName: RecipientList]
+        let authorities: [String: [Certificate]]
+
+        init(_ loaded: LoadedConfiguration) {
+            var problems = ConfiguredFiles.unreadableFiles(loaded)
+            do {
+                self.certificates = try ConfiguredFiles.certificates(loaded)
+            } catch {
+                problems += error.problems
+                self.certificates = []
+            }
+            self.clients = ConfiguredFiles.recognisedClients(loaded, &problems)
+            self.users = ConfiguredFiles.users(loaded, &problems)
+            self.recipientLists = ConfiguredFiles.recipientLists(loaded, &problems)
+            self.authorities = ConfiguredFiles.authorities(loaded, &problems)
+            self.problems = problems
+        }
     }
 
     /// Files whose content libunbound judges are looked at here first, each for itself, so that every one is named.

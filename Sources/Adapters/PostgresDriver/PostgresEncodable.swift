@@ -31,6 +31,24 @@ extension PostgresEncodable {
 public protocol PostgresArrayElement: PostgresEncodable {
     /// The type of an array of these.
     static var postgresArrayType: PostgresType { get }
+    /// Appends the binary form of an array. Each type has its own, so that nothing is looked up for each element.
+    static func encode(array: [Self], into bytes: inout [UInt8])
+    /// The same, where `nil` is NULL.
+    static func encode(arrayWithNulls array: [Self?], into bytes: inout [UInt8])
+}
+
+extension PostgresArrayElement {
+    public static func encode(array: [Self], into bytes: inout [UInt8]) {
+        appendHead(of: Self.postgresType, array.count, hasNulls: array.contains { $0.isNull }, to: &bytes)
+        for element in array { appendSized(element, to: &bytes) }
+    }
+
+    public static func encode(arrayWithNulls array: [Self?], into bytes: inout [UInt8]) {
+        appendHead(of: Self.postgresType, array.count, hasNulls: array.contains { $0?.isNull ?? true }, to: &bytes)
+        for element in array {
+            if let element { appendSized(element, to: &bytes) } else { appendNull(to: &bytes) }
+        }
+    }
 }
 
 extension FixedWidthInteger {
@@ -136,24 +154,32 @@ extension Optional: PostgresEncodable where Wrapped: PostgresEncodable {
 
 extension Optional: PostgresArrayElement where Wrapped: PostgresArrayElement {
     public static var postgresArrayType: PostgresType { Wrapped.postgresArrayType }
+    public static func encode(array: [Self], into bytes: inout [UInt8]) {
+        Wrapped.encode(arrayWithNulls: array, into: &bytes)
+    }
 }
 
 extension Array: PostgresEncodable where Element: PostgresArrayElement {
     public static var postgresType: PostgresType { Element.postgresArrayType }
-    public func encode(into bytes: inout [UInt8]) {
-        Int32(self.isEmpty ? 0 : 1).appendBigEndian(to: &bytes)
-        Int32(self.contains(where: \.isNull) ? 1 : 0).appendBigEndian(to: &bytes)
-        Element.postgresType.rawValue.appendBigEndian(to: &bytes)
-        guard !self.isEmpty else { return }
-        Int32(truncatingIfNeeded: self.count).appendBigEndian(to: &bytes)
-        Int32(1).appendBigEndian(to: &bytes)
-        for element in self { appendSized(element, to: &bytes) }
-    }
+    public func encode(into bytes: inout [UInt8]) { Element.encode(array: self, into: &bytes) }
 }
 
-/// Appends an element with its length in front; NULL has the length -1.
+/// Appends what comes before the elements of an array: dimensions, whether there are NULLs, the type, and the only dimension.
+private func appendHead(of type: PostgresType, _ count: Int, hasNulls: Bool, to bytes: inout [UInt8]) {
+    Int32(count == 0 ? 0 : 1).appendBigEndian(to: &bytes)
+    Int32(hasNulls ? 1 : 0).appendBigEndian(to: &bytes)
+    type.rawValue.appendBigEndian(to: &bytes)
+    guard count > 0 else { return }
+    Int32(truncatingIfNeeded: count).appendBigEndian(to: &bytes)
+    Int32(1).appendBigEndian(to: &bytes)
+}
+
+/// NULL has the length -1.
+private func appendNull(to bytes: inout [UInt8]) { Int32(-1).appendBigEndian(to: &bytes) }
+
+/// Appends an element with its length in front.
 private func appendSized(_ element: some PostgresEncodable, to bytes: inout [UInt8]) {
-    guard !element.isNull else { return Int32(-1).appendBigEndian(to: &bytes) }
+    guard !element.isNull else { return appendNull(to: &bytes) }
     let start = bytes.count
     Int32(0).appendBigEndian(to: &bytes)
     element.encode(into: &bytes)

@@ -25,14 +25,25 @@ public struct EnhancedStatusCode: Hashable, Sendable {
     }
 
     /// Reads `d.ddd.ddd`, with one to three digits in the second and third place.
+    @inlinable
     public init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3,
-            parts.allSatisfy({ (1...3).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
-            let rawClass = UInt8(parts[0]), let `class` = Class(rawValue: rawClass),
-            let subject = UInt16(parts[1]), let detail = UInt16(parts[2])
+        var (rawClass, subject): (UInt16?, UInt16?) = (nil, nil)
+        var (number, digits) = (0 as UInt16, 0)
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39 where digits < 3:
+                number = number * 10 + UInt16(byte - 0x30)
+                digits += 1
+            case 0x2E where digits > 0 && subject == nil:
+                if rawClass == nil { rawClass = number } else { subject = number }
+                (number, digits) = (0, 0)
+            default: return nil
+            }
+        }
+        guard digits > 0, let subject, let byte = rawClass.flatMap({ UInt8(exactly: $0) }),
+            let `class` = Class(rawValue: byte)
         else { return nil }
-        self.init(`class`, subject, detail)
+        self.init(`class`, subject, number)
     }
 
     /// The same condition, made permanent or transient: 4.7.323 becomes 5.7.323 when the message expires.

@@ -58,6 +58,6 @@ struct JSONLine {
     }
 
     private mutating func append(quoted string: String) {
-        self.text += JSONText.quoted(string, atMost: Self.maximumValueLength)
+        JSONText.append(quoted: string, atMost: Self.maximumValueLength, to: &self.text)
     }
 }

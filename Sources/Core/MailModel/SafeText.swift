@@ -1,18 +1,31 @@
 /// Text from a peer made harmless for reports, replies and header fields.
 public enum SafeText {
     /// Printable ASCII stays; every other byte, and the backslash, becomes `\xNN`; tabs become spaces.
-    public static func escape(_ text: some StringProtocol) -> String { self.escape(bytes: self.bytes(of: text)) }
+    @inlinable
+    public static func escape(_ text: some StringProtocol) -> String { self.escaped(String(text)) }
+
+    @usableFromInline
+    static func escaped(_ text: String) -> String {
+        // Most text is plain: nothing of it is escaped.
+        text.utf8.allSatisfy(self.isPlain) ? text : self.escaped(bytes: self.keptBytes(of: text))
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool { (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\\") }
 
     /// Text of a peer that keeps every byte. One that is no UTF-8 becomes a character of its own, U+EF80 to U+EFFF,
     /// from which `bytes(of:)` and `escape` have it back. Where these characters came themselves, their bytes are kept
     /// likewise.
-    public static func text(keeping bytes: some Collection<UInt8>) -> String {
+    @inlinable
+    public static func text(keeping bytes: some Collection<UInt8>) -> String { self.text(ofAll: Array(bytes)) }
+
+    @usableFromInline
+    static func text(ofAll bytes: [UInt8]) -> String {
         if let text = String(validating: bytes, as: UTF8.self), !text.unicodeScalars.contains(where: \.isKeptByte) {
             return text
         }
         var text = String.UnicodeScalarView()
         var decoder = UTF8()
-        var rest = Array(bytes)[...]
+        var rest = bytes[...]
         while let first = rest.first {
             var iterator = rest.makeIterator()
             if case .scalarValue(let scalar) = decoder.decode(&iterator), !scalar.isKeptByte {
@@ -28,7 +41,11 @@ public enum SafeText {
     }
 
     /// The bytes of text that may be of `text(keeping:)`.
-    public static func bytes(of text: some StringProtocol) -> [UInt8] {
+    @inlinable
+    public static func bytes(of text: some StringProtocol) -> [UInt8] { self.keptBytes(of: String(text)) }
+
+    @usableFromInline
+    static func keptBytes(of text: String) -> [UInt8] {
         guard text.unicodeScalars.contains(where: \.isKeptByte) else { return Array(text.utf8) }
         return text.unicodeScalars.flatMap { scalar in
             scalar.isKeptByte ? [UInt8(truncatingIfNeeded: scalar.value)] : Array(String(scalar).utf8)
@@ -36,7 +53,12 @@ public enum SafeText {
     }
 
     /// Makes raw bytes printable in the same manner.
-    public static func escape(bytes: some Sequence<UInt8>) -> String {
+    @inlinable
+    public static func escape(bytes: some Sequence<UInt8>) -> String { self.escaped(bytes: Array(bytes)) }
+
+    @usableFromInline
+    static func escaped(bytes: [UInt8]) -> String {
+        if bytes.allSatisfy(self.isPlain) { return String(decoding: bytes, as: UTF8.self) }
         var safe = ""
         for byte in bytes {
             switch byte {

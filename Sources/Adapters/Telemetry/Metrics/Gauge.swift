@@ -16,25 +16,31 @@ public final class GaugeSeries: Sendable {
 
 /// All series of one gauge.
 public struct Gauge<Labels: MetricLabels>: Sendable {
-    let family: MetricFamily<Labels, GaugeSeries>
+    @usableFromInline let family: MetricFamily<Labels, GaugeSeries>
 
     /// The handle of one series. Labels outside the fixed set are kept nowhere.
+    @inlinable
     public subscript(labels: Labels) -> GaugeSeries { self.family[labels] }
 
     /// Replaces the value of one series.
+    @inlinable
     public func set(_ labels: Labels, to value: Int) { self[labels].set(value) }
 
     /// Adds to one series; negative numbers take away.
+    @inlinable
     public func add(_ labels: Labels, _ difference: Int) { self[labels].add(difference) }
 }
 
 extension Gauge where Labels == NoLabels {
     /// Replaces the value.
+    @inlinable
     public func set(_ value: Int) { self[NoLabels()].set(value) }
 
     /// Adds to the value; negative numbers take away.
+    @inlinable
     public func add(_ difference: Int) { self[NoLabels()].add(difference) }
 
     /// Replaces the value by 1 or 0.
+    @inlinable
     public func set(_ condition: Bool) { self.set(condition ? 1 : 0) }
 }

@@ -59,19 +59,23 @@ public final class HistogramSeries: Sendable {
 
 /// All series of one histogram.
 public struct Histogram<Labels: MetricLabels>: Sendable {
-    let family: MetricFamily<Labels, HistogramSeries>
+    @usableFromInline let family: MetricFamily<Labels, HistogramSeries>
 
     /// The handle of one series. Labels outside the fixed set are kept nowhere.
+    @inlinable
     public subscript(labels: Labels) -> HistogramSeries { self.family[labels] }
 
     /// Takes a duration, in seconds.
+    @inlinable
     public func observe(_ labels: Labels, _ duration: Duration) { self[labels].observe(duration) }
 }
 
 extension Histogram where Labels == NoLabels {
     /// Takes a duration, in seconds.
+    @inlinable
     public func observe(_ duration: Duration) { self[NoLabels()].observe(duration) }
 
     /// Takes one value, in the metric's base unit.
+    @inlinable
     public func observe(_ value: Double) { self[NoLabels()].observe(value) }
 }

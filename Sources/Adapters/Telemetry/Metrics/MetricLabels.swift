@@ -20,15 +20,17 @@ extension MetricLabel {
 /// The labels of a metric that has only one series.
 public struct NoLabels: MetricLabels, CaseIterable {
     public static let allCases = [NoLabels()]
+    @inlinable init() {}
     public var pairs: [(name: String, value: String)] { [] }
 }
 
 /// Two labels; every combination is a series.
 public struct LabelPair<First: MetricLabels, Second: MetricLabels>: MetricLabels {
-    let first: First
-    let second: Second
+    @usableFromInline let first: First
+    @usableFromInline let second: Second
 
     /// One combination.
+    @inlinable
     public init(_ first: First, _ second: Second) {
         self.first = first
         self.second = second

@@ -147,7 +147,7 @@ let package = Package(
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
                 "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing",
                 "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity",
-                nioCore, nioPosix, logging, orderedCollections, serviceLifecycle, yams,
+                nioCore, nioPosix, deque, logging, orderedCollections, serviceLifecycle, yams,
             ]),
         service(
             "Console",

@@ -78,4 +78,18 @@ struct ResolverHealthTests {
         }
         #expect(!share.isOurs)
     }
+
+    @Test("When as many domains as may be are remembered, the oldest verdict gives way, and not one that was renewed")
+    func oldestVerdict() throws {
+        var share = BogusShare(at: self.start)
+        for number in 0..<BogusShare.mostDomains {
+            let isBogus = (500..<3000).contains(number)
+            share.note(try self.hop(number), isBogus: isBogus, at: self.start + .milliseconds(number))
+        }
+        #expect(share.isOurs, "2500 of 4096")
+        let later = self.start + .seconds(10)
+        for number in 0..<500 { share.note(try self.hop(number), isBogus: false, at: later) }
+        for number in 5000..<5500 { share.note(try self.hop(number), isBogus: false, at: later) }
+        #expect(!share.isOurs, "2000 of 4096")
+    }
 }

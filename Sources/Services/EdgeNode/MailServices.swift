@@ -190,7 +190,7 @@ struct MailServices: Service {
             resolver: self.foundations.files.resolver,
             policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
             watch: LookupWatch(
-                succeeded: { [health = self.foundations.resolverHealth] in await health.succeeded($0) },
+                succeeded: { [health = self.foundations.resolverHealth] in health.succeeded($0) },
                 isOurFault: { [health = self.foundations.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
                 whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
         return DeliveryEnvironment(

@@ -1,3 +1,4 @@
+import DequeModule
 import Routing
 
 /// How many of the domains that were looked up lately were bogus; a pure value that is told the time.
@@ -15,6 +16,8 @@ struct BogusShare {
     static let mostDomains = 4_096
 
     private var verdicts: [NextHop: (isBogus: Bool, at: Instant)] = [:]
+    /// The oldest first; those that are not of this moment any more are passed over.
+    private var order: Deque<(domain: NextHop, at: Instant)> = []
     private var bogus = 0
     private var swept: Instant
 
@@ -24,11 +27,13 @@ struct BogusShare {
     mutating func note(_ domain: NextHop, isBogus: Bool, at now: Instant) {
         self.remove(domain)
         self.sweep(now)
-        if self.verdicts.count >= Self.mostDomains, let oldest = self.verdicts.min(by: { $0.value.at < $1.value.at }) {
-            self.remove(oldest.key)
-        }
+        if self.verdicts.count >= Self.mostDomains { self.removeOldest() }
         self.verdicts[domain] = (isBogus, now)
         if isBogus { self.bogus += 1 }
+        self.order.append((domain, now))
+        guard self.order.count > 2 * Self.mostDomains else { return }
+        let verdicts = self.verdicts
+        self.order.removeAll { verdicts[$0.domain]?.at != $0.at }
     }
 
     /// Whether most of them are bogus.
@@ -36,6 +41,12 @@ struct BogusShare {
 
     private mutating func remove(_ domain: NextHop) {
         if self.verdicts.removeValue(forKey: domain)?.isBogus == true { self.bogus -= 1 }
+    }
+
+    private mutating func removeOldest() {
+        while let (domain, at) = self.order.popFirst() {
+            if self.verdicts[domain]?.at == at { return self.remove(domain) }
+        }
     }
 
     /// Forgets what is too old, every now and then.

@@ -1,6 +1,7 @@
 import Logging
 import Routing
 import SecureResolver
+import Synchronization
 import Telemetry
 
 /// Whether our own resolver works: examined now and then, and whenever a look-up fails for which it may be to blame.
@@ -14,8 +15,8 @@ actor ResolverHealth {
     private let metrics: DNSMetrics
     private let logger: Logger
     private var last: ValidationStatus?
-    private var pace = ExaminationPace()
-    private var share = BogusShare(at: .now)
+    /// What look-ups have come to. Each message notes those that go well, so that takes no step of the actor.
+    private let lookups = Mutex((pace: ExaminationPace(), share: BogusShare(at: .now)))
     private var saidThatMostAreBogus: ContinuousClock.Instant?
     private var isClosed = false
     private var isExamining = false
@@ -31,22 +32,27 @@ actor ResolverHealth {
     }
 
     /// A look-up for a domain went well, as far as DNSSEC is concerned.
-    func succeeded(_ domain: NextHop) {
-        self.share.note(domain, isBogus: false, at: .now)
-        self.pace.noteSuccess()
+    nonisolated func succeeded(_ domain: NextHop) {
+        self.lookups.withLock { lookups in
+            lookups.share.note(domain, isBogus: false, at: .now)
+            lookups.pace.noteSuccess()
+        }
     }
 
     /// A look-up for a domain failed: whether it did so since our resolver does not work.
     func isAtFault(_ domain: NextHop, isBogus: Bool) async -> Bool {
-        if isBogus { self.share.note(domain, isBogus: true, at: .now) }
+        if isBogus { self.lookups.withLock { $0.share.note(domain, isBogus: true, at: .now) } }
         guard !self.isClosed else { return true }
-        self.pace.failed(domain)
-        if self.isExamining || self.pace.isDue(true, at: .now) {
+        let isDue = self.lookups.withLock { lookups in
+            lookups.pace.failed(domain)
+            return lookups.pace.isDue(true, at: .now)
+        }
+        if self.isExamining || isDue {
             self.request.yield()
             await withCheckedContinuation { self.waiting.append($0) }
         }
         guard !self.isClosed, self.last == .validating else { return true }
-        guard isBogus, self.share.isOurs else { return false }
+        guard isBogus, self.lookups.withLock(\.share.isOurs) else { return false }
         self.sayThatMostAreBogus()
         return true
     }
@@ -82,7 +88,7 @@ actor ResolverHealth {
 
     private func examine() async {
         let hasFailed = !self.waiting.isEmpty
-        if self.pace.isDue(hasFailed, at: .now) {
+        if self.lookups.withLock({ $0.pace.isDue(hasFailed, at: .now) }) {
             self.isExamining = true
             defer { self.isExamining = false }
             let began = ContinuousClock.now
@@ -93,7 +99,7 @@ actor ResolverHealth {
             guard !Task.isCancelled else { return }
             if status != self.last { self.announce(status) }
             self.last = status
-            self.pace.examined(status == .validating, began: began, byFailure: hasFailed)
+            self.lookups.withLock { $0.pace.examined(status == .validating, began: began, byFailure: hasFailed) }
         }
         self.resumeWaiters()
     }

@@ -8,8 +8,8 @@ import ServiceSupport
 
 /// Who is told how look-ups end, and says whose fault it is when they fail.
 struct LookupWatch: Sendable {
-    /// One for this next hop went well.
-    var succeeded: @Sendable (NextHop) async -> Void
+    /// One for this next hop went well. It is said for each message, and must not wait.
+    var succeeded: @Sendable (NextHop) -> Void
     /// One failed, as bogus or otherwise: whether our own resolver does not work (rule 38).
     var isOurFault: @Sendable (NextHop, Bool) async -> Bool
 
@@ -128,7 +128,7 @@ struct RouteFinder: Sendable {
     private func answers(to questions: Set<DNSQuestion>, for nextHop: NextHop) async -> [DNSQuestion: DNSAnswer] {
         // What the cache knows takes no place, and needs no timer.
         if let known = self.resolver.known(questions) {
-            await self.watch.succeeded(nextHop)
+            self.watch.succeeded(nextHop)
             return known
         }
         guard await self.rounds.acquire(for: nextHop) else {
@@ -158,7 +158,7 @@ struct RouteFinder: Sendable {
     private func answer(to question: DNSQuestion, for nextHop: NextHop) async -> DNSAnswer {
         let answer = await self.resolver.answer(to: question)
         guard case .failed(let failure) = answer else {
-            await self.watch.succeeded(nextHop)
+            self.watch.succeeded(nextHop)
             return answer
         }
         guard failure.mayBeOurs, await self.watch.isOurFault(nextHop, failure.isBogus) else { return answer }

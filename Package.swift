@@ -30,7 +30,7 @@ func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// A part of the world that tests, benchmarks and relay-lab run in; no other product has it.
-func lab(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func lab(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/Lab/\(name)", swiftSettings: strict)
 }
 
@@ -129,9 +129,7 @@ let package = Package(
         adapter("PostgresDriver", ["CPostgres", deque, logging]),
         adapter(
             "QueueStore",
-            [
-                "ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging,
-            ]),
+            ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging]),
         adapter(
             "Telemetry",
             [
@@ -158,11 +156,20 @@ let package = Package(
         service("OperatorCommands", ["EdgeNode", "InternationalDomains", "MailModel", argumentParser]),
 
         // The lab
+        lab("LabSupport"),
+        lab("LabDNS", ["LabSupport"]),
+        lab("LabDatabase", ["LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
         lab(
-            "Lab",
+            "LabPeers",
             [
-                "Cryptography", "DNSModel", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "SMTPProtocol", "TLSEngine", "TransportSecurity", nioCore, nioPosix, logging,
+                "Cryptography", "DNSModel", "LabSupport", "MailModel", "OperatingSystem", "SMTPProtocol", "TLSEngine",
+                "TransportSecurity", nioCore, nioPosix,
+            ]),
+        lab(
+            "LabRelay",
+            [
+                "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabSupport", "MailModel",
+                "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging,
             ]),
 
         // Executables
@@ -172,21 +179,21 @@ let package = Package(
                 "Cryptography", "EdgeNode", "OperatorCommands", "QueueStore", "SecureResolver", "Telemetry",
                 argumentParser, logging,
             ]),
-        executable(
-            "relayctl",
-            [
-                "Console", "EdgeNode", "OperatorCommands", "SecureResolver", argumentParser,
-            ]),
+        executable("relayctl", ["Console", "EdgeNode", "OperatorCommands", "SecureResolver", argumentParser]),
         executable(
             "relay-lab",
-            ["DNSModel", "Lab", "MailModel", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser]),
+            [
+                "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel", "QueueStore",
+                "SecureResolver", logging, unixSignals, argumentParser,
+            ]),
 
         // Benchmarks
         benchmark(
             "relay-bench",
             [
-                "ClusterModel", "Cryptography", "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore",
-                "SecureResolver", "TLSEngine", argumentParser, logging,
+                "ClusterModel", "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay",
+                "LabSupport", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver", "TLSEngine",
+                argumentParser, logging,
             ]),
 
         // Tests
@@ -204,52 +211,58 @@ let package = Package(
         tests("DANE", ["DANE", "DNSModel", "MailModel", "TestLiterals"]),
         tests("Routing", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals"]),
         tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TransportSecurity"]),
-        tests("Admission", ["Admission", "Lab", "MailModel", "Routing", "TestLiterals"]),
+        tests("Admission", ["Admission", "LabSupport", "MailModel", "Routing", "TestLiterals"]),
         tests("ClusterModel", ["ClusterModel", "MailModel"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
-        tests("Cryptography", ["Cryptography", "DNSModel", "Lab", "MailModel"]),
+        tests("Cryptography", ["Cryptography", "DNSModel", "LabPeers", "MailModel"]),
         tests(
             "TLSEngine",
             [
-                "Cryptography", "DANE", "DNSModel", "Lab", "MailModel", "TLSEngine", "TransportSecurity", nioCore,
-                nioPosix, nioEmbedded,
+                "Cryptography", "DANE", "DNSModel", "LabPeers", "LabSupport", "MailModel", "TLSEngine",
+                "TransportSecurity", nioCore, nioPosix, nioEmbedded,
             ]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests(
             "SecureResolver",
-            ["DANE", "DNSModel", "Lab", "MailModel", "OperatingSystem", "Routing", "SecureResolver", logging]),
-        tests("PostgresDriver", ["Lab", "PostgresDriver", logging]),
+            [
+                "DANE", "DNSModel", "LabDNS", "LabSupport", "MailModel", "OperatingSystem", "Routing", "SecureResolver",
+                logging,
+            ]),
+        tests("PostgresDriver", ["LabDatabase", "PostgresDriver", logging]),
         tests(
             "QueueStore",
-            ["ClusterModel", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
+            ["ClusterModel", "DeliveryQueue", "LabDatabase", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests(
             "Console",
-            ["Console", "DeliveryQueue", "Lab", "MailModel", "PostgresDriver", "QueueStore", logging]),
+            ["Console", "DeliveryQueue", "LabDatabase", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),
         tests(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode", "Lab",
-                "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "SMTPProtocol",
-                "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
-                nioPosix, logging, orderedCollections,
+                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode",
+                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
+                "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry",
+                "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging, orderedCollections,
             ]),
         tests(
             "Simulation",
             [
-                "ClusterModel", "DeliveryQueue", "EdgeNode", "Lab", "MailModel", "OperatingSystem", "PostgresDriver",
-                "QueueStore", logging,
+                "ClusterModel", "DeliveryQueue", "EdgeNode", "LabDatabase", "LabSupport", "MailModel",
+                "OperatingSystem", "PostgresDriver", "QueueStore", logging,
             ]),
         tests(
             "Lab",
-            ["ClusterModel", "Cryptography", "DNSModel", "Lab", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine"]),
+            [
+                "ClusterModel", "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay",
+                "LabSupport", "MailModel", "QueueStore", "SMTPProtocol", "TLSEngine",
+            ]),
         tests(
             "Integration",
             [
-                "Cryptography", "DNSModel", "Lab", "MailModel", "PostgresDriver", "QueueStore", "Routing", "TLSEngine",
-                nioCore, nioPosix, logging,
+                "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel",
+                "PostgresDriver", "QueueStore", "Routing", "TLSEngine", nioCore, nioPosix, logging,
             ]),
     ]
 )

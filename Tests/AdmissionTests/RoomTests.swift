@@ -1,4 +1,4 @@
-import Lab
+import LabSupport
 import MailModel
 import TestLiterals
 import Testing

@@ -1,7 +1,7 @@
 import Console
 import DeliveryQueue
 import Foundation
-import Lab
+import LabDatabase
 import Logging
 import MailModel
 import PostgresDriver

@@ -1,6 +1,5 @@
 import Console
 import Foundation
-import Lab
 import MailModel
 import QueueStore
 import Testing

@@ -1,6 +1,5 @@
 import Console
 import DeliveryQueue
-import Lab
 import MailModel
 import QueueStore
 import Testing

@@ -1,7 +1,7 @@
 import Cryptography
 import DNSModel
 import Foundation
-import Lab
+import LabPeers
 import MailModel
 import Testing
 

@@ -1,4 +1,4 @@
-import Lab
+import LabPeers
 import Logging
 import MailModel
 import OperatingSystem

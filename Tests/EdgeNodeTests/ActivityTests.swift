@@ -1,5 +1,5 @@
 import ClusterModel
-import Lab
+import LabPeers
 import MailModel
 import QueueStore
 import Testing

@@ -1,5 +1,5 @@
 import Admission
-import Lab
+import LabPeers
 import Logging
 import MailModel
 import NIOPosix

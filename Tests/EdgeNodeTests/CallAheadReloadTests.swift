@@ -1,6 +1,6 @@
 import Admission
 import DANE
-import Lab
+import LabPeers
 import MailModel
 import NIOPosix
 import Routing

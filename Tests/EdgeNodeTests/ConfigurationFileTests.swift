@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
+import LabSupport
 import MailModel
 import OperatingSystem
 import SecureResolver
@@ -16,7 +17,7 @@ struct ConfigurationFileTests {
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
         let loaded = try loader.load()
         do {
-            try await EdgeNode.checkFiles(of: loaded, relayd: try RelaydProcess.besideThisProgram().path)
+            try await EdgeNode.checkFiles(of: loaded, relayd: try BuiltProgram.named("relayd").path)
             return []
         } catch let error as ConfigurationError {
             return error.problems.map(\.description)
@@ -83,7 +84,7 @@ struct ConfigurationFileTests {
         loader.file = ConfigurationLoader.File(
             path: "relayd.yaml", text: "tls: {certificates: [{certificate: '\(chain.path)', key: '\(key.path)'}]}")
         let warnings = try await EdgeNode.checkFiles(
-            of: loader.load(), relayd: try RelaydProcess.besideThisProgram().path
+            of: loader.load(), relayd: try BuiltProgram.named("relayd").path
         ).map(\.description)
         #expect(warnings.count == 1)
         let warning = warnings.first ?? ""
@@ -98,7 +99,7 @@ struct ConfigurationFileTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let anchor = folder.appending(path: "root.key")
-        let program = try RelaydProcess.besideThisProgram().path
+        let program = try BuiltProgram.named("relayd").path
         func load(_ digest: String, timeout: String = "30s") throws -> LoadedConfiguration {
             try Data(". IN DS 20326 8 2 \(String(repeating: digest, count: 32))\n".utf8).write(to: anchor)
             var loader = ConfigurationLoader(hostName: "edge.example")

@@ -1,5 +1,4 @@
 import Foundation
-import Lab
 import Testing
 
 @testable import EdgeNode

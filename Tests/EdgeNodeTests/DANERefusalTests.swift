@@ -1,7 +1,6 @@
 import Cryptography
 import DANE
 import DNSModel
-import Lab
 import MailModel
 import OperatingSystem
 import TLSEngine

@@ -1,5 +1,5 @@
 import DeliveryQueue
-import Lab
+import LabPeers
 import MailModel
 import PostgresDriver
 import QueueStore

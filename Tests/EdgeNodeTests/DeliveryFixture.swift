@@ -2,7 +2,9 @@ import Admission
 import ClusterModel
 import DeliveryQueue
 import Foundation
-import Lab
+import LabDatabase
+import LabPeers
+import LabSupport
 import Logging
 import MailModel
 import NIOCore
@@ -85,7 +87,7 @@ struct DeliveryFixture {
             return domain
         }
         var resolverSettings = SecureResolverSettings()
-        resolverSettings.executable = try RelaydProcess.besideThisProgram().path
+        resolverSettings.executable = try BuiltProgram.named("relayd").path
         let resolver = try await SecureResolver(
             settings: resolverSettings, logger: Self.quiet, now: { .systemNow })
         await resolver.shutdown()

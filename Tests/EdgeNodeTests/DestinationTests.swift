@@ -1,6 +1,6 @@
 import ClusterModel
 import DeliveryQueue
-import Lab
+import LabPeers
 import MailModel
 import NIOCore
 import NIOPosix

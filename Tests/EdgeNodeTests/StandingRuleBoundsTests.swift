@@ -1,6 +1,6 @@
 import Admission
 import DeliveryQueue
-import Lab
+import LabPeers
 import Logging
 import MailModel
 import NIOPosix

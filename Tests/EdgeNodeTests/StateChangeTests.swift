@@ -1,7 +1,7 @@
 import Admission
 import DANE
 import DeliveryQueue
-import Lab
+import LabPeers
 import MailModel
 import NIOPosix
 import QueueStore

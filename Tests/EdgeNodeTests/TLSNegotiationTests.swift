@@ -1,7 +1,7 @@
 import DANE
 import DNSModel
 import DeliveryQueue
-import Lab
+import LabPeers
 import MailModel
 import NIOCore
 import NIOEmbedded

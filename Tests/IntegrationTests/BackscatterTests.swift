@@ -1,4 +1,5 @@
-import Lab
+import LabPeers
+import LabRelay
 import Testing
 
 /// What comes of mail to nobody that names a victim as its sender.

@@ -1,4 +1,3 @@
-import Lab
 import MailModel
 import QueueStore
 import Testing

@@ -1,6 +1,9 @@
 import Cryptography
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 import Testing
 
 @Suite("relayd and its configuration", .timeLimit(.minutes(3)))
@@ -10,7 +13,7 @@ struct ConfigurationTests {
         _ arguments: [String], in folder: URL
     ) async throws -> (status: Int32, output: String) {
         let log = folder.appending(path: "output-\(UUID().uuidString)")
-        let child = try await ChildProcess(RelaydProcess.besideThisProgram().path, arguments, log: log)
+        let child = try await ChildProcess(BuiltProgram.named("relayd").path, arguments, log: log)
         guard await child.ended(within: .seconds(30)) else {
             await child.stop()
             throw LabFailure("relayd \(arguments) goes on: \(child.lastOutput())")
@@ -211,7 +214,7 @@ struct ConfigurationTests {
     @Test("`auth hash` prints a line that the file of users takes, and a file that others can read is refused")
     func users() async throws {
         try await withTemporaryFolder { folder in
-            let relayd = try RelaydProcess.besideThisProgram().path
+            let relayd = try BuiltProgram.named("relayd").path
             let line = try await ChildProcess.run(
                 "/bin/sh", ["-c", "echo secret | \(relayd) auth hash alice@example.org"], limit: .seconds(30))
             #expect(line.hasPrefix("alice@example.org:$scrypt$ln=15,r=8,p=1$"), "\(line)")

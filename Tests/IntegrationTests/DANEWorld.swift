@@ -1,6 +1,9 @@
 import Cryptography
 import DNSModel
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import TLSEngine
 import Testing

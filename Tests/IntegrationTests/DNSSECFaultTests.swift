@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Testing

@@ -1,5 +1,7 @@
 import Foundation
-import Lab
+import LabDatabase
+import LabRelay
+import LabSupport
 import PostgresDriver
 import Testing
 

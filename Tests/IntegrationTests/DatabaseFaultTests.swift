@@ -1,5 +1,8 @@
 import Foundation
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
+import LabSupport
 import Testing
 
 /// PostgreSQL goes away and comes back: nothing acknowledged is lost, and clients hear 4xx meanwhile.

@@ -1,4 +1,6 @@
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import PostgresDriver
 import QueueStore
 import Testing

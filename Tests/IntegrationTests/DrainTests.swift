@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
-import Lab
+import LabPeers
+import LabRelay
 import Testing
 
 @Suite("Draining", .timeLimit(.minutes(2)))

@@ -1,5 +1,8 @@
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Testing
@@ -208,7 +211,7 @@ struct EgressTests {
             try Data(yaml.utf8).write(to: file)
             let log = folder.appending(path: "output")
             let child = try await ChildProcess(
-                RelaydProcess.besideThisProgram().path, ["config", "check", "--config", file.path], log: log)
+                BuiltProgram.named("relayd").path, ["config", "check", "--config", file.path], log: log)
             #expect(await child.ended(within: .seconds(30)))
             #expect(child.terminationStatus == 78)
             let output = String(decoding: try Data(contentsOf: log), as: UTF8.self)

@@ -1,5 +1,7 @@
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Testing

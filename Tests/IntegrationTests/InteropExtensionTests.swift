@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabPeers
 import MailModel
 import QueueStore
 import Testing

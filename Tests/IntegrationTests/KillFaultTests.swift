@@ -1,4 +1,5 @@
-import Lab
+import LabRelay
+import LabSupport
 import Testing
 
 /// Hostile-input case 29: accepted means committed, whenever the node dies.

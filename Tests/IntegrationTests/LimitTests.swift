@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import Testing
 
 /// Cases 15 and 32 of the list of hostile inputs: limits in time and number, against the whole program.
@@ -102,7 +104,7 @@ struct LimitTests {
 
     @Test("A node that could run out of file descriptors does not start (hostile-input 41)")
     func descriptors() async throws {
-        let relayd = try RelaydProcess.besideThisProgram().path
+        let relayd = try BuiltProgram.named("relayd").path
         try await withTemporaryFolder { folder in
             let child = try await ChildProcess(
                 "/bin/sh", ["-c", "ulimit -n 2000 && exec \(relayd) run"], log: folder.appending(path: "output"))

@@ -1,5 +1,4 @@
 import Foundation
-import Lab
 import Testing
 
 @Suite("Manual pages and completions", .timeLimit(.minutes(3)))

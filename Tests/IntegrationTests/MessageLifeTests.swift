@@ -1,4 +1,4 @@
-import Lab
+import LabRelay
 import MailModel
 import QueueStore
 import Testing

@@ -1,5 +1,4 @@
 import Foundation
-import Lab
 import QueueStore
 import Testing
 

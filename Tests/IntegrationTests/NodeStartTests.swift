@@ -1,6 +1,9 @@
 import Foundation
 import Glibc
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
+import LabSupport
 import NIOCore
 import NIOPosix
 import Testing
@@ -38,10 +41,10 @@ struct NodeStartTests {
 
     @Test("Each program says its version, which is never unknown", arguments: ["relayd", "relayctl"])
     func version(of program: String) async throws {
-        let folder = try RelaydProcess.besideThisProgram().deletingLastPathComponent()
+        let path = try BuiltProgram.named(program).path
         let output = try await withTemporaryFolder { temporary in
             let log = temporary.appending(path: "output")
-            let child = try await ChildProcess(folder.appending(path: program).path, ["--version"], log: log)
+            let child = try await ChildProcess(path, ["--version"], log: log)
             let hasEnded = await child.ended(within: .seconds(60))
             if !hasEnded { await child.stop() }
             #expect(child.terminationStatus == 0)

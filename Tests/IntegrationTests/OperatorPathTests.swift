@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabDatabase
+import LabSupport
 import Testing
 
 /// Does what README tells a new operator to do, command by command.
@@ -26,7 +27,7 @@ struct OperatorPathTests {
         try await PrivatePostgres.withServer(durability: .durable) { server in
             try await withTemporaryFolder { folder in
                 let (smtp, health) = (Ports.unused(), Ports.unused())
-                let programs = try RelaydProcess.besideThisProgram().deletingLastPathComponent().path
+                let programs = BuiltProgram.folder.path
                 // Where things are on this machine; what is done to them stays as it is written.
                 func placed(_ text: String) -> String {
                     [

@@ -1,6 +1,8 @@
 import Cryptography
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
 import MailModel
 import QueueStore
 import Routing

@@ -1,6 +1,8 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import Testing
 
 extension Trait where Self == SharedLab {

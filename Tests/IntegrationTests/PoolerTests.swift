@@ -1,4 +1,6 @@
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
 import PostgresDriver
 import QueueStore
 import Testing

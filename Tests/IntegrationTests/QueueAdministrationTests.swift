@@ -1,5 +1,7 @@
 import Foundation
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
 import MailModel
 import PostgresDriver
 import QueueStore

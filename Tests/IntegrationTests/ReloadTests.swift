@@ -1,6 +1,8 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import Testing
 

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
 import MailModel
 import QueueStore
 import TLSEngine

@@ -1,6 +1,8 @@
 import Cryptography
 import DNSModel
-import Lab
+import LabDNS
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Testing

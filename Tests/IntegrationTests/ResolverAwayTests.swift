@@ -1,5 +1,7 @@
 import Glibc
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
 import Testing
 
 @Suite("A node without DNS in reach", .timeLimit(.minutes(2)))

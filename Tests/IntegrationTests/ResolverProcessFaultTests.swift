@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabRelay
+import LabSupport
 import Testing
 
 /// The resolver's process is not the node: what becomes of the one costs the other nothing.

@@ -1,5 +1,7 @@
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import Testing
 
 /// What many clients at once cost the node. The full figures are those of `relay-bench idle` and `relay-bench bodies`,

@@ -1,4 +1,6 @@
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
 import MailModel
 import QueueStore
 import Testing

@@ -1,4 +1,4 @@
-import Lab
+import LabRelay
 import QueueStore
 import Testing
 

@@ -1,4 +1,6 @@
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
 import Testing
 
 /// Hosts that take connections and say nothing, beside one that works.

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
+import LabSupport
 import Testing
 
 /// What scanners find at the listener of a running relay.

@@ -1,4 +1,6 @@
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 import Testing
 
 /// A host that takes its time, beside one that does not.

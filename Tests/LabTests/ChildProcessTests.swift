@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabSupport
 import Testing
 
 /// What a program of the lab is started with, and what is known of its end.

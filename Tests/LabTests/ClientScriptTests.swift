@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import Lab
+@testable import LabPeers
 
 @Suite("Scripts of a client", .timeLimit(.minutes(3)))
 struct ClientScriptTests {

@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabPeers
+import LabSupport
 import Testing
 
 /// `relay-lab demo` as a user runs it.
@@ -8,7 +9,7 @@ struct DemoTests {
     /// Runs the demo to its end: its exit status and what it printed.
     private func demo(_ arguments: String..., language: String = "C.UTF-8") async throws -> (Int32?, String) {
         try await withTemporaryFolder { folder in
-            let program = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relay-lab")
+            let program = try BuiltProgram.named("relay-lab")
             let child = try await ChildProcess(
                 program.path, ["demo", "--exit"] + arguments, environment: ["LC_ALL": language],
                 log: folder.appending(path: "output"))

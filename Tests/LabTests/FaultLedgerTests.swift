@@ -1,4 +1,5 @@
-import Lab
+import LabPeers
+import LabRelay
 import MailModel
 import Testing
 

@@ -1,6 +1,10 @@
 import ClusterModel
 import Foundation
-import Lab
+import LabDNS
+import LabDatabase
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Testing

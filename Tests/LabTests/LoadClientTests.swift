@@ -1,4 +1,5 @@
-import Lab
+import LabPeers
+import LabSupport
 import TLSEngine
 import Testing
 

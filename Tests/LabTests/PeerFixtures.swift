@@ -1,6 +1,6 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
 import MailModel
 import TLSEngine
 

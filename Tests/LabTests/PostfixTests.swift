@@ -1,6 +1,8 @@
 import DNSModel
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabSupport
 import MailModel
 import TLSEngine
 import Testing

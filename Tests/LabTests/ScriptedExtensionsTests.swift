@@ -1,4 +1,4 @@
-import Lab
+import LabPeers
 import SMTPProtocol
 import Testing
 

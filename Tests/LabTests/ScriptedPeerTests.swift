@@ -1,4 +1,4 @@
-import Lab
+import LabPeers
 import MailModel
 import TLSEngine
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabDNS
+import LabSupport
 import Testing
 
 @Suite("A private signed Internet", .timeLimit(.minutes(3)))

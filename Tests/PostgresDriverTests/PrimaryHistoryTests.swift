@@ -1,4 +1,4 @@
-import Lab
+import LabDatabase
 import Testing
 
 @testable import PostgresDriver

@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabDatabase
 import PostgresDriver
 import Testing
 

@@ -1,6 +1,5 @@
 import ClusterModel
 import DeliveryQueue
-import Lab
 import MailModel
 import PostgresDriver
 import QueueStore

@@ -1,6 +1,6 @@
 import ClusterModel
 import Foundation
-import Lab
+import LabDatabase
 import MailModel
 import PostgresDriver
 import QueueStore

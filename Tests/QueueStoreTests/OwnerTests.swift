@@ -1,6 +1,6 @@
 import ClusterModel
 import DeliveryQueue
-import Lab
+import LabDatabase
 import MailModel
 import PostgresDriver
 import QueueStore

@@ -1,6 +1,6 @@
 import ClusterModel
 import DeliveryQueue
-import Lab
+import LabDatabase
 import Logging
 import MailModel
 import PostgresDriver

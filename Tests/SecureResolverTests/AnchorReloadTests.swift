@@ -1,6 +1,6 @@
 import DNSModel
 import Foundation
-import Lab
+import LabDNS
 import MailModel
 import SecureResolver
 import Testing

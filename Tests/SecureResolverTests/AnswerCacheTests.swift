@@ -1,6 +1,6 @@
 import DNSModel
 import Foundation
-import Lab
+import LabSupport
 import Logging
 import MailModel
 import Testing
@@ -84,7 +84,7 @@ struct UnboundConfigurationTests {
     @Test("An option that libunbound does not know fails the start")
     func unknownOption() async throws {
         var settings = SecureResolverSettings()
-        settings.executable = try RelaydProcess.besideThisProgram().path
+        settings.executable = try BuiltProgram.named("relayd").path
         settings.options = [.init("no-such-option", "yes")]
         let configured = settings
         await #expect(throws: SecureResolverError.self) {

@@ -1,6 +1,6 @@
 import DNSModel
 import Foundation
-import Lab
+import LabSupport
 import Testing
 
 @testable import SecureResolver
@@ -15,7 +15,7 @@ struct ChildSandboxTests {
         let log = FileManager.default.temporaryDirectory.appending(path: "lock-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: log) }
         let process = try await ChildProcess(
-            RelaydProcess.besideThisProgram().path, ["resolver-lock", trial.rawValue], log: log)
+            BuiltProgram.named("relayd").path, ["resolver-lock", trial.rawValue], log: log)
         #expect(await process.ended(within: .seconds(60)))
         let status = process.terminationStatus
         switch trial {
@@ -89,7 +89,7 @@ struct ChildSandboxTests {
         "Where seccomp is refused no resolver starts, and says why; without the lock one does (field 0)",
         .disabled(if: ChildSandbox.isSanitized, "a sanitized process is not locked in"), arguments: [true, false])
     func seccompRefused(_ isLockedIn: Bool) async throws {
-        let program = try RelaydProcess.besideThisProgram().path
+        let program = try BuiltProgram.named("relayd").path
         func start() async throws -> SecureResolver {
             try await LabInternet.resolver { settings in
                 settings.executable = "/usr/bin/python3"

@@ -1,5 +1,6 @@
 import DNSModel
-import Lab
+import LabDNS
+import LabSupport
 import MailModel
 import Synchronization
 import Testing

@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabDNS
 import MailModel
 import SecureResolver
 import Testing

@@ -1,6 +1,7 @@
 import DNSModel
 import Foundation
-import Lab
+import LabDNS
+import LabSupport
 import Logging
 public import MailModel
 import SecureResolver
@@ -45,7 +46,7 @@ enum LabInternet {
         settings.forwarders = [.init(address, port: internet.port)]
         settings.trustAnchors = [anchor ?? .file(internet.trustAnchorFile.path)]
         settings.options = internet.resolverOptions.map { .init($0.name, $0.value) }
-        settings.executable = try RelaydProcess.besideThisProgram().path
+        settings.executable = try BuiltProgram.named("relayd").path
         change(&settings)
         return try await SecureResolver(settings: settings, logger: Logger(label: "test"), now: now)
     }

@@ -1,6 +1,6 @@
 import DANE
 import DNSModel
-import Lab
+import LabDNS
 import MailModel
 import Routing
 import SecureResolver

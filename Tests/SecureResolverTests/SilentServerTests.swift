@@ -1,5 +1,5 @@
 import DNSModel
-import Lab
+import LabDNS
 import MailModel
 import OperatingSystem
 import SecureResolver

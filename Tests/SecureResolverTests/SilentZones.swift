@@ -1,4 +1,4 @@
-import Lab
+import LabDNS
 import MailModel
 import SecureResolver
 

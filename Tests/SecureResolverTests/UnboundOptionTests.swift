@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabSupport
 import Logging
 import MailModel
 import Testing
@@ -81,7 +81,7 @@ struct UnboundOptionTests {
         }
         // These would have it write to the log, or use no address at all.
         settings.options.removeAll { ["verbosity", "outgoing-interface"].contains($0.name) }
-        settings.executable = try RelaydProcess.besideThisProgram().path
+        settings.executable = try BuiltProgram.named("relayd").path
         let resolver = try await SecureResolver(
             settings: settings, logger: .init(label: "test"), now: LabInternet.realTime)
         await resolver.shutdown()

@@ -1,5 +1,4 @@
 import ClusterModel
-import Lab
 import MailModel
 import PostgresDriver
 import Testing

@@ -1,5 +1,5 @@
 import Cryptography
-import Lab
+import LabPeers
 import MailModel
 import NIOEmbedded
 import TLSEngine

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
-import Lab
+import LabPeers
+import LabSupport
 import NIOCore
 import NIOPosix
 import TLSEngine

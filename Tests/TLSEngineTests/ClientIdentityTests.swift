@@ -1,5 +1,6 @@
 import Cryptography
-import Lab
+import LabPeers
+import LabSupport
 import MailModel
 import NIOEmbedded
 import TLSEngine

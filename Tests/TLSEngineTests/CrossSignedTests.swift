@@ -1,7 +1,7 @@
 import Cryptography
 import DANE
 import DNSModel
-import Lab
+import LabPeers
 import MailModel
 import TLSEngine
 import Testing

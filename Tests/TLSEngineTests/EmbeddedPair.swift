@@ -2,7 +2,7 @@ import Cryptography
 import DANE
 import DNSModel
 import Foundation
-import Lab
+import LabPeers
 import MailModel
 import NIOCore
 import NIOEmbedded

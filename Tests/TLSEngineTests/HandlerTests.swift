@@ -1,6 +1,6 @@
 import Cryptography
 import DNSModel
-import Lab
+import LabPeers
 import MailModel
 import NIOCore
 import NIOEmbedded

@@ -2,7 +2,8 @@ import Cryptography
 import DANE
 import DNSModel
 import Foundation
-import Lab
+import LabPeers
+import LabSupport
 import MailModel
 import NIOCore
 import NIOPosix

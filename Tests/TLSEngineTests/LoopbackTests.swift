@@ -1,7 +1,7 @@
 import DANE
 import DNSModel
 import Foundation
-import Lab
+import LabPeers
 import MailModel
 import NIOCore
 import NIOPosix

@@ -1,5 +1,5 @@
 import Cryptography
-import Lab
+import LabPeers
 import NIOCore
 import NIOEmbedded
 import Testing

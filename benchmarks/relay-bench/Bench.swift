@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabPeers
+import LabSupport
 import TLSEngine
 
 /// One load, and the sink at which its messages are to arrive.

@@ -1,5 +1,7 @@
 import ArgumentParser
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 
 struct Bodies: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
 
 /// How the results are printed.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

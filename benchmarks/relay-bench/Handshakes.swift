@@ -1,7 +1,10 @@
 import ArgumentParser
 import Cryptography
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
+import LabSupport
 
 struct Idle: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
 
 struct Limited: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

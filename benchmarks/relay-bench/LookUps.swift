@@ -1,7 +1,8 @@
 import ArgumentParser
 import DNSModel
 import Foundation
-import Lab
+import LabDNS
+import LabSupport
 import Logging
 import MailModel
 import SecureResolver
@@ -54,7 +55,7 @@ struct LookUps: AsyncParsableCommand {
         settings.forwarders = [.init(.loopback, port: internet.port)]
         settings.trustAnchors = [.file(internet.trustAnchorFile.path)]
         settings.options = internet.resolverOptions.map { .init($0.name, $0.value) }
-        settings.executable = try RelaydProcess.besideThisProgram().path
+        settings.executable = try BuiltProgram.named("relayd").path
         return try await SecureResolver(
             settings: settings, logger: Logger(label: "bench", factory: { _ in SwiftLogNoOpLogHandler() }),
             now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) })

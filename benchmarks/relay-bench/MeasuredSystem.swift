@@ -1,4 +1,8 @@
-import Lab
+import LabDNS
+import LabDatabase
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 

@@ -1,6 +1,9 @@
 import Cryptography
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 
 /// Debian's Postfix in the relay's role: takes mail with STARTTLS on loopback, and relays it by DANE to the lab's hosts.
 struct PostfixRival: Sendable {

@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabSupport
 
 /// What a process and all below it have used, from `/proc`.
 enum ProcessTree {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Lab
 
 struct Queue: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

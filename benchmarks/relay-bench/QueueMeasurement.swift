@@ -1,5 +1,5 @@
 import ClusterModel
-import Lab
+import LabSupport
 import MailModel
 import QueueStore
 

@@ -1,5 +1,6 @@
 import ClusterModel
-import Lab
+import LabDatabase
+import LabSupport
 import Logging
 import MailModel
 import PostgresDriver

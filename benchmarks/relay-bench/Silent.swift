@@ -1,6 +1,9 @@
 import ArgumentParser
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 
 struct Silent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

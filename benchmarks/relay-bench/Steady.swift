@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
 import Synchronization
 
 struct Steady: AsyncParsableCommand {

@@ -1,4 +1,6 @@
-import Lab
+import LabDatabase
+import LabRelay
+import LabSupport
 import PostgresDriver
 import QueueStore
 

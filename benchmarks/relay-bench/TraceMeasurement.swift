@@ -1,4 +1,4 @@
-import Lab
+import LabSupport
 import PostgresDriver
 
 /// Asks the trace what operators ask: each search for values of messages that were received at times drawn evenly, so that what

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Lab
+import LabDatabase
 
 struct TraceSearch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,4 @@
-import Lab
+import LabDatabase
 import Logging
 import PostgresDriver
 import QueueStore

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
-import Lab
+import LabDatabase
+import LabRelay
+import LabSupport
 
 /// Runs the story once, and then lets the user talk to the relay until Ctrl-C.
 struct Demo: AsyncParsableCommand {

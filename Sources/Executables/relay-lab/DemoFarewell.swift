@@ -1,5 +1,7 @@
 import Foundation
-import Lab
+import LabDatabase
+import LabRelay
+import LabSupport
 
 /// What the user can do with the relay while it runs.
 struct DemoFarewell {

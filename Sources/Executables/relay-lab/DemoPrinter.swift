@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabDNS
+import LabRelay
 import Synchronization
 
 /// Prints the story on standard output: marks and times, with colour and signs as the terminal can show them.

@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabSupport
 import Synchronization
 import UnixSignals
 

@@ -1,6 +1,8 @@
 import DNSModel
 import Foundation
-import Lab
+import LabDNS
+import LabRelay
+import LabSupport
 import Logging
 import MailModel
 import SecureResolver

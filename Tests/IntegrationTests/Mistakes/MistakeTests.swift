@@ -1,6 +1,9 @@
 import Cryptography
 import Foundation
-import Lab
+import LabDatabase
+import LabPeers
+import LabRelay
+import LabSupport
 import Logging
 import NIOCore
 import NIOPosix
@@ -97,7 +100,7 @@ struct MistakeWorkshop {
             try self.write(self.placed(yaml), "relayd.yaml", mistake.mode)
             arguments += ["--config", self.folder.appending(path: "relayd.yaml").path]
         }
-        let program = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: mistake.program)
+        let program = try BuiltProgram.named(mistake.program)
         let log = self.folder.appending(path: "output")
         let words = (mistake.isWithoutCapability ? Self.withoutCapability : []) + [program.path] + arguments
         let child = try await ChildProcess(

@@ -1,7 +1,10 @@
 import Cryptography
 import DNSModel
 import Foundation
-import Lab
+import LabDNS
+import LabPeers
+import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Synchronization

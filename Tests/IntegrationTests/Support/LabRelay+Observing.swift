@@ -1,5 +1,6 @@
 import Foundation
-import Lab
+import LabPeers
+import LabRelay
 import MailModel
 import PostgresDriver
 import QueueStore

@@ -1,5 +1,7 @@
 import Foundation
-import Lab
+import LabDatabase
+import LabRelay
+import LabSupport
 import PostgresDriver
 import QueueStore
 import Testing
@@ -31,7 +33,7 @@ extension LabRelay {
     func relayctl(
         _ arguments: [String], connection: String? = nil, input: String = ""
     ) async throws -> RelayctlRun {
-        let relayctl = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: "relayctl")
+        let relayctl = try BuiltProgram.named("relayctl")
         let connection = connection ?? self.postgres.connectionString(database: "relay", user: "operator")
         return try await withTemporaryFolder { folder in
             let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))

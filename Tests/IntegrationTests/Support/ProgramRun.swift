@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabSupport
 import Testing
 
 /// What a run of one of our programs, without a lab, came to.
@@ -12,7 +12,7 @@ struct ProgramRun {
     static func of(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
     ) async throws -> ProgramRun {
-        let path = try RelaydProcess.besideThisProgram().deletingLastPathComponent().appending(path: program).path
+        let path = try BuiltProgram.named(program).path
         return try await Self.of([path] + arguments, environment: environment)
     }
 

@@ -1,4 +1,4 @@
-import Lab
+import LabRelay
 import Testing
 
 /// One lab for all tests of a suite: started before the first of them, ended after the last.

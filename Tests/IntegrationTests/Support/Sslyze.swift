@@ -1,5 +1,5 @@
 import Foundation
-import Lab
+import LabSupport
 import Testing
 
 /// The scanner sslyze, as ops/lib/make-python installs it.

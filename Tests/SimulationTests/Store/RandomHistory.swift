@@ -1,6 +1,6 @@
 import ClusterModel
 import DeliveryQueue
-import Lab
+import LabSupport
 import MailModel
 
 @testable import QueueStore

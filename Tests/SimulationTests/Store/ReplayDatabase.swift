@@ -1,5 +1,5 @@
 import ClusterModel
-import Lab
+import LabDatabase
 import Logging
 import MailModel
 import OperatingSystem

@@ -1,4 +1,4 @@
-import Lab
+import LabSupport
 import MailModel
 
 /// Time and chance of one simulated run. Nothing in a run looks at another clock or draws from another source, so a seed

@@ -140,20 +140,24 @@ let package = Package(
         // Services
         service("ServiceSupport", ["DeliveryQueue", "Telemetry", nioCore, nioPosix]),
         service(
+            "RelayConfiguration",
+            ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
+        service(
             "EdgeNode",
             [
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
-                "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "Routing",
-                "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity",
-                nioCore, nioPosix, deque, logging, orderedCollections, serviceLifecycle, yams,
+                "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
+                "RelayConfiguration", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine",
+                "Telemetry", "TransportSecurity", nioCore, nioPosix, deque, logging, orderedCollections,
+                serviceLifecycle, yams,
             ]),
         service(
             "Console",
             [
                 "ClusterModel", "DeliveryQueue", "EdgeNode", "InternationalDomains", "MailModel", "QueueStore",
-                argumentParser, logging,
+                "RelayConfiguration", argumentParser, logging,
             ]),
-        service("OperatorCommands", ["EdgeNode", "InternationalDomains", "MailModel", argumentParser]),
+        service("OperatorCommands", ["EdgeNode", "RelayConfiguration", argumentParser]),
 
         // The lab
         lab("LabSupport"),
@@ -176,8 +180,8 @@ let package = Package(
         executable(
             "relayd",
             [
-                "Cryptography", "EdgeNode", "OperatorCommands", "QueueStore", "SecureResolver", "Telemetry",
-                argumentParser, logging,
+                "Cryptography", "EdgeNode", "OperatorCommands", "QueueStore", "RelayConfiguration", "SecureResolver",
+                "Telemetry", argumentParser, logging,
             ]),
         executable("relayctl", ["Console", "EdgeNode", "OperatorCommands", "SecureResolver", argumentParser]),
         executable(
@@ -239,12 +243,15 @@ let package = Package(
         tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),
         tests(
+            "RelayConfiguration",
+            ["Admission", "DeliveryQueue", "MailModel", "RelayConfiguration", "Routing", "TestLiterals"]),
+        tests(
             "EdgeNode",
             [
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode",
                 "LabDatabase", "LabPeers", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine", "Telemetry",
-                "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging, orderedCollections,
+                "RelayConfiguration", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine",
+                "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging, orderedCollections,
             ]),
         tests(
             "Simulation",

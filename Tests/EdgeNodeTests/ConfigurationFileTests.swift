@@ -4,6 +4,7 @@ import LabPeers
 import LabSupport
 import MailModel
 import OperatingSystem
+import RelayConfiguration
 import SecureResolver
 import Testing
 

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import EdgeNode
+@testable import RelayConfiguration
 
 /// Secrets in files of `$CREDENTIALS_DIRECTORY`.
 @Suite("Credential files")

@@ -3,6 +3,7 @@ import LabPeers
 import MailModel
 import PostgresDriver
 import QueueStore
+import RelayConfiguration
 import ServiceSupport
 import Testing
 

@@ -12,6 +12,7 @@ import NIOPosix
 import OperatingSystem
 import PostgresDriver
 import QueueStore
+import RelayConfiguration
 import SecureResolver
 import ServiceSupport
 import TLSEngine
@@ -82,8 +83,8 @@ struct DeliveryFixture {
         change(&configuration.delivery)
         configuration.retry = retry
         configuration.acceptedDomains = hops.map { name, peer in
-            var domain = AcceptedDomain(name)
-            domain.nextHop = .address(Endpoint(IPAddress(peer.address) ?? .loopback, peer.port))
+            var domain = AcceptedDomainSettings(name)
+            domain.nextHop = .address(IPAddress(peer.address) ?? .loopback, port: peer.port)
             return domain
         }
         var resolverSettings = SecureResolverSettings()

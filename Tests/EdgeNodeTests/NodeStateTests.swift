@@ -1,6 +1,7 @@
 import Admission
 import DeliveryQueue
 import MailModel
+import RelayConfiguration
 import TLSEngine
 import Testing
 import TransportSecurity

@@ -1,5 +1,6 @@
 import Foundation
 import MailModel
+import RelayConfiguration
 import Telemetry
 import Testing
 

@@ -1,6 +1,7 @@
 import Admission
 import DeliveryQueue
 import MailModel
+import RelayConfiguration
 import Testing
 
 @testable import EdgeNode

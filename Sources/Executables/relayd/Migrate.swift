@@ -3,6 +3,7 @@ import EdgeNode
 import Logging
 import OperatorCommands
 import QueueStore
+import RelayConfiguration
 import Telemetry
 
 /// Making the schema takes rights that a running node must not have, so it is a command of its own.

@@ -2,6 +2,7 @@ import ArgumentParser
 import EdgeNode
 import Logging
 import OperatorCommands
+import RelayConfiguration
 import Telemetry
 
 struct Run: AsyncParsableCommand {

@@ -3,6 +3,7 @@ public import Logging
 import OperatingSystem
 import PostgresDriver
 import QueueStore
+public import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
 public import Telemetry
@@ -78,7 +79,7 @@ public struct EdgeNode: Sendable {
     }
 
     private func warn(_ files: ConfiguredFiles) {
-        for warning in self.loaded.warnings + files.warnings { self.logger.warning("\(warning)") }
+        for warning in self.loaded.warnings(at: .systemNow) + files.warnings { self.logger.warning("\(warning)") }
     }
 
     private func foundations(

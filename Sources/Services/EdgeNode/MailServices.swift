@@ -6,6 +6,7 @@ import NIOPosix
 import OperatingSystem
 import PostgresDriver
 import QueueStore
+import RelayConfiguration
 import Routing
 import SMTPProtocol
 import SecureResolver

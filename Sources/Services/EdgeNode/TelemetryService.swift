@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import RelayConfiguration
 import ServiceLifecycle
 import Synchronization
 import Telemetry

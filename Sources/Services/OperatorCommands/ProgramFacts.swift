@@ -1,5 +1,5 @@
 public import ArgumentParser
-import EdgeNode
+import RelayConfiguration
 
 /// What a manual page tells of a program that its argument parser does not know.
 public struct ProgramFacts: Sendable {

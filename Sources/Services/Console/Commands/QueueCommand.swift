@@ -1,8 +1,10 @@
 public import ArgumentParser
 import EdgeNode
+import Foundation
 import InternationalDomains
 import Logging
 import MailModel
+import RelayConfiguration
 
 /// What is in the queue, and what is to be done with it.
 package struct Queue: AsyncParsableCommand {
@@ -59,7 +61,7 @@ struct QueueConnectionOptions: ParsableArguments {
         if let connection { return connection }
         do throws(ConfigurationError) {
             return try ConfigurationLoader.ofThisProcess(
-                path: self.config, flags: [], domainName: { try? DomainName(unicode: $0) }
+                path: self.config, flags: [], dialect: .libraries
             ).load().configuration.database.connection
         } catch {
             throw ConsoleFailure(.configuration, error.description)

@@ -1,11 +1,10 @@
 import Foundation
-import OperatingSystem
-import PostgresDriver
+public import RelayConfiguration
 
 /// Where `relayd migrate` finds the connection string of a role that may make the schema.
 public enum AdministratorConnection {
     /// The variable that holds it. It is no setting of a node, and a node does not look at it.
-    public static let environmentName = "RELAYD_MIGRATE_CONNECTION"
+    public static let environmentName = ConfigurationLoader.administratorVariable
     /// The file in `$CREDENTIALS_DIRECTORY` that holds it.
     public static let credentialName = "migrate.connection"
 
@@ -16,7 +15,7 @@ public enum AdministratorConnection {
 
     static func find(_ option: String?, environment: [String: String]) throws(ConfigurationError) -> String {
         let (text, source) = try Self.source(option, environment)
-        if let fault = ConfigurationSchema.connectionProblem(in: text) {
+        if let fault = ConfigurationDialect.connectionFault(in: text) {
             throw ConfigurationError(problems: [ConfigurationProblem(source, "", fault)])
         }
         return text

@@ -1,5 +1,7 @@
 import Cryptography
 import Logging
+import MailModel
+import RelayConfiguration
 import SecureResolver
 import ServiceLifecycle
 import ServiceSupport
@@ -45,7 +47,7 @@ struct ConfigurationReload: Service {
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
             if self.parts.follows(files.certificates) { self.certificates.replace(files.certificates) }
-            for warning in loaded.warnings + files.warnings { self.logger.warning("\(warning)") }
+            for warning in loaded.warnings(at: .systemNow) + files.warnings { self.logger.warning("\(warning)") }
             self.announce(
                 files,
                 waiting: ReplaceableParts.waiting(

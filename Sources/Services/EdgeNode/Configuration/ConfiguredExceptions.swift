@@ -1,6 +1,7 @@
 import DeliveryQueue
 import MailModel
 import OperatingSystem
+public import RelayConfiguration
 import TransportSecurity
 
 /// An entry of the settings that lets mail for some domain go without what is usually demanded.

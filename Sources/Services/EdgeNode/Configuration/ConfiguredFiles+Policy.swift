@@ -1,6 +1,7 @@
 import Admission
 import Cryptography
 import MailModel
+import RelayConfiguration
 import TLSEngine
 
 /// The files that say who may send what.

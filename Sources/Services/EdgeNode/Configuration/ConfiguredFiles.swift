@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import MailModel
 import OperatingSystem
+public import RelayConfiguration
 import SecureResolver
 import ServiceSupport
 import TLSEngine
@@ -156,20 +157,13 @@ struct ConfiguredFiles: Sendable {
     }
 }
 
-extension LoadedConfiguration {
-    /// A problem with the value of this key, placed where the value came from.
-    func problem(with key: String, element: String = "", _ message: String) -> ConfigurationProblem {
-        ConfigurationProblem(self.sources[key] ?? .defaults, key + element, message)
-    }
-}
-
 extension EdgeNode {
     /// Loads the files that the settings name, as a start would, and throws a `ConfigurationError` if one is not good.
     ///
     /// - Parameters:
     ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
     ///   - withDNS: looks up, too, whether mail of accepted domains would come back to this node.
-    /// - Returns: what works as it is, and does harm.
+    /// - Returns: what works as it is set, and does harm.
     @discardableResult
     public static func checkFiles(
         of loaded: LoadedConfiguration, relayd: String? = nil, withDNS: Bool = false
@@ -180,11 +174,12 @@ extension EdgeNode {
                 loaded.problem(with: "tls.certificates", element: "[\(certificate.slot)]", $0)
             }
         }
-        guard withDNS else { return files.warnings + dates }
+        let warnings = loaded.warnings(at: .systemNow) + files.warnings + dates
+        guard withDNS else { return warnings }
         // Interfaces that cannot be told leave nothing to compare with.
         let returning = ReturningDomains(
             loaded.configuration, resolver: files.resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
             logger: Logger(label: "relayd") { _ in SwiftLogNoOpLogHandler() })
-        return files.warnings + dates + (await returning.warnings(loaded))
+        return warnings + (await returning.warnings(loaded))
     }
 }

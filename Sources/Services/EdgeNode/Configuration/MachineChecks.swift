@@ -1,5 +1,7 @@
 import Cryptography
 import MailModel
+import RelayConfiguration
+import Routing
 
 // What only this machine, or a file, can tell of the settings.
 
@@ -9,13 +11,13 @@ extension LoadedConfiguration {
     /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.
     func ownNextHops(interfaces: [IPAddress]) -> [ConfigurationProblem] {
         self.configuration.acceptedDomains.enumerated().compactMap { index, domain in
-            guard let listener = self.configuration.listener(at: domain.nextHop, interfaces: interfaces) else {
-                return nil
-            }
+            guard let nextHop = domain.nextHop,
+                let listener = self.configuration.listener(at: nextHop, interfaces: interfaces)
+            else { return nil }
             return self.problem(
                 with: "accepted-domains", element: "[\(index)].next-hop",
                 """
-                \(domain.nextHop) is this node's own listener \(listener.address): mail for \(domain.domain) would come back \
+                \(nextHop.settingText) is this node's own listener \(listener.address): mail for \(domain.domain) would come back \
                 to it; name the server that holds the mailboxes
                 """)
         }
@@ -44,26 +46,6 @@ extension LoadedConfiguration {
                 clients that check the name, as MTA-STS asks, will not send; get a certificate for it, or set node.name or \
                 the listener's hostname
                 """)
-        }
-    }
-}
-
-extension RelaydConfiguration {
-    /// The listener that takes what is sent to a next hop; `nil` where that is not this node, as far as is known without the DNS.
-    func listener(at nextHop: ConfiguredNextHop, interfaces: [IPAddress]) -> Listener? {
-        self.smtp.listeners.first { listener in
-            switch nextHop {
-            case .mx: return false
-            case .host(let name, let port):
-                let names = [self.hostName(of: listener), self.node.name]
-                return port == listener.address.port && names.contains(name)
-            case .address(let endpoint):
-                let own = listener.address.address
-                let covered = own.isUnspecified ? interfaces + [endpoint.address].filter(\.isLoopback) : [own]
-                return endpoint.port == listener.address.port
-                    && covered.map(\.unmapped).contains(endpoint.address.unmapped)
-                    && (!own.isUnspecified || own.isIPv6 || !endpoint.address.isIPv6)
-            }
         }
     }
 }

@@ -5,6 +5,7 @@ import InternationalDomains
 import MailModel
 import PostgresDriver
 import QueueStore
+import RelayConfiguration
 import Routing
 import SMTPProtocol
 import SecureResolver
@@ -84,7 +85,7 @@ extension RelaydConfiguration {
         if let address = self.postmaster, postmaster == nil {
             throw EdgeNodeError("dsn.postmaster is not a mailbox: \(address)")
         }
-        let domains = self.acceptedDomains.map { ($0.domain, $0.nextHop.routed) }
+        let domains = self.acceptedDomains.map { ($0.domain, $0.nextHop) }
         var verification = lists.mapValues { InboundPolicy.RecipientVerification.list($0) }
         for domain in self.acceptedDomains where domain.recipients == .callAhead {
             verification[domain.domain] = .callAhead
@@ -130,20 +131,10 @@ extension RelaydConfiguration {
             maximumMessageBytes: self.smtp.maxMessageSize.bytes, inlineBytes: QueueLimits.inlineBody)
     }
 
-    /// With a limit on the database, a quarter of it is the most: what is staged must not close the queue by itself.
-    var stagingBudget: StagingBudget {
-        StagingBudget(limit: self.share(of: self.queue.maxStagedBytes), networks: self.clientNetworks)
-    }
+    var stagingBudget: StagingBudget { StagingBudget(limit: self.stagedBytes, networks: self.clientNetworks) }
 
     var traceLimits: TraceLimits {
-        TraceLimits(retention: self.queue.traceRetention, bytes: self.share(of: self.queue.maxTraceSize))
-    }
-
-    /// A limit in bytes within a quarter of that of the database; 0 is without limit.
-    private func share(of limit: ByteCount) -> Int {
-        let quarter = self.queue.maxDatabaseSize.bytes / 4
-        guard quarter > 0 else { return limit.bytes }
-        return limit.bytes > 0 ? min(limit.bytes, quarter) : quarter
+        TraceLimits(retention: self.queue.traceRetention, bytes: self.traceBytes)
     }
 
     var submissionRules: SubmissionRules {
@@ -204,12 +195,7 @@ extension RelaydConfiguration {
             case .ipv6Only: .ipv6
             case .ipv4Only: .ipv4
             }
-        policy.insecureMX =
-            switch self.delivery.insecureMX {
-            case .authenticate: .authenticate
-            case .encrypt: .encrypt
-            case .ignore: .ignore
-            }
+        policy.insecureMX = self.delivery.insecureMX
         return policy
     }
 
@@ -271,17 +257,6 @@ public struct EdgeNodeError: Error, CustomStringConvertible {
     public let description: String
 
     init(_ description: String) { self.description = description }
-}
-
-extension ConfiguredNextHop {
-    /// As route planning takes it; `nil` is by MX.
-    var routed: NextHop? {
-        switch self {
-        case .mx: nil
-        case .host(let name, let port): .host(name, port: port)
-        case .address(let endpoint): .address(endpoint.address, port: endpoint.port)
-        }
-    }
 }
 
 extension DomainNameConversion {

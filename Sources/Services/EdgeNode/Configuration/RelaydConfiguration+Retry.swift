@@ -1,5 +1,6 @@
 import DeliveryQueue
 import MailModel
+import RelayConfiguration
 
 extension RelaydConfiguration {
     /// When mail is tried again, by recipient domain.

@@ -1,6 +1,7 @@
 import Admission
 import Cryptography
 import MailModel
+import RelayConfiguration
 import ServiceSupport
 import TLSEngine
 

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import PostgresDriver
 import QueueStore
+import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
 import Telemetry

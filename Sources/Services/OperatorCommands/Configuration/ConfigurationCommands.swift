@@ -1,5 +1,6 @@
 public import ArgumentParser
 import EdgeNode
+import RelayConfiguration
 
 /// `config defaults`.
 public struct ConfigDefaults: AsyncParsableCommand {
@@ -30,14 +31,14 @@ public struct ConfigCheck: AsyncParsableCommand {
 
     public func run() async throws {
         let loaded = try self.options.load()
-        let inFiles: [ConfigurationProblem]
+        let warnings: [ConfigurationProblem]
         do {
-            inFiles = try await EdgeNode.checkFiles(of: loaded, withDNS: self.dns)
+            warnings = try await EdgeNode.checkFiles(of: loaded, withDNS: self.dns)
         } catch {
             Terminal.complain("\(error)")
             throw error is ConfigurationError ? ExitCode.configuration : .failure
         }
-        for warning in loaded.warnings + inFiles { Terminal.complain("warning: \(warning)") }
+        for warning in warnings { Terminal.complain("warning: \(warning)") }
         Terminal.complain("The configuration is good.")
     }
 }

@@ -1,8 +1,7 @@
 public import ArgumentParser
-public import EdgeNode
+import EdgeNode
 import Foundation
-import InternationalDomains
-import MailModel
+public import RelayConfiguration
 
 /// The options that say where settings come from, the same for every subcommand.
 public struct ConfigurationOptions: ParsableArguments, Sendable {
@@ -28,7 +27,7 @@ public struct ConfigurationOptions: ParsableArguments, Sendable {
     public func read() throws(ConfigurationError) -> LoadedConfiguration {
         // Names in other scripts become A-labels here, once.
         try ConfigurationLoader.ofThisProcess(
-            path: self.config, flags: self.set, domainName: { try? DomainName(unicode: $0) }
+            path: self.config, flags: self.set, dialect: .libraries
         ).load()
     }
 }

@@ -1,4 +1,4 @@
-import EdgeNode
+import RelayConfiguration
 
 /// The page of the configuration file, made from the schema by which it is read.
 struct SettingsPage {

@@ -3,6 +3,7 @@ import DeliveryQueue
 import Logging
 import MailModel
 import NIOCore
+import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
 

@@ -1,6 +1,7 @@
 import Foundation
 import MailModel
 import OperatingSystem
+import RelayConfiguration
 
 /// An address that is in use, where the node was to listen. Another process may release it, so this is no fault of the
 /// settings.
@@ -33,26 +34,5 @@ struct ListenError: Error, CustomStringConvertible {
         case EAFNOSUPPORT: "cannot listen on \(endpoint): this system has no IPv6"
         default: "cannot listen on \(endpoint): \(systemWords(errno: errno))"
         }
-    }
-}
-
-extension RelaydConfiguration.SMTP {
-    /// Whether another listener has the IPv4 side of this one's port, so that a socket at `::` must not take it.
-    func leavesIPv4ToAnother(_ listener: Listener) -> Bool {
-        listener.address.address.isIPv6
-            && self.listeners.contains { !$0.address.address.isIPv6 && $0.address.port == listener.address.port }
-    }
-
-    /// The first two listeners that want the same address and port, by their places.
-    var overlap: (Int, Int)? {
-        for (index, one) in self.listeners.enumerated() where one.address.port != 0 {
-            let other = self.listeners[..<index].firstIndex { other in
-                let (left, right) = (one.address.address, other.address.address)
-                return one.address.port == other.address.port && left.isIPv6 == right.isIPv6
-                    && (left == right || left.isUnspecified || right.isUnspecified)
-            }
-            if let other { return (other, index) }
-        }
-        return nil
     }
 }

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import NIOCore
 import NIOPosix
+import RelayConfiguration
 import SMTPProtocol
 import ServiceSupport
 import Telemetry

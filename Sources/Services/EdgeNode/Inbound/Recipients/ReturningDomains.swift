@@ -1,5 +1,6 @@
 import Logging
 import MailModel
+import RelayConfiguration
 import Routing
 import SMTPProtocol
 import SecureResolver
@@ -23,7 +24,7 @@ final class ReturningDomains: Sendable {
     private static let sayingPause = Duration.seconds(60)
 
     private let configuration: RelaydConfiguration
-    private let domains: Replaceable<[DomainName: AcceptedDomain]>
+    private let domains: Replaceable<[DomainName: AcceptedDomainSettings]>
     private let interfaces: [IPAddress]
     private let routes: RouteFinder
     private let logger: Logger
@@ -42,9 +43,9 @@ final class ReturningDomains: Sendable {
     }
 
     /// Looks at these domains from now on: those of a reload.
-    func follow(_ domains: [AcceptedDomain]) { self.domains.replace(with: Self.byName(domains)) }
+    func follow(_ domains: [AcceptedDomainSettings]) { self.domains.replace(with: Self.byName(domains)) }
 
-    private static func byName(_ domains: [AcceptedDomain]) -> [DomainName: AcceptedDomain] {
+    private static func byName(_ domains: [AcceptedDomainSettings]) -> [DomainName: AcceptedDomainSettings] {
         Dictionary(domains.map { ($0.domain, $0) }) { first, _ in first }
     }
 
@@ -72,7 +73,7 @@ final class ReturningDomains: Sendable {
 
     /// A warning for each of them, as far as they are looked up.
     func warnings(_ loaded: LoadedConfiguration) async -> [ConfigurationProblem] {
-        let domains = self.configuration.acceptedDomains.enumerated().filter { $1.nextHop.isFoundByDNS }
+        let domains = self.configuration.acceptedDomains.enumerated().filter { $1.nextHop?.address == nil }
         var found: [Int] = []
         await withTaskGroup(of: Int?.self) { group in
             for (count, (index, domain)) in domains.prefix(Self.mostDomains).enumerated() {
@@ -88,18 +89,18 @@ final class ReturningDomains: Sendable {
         }
     }
 
-    private static func words(_ domain: AcceptedDomain) -> String {
+    private static func words(_ domain: AcceptedDomainSettings) -> String {
         let cause =
-            domain.nextHop == .mx
-            ? "\(domain.domain) has no next-hop, and its best mail exchanger is this node"
-            : "\(domain.nextHop), the next-hop of \(domain.domain), has the address of a listener of this node"
+            domain.nextHop.map {
+                "\($0.settingText), the next-hop of \(domain.domain), has the address of a listener of this node"
+            } ?? "\(domain.domain) has no next-hop, and its best mail exchanger is this node"
         return """
             \(cause): recipients of it are refused with 451 4.4.6, since mail would come back; set next-hop to the server \
             that holds the mailboxes
             """
     }
 
-    private func say(_ domain: AcceptedDomain) {
+    private func say(_ domain: AcceptedDomainSettings) {
         let isNews = self.lastSaid.withLock { last in
             if let last, ContinuousClock.now - last < Self.sayingPause { return false }
             last = .now
@@ -109,8 +110,8 @@ final class ReturningDomains: Sendable {
     }
 
     /// Whether the way of a domain's mail leads to this node; `false` where it leads elsewhere, or cannot be found now.
-    private func isReturning(_ domain: AcceptedDomain) async -> Bool {
-        let nextHop = domain.nextHop.routed ?? .domain(domain.domain, port: self.configuration.delivery.port)
+    private func isReturning(_ domain: AcceptedDomainSettings) async -> Bool {
+        let nextHop = domain.nextHop ?? .domain(domain.domain, port: self.configuration.delivery.port)
         switch await self.routes.route(to: nextHop) {
         case .failure(let reason): return reason.isReturning
         case .success(var route):
@@ -124,20 +125,9 @@ final class ReturningDomains: Sendable {
     }
 
     /// Routing takes the operator's word for a named next hop. This does not.
-    private func isOwn(_ address: IPAddress, _ port: UInt16, _ domain: AcceptedDomain) -> Bool {
-        guard domain.nextHop != .mx else { return false }
-        let nextHop = ConfiguredNextHop.address(Endpoint(address, port))
-        return self.configuration.listener(at: nextHop, interfaces: self.interfaces) != nil
-    }
-}
-
-extension ConfiguredNextHop {
-    /// Where it leads is not known before the DNS is asked.
-    var isFoundByDNS: Bool {
-        switch self {
-        case .mx, .host: true
-        case .address: false
-        }
+    private func isOwn(_ address: IPAddress, _ port: UInt16, _ domain: AcceptedDomainSettings) -> Bool {
+        guard domain.nextHop != nil else { return false }
+        return self.configuration.listener(at: .address(address, port: port), interfaces: self.interfaces) != nil
     }
 }
 

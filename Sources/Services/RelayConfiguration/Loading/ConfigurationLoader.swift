@@ -1,5 +1,4 @@
 public import MailModel
-import PostgresDriver
 
 /// Reads the settings from everywhere they may stand, and checks them.
 ///
@@ -31,20 +30,20 @@ public struct ConfigurationLoader: Sendable {
     public var flags: [String] = []
     /// The name of this machine, for defaults.
     public var hostName: DomainName
-    /// How domains in the settings are read.
-    public var domainName: DomainNameParser
+    /// How the values are read that only libraries understand.
+    public var dialect: ConfigurationDialect
 
     /// A loader without sources, which gives the defaults.
-    public init(hostName: DomainName, domainName: @escaping DomainNameParser = { DomainName($0) }) {
+    public init(hostName: DomainName, dialect: ConfigurationDialect = ConfigurationDialect()) {
         self.hostName = hostName
-        self.domainName = domainName
+        self.dialect = dialect
     }
 
     /// Reads and checks everything, and reports all that is wrong at once.
     public func load() throws(ConfigurationError) -> LoadedConfiguration {
         var loading = Loading(
             configuration: RelaydConfiguration(hostName: self.hostName),
-            context: SchemaContext(domainName: self.domainName))
+            dialect: self.dialect)
         if let file {
             loading.file = file.path
             loading.read(file)
@@ -67,12 +66,17 @@ public struct LoadedConfiguration: Sendable {
     public let file: String?
     /// The path of a file in which nothing is set.
     var fileWithoutSettings: String?
+
+    /// A problem with the value of this key, placed where the value came from.
+    package func problem(with key: String, element: String = "", _ message: String) -> ConfigurationProblem {
+        ConfigurationProblem(self.sources[key] ?? .defaults, key + element, message)
+    }
 }
 
 /// One load in progress.
 private struct Loading {
     var configuration: RelaydConfiguration
-    let context: SchemaContext
+    let dialect: ConfigurationDialect
     var sources: [String: ConfigurationProblem.Source] = [:]
     var problems: [ConfigurationProblem] = []
     var file: String?
@@ -101,7 +105,7 @@ private struct Loading {
     private func exposedSecret(in file: ConfigurationLoader.File) -> ConfigurationProblem? {
         let key = "database.connection"
         guard let mode = file.exposedMode, let source = self.sources[key],
-            ConnectionString.holdsPassword(self.configuration.database.connection)
+            self.dialect.holdsPassword(self.configuration.database.connection)
         else { return nil }
         return ConfigurationProblem(
             source, key,
@@ -120,7 +124,7 @@ private struct Loading {
 
     mutating func read(environment name: String, _ value: String) {
         // That is for another command, and may stand in the same file of an environment.
-        guard name != AdministratorConnection.environmentName else { return }
+        guard name != ConfigurationLoader.administratorVariable else { return }
         let names = Self.settings.map(\.environmentName)
         guard let setting = Self.settings.first(where: { $0.environmentName == name }) else {
             self.problems.append(.unknownKey(.environment(name), "", name, among: names))
@@ -146,7 +150,7 @@ private struct Loading {
     mutating func finished() throws(ConfigurationError) -> LoadedConfiguration {
         guard self.problems.isEmpty else { throw ConfigurationError(problems: self.problems) }
         self.configuration.smtp.nameListeners()
-        let inconsistencies = ConfigurationSchema.inconsistencies(in: self.configuration).map {
+        let inconsistencies = ConfigurationSchema.inconsistencies(in: self.configuration, self.dialect).map {
             ConfigurationProblem(self.sources[$0.key] ?? .defaults, $0.key, $0.message)
         }
         guard inconsistencies.isEmpty else { throw ConfigurationError(problems: inconsistencies) }
@@ -195,7 +199,7 @@ private struct Loading {
         at source: ConfigurationProblem.Source? = nil
     ) {
         do {
-            try setting.apply(node, setting.key, self.context, &self.configuration)
+            try setting.apply(node, setting.key, self.dialect, &self.configuration)
             self.sources[setting.key] = source ?? node.source
         } catch {
             // The message would quote what was found.

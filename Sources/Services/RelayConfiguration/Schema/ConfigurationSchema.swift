@@ -3,10 +3,10 @@ import DeliveryQueue
 import MailModel
 
 /// Every key of the configuration, in the order of `relayd config defaults`.
-enum ConfigurationSchema {
+package enum ConfigurationSchema {
     private typealias Key = Setting<RelaydConfiguration>
 
-    static let settings: [Setting<RelaydConfiguration>] =
+    package static let settings: [Setting<RelaydConfiguration>] =
         smtp + connections + tls + auth + domains + callAhead + database + queue + retry + delivery + resolver
         + operation
 
@@ -106,13 +106,13 @@ enum ConfigurationSchema {
     private static let domains: [Setting<RelaydConfiguration>] = [
         Key(
             "accepted-domains", \.acceptedDomains,
-            .list(.object(acceptedDomain, make: { AcceptedDomain(placeholder) })),
+            .list(.object(acceptedDomain, make: { AcceptedDomainSettings(placeholder) })),
             "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port. recipients is any, call-ahead (the next hop is asked), or {file: path} with one local part a line; others are answered 550. tls and chunking are as in delivery.destinations."
         ),
         Key("relay-networks", \.relayNetworks, .list(.network()), "Clients that may send to any domain."),
     ]
 
-    private static let acceptedDomain: [Setting<AcceptedDomain>] = [
+    private static let acceptedDomain: [Setting<AcceptedDomainSettings>] = [
         Setting("domain", \.domain, .domain(), isRequired: true, "The domain."),
         Setting("next-hop", \.nextHop, .nextHop(), "Where its mail goes."),
         Setting("recipients", \.recipients, .recipients(), "Which of its recipients exist."),
@@ -360,12 +360,14 @@ enum ConfigurationSchema {
 
 extension ConfigurationSchema {
     /// The keys whose values differ.
-    static func changedKeys(from old: RelaydConfiguration, to new: RelaydConfiguration) -> [String] {
+    package static func changedKeys(from old: RelaydConfiguration, to new: RelaydConfiguration) -> [String] {
         Self.settings.filter { $0.render(old) != $0.render(new) }.map(\.key)
     }
 
     /// What must hold between keys.
-    static func inconsistencies(in configuration: RelaydConfiguration) -> [(key: String, message: String)] {
+    static func inconsistencies(
+        in configuration: RelaydConfiguration, _ dialect: ConfigurationDialect
+    ) -> [(key: String, message: String)] {
         var found: [(key: String, message: String)] = []
         if configuration.queue.leaseRenewal * 2 > configuration.queue.leaseTTL {
             found.append(("queue.lease-renewal", "must be at most half of queue.lease-ttl"))
@@ -389,7 +391,7 @@ extension ConfigurationSchema {
         if configuration.smtp.listeners.contains(where: \.proxyProtocol), configuration.smtp.proxyNetworks.isEmpty {
             found.append(("smtp.proxy-networks", "must not be empty where a listener has proxy-protocol"))
         }
-        if let problem = Self.connectionProblem(in: configuration.database.connection) {
+        if let problem = dialect.connectionFault(configuration.database.connection) {
             found.append(("database.connection", problem))
         }
         found += Self.policyInconsistencies(in: configuration)

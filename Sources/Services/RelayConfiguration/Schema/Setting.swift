@@ -1,14 +1,15 @@
 /// One key: how it is read into a value of type `Root`, and what it means.
-struct Setting<Root>: Sendable {
-    let key: String
-    let summary: String
+package struct Setting<Root>: Sendable {
+    package let key: String
+    package let summary: String
     let expected: String
     let isRequired: Bool
     /// Never shown, and may come from `$CREDENTIALS_DIRECTORY`.
     let isSecret: Bool
     let apply:
-        @Sendable (ConfigurationNode, _ key: String, SchemaContext, inout Root) throws(ConfigurationProblem) -> Void
-    let render: @Sendable (Root) -> String
+        @Sendable (ConfigurationNode, _ key: String, ConfigurationDialect, inout Root) throws(ConfigurationProblem) ->
+            Void
+    package let render: @Sendable (Root) -> String
 
     init<Value: Sendable>(
         _ key: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ syntax: ValueSyntax<Value>,

@@ -3,27 +3,22 @@ import MailModel
 /// How one kind of value is read from YAML and written back.
 struct ValueSyntax<Value: Sendable>: Sendable {
     /// Reads a node; `key` is for problems.
-    let parse: @Sendable (ConfigurationNode, _ key: String, SchemaContext) throws(ConfigurationProblem) -> Value
+    let parse: @Sendable (ConfigurationNode, _ key: String, ConfigurationDialect) throws(ConfigurationProblem) -> Value
     /// Writes the value as YAML on one line.
     let render: @Sendable (Value) -> String
     /// Words for the reference, such as `whole number, 1 to 4096`.
     let expected: String
 }
 
-/// What reading a value needs besides its text.
-struct SchemaContext: Sendable {
-    let domainName: DomainNameParser
-}
-
 extension ValueSyntax {
     /// A value that is one scalar.
     static func text(
         _ expected: String, render: @escaping @Sendable (Value) -> String = { YAMLText.quoted("\($0)") },
-        parse: @escaping @Sendable (String, SchemaContext) -> Value?
+        parse: @escaping @Sendable (String, ConfigurationDialect) -> Value?
     ) -> ValueSyntax {
         ValueSyntax(
-            parse: { node, key, context throws(ConfigurationProblem) in
-                guard let text = node.scalar, let value = parse(text, context) else {
+            parse: { node, key, dialect throws(ConfigurationProblem) in
+                guard let text = node.scalar, let value = parse(text, dialect) else {
                     throw ConfigurationProblem(node.source, key, "expected \(expected), found \(node.kind)")
                 }
                 return value
@@ -33,9 +28,9 @@ extension ValueSyntax {
     /// `null` or nothing for "not set".
     static func optional<Wrapped: Sendable>(_ syntax: ValueSyntax<Wrapped>) -> ValueSyntax where Value == Wrapped? {
         ValueSyntax(
-            parse: { node, key, context throws(ConfigurationProblem) in
+            parse: { node, key, dialect throws(ConfigurationProblem) in
                 if case .null = node.content { return nil }
-                return try syntax.parse(node, key, context)
+                return try syntax.parse(node, key, dialect)
             }, render: { $0.map(syntax.render) ?? "null" }, expected: "\(syntax.expected), or null")
     }
 
@@ -45,7 +40,7 @@ extension ValueSyntax {
     ) -> ValueSyntax where Value == [Element] {
         let expected = "list of: \(syntax.expected)"
         return ValueSyntax(
-            parse: { node, key, context throws(ConfigurationProblem) in
+            parse: { node, key, dialect throws(ConfigurationProblem) in
                 guard case .list(let nodes) = node.content else {
                     throw ConfigurationProblem(node.source, key, "expected \(expected), found \(node.kind)")
                 }
@@ -54,7 +49,7 @@ extension ValueSyntax {
                 }
                 var values: [Element] = []
                 for (index, node) in nodes.enumerated() {
-                    values.append(try syntax.parse(node, "\(key)[\(index)]", context))
+                    values.append(try syntax.parse(node, "\(key)[\(index)]", dialect))
                 }
                 return values
             }, render: { "[\($0.map(syntax.render).joined(separator: ", "))]" }, expected: expected)
@@ -66,7 +61,7 @@ extension ValueSyntax {
     ) -> ValueSyntax {
         let expected = "mapping of " + settings.map(\.key).joined(separator: ", ")
         return ValueSyntax(
-            parse: { node, key, context throws(ConfigurationProblem) in
+            parse: { node, key, dialect throws(ConfigurationProblem) in
                 guard case .mapping(let entries) = node.content else {
                     throw ConfigurationProblem(node.source, key, "expected \(expected), found \(node.kind)")
                 }
@@ -76,7 +71,7 @@ extension ValueSyntax {
                     guard let setting = settings.first(where: { $0.key == entry.key }) else {
                         throw .unknownKey(entry.source, path, entry.key, among: settings.map(\.key))
                     }
-                    try setting.apply(entry.value, path, context, &value)
+                    try setting.apply(entry.value, path, dialect, &value)
                 }
                 for setting in settings where setting.isRequired && !entries.contains(where: { $0.key == setting.key })
                 {

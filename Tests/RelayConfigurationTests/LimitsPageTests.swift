@@ -1,8 +1,9 @@
 import Foundation
 import MailModel
+import TestLiterals
 import Testing
 
-@testable import EdgeNode
+@testable import RelayConfiguration
 
 /// docs/limits.md and docs/policy.md say what the settings say.
 @Suite("The pages of limits and policy")

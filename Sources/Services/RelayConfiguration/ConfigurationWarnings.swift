@@ -1,15 +1,14 @@
 import Admission
-import MailModel
-import OperatingSystem
+public import MailModel
 
 extension LoadedConfiguration {
     /// What works as it is set, and does harm: told at the start and by `config check`.
-    public var warnings: [ConfigurationProblem] {
+    public func warnings(at now: Timestamp) -> [ConfigurationProblem] {
         [
             self.unverifiedRecipients, self.smallStagingShare, self.fsyncOff, self.shortName, self.emptyFile,
             self.openProxies,
         ]
-        .compactMap(\.self) + self.unvalidatedDomains(at: .systemNow) + self.tlsExceptions(at: .systemNow)
+        .compactMap(\.self) + self.unvalidatedDomains(at: now) + self.tlsExceptions(at: now)
     }
 
     /// Many hosts refuse EHLO with a name that is not fully qualified (RFC 5321 §2.3.5).
@@ -50,7 +49,7 @@ extension LoadedConfiguration {
     /// EHLO announces a size that strangers are refused.
     private var smallStagingShare: ConfigurationProblem? {
         let largest = self.configuration.smtp.maxMessageSize
-        let share = self.configuration.stagingBudget.most(isRestricted: true)
+        let share = StagingState.most(of: self.configuration.stagedBytes, isRestricted: true)
         guard share > 0, share < largest.bytes,
             self.configuration.smtp.listeners.contains(where: \.isOpenToStrangers)
         else { return nil }
@@ -105,9 +104,4 @@ extension LoadedConfiguration {
                 with: "delivery.tls-exceptions", element: "[\(index)]", "\(effect): \(entry.reason)")
         }
     }
-}
-
-extension Listener {
-    /// Clients may come from other machines: to its address, or through a proxy.
-    var isOpenToStrangers: Bool { !self.address.address.isLoopback || self.proxyProtocol }
 }

@@ -1,5 +1,6 @@
 public import Admission
 public import MailModel
+public import Routing
 
 /// Every setting of one node: typed, checked, and not changed once loaded.
 ///
@@ -10,7 +11,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
     public var smtp = SMTP()
     public var tls = TLS()
     public var auth = Auth()
-    public var acceptedDomains: [AcceptedDomain] = []
+    public var acceptedDomains: [AcceptedDomainSettings] = []
     public var callAhead = CallAhead()
     public var relayNetworks = CIDRBlock.loopback
     public var database = Database()
@@ -130,7 +131,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var messagesPerConnection = 100
         public var chunking = true
         public var eightBitConversion = EightBitConversion.never
-        public var insecureMX = InsecureMXPolicy.authenticate
+        public var insecureMX = RoutePolicy.InsecureMX.authenticate
         public var destinations: [DestinationRule] = []
         public var tlsExceptions: [TLSException] = []
         public var connectTimeout = Duration.seconds(30)
@@ -190,5 +191,19 @@ extension RelaydConfiguration {
         if let configured = self.dsn.postmaster { return configured }
         let isAccepted = self.acceptedDomains.contains { $0.domain == self.node.name }
         return isAccepted ? "postmaster@\(self.node.name)" : nil
+    }
+
+    /// Bytes of bodies on their way in, in all copies; 0 is without limit. With a limit on the database, a quarter of that is the
+    /// most: what is staged must not close the queue by itself.
+    package var stagedBytes: Int { self.share(of: self.queue.maxStagedBytes) }
+
+    /// Bytes of the trace, in the same way.
+    package var traceBytes: Int { self.share(of: self.queue.maxTraceSize) }
+
+    /// A limit in bytes within a quarter of that of the database; 0 is without limit.
+    private func share(of limit: ByteCount) -> Int {
+        let quarter = self.queue.maxDatabaseSize.bytes / 4
+        guard quarter > 0 else { return limit.bytes }
+        return limit.bytes > 0 ? min(limit.bytes, quarter) : quarter
     }
 }

@@ -1,5 +1,7 @@
 public import DeliveryQueue
 public import MailModel
+public import Routing
+public import TransportSecurity
 
 /// One address on which the node takes SMTP connections.
 public struct Listener: Hashable, Sendable {
@@ -16,19 +18,6 @@ public struct Listener: Hashable, Sendable {
     init(name: String) { self.name = name }
 }
 
-extension RelaydConfiguration.SMTP {
-    /// Names the listeners that have no name: `smtp`, `smtp-2` and so on, as far as no other has that name.
-    mutating func nameListeners() {
-        var taken = Set(self.listeners.map(\.name))
-        for index in self.listeners.indices where self.listeners[index].name.isEmpty {
-            let names = ["smtp"] + (2...(self.listeners.count + 1)).map { "smtp-\($0)" }
-            guard let free = names.first(where: { !taken.contains($0) }) else { continue }
-            self.listeners[index].name = free
-            taken.insert(free)
-        }
-    }
-}
-
 /// A chain and its key, both PEM, and the SNI names for which they are shown.
 public struct CertificateFiles: Hashable, Sendable {
     public var certificate = ""
@@ -40,9 +29,10 @@ public struct CertificateFiles: Hashable, Sendable {
 }
 
 /// A domain whose mail is taken from anyone.
-public struct AcceptedDomain: Hashable, Sendable {
+public struct AcceptedDomainSettings: Hashable, Sendable {
     public var domain: DomainName
-    public var nextHop = ConfiguredNextHop.mx
+    /// Where its mail goes; its MX records say so unless given.
+    public var nextHop: NextHop?
     public var recipients = ConfiguredRecipients.any
     public var transport = TransportSettings()
 
@@ -51,7 +41,7 @@ public struct AcceptedDomain: Hashable, Sendable {
 
 /// What is demanded of the hosts of a destination; what is not given is left to others.
 public struct TransportSettings: Hashable, Sendable {
-    public var tls: ConfiguredTLS?
+    public var tls: TransportPolicy.Keyword?
     /// PEM file of the authorities for `verify`; the system's unless given.
     public var authorityFile: String?
     /// The name for `verify`; the next hop's unless given.
@@ -59,18 +49,6 @@ public struct TransportSettings: Hashable, Sendable {
     public var chunking: Bool?
 
     public init() {}
-}
-
-/// What TLS a destination owes.
-public enum ConfiguredTLS: String, CaseIterable, Hashable, Sendable {
-    /// None, but for what DANE demands.
-    case opportunistic
-    /// TLS, with whomever.
-    case encrypt
-    /// Authentication by DANE.
-    case dane
-    /// A certificate of an authority, for a name.
-    case verify
 }
 
 /// What is demanded of the hosts of some recipient domains.
@@ -141,16 +119,6 @@ public struct UnvalidatedDomainRule: Hashable, Sendable {
         self.domain = domain
         self.until = until
     }
-}
-
-/// What TLSA records are worth when the MX record that led to them is not signed (RFC 7672 §2.2.1).
-public enum InsecureMXPolicy: String, CaseIterable, Hashable, Sendable {
-    /// Encrypt and authenticate, but never call it verified end to end.
-    case authenticate
-    /// Encrypt, without authentication.
-    case encrypt
-    /// As if there were no TLSA records.
-    case ignore
 }
 
 /// Whether the resolver's process must lock itself in.

@@ -24,7 +24,7 @@ public struct ConfigurationProblem: Error, Hashable, Sendable, CustomStringConve
     public let key: String
     public let message: String
 
-    init(_ source: Source, _ key: String, _ message: String) {
+    package init(_ source: Source, _ key: String, _ message: String) {
         self.source = source
         self.key = key
         self.message = message
@@ -39,6 +39,8 @@ public struct ConfigurationProblem: Error, Hashable, Sendable, CustomStringConve
 /// Everything that was found wrong, at least one thing.
 public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     public let problems: [ConfigurationProblem]
+
+    package init(problems: [ConfigurationProblem]) { self.problems = problems }
 
     public var description: String { self.problems.map(\.description).joined(separator: "\n") }
 }

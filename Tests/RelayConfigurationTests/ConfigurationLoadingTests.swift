@@ -1,12 +1,15 @@
 import Admission
 import DeliveryQueue
 import MailModel
+import TestLiterals
 import Testing
 
-@testable import EdgeNode
+@testable import RelayConfiguration
 
 @Suite("Loading the configuration")
 struct ConfigurationLoadingTests {
+    private static let today = Timestamp(seconds: 1_800_000_000)
+
     private func loader(_ yaml: String = "") throws -> ConfigurationLoader {
         var loader = ConfigurationLoader(hostName: "edge.example")
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
@@ -45,12 +48,12 @@ struct ConfigurationLoadingTests {
               proxy-networks: [192.0.2.0/24]
             accepted-domains: [{domain: a.example, recipients: \(recipients)}]
             """
-        let warnings = try self.loader(yaml).load().warnings
+        let warnings = try self.loader(yaml).load().warnings(at: Self.today)
         #expect(warnings.count == (isWarned ? 1 : 0))
         if let warning = warnings.first {
             #expect(warning.description.hasPrefix("relayd.yaml:4: accepted-domains: recipients of a.example are not"))
         }
-        #expect(try self.loader("queue: {shards: 64}").load().warnings.isEmpty)
+        #expect(try self.loader("queue: {shards: 64}").load().warnings(at: Self.today).isEmpty)
     }
 
     @Test(
@@ -66,7 +69,7 @@ struct ConfigurationLoadingTests {
             smtp: {listeners: [{name: mx, address: "\(address)"}]}
             queue: {\(setting)}
             """
-        let warnings = try self.loader(yaml).load().warnings.map(\.description)
+        let warnings = try self.loader(yaml).load().warnings(at: Self.today).map(\.description)
         #expect(warnings.count == (isWarned ? 1 : 0))
         #expect(warnings.allSatisfy { $0.contains("larger messages are refused with 552") })
     }
@@ -95,7 +98,7 @@ struct ConfigurationLoadingTests {
         let configuration = try self.loader(yaml).load().configuration
         #expect(configuration.smtp.listeners[0].address.description == "[::1]:2525")
         #expect(configuration.smtp.maxMessageSize == .mebibytes(10))
-        let hops = configuration.acceptedDomains.map(\.nextHop.description)
+        let hops = configuration.acceptedDomains.map { $0.nextHop?.settingText ?? "mx" }
         #expect(hops == ["[2001:db8::1]:2525", "mail.b.example:25", "mx"])
         #expect(configuration.retry.schedule == [.seconds(1), .seconds(5400)])
         #expect(configuration.retry.destinations.map(\.domain.description) == ["*.slow.example"])
@@ -223,7 +226,7 @@ struct ConfigurationLoadingTests {
     func internationalDomains() throws {
         var loader = try self.loader("accepted-domains: [{domain: bücher.example}]")
         #expect(self.problems(loader).count == 1)
-        loader.domainName = { DomainName($0 == "bücher.example" ? "xn--bcher-kva.example" : $0) }
+        loader.dialect.domainName = { DomainName($0 == "bücher.example" ? "xn--bcher-kva.example" : $0) }
         #expect(try loader.load().configuration.acceptedDomains[0].domain.text == "xn--bcher-kva.example")
     }
 }

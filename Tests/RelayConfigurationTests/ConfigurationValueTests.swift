@@ -1,7 +1,8 @@
 import MailModel
+import Routing
 import Testing
 
-@testable import EdgeNode
+@testable import RelayConfiguration
 
 @Suite("Values of the configuration")
 struct ConfigurationValueTests {
@@ -24,7 +25,7 @@ struct ConfigurationValueTests {
     @Test(
         "What is neither host nor address is no next hop",
         arguments: ["", ":25", "host:", "host:0", "host:65536", "::1:25:x", "[::1", "1.2.3", "1.2.3.4.5:25", "a b"])
-    func noNextHops(_ text: String) { #expect(ConfiguredNextHop(text, domainName: { DomainName($0) }) == nil) }
+    func noNextHops(_ text: String) { #expect(NextHop(settingText: text, domainName: { DomainName($0) }) == nil) }
 
     @Test(
         "A scalar is quoted where YAML would read something else",

@@ -1,6 +1,5 @@
 import Admission
 import MailModel
-import PostgresDriver
 
 /// The keys that say who may send what through the node, and when it says "not now".
 extension ConfigurationSchema {
@@ -112,15 +111,6 @@ extension ConfigurationSchema {
             "these networks together hold \(coverage): \(harm); \(help)"
         }
         return (found + excesses).map { ("relay-networks", $0) }
-    }
-
-    /// What libpq would say only when it connects, and then with words that may be those of a password.
-    static func connectionProblem(in text: String) -> String? {
-        guard let fault = ConnectionString.fault(in: text) else { return nil }
-        guard case .unknownKeyword(let word, _) = fault,
-            let known = NearestKey.suggestion(for: word, among: ConnectionString.keywords)
-        else { return "\(fault)" }
-        return "\(fault); did you mean \(known)?"
     }
 
     /// Mail to our own name comes back to us unless we know where else it goes.

@@ -1,5 +1,5 @@
 import Foundation
-public import MailModel
+import MailModel
 import OperatingSystem
 
 extension ConfigurationLoader {
@@ -7,16 +7,18 @@ extension ConfigurationLoader {
     public static let defaultPath = "/etc/relayd/relayd.yaml"
     /// The keys whose values are secret, and may come from files in `$CREDENTIALS_DIRECTORY`.
     public static var secretKeys: [String] { ConfigurationSchema.settings.filter(\.isSecret).map(\.key) }
+    /// The variable with the connection string of `relayd migrate`. It is no setting of a node, and a node does not look at it.
+    package static let administratorVariable = "RELAYD_MIGRATE_CONNECTION"
     /// The largest file that is read.
     static let maximumFileSize = 4 << 20
 
     /// A loader with the sources of this process. A file named by `path` must exist; the default one may be absent.
     public static func ofThisProcess(
-        path: String?, flags: [String], domainName: @escaping DomainNameParser = { DomainName($0) }
+        path: String?, flags: [String], dialect: ConfigurationDialect = ConfigurationDialect()
     ) throws(ConfigurationError) -> ConfigurationLoader {
         let environment = ProcessInfo.processInfo.environment
         var loader = Self.withoutSources()
-        loader.domainName = domainName
+        loader.dialect = dialect
         if let path {
             loader.file = try Self.read(path)
         } else if FileManager.default.fileExists(atPath: Self.defaultPath) {
@@ -49,7 +51,7 @@ extension ConfigurationLoader {
     ///
     /// Others must not be able to read it. systemd closes both file and folder. Kubernetes mounts files of mode 0644, which do no
     /// harm below a folder that is closed to others.
-    static func credential(_ path: String) throws(ConfigurationError) -> File {
+    package static func credential(_ path: String) throws(ConfigurationError) -> File {
         let file = try Self.read(path)
         guard let mode = file.exposedMode, FolderAccess.isWithinReachOfOthers(path) else { return file }
         throw ConfigurationError(problems: [

@@ -1,6 +1,7 @@
 import Admission
 import DeliveryQueue
 import MailModel
+import Routing
 
 extension ValueSyntax {
     /// A whole number within a range.
@@ -66,7 +67,7 @@ extension ValueSyntax {
 
     /// A domain; text in another script is converted by the loader's parser.
     static func domain() -> ValueSyntax where Value == DomainName {
-        .text("domain name") { text, context in context.domainName(text) }
+        .text("domain name") { text, dialect in dialect.domainName(text) }
     }
 
     /// An address with a port.
@@ -83,8 +84,8 @@ extension ValueSyntax {
 
     /// Which hosts or domains a rule is about.
     static func domainPattern() -> ValueSyntax where Value == DomainPattern {
-        .text("name, or *.domain for all names below it") { text, context in
-            DomainPattern(text, domainName: context.domainName)
+        .text("name, or *.domain for all names below it") { text, dialect in
+            DomainPattern(text, domainName: dialect.domainName)
         }
     }
 
@@ -93,10 +94,14 @@ extension ValueSyntax {
         .text("network such as 192.0.2.0/24, no bits set behind the prefix") { text, _ in CIDRBlock(text) }
     }
 
-    /// A next hop.
-    static func nextHop() -> ValueSyntax where Value == ConfiguredNextHop {
-        .text("mx, a host or an address, with or without a port") { text, context in
-            ConfiguredNextHop(text, domainName: context.domainName)
+    /// A next hop; none is the domain's MX hosts.
+    static func nextHop() -> ValueSyntax where Value == NextHop? {
+        .text(
+            "mx, a host or an address, with or without a port",
+            render: { YAMLText.quoted($0?.settingText ?? NextHop.byMX) }
+        ) { text, dialect in
+            if text == NextHop.byMX { return .some(nil) }
+            return NextHop(settingText: text, domainName: dialect.domainName).map { .some($0) }
         }
     }
 
@@ -130,9 +135,9 @@ extension ValueSyntax {
 
     /// The address of a mailbox, `local@domain`.
     static func mailbox() -> ValueSyntax where Value == String {
-        .text("address such as postmaster@example.org") { text, context in
+        .text("address such as postmaster@example.org") { text, dialect in
             guard let at = text.lastIndex(of: "@"), at != text.startIndex,
-                context.domainName(String(text[text.index(after: at)...])) != nil,
+                dialect.domainName(String(text[text.index(after: at)...])) != nil,
                 text[..<at].utf8.allSatisfy({ (0x21..<0x7F).contains($0) && !"<>\"\\@".utf8.contains($0) })
             else { return nil }
             return text

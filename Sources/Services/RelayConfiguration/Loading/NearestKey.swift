@@ -1,7 +1,7 @@
 /// Finds the key that was probably meant.
-enum NearestKey {
+package enum NearestKey {
     /// The candidate with the least edit distance to `key`, if it is near enough to be a likely slip.
-    static func suggestion(for key: String, among candidates: [String]) -> String? {
+    package static func suggestion(for key: String, among candidates: [String]) -> String? {
         let ranked = candidates.map { (distance: self.distance(key, $0), candidate: $0) }
         guard let best = ranked.min(by: { ($0.distance, $0.candidate) < ($1.distance, $1.candidate) }) else {
             return nil

@@ -115,7 +115,7 @@ let package = Package(
         core("DANE", ["DNSModel", "MailModel"]),
         core("Routing", ["DANE", "DNSModel", "MailModel"]),
         core("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing"]),
-        core("Admission", ["MailModel", "Routing"]),
+        core("Admission", ["MailModel", "Routing", "TransportSecurity"]),
         core("ClusterModel", ["MailModel"]),
         core("DeliveryQueue", ["MailModel", deque, heap]),
 
@@ -143,21 +143,31 @@ let package = Package(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
         service(
+            "RouteLookup",
+            ["Cryptography", "DANE", "DNSModel", "MailModel", "Routing", "SecureResolver", "ServiceSupport"]),
+        service(
+            "NodeState",
+            [
+                "Admission", "Cryptography", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem",
+                "PostgresDriver", "RelayConfiguration", "RouteLookup", "Routing", "SecureResolver", "ServiceSupport",
+                "TLSEngine", "TransportSecurity", logging,
+            ]),
+        service(
             "EdgeNode",
             [
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
-                "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "RelayConfiguration", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine",
-                "Telemetry", "TransportSecurity", nioCore, nioPosix, deque, logging, orderedCollections,
-                serviceLifecycle, yams,
+                "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
+                "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
+                "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix, deque, logging, orderedCollections,
+                serviceLifecycle,
             ]),
         service(
             "Console",
             [
-                "ClusterModel", "DeliveryQueue", "EdgeNode", "InternationalDomains", "MailModel", "QueueStore",
+                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "NodeState", "QueueStore",
                 "RelayConfiguration", argumentParser, logging,
             ]),
-        service("OperatorCommands", ["EdgeNode", "RelayConfiguration", argumentParser]),
+        service("OperatorCommands", ["NodeState", "RelayConfiguration", argumentParser]),
 
         // The lab
         lab("LabSupport"),
@@ -180,10 +190,10 @@ let package = Package(
         executable(
             "relayd",
             [
-                "Cryptography", "EdgeNode", "OperatorCommands", "QueueStore", "RelayConfiguration", "SecureResolver",
-                "Telemetry", argumentParser, logging,
+                "Cryptography", "EdgeNode", "NodeState", "OperatorCommands", "QueueStore", "RelayConfiguration",
+                "SecureResolver", "Telemetry", argumentParser, logging,
             ]),
-        executable("relayctl", ["Console", "EdgeNode", "OperatorCommands", "SecureResolver", argumentParser]),
+        executable("relayctl", ["Console", "NodeState", "OperatorCommands", "SecureResolver", argumentParser]),
         executable(
             "relay-lab",
             [
@@ -246,12 +256,20 @@ let package = Package(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "RelayConfiguration", "Routing", "TestLiterals"]),
         tests(
+            "NodeState",
+            [
+                "Admission", "Cryptography", "DeliveryQueue", "LabPeers", "LabSupport", "MailModel", "NodeState",
+                "OperatingSystem", "RelayConfiguration", "SecureResolver", "TLSEngine", "TestLiterals",
+                "TransportSecurity",
+            ]),
+        tests(
             "EdgeNode",
             [
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode",
-                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "RelayConfiguration", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport", "TLSEngine",
-                "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix, logging, orderedCollections,
+                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
+                "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver",
+                "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
+                logging, orderedCollections,
             ]),
         tests(
             "Simulation",

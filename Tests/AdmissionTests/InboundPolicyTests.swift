@@ -9,8 +9,12 @@ import Testing
 @Suite("Inbound policy")
 struct InboundPolicyTests {
     private static let policy = InboundPolicy(
-        acceptedDomains: ["bravo.test": nil, "hop.test": .host("inside.test", port: 2525), "asked.test": nil],
-        verification: ["hop.test": .list(RecipientList(["alice", "Mixed.Case"])), "asked.test": .callAhead],
+        domains: [
+            "bravo.test": AcceptedDomain(),
+            "hop.test": AcceptedDomain(
+                nextHop: .host("inside.test", port: 2525), verification: .list(RecipientList(["alice", "Mixed.Case"]))),
+            "asked.test": AcceptedDomain(verification: .callAhead),
+        ],
         relayNetworks: CIDRBlock.loopback, postmaster: "postmaster@bravo.test")
     private static let address = IPAddress.v4(0xC000_0201)
 
@@ -116,9 +120,10 @@ struct InboundPolicyTests {
     @Test("The DNS says where accepted mail goes unless an address is named, and nothing is asked of other domains")
     func foundByDNS() {
         let policy = InboundPolicy(
-            acceptedDomains: [
-                "mx.test": nil, "host.test": .host("inside.test", port: 25), "address.test": .address(.v4(1), port: 25),
-            ], relayNetworks: [], postmaster: nil)
+            domains: [
+                "mx.test": AcceptedDomain(), "host.test": AcceptedDomain(nextHop: .host("inside.test", port: 25)),
+                "address.test": AcceptedDomain(nextHop: .address(.v4(1), port: 25)),
+            ], relayNetworks: [])
         #expect(policy.isFoundByDNS("mx.test") && policy.isFoundByDNS("host.test"))
         #expect(!policy.isFoundByDNS("address.test") && !policy.isFoundByDNS("else.test"))
     }
@@ -127,7 +132,7 @@ struct InboundPolicyTests {
     func postmaster() throws {
         let admitted = try self.policy.admit(.postmaster, from: Client.stranger.identity).get()
         #expect(admitted == AdmittedRecipient(path: .mailbox("postmaster@bravo.test"), domain: "bravo.test"))
-        let without = InboundPolicy(acceptedDomains: [:], relayNetworks: [], postmaster: nil)
+        let without = InboundPolicy(domains: [:], relayNetworks: [])
         guard case .failure(let refusal) = without.admit(.postmaster, from: Client.stranger.identity) else {
             Issue.record("admitted")
             return

@@ -2,6 +2,7 @@ import Admission
 import Cryptography
 import Logging
 import MailModel
+import NodeState
 import SMTPProtocol
 import ServiceSupport
 import Synchronization
@@ -27,14 +28,14 @@ struct AuthenticatorTests {
     /// Runs `body` with an authenticator that knows alice with the password `secret`.
     private func with(
         failures: Int = 3, cacheTime: Duration = .zero, threads: Int = 2, waiting: Int = 10, expensive: Bool = false,
-        users given: Replaceable<UserCredentials>? = nil, _ body: (Authenticator) async throws -> Void
+        users given: Replaceable<UserCredentials?>? = nil, _ body: (Authenticator) async throws -> Void
     ) async throws {
         let cost = try #require(
             PasswordCost(logRounds: expensive ? 16 : 10, blockSize: 8, parallelism: expensive ? 4 : 1))
-        let users = Replaceable(try self.users(["alice": "secret"], cost))
+        let users = Replaceable<UserCredentials?>(try self.users(["alice": "secret"], cost))
         let clock = self.clock
         let authenticator = Authenticator(
-            given ?? users,
+            users: { (given ?? users).current },
             limits: .init(
                 threads: threads, waiting: waiting, failures: failures, failureWindow: .seconds(600),
                 cacheTime: cacheTime),
@@ -105,7 +106,7 @@ struct AuthenticatorTests {
     @Test("Users that are replaced count at once: nobody is remembered who is gone or has another password")
     func replaced() async throws {
         let cost = try #require(PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1))
-        let users = Replaceable(try self.users(["alice": "secret", "bob": "secret"], cost))
+        let users = Replaceable<UserCredentials?>(try self.users(["alice": "secret", "bob": "secret"], cost))
         try await self.with(failures: 100, cacheTime: .seconds(60), users: users) { authenticator in
             func judge(_ user: String, _ password: String = "secret") async -> SASLDecision {
                 await authenticator.judge(self.credentials(user, password), from: Self.client)
@@ -116,6 +117,11 @@ struct AuthenticatorTests {
             #expect(await judge("alice", "changed") == .accepted(identity: "alice"))
             #expect(await judge("bob") == .refused)
             #expect(await judge("carol") == .accepted(identity: "carol"))
+            // When all have gone, that says nothing of a password.
+            users.replace(with: nil)
+            #expect(await judge("carol") == .unavailable)
+            users.replace(with: try self.users(["carol": "other"], cost))
+            #expect(await judge("carol") == .refused)
         }
     }
 
@@ -144,33 +150,5 @@ struct AuthenticatorTests {
         let cost = try #require(PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1))
         let hash = try PasswordHash(of: [1], cost: cost)
         #expect(await workers.matches([1], hash) { true } == nil)
-    }
-
-    // MARK: The file
-
-    private let hash = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg"
-
-    @Test("A file of users is read line by line, with comments")
-    func file() throws {
-        let lines = SettingsFile.lines(of: "# users\n\nalice@bravo.test:\(self.hash)\r\n  bob:\(self.hash)  \n")
-        let users = try UserCredentials.read(lines).get()
-        #expect(users.hash(of: "alice@bravo.test").isKnown)
-        #expect(users.hash(of: "bob").isKnown)
-        #expect(!users.hash(of: "eve").isKnown)
-        #expect(users.hash(of: "eve").hash.cost == .standard)
-        #expect(users.memoryBytes == 32 << 20)
-    }
-
-    @Test(
-        "hostile-input 41: what is wrong in it is named by line, and never shown",
-        arguments: ["alice", ":HASH", "alice:secret", "alice:$scrypt$ln=30,r=8,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg"])
-    func faults(_ line: String) throws {
-        let text = "bob:\(self.hash)\n\(line.replacing("HASH", with: self.hash))\nbob:\(self.hash)\n"
-        guard case .failure(let faults) = UserCredentials.read(SettingsFile.lines(of: text)) else {
-            Issue.record("it was read")
-            return
-        }
-        #expect(faults.all.map(\.line) == [2, 3])
-        #expect(!"\(faults.all)".contains("secret"))
     }
 }

@@ -3,6 +3,7 @@ import LabPeers
 import Logging
 import MailModel
 import NIOPosix
+import NodeState
 import SMTPProtocol
 import ServiceSupport
 import Telemetry
@@ -36,7 +37,7 @@ struct CallAheadLimitTests {
                 let log = RecordedLog()
                 var environment = queue.environment
                 var state = environment.state.current
-                state.policy.verification = ["bravo.test": .callAhead]
+                state.policy.domains["bravo.test"]?.verification = .callAhead
                 environment.state = Replaceable(state)
                 environment.logger = log.logger
                 let service = CallAheadService(

@@ -3,6 +3,7 @@ import DANE
 import LabPeers
 import MailModel
 import NIOPosix
+import NodeState
 import Routing
 import SMTPProtocol
 import ServiceSupport
@@ -19,8 +20,10 @@ struct CallAheadReloadTests {
 
     private static func policy(alpha: ScriptedPeer, bravo: ScriptedPeer) throws -> InboundPolicy {
         InboundPolicy(
-            acceptedDomains: ["alpha.test": try self.hop(to: alpha), "bravo.test": try self.hop(to: bravo)],
-            verification: ["alpha.test": .callAhead, "bravo.test": .callAhead], relayNetworks: [], postmaster: nil)
+            domains: [
+                "alpha.test": AcceptedDomain(nextHop: try self.hop(to: alpha), verification: .callAhead),
+                "bravo.test": AcceptedDomain(nextHop: try self.hop(to: bravo), verification: .callAhead),
+            ], relayNetworks: [])
     }
 
     @Test("A next hop that takes the place of another is asked itself; what others have answered stays")

@@ -1,8 +1,17 @@
+import Admission
+import Cryptography
+import LabDatabase
+import LabPeers
+import LabSupport
+import Logging
 import MailModel
-import Telemetry
+import NodeState
+import OperatingSystem
+import ServiceSupport
 import Testing
 
 @testable import EdgeNode
+@testable import Telemetry
 
 @Suite("Dates of certificates")
 struct CertificateWatchTests {
@@ -78,5 +87,30 @@ struct CertificateWatchTests {
         }
         #expect(reason.contains("tls.required: false"))
         #expect(status([], good, isRequired: false) == .passing)
+    }
+
+    @Test("The monitor tells of what the state has now: of slots that come, and of none that have gone")
+    func monitor() throws {
+        let (health, metrics) = (HealthRegistry(), testMetrics())
+        let leaves = try ["a.test", "b.test"].map { try TestPKI(now: .systemNow).leaf($0).serverCertificate() }
+        let policy = InboundPolicy(domains: [:], relayNetworks: [])
+        let state = Replaceable(NodeState(policy))
+        let monitor = CertificateMonitor(
+            state, health: health, metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        for certificates in [[], leaves, [leaves[1]], []] {
+            state.replace(
+                with: NodeState(
+                    policy, certificates: certificates.isEmpty ? nil : try ServedCertificates(certificates)))
+            monitor.look()
+            #expect(
+                metrics.certificateNotAfter.series
+                    == certificates.map { Int($0.chain[0].value.notAfter.microseconds / 1_000_000) })
+            #expect(health.isPassing(.certificate) == !certificates.isEmpty)
+        }
+        var waived = NodeState(policy)
+        waived.requiresCertificate = false
+        state.replace(with: waived)
+        monitor.look()
+        #expect(health.isPassing(.certificate))
     }
 }

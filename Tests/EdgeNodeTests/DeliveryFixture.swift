@@ -9,10 +9,12 @@ import Logging
 import MailModel
 import NIOCore
 import NIOPosix
+import NodeState
 import OperatingSystem
 import PostgresDriver
 import QueueStore
 import RelayConfiguration
+import RouteLookup
 import SecureResolver
 import ServiceSupport
 import TLSEngine
@@ -101,7 +103,7 @@ struct DeliveryFixture {
                 metrics: metrics, logger: self.shortages.logger))
         let table = LeaseTable()
         table.replace(self.leases)
-        let state = Replaceable(try configuration.nodeState([:], try TLSClientContext()))
+        let state = Replaceable(try configuration.nodeState(tls: try TLSClientContext()))
         self.environment = DeliveryEnvironment(
             settings: configuration.deliverySettings, state: state,
             routes: RouteFinder(

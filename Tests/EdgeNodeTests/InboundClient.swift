@@ -4,6 +4,7 @@ import Logging
 public import MailModel
 import NIOCore
 import NIOEmbedded
+import NodeState
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
@@ -35,9 +36,14 @@ extension NodeState {
     }()
 
     /// With nothing to say of deliveries.
-    init(_ policy: InboundPolicy, version: UInt64 = 1, sites: SiteLimits = SiteLimits(SiteLimit(connections: 20))) {
+    init(
+        _ policy: InboundPolicy, version: UInt64 = 1, certificates: ServedCertificates? = nil,
+        sites: SiteLimits = SiteLimits(SiteLimit(connections: 20))
+    ) {
         self.init(
-            version: version, policy: policy, destinations: DestinationRules(), sites: sites, tls: Self.clientTLS)
+            version: version, policy: policy, certificates: certificates, destinations: DestinationRules(),
+            sites: sites,
+            tls: Self.clientTLS)
     }
 }
 
@@ -105,7 +111,7 @@ struct InboundClient {
 
     /// Runs `body` with a client that has connected, and ends everything after it.
     static func with(
-        address: IPAddress = .v4(0xC000_0201), certificates: ServerCertificateStore? = nil, isStoreGated: Bool = false,
+        address: IPAddress = .v4(0xC000_0201), certificates: ServedCertificates? = nil, isStoreGated: Bool = false,
         isSecured: Bool = false, domainConversion: DomainNameConversion = .none,
         limits: SMTPServerLimits = SMTPServerLimits(), patience: ClientPatience = ClientPatience(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, logsAddresses: Bool = false,
@@ -128,9 +134,9 @@ struct InboundClient {
             state: Replaceable(
                 NodeState(
                     InboundPolicy(
-                        acceptedDomains: ["bravo.test": nil], relayNetworks: CIDRBlock.loopback,
-                        postmaster: "postmaster@bravo.test"))),
-            certificates: certificates, intake: intake, metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
+                        domains: ["bravo.test": AcceptedDomain()], relayNetworks: CIDRBlock.loopback,
+                        postmaster: "postmaster@bravo.test"), certificates: certificates)), intake: intake,
+            metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
         configure(&environment)
         try await withThrowingTaskGroup { group in
             group.addTask { await supervisor.run() }

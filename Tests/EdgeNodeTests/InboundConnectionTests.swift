@@ -1,8 +1,11 @@
+import Admission
 import LabPeers
 import MailModel
 import NIOCore
 import NIOEmbedded
+import NodeState
 import OperatingSystem
+import ServiceSupport
 import Synchronization
 import TLSEngine
 import Testing
@@ -42,7 +45,9 @@ struct InboundConnectionTests {
 
     @Test("hostile-input 4: a command behind STARTTLS in the same segment is never run")
     func startTLSInjection() async throws {
-        try await InboundClient.with { client in
+        let leaf = try TestPKI(now: .systemNow).leaf("relay.test")
+        let certificates = try ServedCertificates([try leaf.serverCertificate()])
+        try await InboundClient.with(certificates: certificates) { client in
             try await client.hello()
             try await client.send("STARTTLS\r\nRSET\r\n")
             #expect(try await client.codes() == ["554"])
@@ -237,7 +242,7 @@ struct InboundConnectionTests {
     @Test("hostile-input 15: a handshake that stalls is closed after 10 s, though bytes trickle in")
     func slowHandshake() async throws {
         let leaf = try TestPKI(now: .systemNow).leaf("relay.test")
-        let certificates = try ServerCertificateStore([try leaf.serverCertificate()])
+        let certificates = try ServedCertificates([try leaf.serverCertificate()])
         try await InboundClient.with(certificates: certificates) { client in
             try await client.hello()
             try await client.send("STARTTLS\r\n")
@@ -262,6 +267,37 @@ struct InboundConnectionTests {
             #expect(client.isOpen)
             client.store.answer()
             #expect(try await client.codesWhenStored() == ["250"])
+        }
+    }
+
+    // MARK: What is offered
+
+    /// EHLO's offers, and the code of STARTTLS where it is sent alone.
+    private func offers(_ client: InboundClient) async throws -> (startTLS: Bool, auth: Bool) {
+        (try await client.offers("STARTTLS"), try await client.offers("AUTH PLAIN LOGIN"))
+    }
+
+    @Test("STARTTLS and AUTH are offered by the state that is in force when EHLO comes, in a session under way, too")
+    func offersFollowState() async throws {
+        let leaf = try TestPKI(now: .systemNow).leaf("relay.test")
+        var with = NodeState(
+            InboundPolicy(domains: [:], relayNetworks: []),
+            certificates: try ServedCertificates([try leaf.serverCertificate()]))
+        with.users = UserCredentials([:])
+        let without = NodeState(InboundPolicy(domains: [:], relayNetworks: []))
+        for isSecured in [false, true] {
+            let state = Replaceable(without)
+            try await InboundClient.with(isSecured: isSecured, configure: { $0.state = state }) { client in
+                for (next, isOffered) in [(without, false), (with, true), (without, false), (with, true)] {
+                    state.replace(with: next)
+                    let offers = try await self.offers(client)
+                    // One before TLS, the other behind it.
+                    #expect(offers == (isOffered && !isSecured, isOffered && isSecured))
+                }
+                state.replace(with: without)
+                try await client.send(isSecured ? "AUTH PLAIN\r\n" : "STARTTLS\r\n")
+                #expect(try await client.codes() == ["502"])
+            }
         }
     }
 

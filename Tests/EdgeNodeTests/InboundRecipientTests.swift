@@ -1,6 +1,7 @@
 import Admission
 import MailModel
 import NIOCore
+import NodeState
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
@@ -30,8 +31,8 @@ struct InboundRecipientTests {
     }
 
     private let policy = InboundPolicy(
-        acceptedDomains: ["bravo.test": nil, "asked.test": nil], verification: ["asked.test": .callAhead],
-        relayNetworks: CIDRBlock.loopback, postmaster: nil)
+        domains: ["bravo.test": AcceptedDomain(), "asked.test": AcceptedDomain(verification: .callAhead)],
+        relayNetworks: CIDRBlock.loopback)
 
     @Test("While the next hop is asked nothing is answered, no deadline passes, and what is pipelined waits")
     func asking() async throws {
@@ -124,8 +125,10 @@ struct InboundRecipientTests {
     func replacedList() async throws {
         func policy(_ domain: DomainName, _ user: String, _ networks: [CIDRBlock]) -> InboundPolicy {
             InboundPolicy(
-                acceptedDomains: ["listed.test": nil, domain: nil],
-                verification: ["listed.test": .list(RecipientList([user]))], relayNetworks: networks, postmaster: nil)
+                domains: [
+                    "listed.test": AcceptedDomain(verification: .list(RecipientList([user]))),
+                    domain: AcceptedDomain(),
+                ], relayNetworks: networks)
         }
         let replaceable = Replaceable(NodeState(policy("old.test", "bob", CIDRBlock.loopback)))
         try await InboundClient.with(address: .loopback, configure: { $0.state = replaceable }) { client in

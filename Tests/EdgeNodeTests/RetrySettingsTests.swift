@@ -1,7 +1,9 @@
 import Admission
 import DeliveryQueue
 import MailModel
+import NodeState
 import RelayConfiguration
+import TLSEngine
 import Testing
 
 @testable import EdgeNode
@@ -20,7 +22,9 @@ struct RetrySettingsTests {
     /// The schedules of accepted domains.
     private func schedules(_ yaml: String) throws -> (DomainName) -> RetrySchedule {
         let configuration = try self.load(yaml)
-        let (retries, policy) = (configuration.retryPolicy, try configuration.inboundPolicy([:]))
+        let (retries, policy) = (
+            configuration.retryPolicy, try configuration.nodeState(tls: try TLSClientContext()).policy
+        )
         return { retries[$0, hasNextHop: policy.hasNextHop($0)] }
     }
 

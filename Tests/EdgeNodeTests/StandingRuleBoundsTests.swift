@@ -4,6 +4,7 @@ import LabPeers
 import Logging
 import MailModel
 import NIOPosix
+import NodeState
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
@@ -114,7 +115,7 @@ struct StandingRuleBoundsTests {
         try await ScriptedPeer.with { peer in
             try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
                 var state = queue.environment.state.current
-                state.policy.verification = ["bravo.test": .callAhead]
+                state.policy.domains["bravo.test"]?.verification = .callAhead
                 queue.environment.state.replace(with: state)
                 func service(acceptsUnsure: Bool) -> CallAheadService {
                     CallAheadService(

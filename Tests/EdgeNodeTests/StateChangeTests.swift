@@ -4,6 +4,7 @@ import DeliveryQueue
 import LabPeers
 import MailModel
 import NIOPosix
+import NodeState
 import QueueStore
 import Routing
 import ServiceSupport
@@ -17,17 +18,17 @@ import TransportSecurity
 struct StateChangeTests {
     /// The next state, in which mail for `bravo.test` goes to this host.
     private func next(
-        _ queue: DeliveryFixture, to peer: ScriptedPeer, owing demands: DestinationRules.Demands = .init()
+        _ queue: DeliveryFixture, to peer: ScriptedPeer, owing demands: DestinationDemands = DestinationDemands()
     ) throws -> NodeState {
         let current = queue.environment.state.current
         let address = try #require(IPAddress(peer.address))
-        var destinations = DestinationRules()
-        destinations.acceptedDomains = ["bravo.test": demands]
         return NodeState(
             version: current.version + 1,
             policy: InboundPolicy(
-                acceptedDomains: ["bravo.test": .address(address, port: peer.port)], relayNetworks: []),
-            destinations: destinations, sites: current.sites, tls: current.tls)
+                domains: [
+                    "bravo.test": AcceptedDomain(nextHop: .address(address, port: peer.port), demands: demands)
+                ], relayNetworks: []),
+            destinations: DestinationRules(), sites: current.sites, tls: current.tls)
     }
 
     @Test("A connection that was opened under another state carries no further message")
@@ -59,7 +60,7 @@ struct StateChangeTests {
                     let destination = try queue.destination("bravo.test")
                     async let running: Void = destination.run()
                     #expect(await old.wait { $0.connectionCount == 1 })
-                    let encrypted = DestinationRules.Demands(transport: .encrypt)
+                    let encrypted = DestinationDemands(transport: .encrypt)
                     queue.environment.state.replace(with: try self.next(queue, to: new, owing: encrypted))
                     old.endStalls()
                     await running

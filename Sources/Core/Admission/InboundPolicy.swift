@@ -3,29 +3,15 @@ package import Routing
 
 /// Who may send what through this node: mail for accepted domains from anyone, everything else from clients that may relay.
 package struct InboundPolicy: Sendable {
-    /// How the recipients of an accepted domain are verified before they are accepted.
-    package enum RecipientVerification: Hashable, Sendable {
-        /// Those of the list exist, and nobody else does.
-        case list(RecipientList)
-        /// The domain's next hop is asked.
-        case callAhead
-    }
-
-    /// Where the mail of each accepted domain goes; `nil` is by its MX records.
-    package let acceptedDomains: [DomainName: NextHop?]
-    /// How recipients are verified, for the accepted domains where they are.
-    package var verification: [DomainName: RecipientVerification] = [:]
+    /// The domains whose mail is taken from anyone.
+    package var domains: [DomainName: AcceptedDomain]
     /// Networks that may relay to anywhere.
     package var relayNetworks: [CIDRBlock]
     /// Where the bare `<Postmaster>` goes; `nil` where no such mail is taken.
     package var postmaster: Mailbox?
 
-    package init(
-        acceptedDomains: [DomainName: NextHop?], verification: [DomainName: RecipientVerification] = [:],
-        relayNetworks: [CIDRBlock], postmaster: Mailbox? = nil
-    ) {
-        self.acceptedDomains = acceptedDomains
-        self.verification = verification
+    package init(domains: [DomainName: AcceptedDomain], relayNetworks: [CIDRBlock], postmaster: Mailbox? = nil) {
+        self.domains = domains
         self.relayNetworks = relayNetworks
         self.postmaster = postmaster
     }
@@ -54,7 +40,7 @@ package struct InboundPolicy: Sendable {
     }
 
     private func route(_ path: ForwardPath, clientMayRelay: Bool) -> Result<AdmittedRecipient, Refusal> {
-        let decision = path.relayDecision(clientMayRelay: clientMayRelay) { self.acceptedDomains[$0] != nil }
+        let decision = path.relayDecision(clientMayRelay: clientMayRelay) { self.domains[$0] != nil }
         switch decision {
         case .refuse(let reply): return .failure(Refusal(reply: reply))
         case .postmaster: return self.postmasterRecipient
@@ -67,27 +53,25 @@ package struct InboundPolicy: Sendable {
 
     /// Whether the DNS says where the mail of an accepted domain goes, which may be back to this node.
     package func isFoundByDNS(_ domain: DomainName) -> Bool {
-        guard let configured = self.acceptedDomains[domain] else { return false }
-        return configured?.address == nil
+        self.domains[domain].map { $0.nextHop?.address == nil } ?? false
     }
 
     /// The next hop of mail for `domain`; by its MX records unless the operator says otherwise.
     package func nextHop(for domain: DomainName, port: UInt16) -> NextHop {
         if let address = domain.literalAddress { return .literal(address, port: port) }
-        if let configured = self.acceptedDomains[domain], let hop = configured { return hop }
-        return .domain(domain, port: port)
+        return self.domains[domain]?.nextHop ?? .domain(domain, port: port)
     }
 
     /// Whether the operator has named the next hop of a domain.
-    package func hasNextHop(_ domain: DomainName) -> Bool { self.acceptedDomains[domain].flatMap(\.self) != nil }
+    package func hasNextHop(_ domain: DomainName) -> Bool { self.domains[domain]?.nextHop != nil }
 
     /// Whether the operator has named a next hop by this address.
     package func hasNextHop(at address: IPAddress) -> Bool {
-        self.acceptedDomains.values.contains { $0?.address == address }
+        self.domains.values.contains { $0.nextHop?.address == address }
     }
 
     private func verified(_ recipient: AdmittedRecipient, _ mailbox: Mailbox) -> Result<AdmittedRecipient, Refusal> {
-        switch self.verification[recipient.domain] {
+        switch self.domains[recipient.domain]?.verification {
         case .list(let list) where !list.contains(mailbox):
             return .failure(Refusal(reply: Self.unknownRecipient))
         case .callAhead where !mailbox.isPostmaster:

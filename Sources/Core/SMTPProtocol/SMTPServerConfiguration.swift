@@ -5,9 +5,9 @@ extension SMTPServerSession {
     public struct Configuration: Hashable, Sendable {
         /// The name in the greeting and in the reply to EHLO.
         public var hostName: DomainName
-        /// Whether STARTTLS is offered.
+        /// Whether STARTTLS is offered; the owner may change its mind.
         public var offersSTARTTLS: Bool
-        /// Whether AUTH is offered, once there is TLS; the owner then answers `.authenticate`.
+        /// Whether AUTH is offered, once there is TLS; the owner then answers `.authenticate`, and may change its mind.
         public var offersAuthentication = false
         /// How the U-labels of addresses are read.
         public var domainConversion: DomainNameConversion
@@ -16,7 +16,7 @@ extension SMTPServerSession {
 
         /// A configuration.
         public init(
-            hostName: DomainName, offersSTARTTLS: Bool, limits: SMTPServerLimits = SMTPServerLimits(),
+            hostName: DomainName, offersSTARTTLS: Bool = false, limits: SMTPServerLimits = SMTPServerLimits(),
             domainConversion: DomainNameConversion = .none
         ) {
             self.hostName = hostName

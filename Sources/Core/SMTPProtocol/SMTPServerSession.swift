@@ -28,7 +28,7 @@ public struct SMTPServerSession: Hashable, Sendable {
         case closed
     }
 
-    let configuration: Configuration
+    var configuration: Configuration
     var state = State.unopened
     var lines: SMTPCommandDecoder
     var sawCommand = false
@@ -49,6 +49,16 @@ public struct SMTPServerSession: Hashable, Sendable {
     ///
     /// A client that is not offered DSN tells its own sender that it relayed (RFC 3461 §5.2.2), so nobody misses a report.
     public var offersDSN = true
+    /// Whether STARTTLS is offered, from the next command on.
+    public var offersSTARTTLS: Bool {
+        get { self.configuration.offersSTARTTLS }
+        set { self.configuration.offersSTARTTLS = newValue }
+    }
+    /// Whether AUTH is offered once there is TLS, from the next command on.
+    public var offersAuthentication: Bool {
+        get { self.configuration.offersAuthentication }
+        set { self.configuration.offersAuthentication = newValue }
+    }
     /// Who the client has proved to be by AUTH.
     public internal(set) var authenticatedIdentity: String?
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Console
-import EdgeNode
 import Foundation
+import NodeState
 import OperatorCommands
 
 /// The configuration of a node, as its file and this environment give it.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Console
-import EdgeNode
 import OperatorCommands
 import SecureResolver
 

@@ -1,6 +1,6 @@
 import ArgumentParser
-import EdgeNode
 import Logging
+import NodeState
 import OperatorCommands
 import QueueStore
 import RelayConfiguration

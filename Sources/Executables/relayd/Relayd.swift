@@ -1,5 +1,5 @@
 import ArgumentParser
-import EdgeNode
+import NodeState
 import OperatorCommands
 import SecureResolver
 

@@ -1,5 +1,6 @@
 import Foundation
 public import Logging
+import NodeState
 import OperatingSystem
 import PostgresDriver
 import QueueStore
@@ -57,7 +58,7 @@ public struct EdgeNode: Sendable {
         defer { pool.shutDown() }
         let leasePool = PostgresPool(self.configuration.leasePoolSettings(primaries), logger: self.logger)
         defer { leasePool.shutDown() }
-        let foundations = self.foundations(files, pool, leasePool, reloads)
+        let foundations = try self.foundations(files, pool, leasePool, reloads)
         let services = self.services(foundations)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -84,16 +85,15 @@ public struct EdgeNode: Sendable {
 
     private func foundations(
         _ files: ConfiguredFiles, _ pool: PostgresPool, _ leasePool: PostgresPool, _ reloads: UnixSignalsSequence
-    ) -> NodeFoundations {
-        let health = HealthRegistry()
+    ) throws -> NodeFoundations {
+        let (health, state) = (HealthRegistry(), Replaceable(try files.state(by: self.configuration)))
         return NodeFoundations(
             health: health,
             resolverHealth: ResolverHealth(
                 resolver: files.resolver, health: health, metrics: self.metrics.dns, logger: self.logger),
-            files: files,
+            state: state, resolver: files.resolver,
             certificates: CertificateMonitor(
-                files.certificates, isRequired: self.configuration.tls.required, health: health,
-                metrics: self.metrics.inbound, logger: self.logger),
+                state, health: health, metrics: self.metrics.inbound, logger: self.logger),
             pool: pool, leasePool: leasePool, reloads: reloads)
     }
 
@@ -104,7 +104,7 @@ public struct EdgeNode: Sendable {
             foundations.certificates,
             DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database),
             ResolverMonitor(
-                resolver: foundations.files.resolver, health: foundations.resolverHealth, metrics: self.metrics.dns,
+                resolver: foundations.resolver, health: foundations.resolverHealth, metrics: self.metrics.dns,
                 logger: self.logger),
             MailServices(
                 loaded: self.loaded, foundations: foundations, load: self.reload, metrics: self.metrics,

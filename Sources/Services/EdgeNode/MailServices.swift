@@ -3,10 +3,12 @@ import Logging
 import MailModel
 import NIOCore
 import NIOPosix
+import NodeState
 import OperatingSystem
 import PostgresDriver
 import QueueStore
 import RelayConfiguration
+import RouteLookup
 import Routing
 import SMTPProtocol
 import SecureResolver
@@ -19,7 +21,9 @@ import UnixSignals
 struct NodeFoundations: Sendable {
     let health: HealthRegistry
     let resolverHealth: ResolverHealth
-    let files: ConfiguredFiles
+    /// What the node serves by; a reload replaces it.
+    let state: Replaceable<NodeState>
+    let resolver: SecureResolver
     let certificates: CertificateMonitor
     let pool: PostgresPool
     let leasePool: PostgresPool
@@ -54,9 +58,7 @@ struct MailServices: Service {
             self.metrics.draining.set(true)
             return
         }
-        let state = Replaceable(
-            try self.configuration.nodeState(
-                self.foundations.files.recipientLists, self.foundations.files.clientTLS))
+        let state = self.foundations.state
         let services = try await self.services(
             Parts(
                 state: state, store: store,
@@ -100,22 +102,22 @@ struct MailServices: Service {
         let rules = StandingRulesWatch(environment: deliveries, health: self.foundations.health)
         // Before anything is taken or sent.
         await rules.look()
-        let replaceable = ReplaceableParts(
-            self.foundations.files, state: parts.state, sites: deliveries.sites)
         let returning = ReturningDomains(
-            self.configuration, resolver: self.foundations.files.resolver,
-            interfaces: try LocalAddresses.ofInterfaces(), logger: self.logger)
+            ReturningMail(
+                self.configuration, resolver: self.foundations.resolver, interfaces: try LocalAddresses.ofInterfaces()),
+            state: parts.state, logger: self.logger)
         let admission = AdmissionServices(
-            configuration: self.configuration, users: replaceable.users, returning: returning, deliveries: deliveries,
+            configuration: self.configuration, returning: returning, deliveries: deliveries,
             metrics: self.metrics.inbound,
             eventLoops: parts.group, isWriterCongested: { writer.isCongested })
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
             rules,
             ConfigurationReload(
-                running: self.loaded, load: self.load, signals: self.foundations.reloads, parts: replaceable,
-                resolver: self.foundations.files.resolver, health: self.foundations.resolverHealth,
-                flushes: deliveries.flushes, certificates: self.foundations.certificates, returning: returning,
+                running: self.loaded, load: self.load, signals: self.foundations.reloads, state: parts.state,
+                sites: deliveries.sites, resolver: self.foundations.resolver,
+                health: self.foundations.resolverHealth, flushes: deliveries.flushes,
+                certificates: self.foundations.certificates, authenticator: admission.authenticator,
                 metrics: self.metrics, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
@@ -126,11 +128,11 @@ struct MailServices: Service {
                 environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
                 drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits,
                 leaseMetrics: self.metrics.leases),
-        ] + admission.services + [try await self.inboundService(parts, replaceable, writer, admission)]
+        ] + admission.services + [try await self.inboundService(parts, writer, admission)]
     }
 
     private func inboundService(
-        _ parts: Parts, _ replaceable: ReplaceableParts, _ writer: QueueWriter, _ admission: AdmissionServices
+        _ parts: Parts, _ writer: QueueWriter, _ admission: AdmissionServices
     ) async throws -> InboundService {
         let supervisor = TaskSupervisor(backlog: 65_536)
         let intake = MessageIntake(
@@ -148,10 +150,9 @@ struct MailServices: Service {
                 settings: listener, isIPv6Only: self.configuration.smtp.leavesIPv4ToAnother(listener),
                 environment: admission.environment(
                     InboundEnvironment(
-                        session: self.configuration.session(of: listener, hasTLS: replaceable.certificates != nil),
+                        session: self.configuration.session(of: listener),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
-                        state: replaceable.state, certificates: replaceable.certificates,
-                        intake: intake, metrics: self.metrics.inbound, now: { .systemNow },
+                        state: parts.state, intake: intake, metrics: self.metrics.inbound, now: { .systemNow },
                         submission: self.configuration.submissionRules)),
                 limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
                 logger: self.logger)
@@ -180,7 +181,7 @@ struct MailServices: Service {
 
     private func deliveryEnvironment(_ parts: Parts) throws -> DeliveryEnvironment {
         let sites = SiteTable(
-            limits: self.configuration.siteLimits, connections: self.configuration.delivery.maxConnections,
+            limits: parts.state.current.sites, connections: self.configuration.delivery.maxConnections,
             shortages: ConnectionShortages(
                 ConnectionBudgets(
                     connections: self.configuration.delivery.maxConnections,
@@ -188,7 +189,7 @@ struct MailServices: Service {
                 logger: self.logger))
         let (settings, state) = (self.configuration.deliverySettings, parts.state)
         let routes = RouteFinder(
-            resolver: self.foundations.files.resolver,
+            resolver: self.foundations.resolver,
             policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
             watch: LookupWatch(
                 succeeded: { [health = self.foundations.resolverHealth] in health.succeeded($0) },
@@ -204,7 +205,7 @@ struct MailServices: Service {
             channels: ChannelRegistry(), metrics: self.metrics.delivery,
             logger: self.logger,
             clock: parts.clock, monitor: parts.monitor,
-            flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.files.resolver, logger: self.logger) {
+            flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.resolver, logger: self.logger) {
                 domain in
                 let nextHop = state.current.policy.nextHop(for: domain, port: settings.port)
                 return nextHop.address == nil ? routes.questions(to: nextHop) : nil

@@ -1,9 +1,9 @@
 public import ArgumentParser
-import EdgeNode
 import Foundation
 import InternationalDomains
 import Logging
 import MailModel
+import NodeState
 import RelayConfiguration
 
 /// What is in the queue, and what is to be done with it.

@@ -1,6 +1,6 @@
 public import ArgumentParser
-import EdgeNode
 public import QueueStore
+import RelayConfiguration
 
 struct QueueList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,9 @@
 import ArgumentParser
 import DeliveryQueue
-import EdgeNode
 import Foundation
 import MailModel
 import QueueStore
+import RelayConfiguration
 
 /// The options of standing rules.
 struct QueueRuleOptions: ParsableArguments {

@@ -1,16 +1,16 @@
 import Cryptography
 import Logging
-import MailModel
+import NodeState
+import OperatingSystem
 import RelayConfiguration
 import SecureResolver
 import ServiceLifecycle
 import ServiceSupport
-import TLSEngine
 import Telemetry
 import UnixSignals
 
-/// Takes the configuration anew on SIGHUP: certificates and keys, clients that are recognised by theirs, users, and all of `NodeState` at once, for what begins from
-/// then on: a handshake, an AUTH, a RCPT, an attempt. Answers of the DNS are looked up anew, too.
+/// Takes the configuration anew on SIGHUP: the `NodeState` as a whole, for what begins from then on: a command of a client, a
+/// handshake, an AUTH, an attempt. Answers of the DNS are looked up anew, too.
 ///
 /// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
 /// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
@@ -19,12 +19,15 @@ struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     let signals: UnixSignalsSequence
-    let parts: ReplaceableParts
+    let state: Replaceable<NodeState>
+    /// Shares out connections by the limits of the state.
+    let sites: SiteTable
     let resolver: SecureResolver
     let health: ResolverHealth
     let flushes: DNSFlushWatch?
     let certificates: CertificateMonitor
-    let returning: ReturningDomains
+    /// Is told of users, if there were none before.
+    let authenticator: Authenticator
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -42,16 +45,13 @@ struct ConfigurationReload: Service {
             if let reason = await self.health.reloadAnchors() {
                 throw ConfigurationError(problems: [loaded.problem(with: "resolver.trust-anchor-files", reason)])
             }
-            try self.replaceParts(with: files, loaded)
-            self.returning.follow(loaded.configuration.acceptedDomains)
+            try self.replaceState(with: files, loaded.configuration)
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
-            if self.parts.follows(files.certificates) { self.certificates.replace(files.certificates) }
+            self.certificates.look()
             for warning in loaded.warnings(at: .systemNow) + files.warnings { self.logger.warning("\(warning)") }
             self.announce(
-                files,
-                waiting: ReplaceableParts.waiting(
-                    from: self.running.configuration, to: loaded.configuration))
+                files, waiting: self.running.configuration.keysWaiting(forRestartWith: loaded.configuration))
         } catch {
             self.metrics.configLastReloadSuccessful.set(false)
             self.logger.error(
@@ -65,7 +65,7 @@ struct ConfigurationReload: Service {
             "configuration reloaded",
             metadata: [
                 LogKey.event: "\(LogEventName.admin.rawValue)",
-                "certificates": .stringConvertible(files.certificates.count),
+                "certificates": .stringConvertible(files.certificates?.certificates.count ?? 0),
                 "users": .stringConvertible(files.users?.count ?? 0),
                 "recipient_lists": .stringConvertible(files.recipientLists.count),
                 "after_restart": "\(waiting.joined(separator: " "))",
@@ -79,16 +79,12 @@ struct ConfigurationReload: Service {
             ])
     }
 
-    private func replaceParts(
-        with files: ConfiguredFiles, _ loaded: LoadedConfiguration
-    ) throws {
-        let state = try ReplaceableParts.state(
-            self.running.configuration, taking: loaded.configuration, files.recipientLists, files.clientTLS,
-            current: self.parts.state.current)
-        do {
-            try self.parts.replace(with: files, state: state)
-        } catch {
-            throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
-        }
+    private func replaceState(with files: ConfiguredFiles, _ configuration: RelaydConfiguration) throws {
+        let current = self.state.current
+        let next = try files.state(by: self.running.configuration.reloaded(taking: configuration))
+            .following(current)
+        self.state.replace(with: next)
+        self.sites.replace(next.sites)
+        if current.users == nil { self.authenticator.announce() }
     }
 }

@@ -14,7 +14,7 @@ import TLSEngine
 // The settings as the parts of a node take them.
 
 extension RelaydConfiguration {
-    func session(of listener: Listener, hasTLS: Bool) -> SMTPServerSession.Configuration {
+    func session(of listener: Listener) -> SMTPServerSession.Configuration {
         var limits = SMTPServerLimits()
         limits.commandLineBytes = self.smtp.maxCommandLine.bytes
         limits.recipients = self.smtp.maxRecipients
@@ -26,8 +26,7 @@ extension RelaydConfiguration {
         limits.messageBytes = self.smtp.maxMessageSize.bytes
         limits.textLineBytes = self.smtp.maxTextLine.bytes
         return SMTPServerSession.Configuration(
-            hostName: self.hostName(of: listener), offersSTARTTLS: hasTLS, limits: limits,
-            domainConversion: .libidn2)
+            hostName: self.hostName(of: listener), limits: limits, domainConversion: .libidn2)
     }
 
     var serverTimeouts: SMTPTimeouts {
@@ -77,29 +76,6 @@ extension RelaydConfiguration {
         ClientPatience(
             greetingDelay: self.smtp.greetingDelay, leastDataRate: self.smtp.minDataRate.bytes,
             sessionLifetime: self.smtp.sessionLifetime)
-    }
-
-    /// Throws when the postmaster's address is none.
-    func inboundPolicy(_ lists: [DomainName: RecipientList]) throws -> InboundPolicy {
-        let postmaster = self.postmaster.flatMap { Mailbox($0) }
-        if let address = self.postmaster, postmaster == nil {
-            throw EdgeNodeError("dsn.postmaster is not a mailbox: \(address)")
-        }
-        let domains = self.acceptedDomains.map { ($0.domain, $0.nextHop) }
-        var verification = lists.mapValues { InboundPolicy.RecipientVerification.list($0) }
-        for domain in self.acceptedDomains where domain.recipients == .callAhead {
-            verification[domain.domain] = .callAhead
-        }
-        return InboundPolicy(
-            acceptedDomains: Dictionary(domains) { first, _ in first }, verification: verification,
-            relayNetworks: self.relayNetworks, postmaster: postmaster)
-    }
-
-    /// What a node with these settings serves by. Throws when the postmaster's address is none.
-    func nodeState(_ lists: [DomainName: RecipientList], _ tls: TLSClientContext) throws -> NodeState {
-        NodeState(
-            policy: try self.inboundPolicy(lists), destinations: self.destinationRules, sites: self.siteLimits, tls: tls
-        )
     }
 
     var authenticatorLimits: Authenticator.Limits {
@@ -168,47 +144,6 @@ extension RelaydConfiguration {
             given, fallback: self.outboundHostName, ipv4First: self.delivery.addressPreference == .ipv4First)
     }
 
-    var siteLimits: SiteLimits {
-        var usual = SiteLimit(
-            connections: self.delivery.maxConnectionsPerSite, messagesPerMinute: self.delivery.siteRate)
-        usual.usesChunking = self.delivery.chunking
-        let rules = self.delivery.sites.map { rule in
-            var limit = SiteLimit(
-                connections: rule.maxConnections ?? usual.connections,
-                messagesPerMinute: rule.rate ?? usual.messagesPerMinute)
-            limit.usesChunking = rule.chunking ?? usual.usesChunking
-            return SiteLimits.Rule(rule.mx, limit)
-        }
-        return SiteLimits(usual, rules: rules)
-    }
-
-    /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.
-    func routePolicy(interfaces: [IPAddress]) -> RoutePolicy {
-        var policy = RoutePolicy()
-        // An MX that is ourselves would send the mail round in circles (RFC 5321 §5.1).
-        policy.ownNames = Set(self.smtp.listeners.map { self.hostName(of: $0) } + [self.node.name])
-        policy.ownAddresses = self.ownAddresses(interfaces: interfaces)
-        policy.allowsLoopback = self.delivery.allowsLoopback
-        policy.families =
-            switch self.delivery.addressPreference {
-            case .ipv6First, .ipv4First: .both
-            case .ipv6Only: .ipv6
-            case .ipv4Only: .ipv4
-            }
-        policy.insecureMX = self.delivery.insecureMX
-        return policy
-    }
-
-    /// Where mail comes back to this node: what its listeners listen on, and what the operator adds.
-    private func ownAddresses(interfaces: [IPAddress]) -> Set<IPAddress> {
-        let listening = self.smtp.listeners.flatMap { listener -> [IPAddress] in
-            guard listener.address.address.isUnspecified else { return [listener.address.address] }
-            // A socket on :: takes IPv4 connections too.
-            return listener.address.address.isIPv6 ? interfaces : interfaces.filter { !$0.isIPv6 }
-        }
-        return Set((listening + self.delivery.ownAddresses).map(\.unmapped))
-    }
-
     var leaseTerms: LeaseTerms {
         LeaseTerms(timeToLive: self.queue.leaseTTL, renewalInterval: self.queue.leaseRenewal)
     }
@@ -235,28 +170,6 @@ extension RelaydConfiguration {
         return settings
     }
 
-    var resolverSettings: SecureResolverSettings {
-        var settings = SecureResolverSettings()
-        settings.trustAnchors = self.resolver.trustAnchorFiles.map { .file($0) }
-        settings.rootHints = self.resolver.rootHints
-        settings.forwarders = self.resolver.forwarders.map { .init($0.address, port: $0.port) }
-        settings.stubZones = self.resolver.stubs.map { stub in
-            .init(stub.zone, servers: stub.servers.map { .init($0.address, port: $0.port) })
-        }
-        settings.options = self.resolver.options.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
-        settings.unvalidatedDomains = self.resolver.unvalidatedDomains.map { .init($0.domain, until: $0.until.start) }
-        settings.cacheEntries = self.resolver.cacheEntries
-        settings.queryDeadline = self.resolver.timeout
-        settings.isLockedIn = self.resolver.sandbox == .required
-        return settings
-    }
-}
-
-/// Why a node does not start.
-public struct EdgeNodeError: Error, CustomStringConvertible {
-    public let description: String
-
-    init(_ description: String) { self.description = description }
 }
 
 extension DomainNameConversion {

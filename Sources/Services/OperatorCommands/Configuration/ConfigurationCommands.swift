@@ -1,5 +1,5 @@
 public import ArgumentParser
-import EdgeNode
+import NodeState
 import RelayConfiguration
 
 /// `config defaults`.
@@ -33,7 +33,7 @@ public struct ConfigCheck: AsyncParsableCommand {
         let loaded = try self.options.load()
         let warnings: [ConfigurationProblem]
         do {
-            warnings = try await EdgeNode.checkFiles(of: loaded, withDNS: self.dns)
+            warnings = try await loaded.checkFiles(withDNS: self.dns)
         } catch {
             Terminal.complain("\(error)")
             throw error is ConfigurationError ? ExitCode.configuration : .failure

@@ -1,6 +1,6 @@
 public import ArgumentParser
-import EdgeNode
 import Foundation
+import NodeState
 public import RelayConfiguration
 
 /// The options that say where settings come from, the same for every subcommand.

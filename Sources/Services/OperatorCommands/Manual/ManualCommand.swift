@@ -1,5 +1,4 @@
 public import ArgumentParser
-import EdgeNode
 import Foundation
 
 /// Prints manual pages, made from what the argument parser knows.

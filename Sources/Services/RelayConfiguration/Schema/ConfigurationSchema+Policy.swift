@@ -8,6 +8,7 @@ extension ConfigurationSchema {
     static let auth: [Setting<RelaydConfiguration>] = [
         Key(
             "auth.users-file", \.auth.usersFile, .optional(.string("path")),
+            isReloaded: true,
             "File with a line name:hash for each user that may send to any domain after AUTH over TLS; relayd auth hash makes them. Others must not be able to read it. Without it AUTH is not offered."
         ),
         Key(

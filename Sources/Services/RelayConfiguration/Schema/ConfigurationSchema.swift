@@ -84,15 +84,18 @@ package enum ConfigurationSchema {
     private static let tls: [Setting<RelaydConfiguration>] = [
         Key(
             "tls.certificates", \.tls.certificates, .list(.object(certificate, make: { CertificateFiles() })),
+            isReloaded: true,
             "Certificates for STARTTLS: PEM files with the chain and the key. names are the SNI names that choose one; empty means those in the certificate. The first is for all other names."
         ),
         Key(
             "tls.required", \.tls.required, .flag(),
+            isReloaded: true,
             "Whether /readyz fails (503) without a certificate, or with one that has expired or is not valid yet. Such a certificate is served in any case; clients need not use TLS."
         ),
         Key(
             "tls.client-certificates", \.tls.clientCertificates,
             .object(clientCertificates, make: { ClientCertificates() }),
+            isReloaded: true,
             "Clients that may send to any domain because of their certificates: those issued by an authority of ca-file, and those whose certificate or key has one of the fingerprints."
         ),
     ]
@@ -107,9 +110,12 @@ package enum ConfigurationSchema {
         Key(
             "accepted-domains", \.acceptedDomains,
             .list(.object(acceptedDomain, make: { AcceptedDomainSettings(placeholder) })),
+            isReloaded: true,
             "Domains whose mail is taken from anyone. next-hop is mx, a host or an address, with or without a port. recipients is any, call-ahead (the next hop is asked), or {file: path} with one local part a line; others are answered 550. tls and chunking are as in delivery.destinations."
         ),
-        Key("relay-networks", \.relayNetworks, .list(.network()), "Clients that may send to any domain."),
+        Key(
+            "relay-networks", \.relayNetworks, .list(.network()), isReloaded: true,
+            "Clients that may send to any domain."),
     ]
 
     private static let acceptedDomain: [Setting<AcceptedDomainSettings>] = [
@@ -194,14 +200,17 @@ package enum ConfigurationSchema {
             "Deliveries for one recipient domain that go on at once, and so its connections."),
         Key(
             "delivery.max-connections-per-site", \.delivery.maxConnectionsPerSite, .integer(1...10_000),
+            isReloaded: true,
             "Open connections from one of our addresses to one site: all domains with the same MX hosts. More wait in line."
         ),
         Key(
             "delivery.site-rate", \.delivery.siteRate, .integer(0...1_000_000),
+            isReloaded: true,
             "Messages a minute from one of our addresses to one site, evenly spread; 0 is no limit. More wait."),
         Key(
             "delivery.sites", \.delivery.sites,
             .list(.object(siteRule, make: { SiteRule(DomainPattern(placeholder)) })),
+            isReloaded: true,
             "Other limits for some sites. mx is a host or *.domain; all hosts that match are one site, and the first rule counts."
         ),
         Key(
@@ -209,6 +218,7 @@ package enum ConfigurationSchema {
             "Messages sent on one connection before it is closed."),
         Key(
             "delivery.chunking", \.delivery.chunking, .flag(),
+            isReloaded: true,
             "Send content by BDAT (RFC 3030) to hosts that offer CHUNKING and PIPELINING; DATA otherwise."),
         Key(
             "delivery.eight-bit-conversion", \.delivery.eightBitConversion, .choice(),
@@ -220,11 +230,13 @@ package enum ConfigurationSchema {
         Key(
             "delivery.destinations", \.delivery.destinations,
             .list(.object(destinationRule, make: { DestinationRule(DomainPattern(placeholder)) })),
+            isReloaded: true,
             "What hosts owe for mail to some recipient domains. domain is one, or *.domain for all below it, and the first rule counts; what accepted-domains say comes first. tls is opportunistic, encrypt (TLS with whomever, never in clear), dane (TLSA records are required) or verify (a certificate for tls-name, by an authority of tls-ca-file, or of the system). DANE is owed where a host has it, whatever tls says."
         ),
         Key(
             "delivery.tls-exceptions", \.delivery.tlsExceptions,
             .list(.object(tlsException, make: { TLSException(DomainPattern(placeholder), until: .first) })),
+            isReloaded: true,
             "Recipient domains whose hosts owe nothing until a day, whatever DANE and tls demand: their mail goes in clear if TLS fails. The log and `config check` warn of each."
         ),
         Key(
@@ -359,11 +371,6 @@ package enum ConfigurationSchema {
 }
 
 extension ConfigurationSchema {
-    /// The keys whose values differ.
-    package static func changedKeys(from old: RelaydConfiguration, to new: RelaydConfiguration) -> [String] {
-        Self.settings.filter { $0.render(old) != $0.render(new) }.map(\.key)
-    }
-
     /// What must hold between keys.
     static func inconsistencies(
         in configuration: RelaydConfiguration, _ dialect: ConfigurationDialect

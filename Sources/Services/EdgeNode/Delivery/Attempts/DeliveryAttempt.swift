@@ -4,8 +4,10 @@ import DeliveryQueue
 import Logging
 import MailModel
 import NIOCore
+import NodeState
 import OperatingSystem
 import QueueStore
+import RouteLookup
 import Routing
 import SMTPProtocol
 import ServiceSupport
@@ -49,7 +51,7 @@ struct DeliveryAttempt {
         self.customer = customer
         self.state = environment.state.current
         self.nextHop = self.state.policy.nextHop(for: entry.key.domain, port: environment.settings.port)
-        self.policy = self.state.destinations.transport(to: entry.key.domain, at: .systemNow)
+        self.policy = self.state.transport(to: entry.key.domain, at: .systemNow)
         self.progress = AttemptProgress(recipients: entry.recipients.count)
         self.transfer = MessageTransfer(
             environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)

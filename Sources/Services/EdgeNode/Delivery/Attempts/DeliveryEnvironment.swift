@@ -2,7 +2,9 @@ import Admission
 import DeliveryQueue
 import Logging
 import MailModel
+import NodeState
 import QueueStore
+import RouteLookup
 import Routing
 import SMTPProtocol
 import ServiceSupport

@@ -3,6 +3,7 @@ import ClusterModel
 import DeliveryQueue
 import Logging
 import MailModel
+import NodeState
 import OperatingSystem
 import QueueStore
 import ServiceSupport
@@ -54,7 +55,7 @@ struct OutcomeRecorder: Sendable {
     ) async {
         let trace = AttemptTrace(
             entry: entry, report: report, decision: decision, node: self.environment.settings.node,
-            isTransfer: self.environment.state.current.policy.acceptedDomains[entry.key.domain] != nil,
+            isTransfer: self.environment.state.current.policy.domains[entry.key.domain] != nil,
             hasNextAttempt: hasNextAttempt)
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelope?.notify },

@@ -2,6 +2,7 @@ import DeliveryQueue
 import MailModel
 import NIOCore
 import NIOPosix
+import NodeState
 import Routing
 import SMTPProtocol
 import ServiceSupport

@@ -1,4 +1,5 @@
 import MailModel
+import RouteLookup
 import SecureResolver
 
 /// What operators want looked up anew, and how often that may be: each time costs the resolver's child all that it knows.

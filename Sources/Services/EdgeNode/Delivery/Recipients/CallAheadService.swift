@@ -2,6 +2,7 @@ import Admission
 import Logging
 import MailModel
 import NIOCore
+import NodeState
 import SMTPProtocol
 import ServiceLifecycle
 import ServiceSupport
@@ -160,12 +161,12 @@ final class CallAheadService: Service {
 
     /// `nil` for a domain whose recipients are not verified any more.
     private func budget(of domain: DomainName) -> FairBudget<DomainName>? {
-        let verification = self.environment.state.current.policy.verification
-        guard verification[domain] == .callAhead else { return nil }
+        let domains = self.environment.state.current.policy.domains
+        guard domains[domain]?.verification == .callAhead else { return nil }
         return self.budgets.withLock { budgets in
             if let budget = budgets[domain] { return budget }
             // No number of reloads fills the memory.
-            budgets = budgets.filter { verification[$0.key] == .callAhead }
+            budgets = budgets.filter { domains[$0.key]?.verification == .callAhead }
             let budget = FairBudget<DomainName>(self.limits.connectionsPerDomain, leavesRoom: false)
             budgets[domain] = budget
             return budget

@@ -2,7 +2,9 @@ import Admission
 import DeliveryQueue
 import MailModel
 import NIOCore
+import NodeState
 import OperatingSystem
+import RouteLookup
 import Routing
 import SMTPProtocol
 import ServiceSupport
@@ -45,7 +47,7 @@ actor RecipientProbe {
             return .unsure
         }
         let site = state.site(hosts: route.hostNames, configured: address.nextHop.address)
-        let policy = state.destinations.transport(to: address.domain, at: .systemNow)
+        let policy = state.transport(to: address.domain, at: .systemNow)
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
             guard case .success(let host) = next,

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import QueueStore
+import RouteLookup
 import ServiceLifecycle
 import ServiceSupport
 import Telemetry

@@ -3,6 +3,7 @@ import DeliveryQueue
 import Logging
 import MailModel
 import NIOCore
+import NodeState
 import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
@@ -10,8 +11,7 @@ import ServiceSupport
 /// Those whom every listener asks before mail is taken: who the client is, whether a recipient exists, and whether there
 /// is room.
 struct AdmissionServices {
-    /// `nil` when no users are configured.
-    private let authenticator: Authenticator?
+    let authenticator: Authenticator
     private let callAhead: CallAheadService
     private let returning: ReturningDomains
     private let monitor: StoreMonitor?
@@ -21,14 +21,13 @@ struct AdmissionServices {
     private let stagingBudget: StagingBudget
 
     init(
-        configuration: RelaydConfiguration, users: Replaceable<UserCredentials>?, returning: ReturningDomains,
-        deliveries: DeliveryEnvironment, metrics: InboundMetrics,
-        eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
+        configuration: RelaydConfiguration, returning: ReturningDomains, deliveries: DeliveryEnvironment,
+        metrics: InboundMetrics, eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
     ) {
         let logger = deliveries.logger
-        self.authenticator = users.map {
-            Authenticator($0, limits: configuration.authenticatorLimits, metrics: metrics, logger: logger)
-        }
+        self.authenticator = Authenticator(
+            users: { [state = deliveries.state] in state.current.users }, limits: configuration.authenticatorLimits,
+            metrics: metrics, logger: logger)
         self.callAhead = CallAheadService(
             configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops)
         self.returning = returning
@@ -43,14 +42,13 @@ struct AdmissionServices {
 
     /// They are needed until the clients are gone.
     var services: [any Service] {
-        let authenticator: [any Service] = self.authenticator.map { [$0] } ?? []
-        return authenticator + [self.callAhead, self.storage]
+        [self.authenticator, self.callAhead, self.storage]
     }
 
     /// A listener's environment in which they are asked.
     func environment(_ environment: InboundEnvironment) -> InboundEnvironment {
         var environment = environment
-        if let authenticator { environment.authenticator = { await authenticator.judge($0, from: $1) } }
+        environment.authenticate = { [authenticator = self.authenticator] in await authenticator.judge($0, from: $1) }
         let (callAhead, returning, monitor) = (self.callAhead, self.returning, self.monitor)
         environment.verifyRecipient = { await callAhead.decide($0, of: $1) }
         environment.routeRefusal = { await returning.refusal(of: $0) }

@@ -2,6 +2,7 @@ import Admission
 import Cryptography
 import Logging
 import MailModel
+import NodeState
 import SMTPProtocol
 import ServiceLifecycle
 import ServiceSupport
@@ -28,7 +29,7 @@ final class Authenticator: Service {
     /// The most right passwords that are remembered.
     private static let rememberedSuccesses = 10_000
 
-    private let users: Replaceable<UserCredentials>
+    private let users: @Sendable () -> UserCredentials?
     private let limits: Limits
     private let workers: PasswordWorkers
     private let failures: Mutex<FailureTable>
@@ -39,7 +40,7 @@ final class Authenticator: Service {
     private let now: @Sendable () -> ContinuousClock.Instant
 
     init(
-        _ users: Replaceable<UserCredentials>, limits: Limits, metrics: InboundMetrics, logger: Logger,
+        users: @escaping @Sendable () -> UserCredentials?, limits: Limits, metrics: InboundMetrics, logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.users = users
@@ -54,18 +55,23 @@ final class Authenticator: Service {
 
     /// Keeps the threads until the clients are gone.
     func run() async throws {
-        let users = self.users.current
-        let memory = ByteCount(users.memoryBytes * self.limits.threads)
-        self.logger.notice(
-            "AUTH is offered over TLS",
-            metadata: ["users": .stringConvertible(users.count), "memory": "at most \(memory)"])
+        self.announce()
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
         }
         await self.workers.shutDown()
     }
 
-    /// Judges credentials of a client at this address.
+    /// Says that there are users, if there are any.
+    func announce() {
+        guard let users = self.users() else { return }
+        let memory = ByteCount(users.memoryBytes * self.limits.threads)
+        self.logger.notice(
+            "AUTH is offered over TLS",
+            metadata: ["users": .stringConvertible(users.count), "memory": "at most \(memory)"])
+    }
+
+    /// Judges credentials of a client at this address. When the last users have gone, nobody is refused for good.
     func judge(_ credentials: SASLCredentials, from client: IPAddress) async -> SASLDecision {
         let decision = await self.decide(credentials, client)
         switch decision {
@@ -87,7 +93,7 @@ final class Authenticator: Service {
         }
         // The length keeps the two apart.
         let key = self.digest(Array("\(name.utf8.count) \(name)".utf8) + credentials.password)
-        let (hash, isKnown) = self.users.current.hash(of: name)
+        guard let (hash, isKnown) = self.users()?.hash(of: name) else { return .unavailable }
         if self.isRemembered(key, hash) { return .accepted(identity: name) }
         let matches = await self.workers.matches(credentials.password, hash) { !self.isBlocked(client) }
         guard let matches else { return .unavailable }

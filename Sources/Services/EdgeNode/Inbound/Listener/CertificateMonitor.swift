@@ -1,6 +1,6 @@
-import Cryptography
 import Logging
 import MailModel
+import NodeState
 import OperatingSystem
 import QueueStore
 import ServiceLifecycle
@@ -12,46 +12,31 @@ import Telemetry
 final class CertificateMonitor: Service {
     private static let interval = Duration.seconds(15)
 
-    private struct State {
-        var certificates: [CertificateDates]
-        var watch = CertificateWatch()
-    }
-
-    private let state: Mutex<State>
-    private let isRequired: Bool
+    private let state: Replaceable<NodeState>
+    private let watch = Mutex(CertificateWatch())
     private let health: HealthRegistry
     private let metrics: InboundMetrics
     private let logger: Logger
 
-    /// - Parameter isRequired: whether the node is not ready without a certificate in its dates.
-    init(
-        _ certificates: [ServerCertificate], isRequired: Bool, health: HealthRegistry, metrics: InboundMetrics,
-        logger: Logger
-    ) {
-        self.state = Mutex(State(certificates: CertificateDates.of(certificates)))
-        self.isRequired = isRequired
+    init(_ state: Replaceable<NodeState>, health: HealthRegistry, metrics: InboundMetrics, logger: Logger) {
+        self.state = state
         self.health = health
         self.metrics = metrics
         self.logger = logger
     }
 
-    /// Watches these from now on: those of a reload.
-    func replace(_ certificates: [ServerCertificate]) {
-        self.state.withLock { $0.certificates = CertificateDates.of(certificates) }
-        self.look()
-    }
-
-    /// Looks at the dates now.
+    /// Looks at the dates now: the state has been replaced, or time has passed.
     func look() {
         let (date, now) = (Timestamp.systemNow, MonotonicInstant.now)
         // Under the lock, so that of two looks the later one stands in the end.
-        let news = self.state.withLock { state in
-            self.metrics.certificateNotAfter.set(
-                state.certificates.map { Int($0.notAfter.microseconds / 1_000_000) })
+        let news = self.watch.withLock { watch in
+            let state = self.state.current
+            let certificates = CertificateDates.of(state.certificates)
+            self.metrics.certificateNotAfter.set(certificates.map { Int($0.notAfter.microseconds / 1_000_000) })
             self.health.set(
                 .certificate,
-                CertificateWatch.status(of: state.certificates, at: date, isRequired: self.isRequired))
-            return state.watch.look(at: state.certificates, date: date, now: now)
+                CertificateWatch.status(of: certificates, at: date, isRequired: state.requiresCertificate))
+            return watch.look(at: certificates, date: date, now: now)
         }
         for item in news { self.tell(item) }
     }

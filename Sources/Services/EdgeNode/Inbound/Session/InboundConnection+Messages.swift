@@ -1,6 +1,7 @@
 import Admission
 import MailModel
 import NIOCore
+import NodeState
 import SMTPProtocol
 import ServiceSupport
 import Telemetry

@@ -6,10 +6,9 @@ import ServiceSupport
 /// Questions of the session whose answers take time; nothing is read from the client meanwhile.
 extension InboundConnection {
     func authenticate(_ credentials: SASLCredentials, _ context: ChannelHandlerContext) {
-        guard let authenticator = self.environment.authenticator else { return context.close(promise: nil) }
-        let client = self.client
+        let (authenticate, client) = (self.environment.authenticate, self.client)
         self.ask(
-            context, refused: .unavailable, { await authenticator(credentials, client) },
+            context, refused: .unavailable, { await authenticate(credentials, client) },
             then: { $0.session.authenticationDecided($1) })
     }
 

@@ -1,6 +1,7 @@
 import Admission
 import MailModel
 import NIOCore
+import NodeState
 import SMTPProtocol
 import ServiceSupport
 import TLSEngine
@@ -8,11 +9,15 @@ import Telemetry
 
 extension InboundConnection {
     func startTLS(_ reply: SMTPReply, _ context: ChannelHandlerContext) {
-        guard let certificates = self.environment.certificates else { return context.close(promise: nil) }
+        guard let certificates = self.environment.state.current.certificates else {
+            // They went after the command was taken.
+            _ = self.perform(self.session.shutDown("TLS is offered no more, try again later"), context)
+            return
+        }
         reply.serialise(into: &self.replies)
         self.flush(context)
         do {
-            let handler = try TLSHandler.server(certificates)
+            let handler = try TLSHandler.server(certificates.store)
             try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
         } catch {
             self.isClosing = true

@@ -1,6 +1,7 @@
 import Admission
 import MailModel
 import NIOCore
+import NodeState
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
@@ -52,7 +53,7 @@ final class InboundConnection: ChannelInboundHandler {
     init(environment: InboundEnvironment, client: IPAddress) {
         self.environment = environment
         self.client = client
-        self.session = SMTPServerSession(configuration: environment.sessionConfiguration)
+        self.session = SMTPServerSession(configuration: environment.session)
         self.session.offersDSN = environment.state.current.policy.mayRelay(ClientIdentity(client))
         self.progress = ClientProgress(leastRate: environment.patience.leastDataRate)
     }
@@ -165,6 +166,7 @@ final class InboundConnection: ChannelInboundHandler {
     func process(_ context: ChannelHandlerContext) {
         while !self.isClosing, self.mayReplyMore(context) {
             let wait = self.session.waitingFor
+            if wait == .command { self.offer() }
             let step = self.session.receive(self.input.readableBytesUInt8Span, content: &self.content)
             self.input.moveReaderIndex(forwardBy: step.consumed)
             self.progress.stepped(step, during: wait)
@@ -175,6 +177,13 @@ final class InboundConnection: ChannelInboundHandler {
         if self.input.readableBytes == 0 { self.input = ByteBuffer() }
         // Until the greeting the timer is that of its delay.
         if !self.isClosing, self.hasGreeted { self.armTimer(context) }
+    }
+
+    /// What EHLO offers, and which commands there are, is as the node's state has it when the command comes.
+    private func offer() {
+        let state = self.environment.state.current
+        self.session.offersSTARTTLS = state.certificates != nil
+        self.session.offersAuthentication = state.users != nil
     }
 
     /// Does one action. `false` when the loop must stop: more bytes, an answer, or the end have to come first.

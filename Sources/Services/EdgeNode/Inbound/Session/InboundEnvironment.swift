@@ -1,10 +1,10 @@
 import Admission
 import Logging
 import MailModel
+import NodeState
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
-import TLSEngine
 import Telemetry
 
 /// What all connections of one listener share.
@@ -13,15 +13,13 @@ struct InboundEnvironment: Sendable {
     let session: SMTPServerSession.Configuration
     let timeouts: SMTPTimeouts
     let patience: ClientPatience
-    /// Says whose mail is taken; it is replaced while sessions go on.
+    /// Says whose mail is taken, and whether STARTTLS and AUTH are offered; it is replaced while sessions go on.
     var state: Replaceable<NodeState>
-    /// Without certificates STARTTLS is not offered.
-    let certificates: ServerCertificateStore?
     let intake: MessageIntake
     let metrics: InboundMetrics
     let now: @Sendable () -> Timestamp
-    /// Says what credentials of a client at this address are worth; without it AUTH is not offered.
-    var authenticator: (@Sendable (SASLCredentials, IPAddress) async -> SASLDecision)?
+    /// Says what credentials of a client at this address are worth.
+    var authenticate: @Sendable (SASLCredentials, IPAddress) async -> SASLDecision = { _, _ in .unavailable }
 
     /// What is done to messages of clients that have proved by AUTH who they are.
     var submission = SubmissionRules()
@@ -45,13 +43,6 @@ struct InboundEnvironment: Sendable {
         var budget = self.copyBudget
         budget.stagedBytes = self.stagingBudget.most(isRestricted: isRestricted)
         return budget
-    }
-
-    /// What each session is told.
-    var sessionConfiguration: SMTPServerSession.Configuration {
-        var configuration = self.session
-        configuration.offersAuthentication = self.authenticator != nil
-        return configuration
     }
 }
 

@@ -1,32 +1,29 @@
-import Admission
+package import Admission
 import Cryptography
 import Foundation
-import Logging
-import MailModel
+package import Logging
+package import MailModel
 import OperatingSystem
-public import RelayConfiguration
-import SecureResolver
+package import RelayConfiguration
+package import SecureResolver
 import ServiceSupport
-import TLSEngine
+package import TLSEngine
 
 /// What a node makes of the files that its settings name, before it touches network or database.
 ///
 /// A start and `config check` both come through here, so that the one cannot call good what the other refuses.
-struct ConfiguredFiles: Sendable {
-    let certificates: [ServerCertificate]
-    /// `nil` when no client is to be recognised by its certificate.
-    let recognisedClients: RecognisedClients?
-    /// Holds the certificates; `nil` when none is configured.
-    let certificateStore: ServerCertificateStore?
+package struct ConfiguredFiles: Sendable {
+    /// `nil` when none is configured.
+    package let certificates: ServedCertificates?
     /// `nil` when no file of users is configured.
-    let users: UserCredentials?
+    package let users: UserCredentials?
     /// By accepted domain, where there is one.
-    let recipientLists: [DomainName: RecipientList]
-    let resolver: SecureResolver
+    package let recipientLists: [DomainName: RecipientList]
+    package let resolver: SecureResolver
     /// What works as it is, and does harm.
-    let warnings: [ConfigurationProblem]
+    package let warnings: [ConfigurationProblem]
     /// With the authorities that hosts are verified by.
-    let clientTLS: TLSClientContext
+    package let clientTLS: TLSClientContext
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     ///
@@ -35,7 +32,7 @@ struct ConfiguredFiles: Sendable {
     ///   - running: a resolver that is taken where it is made of the same settings and files; another need not be started to
     ///     see whether they are good.
     ///   - logger: told of the resolver's start, which is of no interest to a mere check.
-    init(
+    package init(
         _ loaded: LoadedConfiguration, relayd: String? = nil, running: SecureResolver? = nil,
         logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
@@ -48,14 +45,18 @@ struct ConfiguredFiles: Sendable {
         // Interfaces that cannot be told leave nothing to compare with.
         problems += loaded.ownNextHops(interfaces: (try? LocalAddresses.ofInterfaces()) ?? [])
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-        self.certificates = content.certificates
-        self.recognisedClients = content.clients
         self.users = content.users
         self.recipientLists = content.recipientLists
         self.warnings = loaded.warnings(of: content.certificates)
-        self.certificateStore = try Self.store(content.certificates, content.clients, loaded)
+        self.certificates = try Self.served(content.certificates, content.clients, loaded)
         self.clientTLS = try TLSClientContext(authorities: content.authorities)
         self.resolver = try await Self.resolver(loaded, relayd, running, logger)
+    }
+
+    /// What a node serves by that has read these files, and has these settings.
+    package func state(by configuration: RelaydConfiguration) throws(NodeStateError) -> NodeState {
+        try configuration.nodeState(
+            lists: self.recipientLists, users: self.users, certificates: self.certificates, tls: self.clientTLS)
     }
 
     /// What the files say, and what is wrong with them. They may be large: a list of recipients has up to 64 MiB.
@@ -119,12 +120,12 @@ struct ConfiguredFiles: Sendable {
         return certificates
     }
 
-    private static func store(
+    private static func served(
         _ certificates: [ServerCertificate], _ clients: RecognisedClients?, _ loaded: LoadedConfiguration
-    ) throws(ConfigurationError) -> ServerCertificateStore? {
+    ) throws(ConfigurationError) -> ServedCertificates? {
         guard !certificates.isEmpty else { return nil }
         do {
-            return try ServerCertificateStore(certificates, clients: clients)
+            return try ServedCertificates(certificates, clients: clients)
         } catch {
             throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
         }
@@ -154,32 +155,5 @@ struct ConfiguredFiles: Sendable {
                 throw error
             }
         }
-    }
-}
-
-extension EdgeNode {
-    /// Loads the files that the settings name, as a start would, and throws a `ConfigurationError` if one is not good.
-    ///
-    /// - Parameters:
-    ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
-    ///   - withDNS: looks up, too, whether mail of accepted domains would come back to this node.
-    /// - Returns: what works as it is set, and does harm.
-    @discardableResult
-    public static func checkFiles(
-        of loaded: LoadedConfiguration, relayd: String? = nil, withDNS: Bool = false
-    ) async throws -> [ConfigurationProblem] {
-        let files = try await ConfiguredFiles(loaded, relayd: relayd)
-        let dates = CertificateDates.of(files.certificates).compactMap { certificate in
-            certificate.warning(at: .systemNow).map {
-                loaded.problem(with: "tls.certificates", element: "[\(certificate.slot)]", $0)
-            }
-        }
-        let warnings = loaded.warnings(at: .systemNow) + files.warnings + dates
-        guard withDNS else { return warnings }
-        // Interfaces that cannot be told leave nothing to compare with.
-        let returning = ReturningDomains(
-            loaded.configuration, resolver: files.resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
-            logger: Logger(label: "relayd") { _ in SwiftLogNoOpLogHandler() })
-        return warnings + (await returning.warnings(loaded))
     }
 }

@@ -33,10 +33,13 @@ extension LoadedConfiguration {
                 key: "\(key)[\(index)]", source: self.sources[key] ?? .defaults)
         }
         let rules = self.configuration.destinationRules
+        let accepted = Dictionary(
+            self.configuration.acceptedDomains.map { ($0.domain, $0.transport.demands(nextHop: $0.nextHop)) }
+        ) { first, _ in first }
         return self.configuration.delivery.tlsExceptions.enumerated().map { index, entry in
             exception(
                 "delivery.tls-exceptions", index, "\(entry.domain)",
-                rules.statedPolicies(for: entry.domain).map(\.word),
+                rules.statedPolicies(for: entry.domain, accepted: accepted).map(\.word),
                 entry.reason, entry.until)
         }
             + self.configuration.resolver.unvalidatedDomains.enumerated().map { index, entry in
@@ -46,37 +49,14 @@ extension LoadedConfiguration {
     }
 }
 
-extension DestinationRules {
-    /// What is demanded of TLS for the domains of a pattern but for exceptions, each once: that of accepted domains first, and
-    /// then that of rules, down to the first one that is about all of them.
-    func statedPolicies(for domains: DomainPattern) -> [TransportPolicy] {
-        var found: [TransportPolicy] = []
-        func add(_ policy: TransportPolicy?) {
-            let policy = policy ?? .opportunistic
-            if !found.contains(policy) { found.append(policy) }
-        }
-        for (domain, demands) in self.acceptedDomains.sorted(by: { $0.key < $1.key }) where domains.matches(domain) {
-            add(demands.transport ?? self.rules.first(about: domain)?.transport)
-            // There is no other domain of that name.
-            if domains == DomainPattern(domain) { return found }
-        }
-        for rule in self.rules where rule.pattern.covers(domains) || domains.covers(rule.pattern) {
-            add(rule.value.transport)
-            if rule.pattern.covers(domains) { return found }
-        }
-        add(.opportunistic)
-        return found
-    }
-}
-
 extension TransportPolicy {
     /// The value of `tls` that demands it, with the name that is verified.
     fileprivate var word: String {
         switch self {
-        case .opportunistic: "opportunistic"
-        case .encrypt: "encrypt"
-        case .dane: "dane"
-        case .verify(let verification): "verify \(verification.name)"
+        case .opportunistic: Keyword.opportunistic.rawValue
+        case .encrypt: Keyword.encrypt.rawValue
+        case .dane: Keyword.dane.rawValue
+        case .verify(let verification): "\(Keyword.verify.rawValue) \(verification.name)"
         case .excepted: "excepted"
         }
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import EdgeNode
+@testable import NodeState
 @testable import RelayConfiguration
 
 /// Secrets in files of `$CREDENTIALS_DIRECTORY`.

@@ -6,9 +6,10 @@ import MailModel
 import OperatingSystem
 import RelayConfiguration
 import SecureResolver
+import TestLiterals
 import Testing
 
-@testable import EdgeNode
+@testable import NodeState
 
 @Suite("The files that the configuration names", .timeLimit(.minutes(3)))
 struct ConfigurationFileTests {
@@ -18,7 +19,7 @@ struct ConfigurationFileTests {
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
         let loaded = try loader.load()
         do {
-            try await EdgeNode.checkFiles(of: loaded, relayd: try BuiltProgram.named("relayd").path)
+            _ = try await loaded.checkFiles(relayd: try BuiltProgram.named("relayd").path)
             return []
         } catch let error as ConfigurationError {
             return error.problems.map(\.description)
@@ -84,9 +85,8 @@ struct ConfigurationFileTests {
         var loader = ConfigurationLoader(hostName: "edge.example")
         loader.file = ConfigurationLoader.File(
             path: "relayd.yaml", text: "tls: {certificates: [{certificate: '\(chain.path)', key: '\(key.path)'}]}")
-        let warnings = try await EdgeNode.checkFiles(
-            of: loader.load(), relayd: try BuiltProgram.named("relayd").path
-        ).map(\.description)
+        let warnings = try await loader.load().checkFiles(relayd: try BuiltProgram.named("relayd").path)
+            .map(\.description)
         #expect(warnings.count == 1)
         let warning = warnings.first ?? ""
         #expect(

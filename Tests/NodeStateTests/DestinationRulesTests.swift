@@ -1,16 +1,16 @@
-import DANE
+import Admission
 import MailModel
-import RelayConfiguration
-import Routing
-import Telemetry
+import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
-@testable import EdgeNode
+@testable import NodeState
+@testable import RelayConfiguration
 
 /// The settings that say what receiving hosts owe, and what deliveries make of them.
-@Suite("Settings of owed TLS")
-struct TransportSettingsTests {
+@Suite("What is demanded of deliveries")
+struct DestinationRulesTests {
     private func loaded(_ yaml: String) throws -> LoadedConfiguration {
         var loader = ConfigurationLoader(hostName: "edge.example")
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
@@ -62,7 +62,7 @@ struct TransportSettingsTests {
 
     @Test("The domain's own setting counts, else the first rule about it, else nothing is demanded; each for itself")
     func precedence() throws {
-        let rules = try self.loaded(
+        let state = try self.loaded(
             """
             accepted-domains:
               - {domain: host.test, next-hop: "mail.host.test:2525", tls: verify, chunking: false}
@@ -78,20 +78,22 @@ struct TransportSettingsTests {
                 - {domain: slow.test, chunking: false}
                 - {domain: partner.test, tls: verify, tls-name: mx.partner.test}
             """
-        ).configuration.destinationRules
+        ).configuration.nodeState(tls: try TLSClientContext())
         let now = Timestamp(seconds: 0)
         func verify(_ name: DomainName, _ authorities: TrustedAuthorities) -> TransportPolicy {
             .verify(CertificateVerification(name: name, authorities: authorities))
         }
-        #expect(rules.transport(to: "host.test", at: now) == verify("mail.host.test", .system))
-        #expect(rules.transport(to: "address.test", at: now) == verify("mx.inner", .file("/etc/ca.pem")))
-        #expect(rules.transport(to: "open.test", at: now) == .opportunistic)
-        #expect(rules.transport(to: "ruled.test", at: now) == .encrypt)
-        #expect(rules.transport(to: "a.bank.test", at: now) == .dane)
-        #expect(rules.transport(to: "bank.test", at: now) == .opportunistic)
-        #expect(rules.transport(to: "partner.test", at: now) == verify("mx.partner.test", .system))
+        #expect(state.transport(to: "host.test", at: now) == verify("mail.host.test", .system))
+        #expect(state.transport(to: "address.test", at: now) == verify("mx.inner", .file("/etc/ca.pem")))
+        #expect(state.transport(to: "open.test", at: now) == .opportunistic)
+        #expect(state.transport(to: "ruled.test", at: now) == .encrypt)
+        #expect(state.transport(to: "a.bank.test", at: now) == .dane)
+        #expect(state.transport(to: "bank.test", at: now) == .opportunistic)
+        #expect(state.transport(to: "partner.test", at: now) == verify("mx.partner.test", .system))
         let chunking = ["host.test", "open.test", "slow.test", "ruled.test", "else.test"] as [DomainName]
-        #expect(chunking.map(rules.usesChunking(to:)) == [false, false, false, nil, nil])
+        #expect(
+            chunking.map { state.destinations.usesChunking(to: $0, stating: state.policy.domains[$0]?.demands) }
+                == [false, false, false, nil, nil])
     }
 
     @Test("An exception needs reason and day; it comes before everything until its day, and a warning names it")
@@ -100,10 +102,10 @@ struct TransportSettingsTests {
         let loaded = try self.loaded(
             "delivery: {tls-exceptions: [\(entry)], destinations: [{domain: a.test, tls: encrypt}]}")
         let end = try #require(CalendarDay("2027-01-31")).start
-        let rules = loaded.configuration.destinationRules
-        #expect(rules.transport(to: "a.test", at: end + .milliseconds(-1)) == .excepted)
-        #expect(rules.transport(to: "a.test", at: end) == .encrypt)
-        #expect(rules.transport(to: "b.a.test", at: end + .milliseconds(-1)) == .opportunistic)
+        let state = try loaded.configuration.nodeState(tls: try TLSClientContext())
+        #expect(state.transport(to: "a.test", at: end + .milliseconds(-1)) == .excepted)
+        #expect(state.transport(to: "a.test", at: end) == .encrypt)
+        #expect(state.transport(to: "b.a.test", at: end + .milliseconds(-1)) == .opportunistic)
         let place = "relayd.yaml:1: delivery.tls-exceptions[0]: "
         #expect(
             loaded.tlsExceptions(at: end + .milliseconds(-1)).map(\.description) == [
@@ -120,22 +122,4 @@ struct TransportSettingsTests {
                 "reason is missing"))
         #expect(self.problem("delivery: {tls-exceptions: [{domain: a.test, reason: x}]}").contains("until is missing"))
     }
-
-    @Test("The trace says what was owed, whoever demanded it, and that an exception waived it")
-    func labels() {
-        let plain = PlannedHost(name: "mx.a.test", addresses: [.loopback], requirement: .opportunistic)
-        let verify = TransportPolicy.verify(CertificateVerification(name: "mx.a.test", authorities: .system))
-        let policies: [TransportPolicy] = [.opportunistic, .encrypt, .dane, verify, .excepted]
-        #expect(
-            policies.map(plain.requirementLabel(by:)) == [
-                "opportunistic", "encrypt", "dane", "verify mx.a.test", "opportunistic (exception)",
-            ])
-        #expect(
-            HostAttempt(host: plain, failure: HostFailure(.startTLSNotSupported)).isCountedForDANE == false
-                && HostAttempt(host: plain, policy: .dane, failure: HostFailure(.dnssecInvalid)).isCountedForDANE)
-    }
-}
-
-extension HostAttempt {
-    fileprivate var isCountedForDANE: Bool { DANEVerificationResult(self) != nil }
 }

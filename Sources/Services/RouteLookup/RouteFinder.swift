@@ -1,52 +1,62 @@
 import Cryptography
 import DANE
-import DNSModel
-import MailModel
-import Routing
-import SecureResolver
+package import DNSModel
+package import MailModel
+package import Routing
+package import SecureResolver
 import ServiceSupport
 
 /// Who is told how look-ups end, and says whose fault it is when they fail.
-struct LookupWatch: Sendable {
+package struct LookupWatch: Sendable {
     /// One for this next hop went well. It is said for each message, and must not wait.
-    var succeeded: @Sendable (NextHop) -> Void
+    package var succeeded: @Sendable (NextHop) -> Void
     /// One failed, as bogus or otherwise: whether our own resolver does not work (rule 38).
-    var isOurFault: @Sendable (NextHop, Bool) async -> Bool
+    package var isOurFault: @Sendable (NextHop, Bool) async -> Bool
 
     /// Answers whoever waits for that.
-    var whenClosed: @Sendable () async -> Void = {}
+    package var whenClosed: @Sendable () async -> Void
+
+    package init(
+        succeeded: @escaping @Sendable (NextHop) -> Void,
+        isOurFault: @escaping @Sendable (NextHop, Bool) async -> Bool,
+        whenClosed: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.succeeded = succeeded
+        self.isOurFault = isOurFault
+        self.whenClosed = whenClosed
+    }
 
     /// Nobody watches, and nothing is our fault.
-    static let none = LookupWatch(succeeded: { _ in }, isOurFault: { _, _ in false })
+    package static let none = LookupWatch(succeeded: { _ in }, isOurFault: { _, _ in false })
 }
 
 /// Finds routes: asks the resolver what planning wants to know, a host at a time.
-struct RouteFinder: Sendable {
+package struct RouteFinder: Sendable {
     /// The most rounds of questions for all destinations together that have just begun. A round is two questions at the most.
-    static let roundsAtOnce = 1_000
+    package static let roundsAtOnce = 1_000
     /// A round that has not ended by then gives its place to others, and goes on: silent name servers must not keep healthy
     /// domains waiting. How many go on is bounded by the resolver (`SecureResolverSettings.concurrentQueries`).
-    static let roundsTime = Duration.milliseconds(250)
+    package static let roundsTime = Duration.milliseconds(250)
 
     private let resolver: SecureResolver
     private let policy: RoutePolicy
     private let watch: LookupWatch
     private let rounds = FairBudget<NextHop>(Self.roundsAtOnce)
 
-    init(resolver: SecureResolver, policy: RoutePolicy, watch: LookupWatch) {
+    package init(resolver: SecureResolver, policy: RoutePolicy, watch: LookupWatch) {
         self.resolver = resolver
         self.policy = policy
         self.watch = watch
     }
 
     /// Ends all look-ups, and makes none any more: whoever waits hears that it was no fault of the domain's.
-    func close() async {
+    package func close() async {
         self.resolver.refuse()
         await self.watch.whenClosed()
     }
 
     /// The way to a next hop, or why there is none.
-    func route(to nextHop: NextHop) async -> Result<Route, NoRoute> {
+    package func route(to nextHop: NextHop) async -> Result<Route, NoRoute> {
         let planning = RoutePlanning(to: nextHop, policy: self.policy)
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {
@@ -63,7 +73,7 @@ struct RouteFinder: Sendable {
 
     /// Whether a host is still what it was planned as, for a connection to `address`. The resolver answers from its cache while the
     /// records live, and asks for those whose TTL is over.
-    func confirms(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> Bool {
+    package func confirms(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> Bool {
         guard case .success(let route) = await self.route(to: nextHop), let later = await route.host(host.name) else {
             return false
         }
@@ -71,7 +81,7 @@ struct RouteFinder: Sendable {
     }
 
     /// What asking anew for the TLSA records of a host came to.
-    enum TLSARenewal {
+    package enum TLSARenewal {
         /// They demand something else now.
         case changed(PlannedHost)
         case same
@@ -80,7 +90,7 @@ struct RouteFinder: Sendable {
     }
 
     /// Asks for the TLSA records of a host past the caches, after they did not match what it showed at `address`.
-    func renewed(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> TLSARenewal {
+    package func renewed(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> TLSARenewal {
         guard let base = host.tlsa?.baseDomain, let owner = base.name.prefixed(by: "_\(base.port)._tcp") else {
             return .same
         }
@@ -92,7 +102,7 @@ struct RouteFinder: Sendable {
     }
 
     /// All that leads to the hosts of a next hop and says what they must prove, as far as the cache knows it.
-    func questions(to nextHop: NextHop) -> Set<DNSQuestion> {
+    package func questions(to nextHop: NextHop) -> Set<DNSQuestion> {
         let planning = RoutePlanning(to: nextHop, policy: self.policy)
         var known = CachedAnswers(resolver: self.resolver)
         while true {
@@ -195,7 +205,7 @@ extension DNSFailure {
 }
 
 /// The hosts of one next hop, each looked up when its turn comes.
-struct Route: Sendable {
+package struct Route: Sendable {
     private enum Ahead {
         case host(PlannedHost)
         case hosts(MXOrder, NextHop, RouteFinder)
@@ -205,14 +215,14 @@ struct Route: Sendable {
     private var ahead: Ahead
 
     /// A way to one host that is known.
-    init(to host: PlannedHost) { self.ahead = .host(host) }
+    fileprivate init(to host: PlannedHost) { self.ahead = .host(host) }
 
-    init(_ mxOrder: MXOrder, to nextHop: NextHop, finder: RouteFinder) {
+    fileprivate init(_ mxOrder: MXOrder, to nextHop: NextHop, finder: RouteFinder) {
         self.ahead = .hosts(mxOrder, nextHop, finder)
     }
 
     /// The next host, or that the domain turns out to have none; `nil` at the end.
-    mutating func next() async -> Result<PlannedHost, NoRoute>? {
+    package mutating func next() async -> Result<PlannedHost, NoRoute>? {
         switch self.ahead {
         case .nothing: return nil
         case .host(let host):
@@ -239,5 +249,7 @@ struct Route: Sendable {
     }
 
     /// All mail exchangers, tried or not; empty for an address that was configured.
-    var hostNames: [DomainName] { if case .hosts(let mxOrder, _, _) = self.ahead { mxOrder.hostNames } else { [] } }
+    package var hostNames: [DomainName] {
+        if case .hosts(let mxOrder, _, _) = self.ahead { mxOrder.hostNames } else { [] }
+    }
 }

@@ -1,3 +1,5 @@
+import LabPeers
+import LabRelay
 import MailModel
 import QueueStore
 import Testing

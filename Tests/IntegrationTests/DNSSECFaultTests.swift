@@ -1,4 +1,6 @@
 import Foundation
+import LabDNS
+import LabPeers
 import LabRelay
 import LabSupport
 import MailModel

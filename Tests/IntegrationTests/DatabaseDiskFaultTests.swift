@@ -1,5 +1,6 @@
 import Foundation
 import LabDatabase
+import LabPeers
 import LabRelay
 import MailModel
 import QueueStore

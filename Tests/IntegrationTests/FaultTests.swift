@@ -1,3 +1,4 @@
+import LabDatabase
 import LabPeers
 import LabRelay
 import MailModel

@@ -1,5 +1,6 @@
 import Foundation
 import LabPeers
+import LabRelay
 import MailModel
 import QueueStore
 import Testing

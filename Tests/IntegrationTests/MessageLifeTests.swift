@@ -1,3 +1,4 @@
+import LabPeers
 import LabRelay
 import MailModel
 import QueueStore

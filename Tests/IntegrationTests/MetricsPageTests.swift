@@ -1,4 +1,5 @@
 import Foundation
+import LabRelay
 import QueueStore
 import Testing
 

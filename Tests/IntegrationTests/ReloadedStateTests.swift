@@ -1,7 +1,7 @@
 import Cryptography
 import Foundation
-import LabDatabase
 import LabPeers
+import LabRelay
 import LabSupport
 import MailModel
 import Testing

@@ -1,6 +1,7 @@
 import Cryptography
 import DNSModel
 import LabDNS
+import LabPeers
 import LabRelay
 import LabSupport
 import MailModel

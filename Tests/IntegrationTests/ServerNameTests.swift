@@ -1,4 +1,6 @@
+import LabPeers
 import LabRelay
+import MailModel
 import QueueStore
 import Testing
 

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import LabPeers
+import LabRelay
 import LabSupport
 import Testing
 

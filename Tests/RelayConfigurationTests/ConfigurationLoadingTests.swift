@@ -1,6 +1,7 @@
 import Admission
 import DeliveryQueue
 import MailModel
+import Routing
 import TestLiterals
 import Testing
 

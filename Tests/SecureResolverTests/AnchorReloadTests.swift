@@ -1,6 +1,7 @@
 import DNSModel
 import Foundation
 import LabDNS
+import LabSupport
 import MailModel
 import SecureResolver
 import Testing
@@ -80,7 +81,7 @@ struct AnchorReloadTests {
     func paced() async throws {
         try await self.withAnchor { file, right in
             try Data(right.utf8).write(to: file)
-            let program = try CountedProgram(RelaydProcess.besideThisProgram())
+            let program = try CountedProgram(BuiltProgram.named("relayd"))
             defer { program.remove() }
             let resolver = try await LabInternet.resolver(anchor: .file(file.path)) {
                 $0.executable = program.script.path

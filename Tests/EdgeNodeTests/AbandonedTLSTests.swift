@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import OperatingSystem
 import QueueStore
+import RelayConfiguration
 import ServiceSupport
 import TLSEngine
 import Telemetry

@@ -15,6 +15,7 @@ import PostgresDriver
 import QueueStore
 import RelayConfiguration
 import RouteLookup
+import Routing
 import SecureResolver
 import ServiceSupport
 import TLSEngine
@@ -286,17 +287,5 @@ extension ScriptedPeer {
             most = max(most, open)
         }
         return most
-    }
-
-    /// Runs a test against a host without TLS.
-    static func with(_ rules: [ScriptedRule] = [], _ body: (ScriptedPeer) async throws -> Void) async throws {
-        let peer = try await ScriptedPeer.start(rules)
-        do {
-            try await body(peer)
-        } catch {
-            await peer.stop()
-            throw error
-        }
-        await peer.stop()
     }
 }

@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import OperatingSystem
 import QueueStore
+import RelayConfiguration
 import ServiceSupport
 import Testing
 

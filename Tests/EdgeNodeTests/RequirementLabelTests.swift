@@ -1,3 +1,4 @@
+import DANE
 import MailModel
 import Routing
 import Telemetry

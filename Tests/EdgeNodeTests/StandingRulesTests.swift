@@ -2,6 +2,7 @@ import DeliveryQueue
 import LabPeers
 import MailModel
 import QueueStore
+import RelayConfiguration
 import Telemetry
 import Testing
 

@@ -4,6 +4,7 @@ import LabPeers
 import LabRelay
 import LabSupport
 import MailModel
+import QueueStore
 import Testing
 
 /// What a node serves by comes and goes while the real program runs, from none to some and from some to none.

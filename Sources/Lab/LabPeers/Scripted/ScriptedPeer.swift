@@ -46,6 +46,20 @@ public final class ScriptedPeer: Sendable {
         return ScriptedPeer(address: address, port: bound, ledger: ledger, channel: channel)
     }
 
+    /// Starts a peer without TLS, and stops it at the end of `body`.
+    public static func with(
+        _ rules: [ScriptedRule] = [], _ body: (ScriptedPeer) async throws -> Void
+    ) async throws {
+        let peer = try await ScriptedPeer.start(rules)
+        do {
+            try await body(peer)
+        } catch {
+            await peer.stop()
+            throw error
+        }
+        await peer.stop()
+    }
+
     private init(address: String, port: UInt16, ledger: ScriptedLedger, channel: any Channel) {
         self.address = address
         self.port = port

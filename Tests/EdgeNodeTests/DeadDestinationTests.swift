@@ -16,7 +16,7 @@ struct DeadDestinationTests {
 
     private static func retry(every wait: Duration, for domain: DomainName = "bravo.test") -> RelaydConfiguration.Retry
     {
-        var retry = RelaydConfiguration.Retry()
+        var retry = RelaydConfiguration(hostName: "relay.test").retry
         var rule = RetryRule(DomainPattern(domain))
         rule.schedule = [wait]
         retry.destinations = [rule]

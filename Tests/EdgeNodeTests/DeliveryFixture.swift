@@ -40,7 +40,8 @@ struct DeliveryFixture {
     /// Runs a test with it, and removes the database afterwards.
     static func run(
         _ hops: [(DomainName, ScriptedPeer)] = [], _ settings: (inout RelaydConfiguration.Delivery) -> Void = { _ in },
-        retry: RelaydConfiguration.Retry = .init(), idleTime: Duration = DeliveryEnvironment.connectionIdleTime,
+        retry: RelaydConfiguration.Retry = RelaydConfiguration(hostName: "relay.test").retry,
+        idleTime: Duration = DeliveryEnvironment.connectionIdleTime,
         knowsRules: Bool = true, _ body: (DeliveryFixture) async throws -> Void
     ) async throws {
         let server = try await PrivatePostgres.shared()

@@ -103,15 +103,16 @@ struct ReloadedStateTests {
             let first =
                 "{certificate: '\(lab.folder.url.appending(path: "relayd-chain.pem").path)', "
                 + "key: '\(lab.folder.url.appending(path: "relayd-key.pem").path)'}"
-            func slot(_ number: Int) async throws -> Bool {
-                try await lab.relayd.metrics().contains("\(Self.gauge){slot=\"\(number)\"}")
+            func slots() async throws -> [Bool] {
+                let text = try await lab.relayd.metrics()
+                return [0, 1].map { text.contains("\(Self.gauge){slot=\"\($0)\"}") }
             }
-            #expect(try await slot(0) && !slot(1))
+            #expect(try await slots() == [true, false])
             try await self.reload(lab, ["certificates": "[\(first), {certificate: '\(chain)', key: '\(key)'}]"])
-            #expect(try await slot(0) && slot(1))
+            #expect(try await slots() == [true, true])
             #expect(try await self.presented("second.test", lab) == "second.test")
             try await self.reload(lab, ["certificates": "[\(first)]"])
-            #expect(try await slot(0) && !slot(1))
+            #expect(try await slots() == [true, false])
             #expect(try await self.presented("second.test", lab) == "relay.test")
         }
     }
@@ -136,29 +137,26 @@ struct ReloadedStateTests {
     func domains() async throws {
         var options = LabRelayOptions()
         options.settings = ["accepted-domains": "[]", "relay-networks": "[]"]
-        try await ScriptedPeer.with { former in
-            try await ScriptedPeer.with { next in
-                try await LabRelay.with([], options) { lab in
-                    func accepted(at peer: ScriptedPeer) -> [String: String] {
-                        ["accepted-domains": "[{domain: bravo.test, next-hop: '[\(peer.address)]:\(peer.port)'}]"]
-                    }
-                    func isTaken() async throws -> Bool {
-                        try await SMTPDialog.with(port: lab.smtpPort) { smtp in
-                            try await smtp.hello()
-                            try await smtp.say("MAIL FROM:<a@client.test>")
-                            return try await smtp.say("RCPT TO:<bob@bravo.test>").code == 250
-                        }
-                    }
-                    #expect(try await !isTaken())
-                    for peer in [former, next] {
-                        try await self.reload(lab, accepted(at: peer))
-                        #expect(try await lab.firstOutcome(of: lab.submit(to: "bob@bravo.test")).kind == .transfer)
-                        #expect(peer.messageCount == 1)
-                    }
-                    try await self.reload(lab, ["accepted-domains": "[]"])
-                    #expect(try await !isTaken())
+        let (former, next) = (try await ScriptedPeer.start(), try await ScriptedPeer.start())
+        try await LabRelay.with([], options) { lab in
+            func isTaken() async throws -> Bool {
+                try await SMTPDialog.with(port: lab.smtpPort) { smtp in
+                    try await smtp.hello()
+                    try await smtp.say("MAIL FROM:<a@client.test>")
+                    return try await smtp.say("RCPT TO:<bob@bravo.test>").code == 250
                 }
             }
+            #expect(try await !isTaken())
+            for peer in [former, next] {
+                let nextHop = "'[\(peer.address)]:\(peer.port)'"
+                try await self.reload(lab, ["accepted-domains": "[{domain: bravo.test, next-hop: \(nextHop)}]"])
+                #expect(try await lab.firstOutcome(of: lab.submit(to: "bob@bravo.test")).kind == .transfer)
+                #expect(peer.messageCount == 1)
+            }
+            try await self.reload(lab, ["accepted-domains": "[]"])
+            #expect(try await !isTaken())
         }
+        await former.stop()
+        await next.stop()
     }
 }

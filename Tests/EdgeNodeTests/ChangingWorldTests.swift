@@ -1,6 +1,7 @@
 import DNSModel
 import DeliveryQueue
 import MailModel
+import RelayConfiguration
 import SMTPProtocol
 import Testing
 

@@ -2,6 +2,7 @@ import DeliveryQueue
 import Logging
 import MailModel
 import NIOPosix
+import RelayConfiguration
 import Telemetry
 import Testing
 

@@ -47,6 +47,18 @@ extension NodeState {
     }
 }
 
+extension InboundEnvironment {
+    /// Offers AUTH, and has credentials judged so.
+    mutating func offerAuthentication(
+        _ judge: @escaping @Sendable (SASLCredentials, IPAddress) async -> SASLDecision
+    ) {
+        var state = self.state.current
+        state.users = UserCredentials([:])
+        self.state = Replaceable(state)
+        self.authenticate = judge
+    }
+}
+
 /// A registry's worth of metrics for one test.
 func testMetrics() -> InboundMetrics {
     RelayMetrics(in: MetricsRegistry(), listeners: ["smtp"], version: "test", revision: "test").inbound

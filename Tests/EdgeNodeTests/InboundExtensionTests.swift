@@ -220,7 +220,7 @@ struct InboundExtensionTests {
             asked.withLock { $0.append(credentials) }
             return address == .v4(0xC000_0201) ? .accepted(identity: "alice") : .refused
         }
-        try await InboundClient.with(isSecured: true, configure: { $0.authenticator = judge }) { client in
+        try await InboundClient.with(isSecured: true, configure: { $0.offerAuthentication(judge) }) { client in
             try await client.hello()
             try await client.send(Self.plain)
             #expect(try await client.codesWhenStored() == ["235"])
@@ -242,7 +242,7 @@ struct InboundExtensionTests {
             isSecured: true,
             configure: {
                 $0.submission = rules
-                $0.authenticator = { _, _ in .accepted(identity: "alice") }
+                $0.offerAuthentication { _, _ in .accepted(identity: "alice") }
             }
         ) { client in
             try await client.hello()
@@ -299,7 +299,7 @@ struct InboundExtensionTests {
         try await InboundClient.with(
             isSecured: true,
             configure: {
-                $0.authenticator = { _, _ in
+                $0.offerAuthentication { _, _ in
                     for await _ in gate { break }
                     return .refused
                 }
@@ -323,7 +323,7 @@ struct InboundExtensionTests {
         try await InboundClient.with(
             isSecured: true,
             configure: {
-                $0.authenticator = { _, _ in
+                $0.offerAuthentication { _, _ in
                     for await _ in gate { break }
                     return .accepted(identity: "alice")
                 }

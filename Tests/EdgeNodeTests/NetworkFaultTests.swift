@@ -3,6 +3,7 @@ import LabPeers
 import MailModel
 import OperatingSystem
 import QueueStore
+import RelayConfiguration
 import Telemetry
 import Testing
 

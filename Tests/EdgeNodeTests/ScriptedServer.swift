@@ -3,6 +3,7 @@ import DeliveryQueue
 import MailModel
 import NIOCore
 import NIOEmbedded
+import RelayConfiguration
 import SMTPProtocol
 import TLSEngine
 import TransportSecurity

@@ -130,11 +130,12 @@ let package = Package(
         adapter(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging]),
+        adapter("Telemetry", ["MailModel", logging]),
         adapter(
-            "Telemetry",
+            "TelemetryHTTP",
             [
-                "MailModel", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes,
-                serviceLifecycle,
+                "MailModel", "Telemetry", hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1,
+                nioHTTPTypes, serviceLifecycle,
             ]),
 
         // Services
@@ -158,8 +159,8 @@ let package = Package(
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
                 "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
                 "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
-                "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioPosix, deque, logging, orderedCollections,
-                serviceLifecycle,
+                "TLSEngine", "Telemetry", "TelemetryHTTP", "TransportSecurity", nioCore, nioPosix, deque, logging,
+                orderedCollections, serviceLifecycle,
             ]),
         service(
             "Console",
@@ -250,7 +251,7 @@ let package = Package(
             "Console",
             ["Console", "DeliveryQueue", "LabDatabase", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("OperatorCommands", ["OperatorCommands"]),
-        tests("Telemetry", ["MailModel", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle]),
+        tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),
         tests(
             "RelayConfiguration",

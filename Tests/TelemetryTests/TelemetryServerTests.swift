@@ -7,6 +7,7 @@ import NIOPosix
 import Testing
 
 @testable import Telemetry
+@testable import TelemetryHTTP
 
 @Suite("HTTP endpoints", .timeLimit(.minutes(3)))
 struct TelemetryServerTests {

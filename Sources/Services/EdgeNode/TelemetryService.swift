@@ -4,6 +4,7 @@ import RelayConfiguration
 import ServiceLifecycle
 import Synchronization
 import Telemetry
+import TelemetryHTTP
 
 /// The telemetry server of a node; says which setting is to blame when it cannot listen.
 struct TelemetryService: Service {

@@ -5,9 +5,6 @@ public enum MetricKind: String, Sendable {
 
 /// Writes the Prometheus text format, version 0.0.4.
 struct Exposition {
-    /// The value of the `Content-Type` field that goes with it.
-    static let contentType = "text/plain; version=0.0.4; charset=utf-8"
-
     private(set) var text = ""
 
     /// The two lines in front of the series of a metric.

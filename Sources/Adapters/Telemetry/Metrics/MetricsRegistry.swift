@@ -77,6 +77,9 @@ public final class MetricsRegistry: Sendable {
         }
     }
 
+    /// The value of the `Content-Type` field that goes with `exposition()`.
+    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
     /// The text of all metrics in the order in which they were made (Prometheus text format 0.0.4).
     public func exposition() -> String {
         let collectors = self.collectors.withLock { $0 }

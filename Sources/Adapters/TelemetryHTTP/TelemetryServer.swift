@@ -4,6 +4,7 @@ public import Logging
 import MailModel
 import NIOCore
 public import ServiceLifecycle
+public import Telemetry
 
 /// Serves `/metrics`, `/livez`, `/readyz` and `/startupz` over HTTP/1.1, until it is cancelled or shut down gracefully.
 ///
@@ -62,7 +63,7 @@ public struct TelemetryServer: Service {
         let router = Router()
         let (registry, health) = (self.registry, self.health)
         router.get("/metrics") { _, _ in
-            Self.response(.ok, registry.exposition(), contentType: Exposition.contentType)
+            Self.response(.ok, registry.exposition(), contentType: MetricsRegistry.contentType)
         }
         // Alive means that this very answer can be given; a broken dependency is no reason to restart the process.
         router.get("/livez") { _, _ in Self.response(.ok, "ok\n") }

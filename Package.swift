@@ -139,7 +139,7 @@ let package = Package(
             ]),
 
         // Services
-        service("ServiceSupport", ["DeliveryQueue", "Telemetry", nioCore, nioPosix]),
+        service("ServiceSupport", ["DeliveryQueue", "Telemetry", logging, nioCore, nioPosix]),
         service(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
@@ -154,12 +154,25 @@ let package = Package(
                 "TLSEngine", "TransportSecurity", logging,
             ]),
         service(
+            "DatabaseHealth",
+            [
+                "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "ServiceSupport", "Telemetry", logging,
+                serviceLifecycle,
+            ]),
+        service(
+            "ShardLeases",
+            [
+                "ClusterModel", "DatabaseHealth", "MailModel", "OperatingSystem", "QueueStore", "ServiceSupport",
+                "Telemetry", logging,
+            ]),
+        service(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
+                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DatabaseHealth", "DeliveryQueue",
                 "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
                 "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
-                "TLSEngine", "Telemetry", "TelemetryHTTP", "TransportSecurity", nioCore, nioPosix, deque, logging,
+                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", "TransportSecurity", nioCore, nioPosix, deque,
+                logging,
                 orderedCollections, serviceLifecycle,
             ]),
         service(
@@ -253,6 +266,8 @@ let package = Package(
         tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),
+        tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),
+        tests("ShardLeases", ["ClusterModel", "MailModel", "QueueStore", "ShardLeases"]),
         tests(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "RelayConfiguration", "Routing", "TestLiterals"]),
@@ -269,13 +284,13 @@ let package = Package(
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode",
                 "LabDatabase", "LabPeers", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
                 "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver",
-                "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded, nioPosix,
-                logging, orderedCollections,
+                "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
+                nioPosix, logging, orderedCollections,
             ]),
         tests(
             "Simulation",
             [
-                "ClusterModel", "DeliveryQueue", "EdgeNode", "LabDatabase", "LabSupport", "MailModel",
+                "ClusterModel", "DatabaseHealth", "DeliveryQueue", "EdgeNode", "LabDatabase", "LabSupport", "MailModel",
                 "OperatingSystem", "PostgresDriver", "QueueStore", logging,
             ]),
         tests(

@@ -2,6 +2,7 @@ import ClusterModel
 import LabPeers
 import MailModel
 import QueueStore
+import ShardLeases
 import Testing
 
 @testable import EdgeNode

@@ -5,6 +5,7 @@ import MailModel
 import NodeState
 import SMTPProtocol
 import ServiceSupport
+import ShardLeases
 import Synchronization
 import Testing
 

@@ -51,7 +51,7 @@ struct CallAheadLimitTests {
                 #expect(await silent.wait { $0.connectionCount == 1 })
                 for address: Mailbox in ["carol@bravo.test", "dave@bravo.test"] {
                     let decision = await service.decide(address, of: "bravo.test")
-                    #expect(decision == .refuse(CallAheadService.notNow))
+                    #expect(decision == .refuse(CallAheadVerdict.notNow))
                 }
                 let metrics = queue.environment.metrics
                 #expect(metrics.smtpdVerificationsRefused[label].value == 2)

@@ -14,7 +14,7 @@ import Testing
 @Suite("Recipients of a connection", .timeLimit(.minutes(3)))
 struct InboundRecipientTests {
     /// Answers questions about recipients when the test says so.
-    private final class Oracle: Sendable {
+    private final class Oracle: RecipientVerifier {
         private let answers: AsyncStream<SMTPRecipientDecision>
         private let teller: AsyncStream<SMTPRecipientDecision>.Continuation
         let asked = Mutex<[String]>([])
@@ -23,10 +23,10 @@ struct InboundRecipientTests {
 
         func tell(_ decision: SMTPRecipientDecision) { self.teller.yield(decision) }
 
-        func verify(_ mailbox: Mailbox) async -> SMTPRecipientDecision {
+        func decide(_ mailbox: Mailbox, of domain: DomainName) async -> SMTPRecipientDecision {
             self.asked.withLock { $0.append("\(mailbox)") }
             for await answer in self.answers { return answer }
-            return .refuse(CallAheadService.notNow)
+            return .accept
         }
     }
 
@@ -39,7 +39,7 @@ struct InboundRecipientTests {
         let oracle = Oracle()
         try await InboundClient.with(configure: { environment in
             environment.state = Replaceable(NodeState(self.policy))
-            environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
+            environment.verifier = oracle
         }) { client in
             try await client.hello()
             try await client.send(
@@ -63,7 +63,7 @@ struct InboundRecipientTests {
             limits: limits,
             configure: { environment in
                 environment.state = Replaceable(NodeState(self.policy))
-                environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
+                environment.verifier = oracle
             }
         ) { client in
             try await client.hello()
@@ -88,7 +88,7 @@ struct InboundRecipientTests {
                     asked.withLock { $0.append(domain) }
                     return ReturningDomains.comesBack
                 }
-                environment.verifyRecipient = { _, _ in .accept }
+                environment.verifier = Oracle()
             }
         ) { client in
             try await client.hello()
@@ -110,7 +110,7 @@ struct InboundRecipientTests {
         let oracle = Oracle()
         try await InboundClient.with(configure: { environment in
             environment.state = Replaceable(NodeState(self.policy))
-            environment.verifyRecipient = { mailbox, _ in await oracle.verify(mailbox) }
+            environment.verifier = oracle
         }) { client in
             try await client.hello()
             try await client.send("MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@asked.test>\r\n")

@@ -3,6 +3,7 @@ import MailModel
 import NIOPosix
 import QueueStore
 import ServiceSupport
+import ShardLeases
 import Telemetry
 import Testing
 

@@ -132,7 +132,7 @@ struct StandingRuleBoundsTests {
                 try await queue.make(.suspend, "bravo.test", Self.watch(queue))
                 #expect(await strict.decide("bob@bravo.test", of: "bravo.test") == .accept, "it is known")
                 let decision = await strict.decide("carol@bravo.test", of: "bravo.test")
-                #expect(decision == .refuse(CallAheadService.notNow))
+                #expect(decision == .refuse(CallAheadVerdict.notNow))
                 #expect(await lenient.decide("carol@bravo.test", of: "bravo.test") == .accept)
                 #expect(peer.connectionCount == 1)
             }

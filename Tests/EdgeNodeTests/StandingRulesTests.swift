@@ -3,6 +3,7 @@ import LabPeers
 import MailModel
 import QueueStore
 import RelayConfiguration
+import ShardLeases
 import Telemetry
 import Testing
 

@@ -9,6 +9,11 @@ package enum CallAheadVerdict: Hashable, Sendable {
     case unknown(SMTPReply)
     /// Nobody could say.
     case unsure
+
+    /// What a client is told where nobody could say, and the recipient is not accepted unasked.
+    package static let notNow = SMTPReply(
+        450, EnhancedStatusCode(.persistentTransientFailure, 1, 1),
+        "Recipient cannot be verified now, try later")
 }
 
 /// One address as call-ahead knows it; case makes no difference. Answers of different next hops are kept apart.

@@ -1,3 +1,4 @@
+import DatabaseHealth
 import Foundation
 public import Logging
 import NodeState

@@ -1,4 +1,5 @@
 import Admission
+import DatabaseHealth
 import Logging
 import MailModel
 import NIOCore
@@ -14,6 +15,7 @@ import SMTPProtocol
 import SecureResolver
 import ServiceLifecycle
 import ServiceSupport
+import ShardLeases
 import Telemetry
 import UnixSignals
 
@@ -107,9 +109,11 @@ struct MailServices: Service {
                 self.configuration, resolver: self.foundations.resolver, interfaces: try LocalAddresses.ofInterfaces()),
             state: parts.state, logger: self.logger)
         let admission = AdmissionServices(
-            configuration: self.configuration, returning: returning, deliveries: deliveries,
-            metrics: self.metrics.inbound,
-            eventLoops: parts.group, isWriterCongested: { writer.isCongested })
+            configuration: self.configuration, state: parts.state, returning: returning,
+            callAhead: CallAheadService(
+                self.configuration.callAheadLimits, environment: deliveries, eventLoops: parts.group),
+            standing: deliveries.standing, clock: parts.clock, store: parts.store, monitor: parts.monitor,
+            metrics: self.metrics.inbound, logger: self.logger, isWriterCongested: { writer.isCongested })
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
             rules,

@@ -1,3 +1,5 @@
+import DatabaseHealth
+import ShardLeases
 public import Telemetry
 
 /// The metrics of `relayd`: those that its parts declare, and its own.

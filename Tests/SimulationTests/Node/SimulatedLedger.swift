@@ -1,4 +1,5 @@
 import ClusterModel
+import DatabaseHealth
 
 @testable import EdgeNode
 @testable import QueueStore

@@ -1,5 +1,6 @@
 import MailModel
 
+@testable import DatabaseHealth
 @testable import EdgeNode
 @testable import QueueStore
 

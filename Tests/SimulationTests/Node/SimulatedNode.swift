@@ -1,4 +1,5 @@
 import ClusterModel
+import DatabaseHealth
 import MailModel
 
 @testable import EdgeNode

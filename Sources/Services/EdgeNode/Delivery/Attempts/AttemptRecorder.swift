@@ -1,4 +1,5 @@
 import ClusterModel
+import DatabaseHealth
 import QueueStore
 import ServiceSupport
 import Telemetry

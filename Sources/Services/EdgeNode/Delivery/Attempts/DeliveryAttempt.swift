@@ -11,6 +11,7 @@ import RouteLookup
 import Routing
 import SMTPProtocol
 import ServiceSupport
+import ShardLeases
 import Telemetry
 import TransportSecurity
 

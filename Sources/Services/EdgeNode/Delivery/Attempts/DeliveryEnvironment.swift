@@ -1,4 +1,5 @@
 import Admission
+import DatabaseHealth
 import DeliveryQueue
 import Logging
 import MailModel
@@ -8,6 +9,7 @@ import RouteLookup
 import Routing
 import SMTPProtocol
 import ServiceSupport
+import ShardLeases
 import Telemetry
 
 /// What all deliveries of a node share.

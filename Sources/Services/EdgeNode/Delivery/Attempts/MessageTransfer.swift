@@ -4,6 +4,7 @@ import NIOCore
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
+import ShardLeases
 
 /// Sends one entry's message over a connection, in as many transactions as its recipients need.
 ///

@@ -7,6 +7,7 @@ import NodeState
 import OperatingSystem
 import QueueStore
 import ServiceSupport
+import ShardLeases
 import Telemetry
 
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in

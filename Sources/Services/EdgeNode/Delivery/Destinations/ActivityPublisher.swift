@@ -1,5 +1,6 @@
 import Logging
 import QueueStore
+import ShardLeases
 
 /// Tells the database what deliveries are busy with, for `relayctl` and the metrics: only when it has changed, and only what
 /// lasts, so that a node whose mail flows writes nothing.

@@ -5,6 +5,7 @@ import MailModel
 import NIOCore
 import QueueStore
 import ServiceSupport
+import ShardLeases
 import Telemetry
 import TransportSecurity
 

@@ -4,6 +4,7 @@ import MailModel
 import QueueStore
 import ServiceLifecycle
 import ServiceSupport
+import ShardLeases
 import Synchronization
 import Telemetry
 

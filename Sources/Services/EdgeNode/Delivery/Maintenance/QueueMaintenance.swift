@@ -2,6 +2,7 @@ import ClusterModel
 import Logging
 import MailModel
 import QueueStore
+import ShardLeases
 import Telemetry
 
 /// How much of the trace is kept.

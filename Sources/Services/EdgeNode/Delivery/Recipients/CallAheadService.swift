@@ -6,6 +6,7 @@ import NodeState
 import SMTPProtocol
 import ServiceLifecycle
 import ServiceSupport
+import ShardLeases
 import Synchronization
 import Telemetry
 
@@ -78,13 +79,9 @@ final class CallAheadService: Service {
             return .refuse(reply)
         case .unsure:
             self.environment.metrics.smtpdVerifications.increment(.unsure)
-            return self.limits.acceptsUnsure ? .accept : .refuse(Self.notNow)
+            return self.limits.acceptsUnsure ? .accept : .refuse(CallAheadVerdict.notNow)
         }
     }
-
-    /// The domain's next hop did not say whether the recipient exists.
-    static let notNow = SMTPReply(
-        450, EnhancedStatusCode(.persistentTransientFailure, 1, 1), "Recipient cannot be verified now, try later")
 
     private func verdict(of address: CallAheadAddress, by state: NodeState) async -> CallAheadVerdict {
         let environment = self.environment

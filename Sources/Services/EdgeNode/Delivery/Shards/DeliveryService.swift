@@ -4,6 +4,7 @@ import QueueStore
 import RouteLookup
 import ServiceLifecycle
 import ServiceSupport
+import ShardLeases
 import Telemetry
 
 /// The outbound half of a node: keeps leases, finds what is due in their shards, and keeps the queue's storage in shape.

@@ -5,6 +5,7 @@ import OperatingSystem
 import OrderedCollections
 import QueueStore
 import ServiceSupport
+import ShardLeases
 import Telemetry
 
 /// Finds the destinations that have work: those of which a hint came, those that became due, and, now and then, all.

@@ -5,6 +5,7 @@ import NIOCore
 import OperatingSystem
 import QueueStore
 import ServiceSupport
+import ShardLeases
 
 /// One shard in one term of our ownership: its destinations that have work, each found once.
 actor QueueShard {

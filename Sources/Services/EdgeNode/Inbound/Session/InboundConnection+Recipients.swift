@@ -33,7 +33,7 @@ extension InboundConnection {
             guard let question = self.question(about: recipient, by: policy) else {
                 return self.session.recipientDecided(.accept)
             }
-            let refused = recipient.isToBeAsked ? SMTPRecipientDecision.refuse(CallAheadService.notNow) : .accept
+            let refused = recipient.isToBeAsked ? SMTPRecipientDecision.refuse(CallAheadVerdict.notNow) : .accept
             self.ask(context, refused: refused, question, then: { $0.session.recipientDecided($1) })
             return .waitForOwner
         }
@@ -46,11 +46,11 @@ extension InboundConnection {
     ) -> (@Sendable () async -> SMTPRecipientDecision)? {
         let isFoundByDNS = policy.isFoundByDNS(recipient.domain)
         let routeRefusal = isFoundByDNS ? self.environment.routeRefusal : nil
-        let verify = recipient.isToBeAsked ? self.environment.verifyRecipient : nil
-        guard routeRefusal != nil || verify != nil, let mailbox = recipient.path.mailbox else { return nil }
+        let verifier = recipient.isToBeAsked ? self.environment.verifier : nil
+        guard routeRefusal != nil || verifier != nil, let mailbox = recipient.path.mailbox else { return nil }
         return {
             if let refusal = await routeRefusal?(recipient.domain) { return .refuse(refusal) }
-            return await verify?(mailbox, recipient.domain) ?? .accept
+            return await verifier?.decide(mailbox, of: recipient.domain) ?? .accept
         }
     }
 

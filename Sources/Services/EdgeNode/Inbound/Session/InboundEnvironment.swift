@@ -1,4 +1,5 @@
 import Admission
+import DatabaseHealth
 import Logging
 import MailModel
 import NodeState
@@ -24,8 +25,8 @@ struct InboundEnvironment: Sendable {
     /// What is done to messages of clients that have proved by AUTH who they are.
     var submission = SubmissionRules()
 
-    /// Asks the next hop of an accepted domain about a recipient.
-    var verifyRecipient: (@Sendable (Mailbox, DomainName) async -> SMTPRecipientDecision)?
+    /// Is asked about recipients of accepted domains whose next hop knows them.
+    var verifier: (any RecipientVerifier)?
     /// Says why recipients of an accepted domain are refused now, whose mail goes where the DNS says.
     var routeRefusal: (@Sendable (DomainName) async -> SMTPReply?)?
     /// Why recipients of a domain are refused to a sender, whoever the client is: a rule of an operator.

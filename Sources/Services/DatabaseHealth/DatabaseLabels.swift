@@ -1,4 +1,4 @@
-import PostgresDriver
+package import PostgresDriver
 import Telemetry
 
 /// States of a database connection.
@@ -19,7 +19,7 @@ package enum DatabaseErrorClass: String, MetricLabel {
 
 extension DatabaseErrorClass {
     /// The class of an error.
-    init(_ code: PostgresError.Code) {
+    package init(_ code: PostgresError.Code) {
         switch code {
         case .cannotConnect, .connectionLost, .ambiguousCommit: self = .connection
         case .readOnlyServer, .staleServer, .unsuitableServer: self = .wrongServer

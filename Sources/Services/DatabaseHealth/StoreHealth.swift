@@ -1,4 +1,4 @@
-import MailModel
+package import MailModel
 
 /// Whether mail may be taken and sent, as far as that is the database's affair.
 ///
@@ -16,9 +16,9 @@ import MailModel
 ///
 /// A disk may have room for the probe and none for the mail. So whenever it breaks soon after a recovery, the next one takes
 /// a larger probe, and takes longer.
-struct StoreHealth {
+package struct StoreHealth {
     /// What somebody experienced.
-    enum Event: Hashable, Sendable {
+    package enum Event: Hashable, Sendable {
         /// A transaction with mail in it was committed.
         case wrote
         /// One failed, and was not merely refused.
@@ -34,7 +34,7 @@ struct StoreHealth {
     }
 
     /// What an event changed.
-    enum Change: Hashable {
+    package enum Change: Hashable {
         case none
         case broke(StoreFault)
         case recovered(after: Duration)
@@ -59,7 +59,7 @@ struct StoreHealth {
     /// How long between two probes while something is wrong.
     static let probeInterval = Duration.seconds(1)
     /// After so long without any write one is made, so that a node without mail knows, too.
-    static let idleInterval = Duration.seconds(30)
+    package static let idleInterval = Duration.seconds(30)
     /// Breaking again within so long after a recovery is a relapse.
     static let relapseTime = Duration.seconds(60)
     /// The most time that probes must succeed before it is well again.
@@ -76,10 +76,10 @@ struct StoreHealth {
     private var lastNews: News?
 
     /// Whether mail may be accepted, and attempts may begin.
-    var isOpen: Bool { if case .broken = self.state { false } else { true } }
+    package var isOpen: Bool { if case .broken = self.state { false } else { true } }
 
     /// Why the node is not ready; `nil` when it is.
-    var problem: String? {
+    package var problem: String? {
         if case .broken(let fault, _, _) = self.state { return "\(fault)" }
         return self.leaseFault ?? (self.state == .unchecked ? "not checked yet" : nil)
     }
@@ -96,7 +96,7 @@ struct StoreHealth {
     // MARK: - Events
 
     /// Takes note of an event.
-    mutating func handle(_ event: Event, at now: MonotonicInstant) -> Change {
+    package mutating func handle(_ event: Event, at now: MonotonicInstant) -> Change {
         switch event {
         case .wrote: self.wrote(at: now)
         case .failed(let fault) where fault.isCertain: return self.broke(fault, at: now)

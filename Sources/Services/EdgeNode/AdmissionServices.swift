@@ -1,12 +1,14 @@
 import Admission
+import DatabaseHealth
 import DeliveryQueue
 import Logging
 import MailModel
-import NIOCore
 import NodeState
+import QueueStore
 import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
+import ShardLeases
 
 /// Those whom every listener asks before mail is taken: who the client is, whether a recipient exists, and whether there
 /// is room.
@@ -16,27 +18,28 @@ struct AdmissionServices {
     private let returning: ReturningDomains
     private let monitor: StoreMonitor?
     private let storage: StorageMonitor
-    private let deliveries: DeliveryEnvironment
+    private let standing: StandingRules
+    private let clock: DatabaseClock
     private let copyBudget: CopyBudget
     private let stagingBudget: StagingBudget
 
     init(
-        configuration: RelaydConfiguration, returning: ReturningDomains, deliveries: DeliveryEnvironment,
-        metrics: InboundMetrics, eventLoops: any EventLoopGroup, isWriterCongested: @escaping @Sendable () -> Bool
+        configuration: RelaydConfiguration, state: Replaceable<NodeState>, returning: ReturningDomains,
+        callAhead: CallAheadService, standing: StandingRules, clock: DatabaseClock, store: QueueStore,
+        monitor: StoreMonitor?, metrics: InboundMetrics, logger: Logger,
+        isWriterCongested: @escaping @Sendable () -> Bool
     ) {
-        let logger = deliveries.logger
         self.authenticator = Authenticator(
-            users: { [state = deliveries.state] in state.current.users }, limits: configuration.authenticatorLimits,
-            metrics: metrics, logger: logger)
-        self.callAhead = CallAheadService(
-            configuration.callAheadLimits, environment: deliveries, eventLoops: eventLoops)
+            users: { state.current.users }, limits: configuration.authenticatorLimits, metrics: metrics, logger: logger)
+        self.callAhead = callAhead
         self.returning = returning
-        self.monitor = deliveries.monitor
-        self.deliveries = deliveries
+        self.monitor = monitor
+        self.standing = standing
+        self.clock = clock
         self.copyBudget = configuration.copyBudget
         self.stagingBudget = configuration.stagingBudget
         self.storage = StorageMonitor(
-            configuration.storageLimits, staging: self.stagingBudget, store: deliveries.store, metrics: metrics,
+            configuration.storageLimits, staging: self.stagingBudget, store: store, metrics: metrics,
             logger: logger, isWriterCongested: isWriterCongested)
     }
 
@@ -49,14 +52,12 @@ struct AdmissionServices {
     func environment(_ environment: InboundEnvironment) -> InboundEnvironment {
         var environment = environment
         environment.authenticate = { [authenticator = self.authenticator] in await authenticator.judge($0, from: $1) }
-        let (callAhead, returning, monitor) = (self.callAhead, self.returning, self.monitor)
-        environment.verifyRecipient = { await callAhead.decide($0, of: $1) }
+        let (returning, monitor) = (self.returning, self.monitor)
+        environment.verifier = self.callAhead
         environment.routeRefusal = { await returning.refusal(of: $0) }
-        let deliveries = self.deliveries
+        let (standing, clock) = (self.standing, self.clock)
         environment.ruleRefusal = { domain, sender in
-            let rule = deliveries.standing.governing(
-                domain, isFromNullSender: sender == .null, at: deliveries.clock.now)
-            return SMTPReply(refusedBy: rule)
+            SMTPReply(refusedBy: standing.governing(domain, isFromNullSender: sender == .null, at: clock.now))
         }
         let storage = self.storage
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
@@ -65,6 +66,9 @@ struct AdmissionServices {
         return environment
     }
 }
+
+/// Delivery asks next hops for those who take mail in.
+extension CallAheadService: RecipientVerifier {}
 
 extension SMTPReply {
     /// What a client hears about a recipient whose mail an operator's rule has given up; with the code of `queue fail`.

@@ -1,9 +1,9 @@
-import PostgresDriver
-import QueueStore
+package import PostgresDriver
+package import QueueStore
 
 /// What is wrong with the database, as an operator wants to read it.
-struct StoreFault: Hashable, Sendable, CustomStringConvertible {
-    enum Kind: String, Hashable, Sendable {
+package struct StoreFault: Hashable, Sendable, CustomStringConvertible {
+    package enum Kind: String, Hashable, Sendable {
         case diskFull = "disk full"
         case resources = "out of resources"
         case unreachable = "cannot be reached"
@@ -16,17 +16,17 @@ struct StoreFault: Hashable, Sendable, CustomStringConvertible {
         case unsuitable = "does not keep what a session is promised"
     }
 
-    let kind: Kind
+    package let kind: Kind
     /// The database's or libpq's own words.
-    let detail: String
+    package let detail: String
 
-    init(_ kind: Kind, _ detail: String = "") {
+    package init(_ kind: Kind, _ detail: String = "") {
         self.kind = kind
         self.detail = detail
     }
 
     /// The fault that an error shows; `nil` for one that says nothing of the database: a lost shard, a refused message.
-    init?(_ error: QueueStoreError) {
+    package init?(_ error: QueueStoreError) {
         guard let cause = error.cause, let kind = Kind(cause) else { return nil }
         self.init(kind, String(cause.messageWithoutStatement.prefix(300)))
     }
@@ -39,11 +39,13 @@ struct StoreFault: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    var description: String { self.detail.isEmpty ? self.kind.rawValue : "\(self.kind.rawValue): \(self.detail)" }
+    package var description: String {
+        self.detail.isEmpty ? self.kind.rawValue : "\(self.kind.rawValue): \(self.detail)"
+    }
 }
 
 extension StoreFault.Kind {
-    init?(_ error: PostgresError) {
+    package init?(_ error: PostgresError) {
         switch error.code {
         case .diskFull: self = .diskFull
         case .resources: self = .resources

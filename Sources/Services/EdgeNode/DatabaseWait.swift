@@ -1,4 +1,5 @@
 import ClusterModel
+import DatabaseHealth
 import Logging
 import MailModel
 import PostgresDriver
@@ -6,6 +7,7 @@ import QueueStore
 import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
+import ShardLeases
 import Telemetry
 
 /// Waits for the database, so that a node may be started before it. `/readyz` says what it waits for, and the log does

@@ -3,7 +3,7 @@ import MailModel
 import QueueStore
 import Testing
 
-@testable import EdgeNode
+@testable import ShardLeases
 
 @Suite("Leases that a node holds")
 struct LeaseTableTests {

@@ -1,23 +1,30 @@
-import Logging
+package import Logging
 import MailModel
 import OperatingSystem
-import QueueStore
+package import QueueStore
 import ServiceLifecycle
 import Telemetry
 
 /// Says who is to blame when removed rows cannot be cleared away: each claim then passes them again and again, and the
 /// tables grow. That is a transaction that somebody left open, a prepared one that was forgotten, or the slot of a
 /// standby that is gone.
-struct SnapshotMonitor: Service {
+package struct SnapshotMonitor: Service {
     private static let interval = Duration.seconds(15)
 
-    let store: QueueStore
+    package let store: QueueStore
     /// The age from which on it is told.
-    let limit: Duration
-    let metrics: DatabaseMetrics
-    let logger: Logger
+    package let limit: Duration
+    package let metrics: DatabaseMetrics
+    package let logger: Logger
 
-    func run() async throws {
+    package init(store: QueueStore, limit: Duration, metrics: DatabaseMetrics, logger: Logger) {
+        self.store = store
+        self.limit = limit
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             var watch = SnapshotWatch(limit: self.limit)
             while !Task.isCancelled {

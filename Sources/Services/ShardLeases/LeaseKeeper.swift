@@ -1,24 +1,38 @@
-import ClusterModel
-import Logging
+package import ClusterModel
+package import DatabaseHealth
+package import Logging
 import OperatingSystem
-import QueueStore
+package import QueueStore
 import ServiceSupport
 import Telemetry
 
 /// Takes and renews this node's leases. One node owns all shards for now, so it takes every one that is free.
-struct LeaseKeeper: Sendable {
-    let store: QueueStore
-    let leases: LeaseTable
-    let clock: DatabaseClock
-    let monitor: StoreMonitor?
-    let metrics: LeaseMetrics
-    let logger: Logger
+package struct LeaseKeeper: Sendable {
+    package let store: QueueStore
+    package let leases: LeaseTable
+    package let clock: DatabaseClock
+    package let monitor: StoreMonitor?
+    package let metrics: LeaseMetrics
+    package let logger: Logger
     /// Is told which terms are ours after each round that the database answered.
-    let changed: @Sendable ([ShardTerm]) async -> Void
+    package let changed: @Sendable ([ShardTerm]) async -> Void
+
+    package init(
+        store: QueueStore, leases: LeaseTable, clock: DatabaseClock, monitor: StoreMonitor?, metrics: LeaseMetrics,
+        logger: Logger, changed: @escaping @Sendable ([ShardTerm]) async -> Void
+    ) {
+        self.store = store
+        self.leases = leases
+        self.clock = clock
+        self.monitor = monitor
+        self.metrics = metrics
+        self.logger = logger
+        self.changed = changed
+    }
 
     /// Enters the node into the list. After a crash this waits until the former run has been forgotten. `false` when it
     /// was cancelled before.
-    func register() async -> Bool {
+    package func register() async -> Bool {
         var isFirst = true
         var watch = StaleNodeDetector<String, NodeSighting>()
         while !Task.isCancelled {
@@ -39,7 +53,7 @@ struct LeaseKeeper: Sendable {
     }
 
     /// Renews until cancelled.
-    func run() async {
+    package func run() async {
         var watch = StaleNodeDetector<Shard, LeaseSighting>()
         while !Task.isCancelled {
             await self.round(&watch)
@@ -48,7 +62,7 @@ struct LeaseKeeper: Sendable {
     }
 
     /// Gives everything back, so that others need not wait.
-    func release() async {
+    package func release() async {
         do throws(QueueStoreError) {
             try await self.store.release(self.leases.all)
             try await self.store.unregisterNode()

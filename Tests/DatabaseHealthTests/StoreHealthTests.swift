@@ -1,7 +1,7 @@
 import MailModel
 import Testing
 
-@testable import EdgeNode
+@testable import DatabaseHealth
 
 /// Whether mail may be taken and sent, on a clock that the test sets.
 @Suite("Health of the database")

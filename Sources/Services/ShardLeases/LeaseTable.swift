@@ -1,5 +1,5 @@
-import ClusterModel
-import MailModel
+package import ClusterModel
+package import MailModel
 import OperatingSystem
 import QueueStore
 import Synchronization
@@ -7,34 +7,36 @@ import Synchronization
 /// The leases that this node holds, as every delivery of it sees them.
 ///
 /// Only the lease keeper writes. A reader asks with the moment of asking, because a lease ends by itself.
-final class LeaseTable: Sendable {
+package final class LeaseTable: Sendable {
     private let leases = Mutex<[Shard: Lease]>([:])
 
+    package init() {}
+
     /// Replaces all leases, after an answer of the database.
-    func replace(_ leases: [Lease]) {
+    package func replace(_ leases: [Lease]) {
         self.leases.withLock { $0 = Dictionary(leases.map { ($0.shard, $0) }) { first, _ in first } }
     }
 
     /// Adds leases that were acquired.
-    func add(_ leases: [Lease]) {
+    package func add(_ leases: [Lease]) {
         self.leases.withLock { for lease in leases { $0[lease.shard] = lease } }
     }
 
     /// Every lease, held or run out.
-    var all: [Lease] { self.leases.withLock { Array($0.values) } }
+    package var all: [Lease] { self.leases.withLock { Array($0.values) } }
 
     /// The terms of the shards that are ours at `now`.
-    func terms(at now: MonotonicInstant = .now) -> [ShardTerm] {
+    package func terms(at now: MonotonicInstant = .now) -> [ShardTerm] {
         self.all.filter { $0.isHeld(at: now) }.map(\.term)
     }
 
     /// Whether the shard is still ours in this term.
-    func isHeld(_ term: ShardTerm, at now: MonotonicInstant = .now) -> Bool {
+    package func isHeld(_ term: ShardTerm, at now: MonotonicInstant = .now) -> Bool {
         self.lease(of: term)?.isHeld(at: now) ?? false
     }
 
     /// Whether the final dot of a message of this shard may be written.
-    func permitsFinalDot(_ term: ShardTerm, at now: MonotonicInstant = .now) -> Bool {
+    package func permitsFinalDot(_ term: ShardTerm, at now: MonotonicInstant = .now) -> Bool {
         self.lease(of: term)?.permitsFinalDot(at: now) ?? false
     }
 

@@ -1,15 +1,20 @@
-import PostgresDriver
+package import PostgresDriver
 import ServiceLifecycle
 import Telemetry
 
 /// Publishes what the pool of database connections does.
-struct DatabaseMonitor: Service {
+package struct DatabaseMonitor: Service {
     private static let interval = Duration.seconds(1)
 
-    let pool: PostgresPool
-    let metrics: DatabaseMetrics
+    package let pool: PostgresPool
+    package let metrics: DatabaseMetrics
 
-    func run() async throws {
+    package init(pool: PostgresPool, metrics: DatabaseMetrics) {
+        self.pool = pool
+        self.metrics = metrics
+    }
+
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             var published = PoolStatistics()
             while !Task.isCancelled {

@@ -1,13 +1,13 @@
-import Logging
-import MailModel
+package import Logging
+package import MailModel
 import OperatingSystem
-import QueueStore
+package import QueueStore
 import ServiceLifecycle
 import Synchronization
-import Telemetry
+package import Telemetry
 
 /// Gathers what all parts of the node experience with the database, makes the probes, and says what follows.
-final class StoreMonitor: Service {
+package final class StoreMonitor: Service {
     private let store: QueueStore
     private let health: HealthRegistry
     private let logger: Logger
@@ -17,23 +17,23 @@ final class StoreMonitor: Service {
     /// One waiting signal says all that more could say.
     private let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    init(store: QueueStore, health: HealthRegistry, logger: Logger) {
+    package init(store: QueueStore, health: HealthRegistry, logger: Logger) {
         self.store = store
         self.health = health
         self.logger = logger
     }
 
     /// Whether mail may be accepted, and attempts may begin. It takes no lock.
-    var isOpen: Bool { self.isOpenNow.load(ordering: .relaxed) }
+    package var isOpen: Bool { self.isOpenNow.load(ordering: .relaxed) }
 
     /// What a client hears that wants to send mail now; `nil` while it may.
-    var refusal: SMTPReply? { self.isOpen ? nil : Self.notNow }
+    package var refusal: SMTPReply? { self.isOpen ? nil : Self.notNow }
 
     private static let notNow = SMTPReply(
         451, EnhancedStatusCode(.persistentTransientFailure, 3, 0), "Queue is not available, try later")
 
     /// Takes note of what somebody experienced.
-    func report(_ event: StoreHealth.Event) {
+    package func report(_ event: StoreHealth.Event) {
         let (change, news) = self.state.withLock { state in
             let change = state.handle(event, at: .now)
             self.isOpenNow.store(state.isOpen, ordering: .relaxed)
@@ -51,11 +51,11 @@ final class StoreMonitor: Service {
     }
 
     /// Takes note of an error of the store, if it says anything about the database.
-    func report(_ error: QueueStoreError) {
+    package func report(_ error: QueueStoreError) {
         if let fault = StoreFault(error) { self.report(.failed(fault)) }
     }
 
-    func run() async throws {
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask {

@@ -2,7 +2,7 @@ import MailModel
 import QueueStore
 import Testing
 
-@testable import EdgeNode
+@testable import DatabaseHealth
 
 @Suite("Old snapshots")
 struct SnapshotWatchTests {

@@ -1,15 +1,15 @@
-import MailModel
+package import MailModel
 import OperatingSystem
-import QueueStore
+package import QueueStore
 import Synchronization
 
 /// The database's clock, as far as this node knows it: measured now and then, and reckoned between on a clock that nobody
 /// sets. Arrival and retry times are the database's, so a node whose own clock is wrong does no harm.
-final class DatabaseClock: Sendable {
+package final class DatabaseClock: Sendable {
     private let reference: Mutex<(time: Timestamp, at: MonotonicInstant)>
 
     /// A clock set by one measurement.
-    init(store: QueueStore) async throws(QueueStoreError) {
+    package init(store: QueueStore) async throws(QueueStoreError) {
         self.reference = Mutex((try await store.databaseTime(), .now))
     }
 
@@ -20,7 +20,7 @@ final class DatabaseClock: Sendable {
     }
 
     /// The time now.
-    var now: Timestamp {
+    package var now: Timestamp {
         let (time, measured) = self.reference.withLock { $0 }
         return time + (MonotonicInstant.now - measured)
     }

@@ -208,7 +208,7 @@ struct HandlerTests {
             Issue.record("a chain of 41 was taken")
             return
         }
-        #expect(failure.reason == .limitExceeded)
+        #expect(failure.reason == .chainBeyondLimit)
     }
 
     @Test("Without automatic reading, TLS reads what it needs itself and asks no more than that")

@@ -139,7 +139,9 @@ let package = Package(
             ]),
 
         // Services
-        service("ServiceSupport", ["DeliveryQueue", "Telemetry", logging, nioCore, nioPosix]),
+        service(
+            "ServiceSupport",
+            ["DeliveryQueue", "MailModel", "Telemetry", logging, nioCore, nioPosix, serviceLifecycle]),
         service(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
@@ -184,7 +186,7 @@ let package = Package(
         service("OperatorCommands", ["NodeState", "RelayConfiguration", argumentParser]),
 
         // The lab
-        lab("LabSupport"),
+        lab("LabSupport", ["MailModel"]),
         lab("LabDNS", ["LabSupport"]),
         lab("LabDatabase", ["LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
         lab(
@@ -265,9 +267,9 @@ let package = Package(
             ["Console", "DeliveryQueue", "LabDatabase", "MailModel", "PostgresDriver", "QueueStore", logging]),
         tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
-        tests("ServiceSupport", ["ServiceSupport", nioCore, nioEmbedded]),
+        tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
         tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),
-        tests("ShardLeases", ["ClusterModel", "MailModel", "QueueStore", "ShardLeases"]),
+        tests("ShardLeases", ["ClusterModel", "LabSupport", "MailModel", "QueueStore", "ShardLeases"]),
         tests(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "RelayConfiguration", "Routing", "TestLiterals"]),

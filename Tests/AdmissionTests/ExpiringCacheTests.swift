@@ -1,10 +1,11 @@
+import MailModel
 import Testing
 
 @testable import Admission
 
 @Suite("A cache whose entries expire")
 struct ExpiringCacheTests {
-    private let start = ContinuousClock.now
+    private let start = MonotonicInstant(nanoseconds: 1)
 
     private func expect<Value: Equatable>(
         _ actual: Value, _ wanted: Value, sourceLocation: SourceLocation = #_sourceLocation

@@ -80,7 +80,7 @@ struct RoomTests {
 
     @Test("Strangers stage half of the budget at most; the rest is for those who may relay (field A5)")
     func stagingHalf() {
-        let now = ContinuousClock.now
+        let now = MonotonicInstant(nanoseconds: 1)
         var state = StagingState(limit: 1000)
         for number in 1...50 { self.expect(state.take(10, for: self.owner(UInt32(number)), at: now), true) }
         self.expect(state.take(1, for: self.owner(51), at: now), false)
@@ -93,7 +93,7 @@ struct RoomTests {
 
     @Test("One stranger stages no more than it leaves free for others (field A5)")
     func stagingShare() {
-        let now = ContinuousClock.now
+        let now = MonotonicInstant(nanoseconds: 1)
         var state = StagingState(limit: 1000)
         var taken = 0
         while state.take(10, for: self.owner(1), at: now) { taken += 10 }
@@ -103,7 +103,7 @@ struct RoomTests {
 
     @Test("What is removed counts until a vacuum has passed (field A5)")
     func stagingRemoved() {
-        let now = ContinuousClock.now
+        let now = MonotonicInstant(nanoseconds: 1)
         let owner = self.owner(1, isRestricted: false)
         var state = StagingState(limit: 100)
         self.expect(state.take(100, for: owner, at: now), true)
@@ -114,11 +114,11 @@ struct RoomTests {
 
     @Test("Whatever comes and goes, the sums are those of what is there (field A5)")
     func stagingSums() {
-        var (state, now) = (StagingState(limit: 1 << 20), ContinuousClock.now)
+        var (state, now) = (StagingState(limit: 1 << 20), MonotonicInstant(nanoseconds: 1))
         var random = SplitMix(seed: 7)
         var held: [(owner: StagingState.Owner, bytes: Int)] = []
         for _ in 0..<5000 {
-            now += .seconds(Int.random(in: 0...5, using: &random))
+            now = now + .seconds(Int.random(in: 0...5, using: &random))
             let owner = self.owner(.random(in: 1...9, using: &random), isRestricted: .random(using: &random))
             let bytes = Int.random(in: 1...99_999, using: &random)
             if state.take(bytes, for: owner, at: now) { held.append((owner, bytes)) }
@@ -186,7 +186,9 @@ struct RoomTests {
             var (state, left) = (StagingState(limit: limit), size)
             while left > 0 {
                 let chunk = min(left, 64 << 10)
-                let isTaken = state.take(chunk * copies, for: self.owner(1, isRestricted: isRestricted), at: .now)
+                let isTaken = state.take(
+                    chunk * copies, for: self.owner(1, isRestricted: isRestricted), at: MonotonicInstant(nanoseconds: 1)
+                )
                 #expect(isTaken, "\(left) of \(size) bytes are left, in \(copies) copies, of \(limit)")
                 guard isTaken else { break }
                 left -= chunk

@@ -28,7 +28,7 @@ struct AbandonedTLSTests {
             for _ in 0..<messages { ids.append(try await queue.enqueue(to: "bravo.test")) }
             await (try queue.destination("bravo.test")).run()
             var events: [TraceEvent] = []
-            for id in ids { events += try await queue.environment.store.trace(of: id).filter { $0.kind != .receive } }
+            for id in ids { events += try await queue.store.trace(of: id).filter { $0.kind != .receive } }
             let metrics = queue.environment.metrics
             try check(peer, events) { metrics.smtpTLSAbandoned[$0].value }
         }

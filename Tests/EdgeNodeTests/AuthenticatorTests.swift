@@ -1,5 +1,6 @@
 import Admission
 import Cryptography
+import LabSupport
 import Logging
 import MailModel
 import NodeState
@@ -11,20 +12,11 @@ import Testing
 
 @testable import EdgeNode
 
-/// A clock that the test moves.
-final class TestClock: Sendable {
-    private let start = ContinuousClock.now
-    private let passed = Mutex(Duration.zero)
-
-    var now: ContinuousClock.Instant { self.start + self.passed.withLock { $0 } }
-    func advance(_ duration: Duration) { self.passed.withLock { $0 += duration } }
-}
-
 /// What credentials are worth, and when nobody looks at them.
 @Suite("Authenticator", .timeLimit(.minutes(3)))
 struct AuthenticatorTests {
     private static let client = IPAddress.v4(0xC000_0201)
-    private let clock = TestClock()
+    private let clock = ManualClock()
 
     /// Runs `body` with an authenticator that knows alice with the password `secret`.
     private func with(
@@ -34,14 +26,12 @@ struct AuthenticatorTests {
         let cost = try #require(
             PasswordCost(logRounds: expensive ? 16 : 10, blockSize: 8, parallelism: expensive ? 4 : 1))
         let users = Replaceable<UserCredentials?>(try self.users(["alice": "secret"], cost))
-        let clock = self.clock
         let authenticator = Authenticator(
             users: { (given ?? users).current },
             limits: .init(
                 threads: threads, waiting: waiting, failures: failures, failureWindow: .seconds(600),
                 cacheTime: cacheTime),
-            metrics: testMetrics(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            now: { clock.now })
+            metrics: testMetrics(), time: self.clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup { group in
             group.addTask { try await authenticator.run() }
             try await body(authenticator)
@@ -85,7 +75,7 @@ struct AuthenticatorTests {
             #expect(await authenticator.judge(right, from: Self.client) == .unavailable)
             // Others are not concerned.
             #expect(await authenticator.judge(right, from: .loopback) == .accepted(identity: "alice"))
-            self.clock.advance(.seconds(601))
+            self.clock.advance(by: .seconds(601))
             #expect(await authenticator.judge(right, from: Self.client) == .accepted(identity: "alice"))
         }
     }

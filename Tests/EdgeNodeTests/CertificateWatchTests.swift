@@ -96,7 +96,8 @@ struct CertificateWatchTests {
         let policy = InboundPolicy(domains: [:], relayNetworks: [])
         let state = Replaceable(NodeState(policy))
         let monitor = CertificateMonitor(
-            state, health: health, metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            state, health: health, metrics: metrics, time: .system,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         for certificates in [[], leaves, [leaves[1]], []] {
             state.replace(
                 with: NodeState(

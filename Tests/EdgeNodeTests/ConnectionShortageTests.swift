@@ -1,4 +1,5 @@
 import DeliveryQueue
+import LabSupport
 import Logging
 import MailModel
 import NIOPosix
@@ -16,7 +17,7 @@ struct ConnectionShortageTests {
         in: MetricsRegistry(), listeners: [], version: "test", revision: "test"
     ).delivery
     private let shortages: ConnectionShortages
-    private let start = ContinuousClock.now
+    private let start = MonotonicInstant(nanoseconds: 1)
 
     init() { self.shortages = Self.shortages(connections: 200, self.metrics, self.log) }
 
@@ -100,7 +101,9 @@ struct ConnectionShortageTests {
     func table() async throws {
         // One connection may be opened to a stranger at a time.
         let shortages = Self.shortages(connections: 4, self.metrics, self.log)
-        let table = SiteTable(limits: SiteLimits(SiteLimit(connections: 20)), connections: 4, shortages: shortages)
+        let clock = ManualClock()
+        let table = SiteTable(
+            limits: SiteLimits(SiteLimit(connections: 20)), connections: 4, time: clock, shortages: shortages)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let (first, second) = (SiteCustomer(on: loop), SiteCustomer(on: loop))
         let opened = await Self.open(1, for: first, table)
@@ -109,7 +112,7 @@ struct ConnectionShortageTests {
             return
         }
         async let waits = Self.open(2, for: second, table)
-        while self.log.lines.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        while self.log.lines.isEmpty { await Task.yield() }
         #expect(self.log.lines.map(\.metadata["limit"]) == ["pool"])
         #expect(self.log.lines.first?.metadata["size"] == "1 being opened, 2 in all")
         #expect(self.metrics.deliveriesAwaiting[.pool].value == 1)
@@ -119,9 +122,14 @@ struct ConnectionShortageTests {
             return
         }
         // Nothing happens any more but that the table is looked at.
-        let watching = Task { await table.watch() }
-        while self.log.lines.count < 2 { try await Task.sleep(for: .milliseconds(50)) }
-        watching.cancel()
+        async let _: Void = table.watch()
+        for second in 0..<10 {
+            #expect(self.log.lines.count == 1, "after \(second) s")
+            await clock.waitForSleepers()
+            clock.advance(by: .seconds(1))
+        }
+        await clock.waitForSleepers()
+        #expect(self.log.lines.count == 2)
         #expect(self.log.lines.last?.message.hasSuffix("suffice again") == true)
         #expect(self.metrics.deliveriesAwaiting[.pool].value == 0)
         withExtendedLifetime(opened) {}

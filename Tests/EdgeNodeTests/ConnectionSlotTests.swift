@@ -10,7 +10,7 @@ import Testing
 @Suite("The place of a connection, and who gives it back", .timeLimit(.minutes(1)))
 struct ConnectionSlotTests {
     // Two connections: one for hosts that have not taken mail.
-    private let table = SiteTable(limits: SiteLimits(SiteLimit(connections: 20)), connections: 2)
+    private let table = SiteTable(limits: SiteLimits(SiteLimit(connections: 20)), connections: 2, time: .system)
     private let customer = SiteCustomer(on: MultiThreadedEventLoopGroup.singleton.next())
     private let site = ReceivingSite.address(IPAddress.v4(0x0A00_0001))
 

@@ -79,7 +79,7 @@ struct DANERefusalTests {
         let outcome = TLSClientOutcome.failed(TLSFailure(.noRecordMatched, "no match"), refusedChain: refused.chain)
         let failure = HostFailure(.tlsaInvalid, outcome: outcome, requirement: requirement)
         #expect(failure.detail == "no match" && failure.refused == refused)
-        let explainer = RefusalExplainer()
+        let explainer = RefusalExplainer(time: .system)
         let explained = await withTaskGroup { group in
             for _ in 0..<200 { group.addTask { await explainer.explain(failure) } }
             return await group.reduce(into: [HostFailure]()) { $0.append($1) }

@@ -3,11 +3,11 @@ import LabPeers
 import MailModel
 import PostgresDriver
 import QueueStore
-import RelayConfiguration
 import ServiceSupport
 import Testing
 
 @testable import EdgeNode
+@testable import RelayConfiguration
 
 /// A destination that takes no mail, with a queue that is real: one row and one probe at each step.
 @Suite("Dead destination", .timeLimit(.minutes(4)))
@@ -27,7 +27,7 @@ struct DeadDestinationTests {
     private func kinds(_ ids: [MessageID], in queue: DeliveryFixture) async throws -> [[TraceEvent.Kind]] {
         var all: [[TraceEvent.Kind]] = []
         for id in ids {
-            all.append(try await queue.environment.store.trace(of: id).map(\.kind).filter { $0 != .receive })
+            all.append(try await queue.store.trace(of: id).map(\.kind).filter { $0 != .receive })
         }
         return all
     }
@@ -169,7 +169,7 @@ struct DeadDestinationTests {
                     // The shard knows when its destination has ended, which makes room for another.
                     while !supervisor.submit({}) { await Task.yield() }
                     // The row is gone, but the shard does not know: were it to look, it would attempt the other message.
-                    try await queue.environment.store.pool.query(Statement("DELETE FROM relay.destination"))
+                    try await queue.store.pool.query(Statement("DELETE FROM relay.destination"))
                     await shard.arrived("bravo.test")
                     try await Task.sleep(for: .milliseconds(300))
                     #expect(dead.connectionCount == 1)
@@ -220,11 +220,11 @@ struct DeadDestinationTests {
                 try await queue.age("bravo.test", by: .seconds(5 * 3600))
                 #expect(
                     try await queue.poll(["bravo.test"]) {
-                        try await queue.environment.store.trace(of: id).contains { $0.kind == .defer }
+                        try await queue.store.trace(of: id).contains { $0.kind == .defer }
                     })
-                let told = try #require(try await queue.environment.store.trace(of: id).first { $0.kind == .defer })
+                let told = try #require(try await queue.store.trace(of: id).first { $0.kind == .defer })
                 #expect(told.reply?.contains("other.test was interrupted") == true, "\(told)")
-                #expect(try await queue.environment.store.trace(of: probe).count > 1)
+                #expect(try await queue.store.trace(of: probe).count > 1)
             }
         }
     }
@@ -254,7 +254,7 @@ struct DeadDestinationTests {
                 #expect(kinds.filter { $0 == [.defer, .fail] }.count >= 60, "told once, and then given up")
                 #expect(dead.connectionCount < 20, "all are told at one step, and given up at another")
                 let untouched = try #require(kinds.firstIndex(of: [.defer, .fail]))
-                let trace = try await queue.environment.store.trace(of: ids[untouched])
+                let trace = try await queue.store.trace(of: ids[untouched])
                 #expect(trace.last?.status?.description == "5.3.2" && trace.last?.reason == "remote-reply")
                 #expect(trace.last?.reply?.hasPrefix("not tried: ") == true)
                 #expect(trace.last?.mxHost == "[127.0.0.1]")

@@ -13,7 +13,6 @@ import NodeState
 import OperatingSystem
 import PostgresDriver
 import QueueStore
-import RelayConfiguration
 import RouteLookup
 import Routing
 import SecureResolver
@@ -24,11 +23,13 @@ import Testing
 
 @testable import EdgeNode
 @testable import ShardLeases
+@testable import RelayConfiguration
 
 /// A queue in a database of its own, owned by this test, and all that deliveries from it need. Where a domain has a next hop, its
 /// mail goes there without a look-up; the resolver is shut down.
 struct DeliveryFixture {
     let environment: DeliveryEnvironment
+    let store: QueueStore
     let health = HealthRegistry()
     /// Which limits keep deliveries waiting.
     let shortages = RecordedLog()
@@ -80,6 +81,7 @@ struct DeliveryFixture {
         self.pool = PostgresPool(settings, logger: Self.quiet)
         let store = try await QueueStore(
             pool: self.pool, node: "relay.test", terms: LeaseTerms(timeToLive: .seconds(600)))
+        self.store = store
         try await store.registerNode()
         self.leases = try await store.acquireLeases(store.shardMap.shards)
         self.writer = QueueWriter(pool: self.pool, map: store.shardMap, node: "relay.test")
@@ -100,28 +102,30 @@ struct DeliveryFixture {
         let registry = MetricsRegistry()
         let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test").delivery
         let sites = SiteTable(
-            limits: configuration.siteLimits, connections: configuration.delivery.maxConnections,
+            limits: configuration.siteLimits, connections: configuration.delivery.maxConnections, time: .system,
             shortages: ConnectionShortages(
                 ConnectionBudgets(connections: configuration.delivery.maxConnections, destinations: 10_000),
                 metrics: metrics, logger: self.shortages.logger))
-        let table = LeaseTable()
+        let table = LeaseTable(time: .system)
         table.replace(self.leases)
         let state = Replaceable(try configuration.nodeState(tls: try TLSClientContext()))
         self.environment = DeliveryEnvironment(
             settings: configuration.deliverySettings, state: state,
             routes: RouteFinder(
-                resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none),
-            store: store, recorder: AttemptRecorder(store: store, metrics: metrics),
+                resolver: resolver, policy: configuration.routePolicy(interfaces: []), watch: .none, time: .system,
+                random: .system),
+            explainer: RefusalExplainer(time: .system), store: store,
+            recorder: AttemptRecorder(store: store, metrics: metrics, time: .system),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(
                 ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
-                health: self.health,
+                health: self.health, time: .system,
                 logger: Self.quiet),
             sites: sites, links: ConnectionPool(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: configuration.delivery.maxConnections),
-            channels: ChannelRegistry(), metrics: metrics,
+            channels: ChannelRegistry(time: .system), metrics: metrics,
             logger: Self.quiet,
-            clock: try await DatabaseClock(store: store))
+            clock: try await DatabaseClock(store: store, time: .system), time: .system, random: .system)
     }
 
     /// Stores one message; its id.
@@ -153,7 +157,7 @@ struct DeliveryFixture {
     )
         throws -> Destination
     {
-        let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
+        let shard = self.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })
         return Destination(environment: self.environment, term: lease.term, domain: domain, eventLoop: eventLoop)
     }
@@ -162,7 +166,7 @@ struct DeliveryFixture {
     func shard(
         of domain: DomainName, _ supervisor: TaskSupervisor, blocked: BlockedDomains = BlockedDomains()
     ) throws -> QueueShard {
-        let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
+        let shard = self.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })
         return QueueShard(
             environment: self.environment, term: lease.term, supervisor: supervisor,
@@ -244,8 +248,8 @@ struct DeliveryFixture {
 
     /// What the poll does each second: works off what is due for these domains, and brings deferred entries back.
     func poll(_ domains: Set<DomainName>) async throws {
-        for lease in self.leases { try await self.environment.store.promoteDeferred(lease.term) }
-        let due = try await self.environment.store.dueDestinations(self.leases.map(\.term)).due
+        for lease in self.leases { try await self.store.promoteDeferred(lease.term) }
+        let due = try await self.store.dueDestinations(self.leases.map(\.term)).due
         try await withThrowingTaskGroup { group in
             for entry in due where domains.contains(entry.destination) {
                 let destination = try self.destination(entry.destination)
@@ -270,9 +274,9 @@ struct DeliveryFixture {
 
     /// The row of a domain that is left alone.
     func backoff(of domain: DomainName) async throws -> DestinationBackoff? {
-        let shard = self.environment.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
+        let shard = self.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })
-        return try await self.environment.store.claim(lease.term, destination: domain, maximumCount: 1).backoff
+        return try await self.store.claim(lease.term, destination: domain, maximumCount: 1).backoff
     }
 }
 

@@ -42,10 +42,10 @@ struct DestinationTests {
                 queue.leasesPermitFinalDots(false)
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.messageCount == 0)
-                let event = try #require(try await queue.environment.store.trace(of: id).last)
+                let event = try #require(try await queue.store.trace(of: id).last)
                 #expect(event.kind == .defer && event.reply?.contains("the lease is too short") == true)
                 let wait = try #require(event.nextAttempt) - (try #require(event.at))
-                #expect(wait <= queue.environment.store.terms.timeToLive)
+                #expect(wait <= queue.store.terms.timeToLive)
                 let entry = try #require(try await queue.listing().first)
                 #expect(entry.attempts == 1 && entry.nextAttempt == event.nextAttempt)
 
@@ -53,7 +53,7 @@ struct DestinationTests {
                 try await queue.makeDue("bravo.test")
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.messageCount == 1)
-                let kinds = try await queue.environment.store.trace(of: id).map(\.kind)
+                let kinds = try await queue.store.trace(of: id).map(\.kind)
                 #expect(kinds == [.receive, .defer, .transfer])
             }
         }
@@ -83,7 +83,7 @@ struct DestinationTests {
             try await DeliveryFixture.run([("bravo.test", peer)], { $0.messagesPerConnection = 1 }) { queue in
                 let id = try await queue.enqueue(to: "bravo.test")
                 await (try queue.destination("bravo.test")).run()
-                let trace = try await queue.environment.store.trace(of: id)
+                let trace = try await queue.store.trace(of: id)
                 #expect(trace.map(\.kind) == [.receive, .defer, .transfer])
                 #expect(
                     trace[1].reply
@@ -134,7 +134,7 @@ struct DestinationTests {
                     ])
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.received.map(\.recipients) == [["bob@bravo.test", "carol@bravo.test"]])
-                let sent = try #require(try await queue.environment.store.trace(of: id).last)
+                let sent = try #require(try await queue.store.trace(of: id).last)
                 #expect(sent.kind == .transfer && sent.recipients == "bob@bravo.test bob@bravo.test carol@bravo.test")
                 #expect(try await queue.waiting() == 0)
             }
@@ -242,7 +242,7 @@ struct DestinationTests {
                 #expect(peer.messageIDs.count == 100 && peer.messageIDs.values.allSatisfy { $0 == 1 })
                 #expect(peer.turnedAwayCount <= 9, "\(peer.turnedAwayCount) were turned away")
                 for id in ids {
-                    #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive, .transfer])
+                    #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive, .transfer])
                 }
             }
         }
@@ -310,7 +310,7 @@ struct DestinationTests {
                     // Two may be tried at once, beside which all others are told. How many come while those wait is a matter of time.
                     var told = 0
                     for entry in waiting {
-                        let last = try await queue.environment.store.trace(of: entry.key.message).last
+                        let last = try await queue.store.trace(of: entry.key.message).last
                         if last?.reply?.contains("as another connection") == true { told += 1 }
                     }
                     #expect(told > 0 && silent.connectionCount == 12 - told, "\(silent.connectionCount), \(told)")
@@ -356,7 +356,7 @@ struct DestinationTests {
             await running
             let waiting = try #require(try await queue.listing().first)
             #expect(waiting.key.message == id && waiting.attempts == 0 && waiting.lastReason == nil)
-            #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive])
+            #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive])
         }
     }
 }

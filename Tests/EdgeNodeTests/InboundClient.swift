@@ -1,10 +1,12 @@
 import Admission
 import DeliveryQueue
+import LabSupport
 import Logging
 public import MailModel
 import NIOCore
 import NIOEmbedded
 import NodeState
+import OperatingSystem
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
@@ -137,7 +139,7 @@ struct InboundClient {
         let intake = MessageIntake(
             enqueue: { message async throws(QueueStoreError) in try await store.enqueue(message) },
             bodyWriter: { _ in preconditionFailure("no test here sends a large message") }, supervisor: supervisor,
-            metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            metrics: metrics, time: .system, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             log: InboundLog(logger, metrics: metrics, hasAddresses: logsAddresses))
         var environment = InboundEnvironment(
             session: .init(
@@ -148,7 +150,8 @@ struct InboundClient {
                     InboundPolicy(
                         domains: ["bravo.test": AcceptedDomain()], relayNetworks: CIDRBlock.loopback,
                         postmaster: "postmaster@bravo.test"), certificates: certificates)), intake: intake,
-            metrics: metrics, now: { Timestamp(seconds: 1_700_000_000) })
+            metrics: metrics, time: ManualClock(), random: .system,
+            stagingBudget: StagingBudget(limit: 0, time: .system))
         configure(&environment)
         try await withThrowingTaskGroup { group in
             group.addTask { await supervisor.run() }

@@ -72,7 +72,7 @@ struct InboundLogTests {
     func rate() throws {
         let (recorded, metrics) = (RecordedLog(), testMetrics())
         let log = InboundLog(recorded.logger, metrics: metrics)
-        let start = ContinuousClock.now
+        let start = MonotonicInstant(nanoseconds: 1)
         func refuse(at time: Duration) {
             log.refused(
                 InboundLog.Refused(client: ClientIdentity(Self.stranger)), "syntax", SMTPReply(500),

@@ -2,6 +2,7 @@ import Admission
 import MailModel
 import NIOCore
 import NodeState
+import OperatingSystem
 import QueueStore
 import SMTPProtocol
 import ServiceSupport
@@ -221,7 +222,7 @@ struct InboundRecipientTests {
             configure: { environment in
                 environment.copyBudget = CopyBudget(
                     bytes: 0, shards: 64, maximumMessageBytes: 50 << 20, inlineBytes: 64 << 10)
-                environment.stagingBudget = StagingBudget(limit: 1 << 20)
+                environment.stagingBudget = StagingBudget(limit: 1 << 20, time: .system)
             }
         ) { client in
             try await client.hello()
@@ -235,7 +236,8 @@ struct InboundRecipientTests {
             try await client.send("MAIL FROM:<a@alpha.test> SIZE=1048576\r\nRCPT TO:<x@one.test>\r\nRSET\r\n")
             #expect(try await client.codes() == ["250", "250", "250"])
         }
-        try await InboundClient.with(configure: { $0.stagingBudget = StagingBudget(limit: 100 << 10) }) { client in
+        try await InboundClient.with(configure: { $0.stagingBudget = StagingBudget(limit: 100 << 10, time: .system) }) {
+            client in
             try await client.hello()
             try await client.send("MAIL FROM:<a@alpha.test>\r\nRCPT TO:<bob@bravo.test>\r\nDATA\r\n")
             #expect(try await client.codes() == ["250", "250", "354"])

@@ -1,3 +1,4 @@
+import MailModel
 import SecureResolver
 import Testing
 
@@ -8,7 +9,7 @@ struct LookupShortageTests {
     @Test("The limit that refused most is named once a minute, as long as any refuses (field A4)")
     func limits() {
         var shortage = LookupShortage()
-        let start = ContinuousClock.now
+        let start = MonotonicInstant(nanoseconds: 1)
         #expect(shortage.limit(toSayOf: [:], at: start) == nil)
         #expect(shortage.limit(toSayOf: [.silent: 3, .domain: 1], at: start) == .silent)
         #expect(shortage.limit(toSayOf: [.silent: 4, .domain: 9], at: start + .seconds(59)) == nil)

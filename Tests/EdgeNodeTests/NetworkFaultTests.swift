@@ -53,7 +53,7 @@ struct NetworkFaultTests {
 
                 #expect(try await queue.listing().map(\.attempts) == [0])
                 #expect(try await queue.backoff(of: "bravo.test") == nil)
-                #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive])
+                #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive])
             }
         }
     }
@@ -66,7 +66,7 @@ struct NetworkFaultTests {
                 let id = try await queue.enqueue(to: "bravo.test")
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.messageCount == 1)
-                #expect(try await queue.environment.store.trace(of: id).map(\.kind) == [.receive, .transfer])
+                #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive, .transfer])
             }
         }
     }

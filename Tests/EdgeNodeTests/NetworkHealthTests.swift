@@ -128,7 +128,7 @@ struct NetworkHealthTests {
         let way = NetworkWay(source: source, isIPv6: false)
         let egress = [source, nil].map { Egress($0, helloName: "relay.test") }
         let made = NetworkMonitor(
-            ways: [way, Self.way], isNextHop: { _ in false }, port: 25, health: health,
+            ways: [way, Self.way], isNextHop: { _ in false }, port: 25, health: health, time: .system,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             probe: { _, _, _ in
                 // While the fault is being probed an event loop asks for ways, and opens a connection: all is well again.

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import MailModel
+import OperatingSystem
 import QueueStore
 import SMTPProtocol
 import Testing
@@ -25,7 +26,7 @@ struct NotificationWriterTests {
             now: Timestamp(seconds: second), isDelayNotified: entry.isDelayNotified)
         var writer = NotificationWriter(
             entry: entry, plan: plan, from: "mailer@relay.test", reportingMTA: "relay.test",
-            now: Timestamp(seconds: second))
+            now: Timestamp(seconds: second), random: .system)
         if let room { writer.room = room }
         return writer.reports(returning: content ?? self.header)
     }

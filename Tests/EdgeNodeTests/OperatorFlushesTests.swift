@@ -1,4 +1,5 @@
 import MailModel
+import OperatingSystem
 import SecureResolver
 import Testing
 
@@ -14,7 +15,7 @@ struct OperatorFlushesTests {
 
     @Test("Some at once, then one in a while; what had to wait is done together (field D6)")
     func pace() {
-        let start = ContinuousClock.now
+        let start = MonotonicInstant(nanoseconds: 1)
         var flushes = OperatorFlushes(at: start)
         var isTaken = flushes.takes(at: start)
         #expect(!isTaken)

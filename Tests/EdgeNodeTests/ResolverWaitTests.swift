@@ -38,7 +38,7 @@ struct ResolverWaitTests {
                 let shards = ShardTable(
                     environment: queue.environment, supervisor: supervisor,
                     eventLoops: [MultiThreadedEventLoopGroup.singleton.next()])
-                await shards.own(queue.environment.leases.terms())
+                await shards.own(queue.environment.leases.terms)
                 let finder = DueScanner(environment: queue.environment, health: queue.health, shards: shards)
                 await withTaskGroup { group in
                     group.addTask { await supervisor.run() }

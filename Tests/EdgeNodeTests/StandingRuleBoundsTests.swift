@@ -17,7 +17,7 @@ import Testing
 @Suite("Bounds of standing rules", .timeLimit(.minutes(3)))
 struct StandingRuleBoundsTests {
     private static func watch(_ queue: DeliveryFixture) -> StandingRulesWatch {
-        StandingRulesWatch(environment: queue.environment, health: queue.health)
+        StandingRulesWatch(environment: queue.environment, store: queue.store, health: queue.health)
     }
 
     @Test(
@@ -71,7 +71,7 @@ struct StandingRuleBoundsTests {
                 try await queue.interruptAttempts(for: "bravo.test")
                 try await queue.make(.bounce, "bravo.test", Self.watch(queue))
                 await (try queue.destination("bravo.test")).run()
-                let store = queue.environment.store
+                let store = queue.store
                 #expect(try await store.trace(of: id).last?.kind == .defer)
                 #expect(try await queue.listing().first?.attempts == 1)
                 try await queue.makeDue("bravo.test")
@@ -90,7 +90,7 @@ struct StandingRuleBoundsTests {
                 let log = RecordedLog()
                 var environment = queue.environment
                 environment.logger = log.logger
-                let watch = StandingRulesWatch(environment: environment, health: queue.health)
+                let watch = StandingRulesWatch(environment: environment, store: queue.store, health: queue.health)
                 try await queue.script("ALTER TABLE relay.queue_rule RENAME TO gone")
                 for _ in 0..<2 { #expect(await !watch.look()) }
                 #expect(log.lines.map(\.level) == [.warning] && !environment.mayDeliver)

@@ -13,7 +13,7 @@ import Testing
 @Suite("Standing rules of operators", .timeLimit(.minutes(3)))
 struct StandingRulesTests {
     private static func watch(_ queue: DeliveryFixture) -> StandingRulesWatch {
-        StandingRulesWatch(environment: queue.environment, health: queue.health)
+        StandingRulesWatch(environment: queue.environment, store: queue.store, health: queue.health)
     }
 
     @Test("Of a suspended domain nothing is attempted, and it is told so; lifted, it is delivered")
@@ -103,7 +103,7 @@ struct StandingRulesTests {
                 try await queue.age("bravo.test", by: .seconds(6 * 86_400))
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.connectionCount == 0)
-                let event = try #require(try await queue.environment.store.trace(of: id).last)
+                let event = try #require(try await queue.store.trace(of: id).last)
                 #expect(event.kind == .fail && event.reason == "suspended-by-operator")
                 #expect(event.status == EnhancedStatusCode(.permanentFailure, 3, 2))
                 #expect(event.reply?.contains("disk full") == true)
@@ -125,7 +125,7 @@ struct StandingRulesTests {
                     let id = try await queue.enqueue(to: domain)
                     try await queue.age(domain, by: .seconds(5 * 3600))
                     await (try queue.destination(domain)).run()
-                    let event = try #require(try await queue.environment.store.trace(of: id).last)
+                    let event = try #require(try await queue.store.trace(of: id).last)
                     #expect(event.kind == .defer && event.reason == "suspended-by-operator")
                     #expect(event.nextAttempt == moment)
                     #expect(try await queue.waiting(for: domain) == 1)
@@ -146,7 +146,7 @@ struct StandingRulesTests {
                 let id = try await queue.enqueue(to: "bravo.test")
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.connectionCount == 0)
-                let event = try #require(try await queue.environment.store.trace(of: id).last)
+                let event = try #require(try await queue.store.trace(of: id).last)
                 #expect(event.kind == .fail && event.reason == "failed-by-operator")
                 #expect(event.reply?.contains("disk full") == true)
                 #expect(try await queue.waiting(for: "bravo.test") == 0)

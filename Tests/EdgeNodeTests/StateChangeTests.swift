@@ -67,7 +67,7 @@ struct StateChangeTests {
                     #expect(old.messageCount == 1 && new.connectionCount == 0)
                     let id = try await queue.enqueue(to: "bravo.test")
                     await (try queue.destination("bravo.test")).run()
-                    let outcome = try await queue.environment.store.trace(of: id).last
+                    let outcome = try await queue.store.trace(of: id).last
                     #expect(outcome?.requirement == "encrypt" && outcome?.reason == "starttls-not-supported")
                     #expect(old.connectionCount == 1 && new.connectionCount == 1 && new.messageCount == 0)
                 }

@@ -42,7 +42,7 @@ struct StrangersReportTests {
                 let largest = try #require(sizes.max(), "the first report comes")
                 #expect(sizes.reduce(0, +) - largest <= message.size)
                 #expect(size < 2000 ? sizes.count == 1 : sizes.count > 1, "\(sizes)")
-                let trace = try await queue.environment.store.trace(of: message.id)
+                let trace = try await queue.store.trace(of: message.id)
                 let dropped = trace.filter { $0.kind == .drop }
                 #expect(dropped.count == 250 - reports.count)
                 #expect(

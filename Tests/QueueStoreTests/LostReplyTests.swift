@@ -67,7 +67,7 @@ struct LostReplyTests {
             try await body.write(content)
             message.body = .staged(try await body.finish())
             try await writer.enqueue(message)
-            var reader = queue.store.body(of: try await queue.claimOne().key)
+            var reader = queue.store.reader(of: try await queue.claimOne().key)
             var read: [UInt8] = []
             while let piece = try await reader.next() { read += piece }
             #expect(read == content)

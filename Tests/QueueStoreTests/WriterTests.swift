@@ -17,7 +17,7 @@ struct WriterTests {
             #expect(entry.recipients == [QueueRecipient(address: "bob@bravo.test")])
             #expect(entry.attempts == 0)
             #expect(entry.openAttempt == nil)
-            var reader = queue.store.body(of: entry.key)
+            var reader = queue.store.reader(of: entry.key)
             #expect(try await reader.next() == Array("Subject: x\r\n\r\nb\0dy\r\n".utf8))
             #expect(try await reader.next() == nil)
             #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive])
@@ -142,7 +142,7 @@ struct WriterTests {
             try await queue.writer.enqueue(message)
             try await queue.writer.enqueue(message)
             let entry = try await queue.claimOne()
-            var reader = queue.store.body(of: entry.key)
+            var reader = queue.store.reader(of: entry.key)
             var read: [UInt8] = []
             while let piece = try await reader.next() {
                 #expect(piece.count <= QueueLimits.inlineBody)

@@ -1,5 +1,7 @@
 import Dispatch
 import Foundation
+import LabSupport
+import MailModel
 import NIOCore
 import NIOEmbedded
 import ServiceSupport
@@ -153,11 +155,34 @@ struct ServiceSupportTests {
         var most: Int { self.state.withLock { $0.most } }
     }
 
+    // MARK: Shutdown
+
+    @Test("What ends by itself does not wait for the shutdown, which is waited for no more")
+    func endsByItself() async {
+        let clock = ManualClock()
+        let shutdown = Shutdown { try? await clock.sleep(for: .seconds(60)) }
+        #expect(await shutdown.cancels { 7 } == 7)
+    }
+
+    @Test("The shutdown cancels what goes on, and its end is waited for")
+    func isCancelled() async {
+        let clock = ManualClock()
+        let shutdown = Shutdown { try? await clock.sleep(for: .seconds(60)) }
+        async let wasCancelled = shutdown.cancels {
+            await clock.sleepUntilCancelled()
+            return Task.isCancelled
+        }
+        await clock.waitForSleepers(2)
+        clock.advance(by: .seconds(60))
+        #expect(await wasCancelled)
+    }
+
     // MARK: ChannelRegistry
 
     @Test("A registry forgets what closes, and closes what is left")
     func registry() async throws {
-        let registry = ChannelRegistry()
+        let clock = ManualClock()
+        let registry = ChannelRegistry(time: clock)
         let (first, second) = (NIOAsyncTestingChannel(), NIOAsyncTestingChannel())
         registry.add(first)
         registry.add(second)
@@ -165,7 +190,10 @@ struct ServiceSupportTests {
         try await first.close()
         await first.testingEventLoop.run()
         #expect(registry.all.count == 1)
-        #expect(await !registry.drained(within: .milliseconds(1)))
+        async let isDrained = registry.drained(within: .seconds(60))
+        await clock.waitForSleepers()
+        clock.advance(by: .seconds(60))
+        #expect(await !isDrained)
         registry.closeAll()
         await second.testingEventLoop.run()
         #expect(await registry.drained(within: .seconds(5)))

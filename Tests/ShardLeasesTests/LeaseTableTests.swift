@@ -1,4 +1,5 @@
 import ClusterModel
+import LabSupport
 import MailModel
 import QueueStore
 import Testing
@@ -9,16 +10,20 @@ import Testing
 struct LeaseTableTests {
     @Test("A lease of another term is none; the final dot needs time to spare")
     func leases() {
-        let start = MonotonicInstant(nanoseconds: 1_000_000_000)
-        let table = LeaseTable()
+        let clock = ManualClock()
+        let start = clock.now
+        let table = LeaseTable(time: clock)
         let lease = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 7), sentAt: start)
         table.replace([lease])
         let other = Lease(shard: Shard(rawValue: 1), epoch: Epoch(rawValue: 8), sentAt: start)
-        #expect(table.isHeld(lease.term, at: start + .seconds(9)))
-        #expect(!table.isHeld(other.term, at: start))
-        #expect(table.permitsFinalDot(lease.term, at: start + .seconds(8)))
-        #expect(!table.permitsFinalDot(lease.term, at: start + .milliseconds(8001)))
-        #expect(!table.isHeld(lease.term, at: start + .seconds(10)))
-        #expect(table.terms(at: start + .seconds(10)).isEmpty)
+        #expect(!table.isHeld(other.term))
+        clock.advance(by: .seconds(8))
+        #expect(table.permitsFinalDot(lease.term))
+        clock.advance(by: .milliseconds(1))
+        #expect(!table.permitsFinalDot(lease.term))
+        clock.advance(by: .milliseconds(999))
+        #expect(table.isHeld(lease.term) && table.terms == [lease.term])
+        clock.advance(by: .seconds(1))
+        #expect(!table.isHeld(lease.term) && table.terms.isEmpty && table.all == [lease])
     }
 }

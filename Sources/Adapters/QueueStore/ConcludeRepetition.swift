@@ -54,6 +54,40 @@ struct ConcludeRepetition {
         return .parts(of: self.wasAmbiguous || self.count <= Self.part ? 1 : Self.part)
     }
 
+    /// Has outcomes recorded by `together`, which records all of them or none; gives a result for each, in order.
+    static func record(
+        _ conclusions: [Conclusion], together: ([Conclusion]) async -> Result<Void, PostgresError>
+    ) async -> [Result<Void, QueueStoreError>] {
+        guard !conclusions.isEmpty else { return [] }
+        return await ConcludeRepetition(conclusions).record(conclusions, together)
+    }
+
+    private func record(
+        _ conclusions: [Conclusion], _ together: ([Conclusion]) async -> Result<Void, PostgresError>
+    ) async -> [Result<Void, QueueStoreError>] {
+        var repetition = self
+        while case .failure(let error) = await together(conclusions) {
+            switch repetition.failed(error) {
+            case .again: continue
+            case .without(let terms, let refusal):
+                let others = conclusions.filter { !terms.contains($0.term) }
+                guard !others.isEmpty else { return conclusions.map { _ in .failure(refusal) } }
+                var results = await repetition.limited(to: others).record(others, together).makeIterator()
+                return conclusions.map {
+                    terms.contains($0.term) ? .failure(refusal) : results.next() ?? .failure(refusal)
+                }
+            case .parts(let size):
+                var results: [Result<Void, QueueStoreError>] = []
+                for part in conclusions.parts(of: size) {
+                    results += await repetition.limited(to: part).record(part, together)
+                }
+                return results
+            case .end(let result): return conclusions.map { _ in result }
+            }
+        }
+        return conclusions.map { _ in .success(()) }
+    }
+
     /// One outcome of several may be the reason, such as an entry that somebody changed.
     private static func mayConcernOne(_ refusal: QueueStoreError) -> Bool {
         refusal.code == .entryChanged || refusal.cause?.code == .server

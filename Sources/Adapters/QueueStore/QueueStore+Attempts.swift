@@ -14,10 +14,20 @@ extension QueueStore {
     @concurrent public func openAttempts(
         _ attempts: [(entry: QueueEntry, epoch: Epoch)]
     ) async throws(QueueStoreError) -> Set<EntryKey> {
+        try await Self.open(attempts) { attempts async throws(QueueStoreError) in
+            try await self.openTogether(attempts)
+        }
+    }
+
+    /// Has attempts put on record by `together`, which puts all on record or none: without those whose shards are lost.
+    static func open(
+        _ attempts: [(entry: QueueEntry, epoch: Epoch)],
+        together: ([(entry: QueueEntry, epoch: Epoch)]) async throws(QueueStoreError) -> Set<EntryKey>
+    ) async throws(QueueStoreError) -> Set<EntryKey> {
         var attempts = attempts
         while !attempts.isEmpty {
             do throws(QueueStoreError) {
-                return try await self.openTogether(attempts)
+                return try await together(attempts)
             } catch {
                 let stale = error.staleTerms
                 let others = attempts.filter {
@@ -75,34 +85,7 @@ extension QueueStore {
     /// - Returns: a result for each, in order. `staleEpoch`: if it was delivered, try `recordLateDelivery`.
     ///   `entryChanged`: the entry was concluded already; forget it. Otherwise it is not recorded: try again.
     @concurrent public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
-        guard !conclusions.isEmpty else { return [] }
-        return await self.conclude(conclusions, ConcludeRepetition(conclusions))
-    }
-
-    private func conclude(
-        _ conclusions: [Conclusion], _ repetition: ConcludeRepetition
-    ) async -> [Result<Void, QueueStoreError>] {
-        var repetition = repetition
-        while case .failure(let error) = await self.concludeTogether(conclusions) {
-            switch repetition.failed(error) {
-            case .again: continue
-            case .without(let terms, let refusal):
-                let others = conclusions.filter { !terms.contains($0.term) }
-                guard !others.isEmpty else { return conclusions.map { _ in .failure(refusal) } }
-                var results = await self.conclude(others, repetition.limited(to: others)).makeIterator()
-                return conclusions.map {
-                    terms.contains($0.term) ? .failure(refusal) : results.next() ?? .failure(refusal)
-                }
-            case .parts(let size):
-                var results: [Result<Void, QueueStoreError>] = []
-                for part in conclusions.parts(of: size) {
-                    results += await self.conclude(part, repetition.limited(to: part))
-                }
-                return results
-            case .end(let result): return conclusions.map { _ in result }
-            }
-        }
-        return conclusions.map { _ in .success(()) }
+        await ConcludeRepetition.record(conclusions) { await self.concludeTogether($0) }
     }
 
     /// Records all or nothing, in one transaction that is tried once.

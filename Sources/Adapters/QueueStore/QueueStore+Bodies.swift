@@ -51,7 +51,7 @@ public struct BodyReader: Sendable {
 
 extension QueueStore {
     /// A reader of an entry's body. It holds no connection between two reads.
-    public func body(of key: EntryKey) -> BodyReader {
+    public func reader(of key: EntryKey) -> BodyReader {
         BodyReader(pool: self.pool, shard: key.shard, message: key.message)
     }
 }

@@ -55,7 +55,7 @@ extension QueueStore {
     /// commits late may show entries that lie before the cursor; the owner leaves out those that it has already.
     @concurrent public func claim(
         _ term: ShardTerm, destination: DomainName, after cursor: ClaimCursor? = nil, maximumCount: Int = 100,
-        maximumBytes: Int = 16 * 1024 * 1024
+        maximumBytes: Int = QueueLimits.claimedBytes
     ) async throws(QueueStoreError) -> Claim {
         let results = try await self.pool.idempotently([
             Self.fence([term]), DestinationRows.select(term.shard, destination),
@@ -125,7 +125,7 @@ extension QueueStore {
     /// - Returns: how many came; as many as `limit` means that there may be more.
     @discardableResult
     public func promoteDeferred(
-        _ term: ShardTerm, within horizon: Duration = .seconds(120), limit: Int = 1000
+        _ term: ShardTerm, within horizon: Duration = QueueLimits.promotionHorizon, limit: Int = 1000
     ) async throws(QueueStoreError) -> Int {
         let results = try await self.pool.idempotently([
             Self.fence([term]),

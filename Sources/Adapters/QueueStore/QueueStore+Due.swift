@@ -29,7 +29,7 @@ extension QueueStore {
     /// It steps from one to the next in the index, so a long queue for one costs no more than a short one; but all that have
     /// any are visited, due or not. A walk goes through the shards side by side.
     public func dueDestinations(
-        _ terms: [ShardTerm], after cursor: DueCursor? = nil, limit: Int = 5000
+        _ terms: [ShardTerm], after cursor: DueCursor? = nil, limit: Int = QueueLimits.walkedDestinations
     ) async throws(QueueStoreError) -> DuePage {
         let shards = terms.map(\.shard)
         let results = try await self.pool.idempotently([
@@ -51,7 +51,7 @@ extension QueueStore {
     /// at, those that became due last, and as many destinations. What is behind them `dueDestinations` finds. A transaction
     /// that was begun before the earlier look and committed after it is seen if it took no longer than half a minute.
     public func latelyDue(
-        _ terms: [ShardTerm], since moment: Timestamp? = nil, limit: Int = 1000
+        _ terms: [ShardTerm], since moment: Timestamp? = nil, limit: Int = QueueLimits.lateEntries
     ) async throws(QueueStoreError) -> LatelyDue {
         let results = try await self.pool.idempotently([
             Statement("SELECT now()"),

@@ -15,7 +15,7 @@ extension QueueStore {
     ///   - lookedAt: entries that are looked at.
     @concurrent public func overdueEntries(
         _ term: ShardTerm, destination: DomainName, _ criteria: OverdueCriteria, after cursor: ClaimCursor? = nil,
-        maximumCount: Int = 64, lookedAt: Int = 4096
+        maximumCount: Int = QueueLimits.overdueEntries, lookedAt: Int = QueueLimits.overdueLooks
     ) async throws(QueueStoreError) -> Claim {
         let position: [any PostgresEncodable] = [
             term.shard.rawValue, destination.text, cursor?.nextAttempt ?? PostgresTimestamp(microseconds: 0),

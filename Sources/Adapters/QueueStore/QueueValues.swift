@@ -213,6 +213,16 @@ public struct AcceptedMessage: Sendable {
 public enum QueueLimits {
     /// The largest body that is stored in the message's own row; the size of a chunk of a larger one.
     public static let inlineBody = 64 * 1024
+    /// Bytes of bodies in one claim.
+    public static let claimedBytes = 16 * 1024 * 1024
+    /// Overdue entries that are given, and entries that are looked at for them.
+    public static let (overdueEntries, overdueLooks) = (64, 4096)
+    /// Destinations in a page of a walk.
+    public static let walkedDestinations = 5000
+    /// Entries of a shard that are looked at for what became due lately.
+    public static let lateEntries = 1000
+    /// Deferred entries come back so long before they are due.
+    public static let promotionHorizon = Duration.seconds(120)
 }
 
 /// The identity of one entry: one message for one recipient domain.

@@ -120,13 +120,13 @@ package struct CallAheadTable<Waiter> {
     }
 
     /// What is known about an address without asking.
-    package mutating func known(_ address: CallAheadAddress, at now: ContinuousClock.Instant) -> CallAheadVerdict? {
+    package mutating func known(_ address: CallAheadAddress, at now: MonotonicInstant) -> CallAheadVerdict? {
         self.answers.value(of: address, at: now)
     }
 
     /// Somebody wants to know about an address.
     package mutating func asked(
-        _ address: CallAheadAddress, by waiter: Waiter, at now: ContinuousClock.Instant
+        _ address: CallAheadAddress, by waiter: Waiter, at now: MonotonicInstant
     ) -> Step {
         if let known = self.known(address, at: now) { return .answer(known) }
         if self.questions[address] != nil {
@@ -158,7 +158,7 @@ package struct CallAheadTable<Waiter> {
     /// and answers whoever has asked again.
     package mutating func landed(
         _ address: CallAheadAddress, question number: UInt64, _ verdict: CallAheadVerdict, hearing: Hearing,
-        at now: ContinuousClock.Instant
+        at now: MonotonicInstant
     ) -> [Waiter] {
         if hearing == .answer { self.answering.insert(address.domain) }
         switch verdict {

@@ -8,7 +8,7 @@ package struct ConnectionRates {
     package static let capacity = 65_536
     package static let window = Duration.seconds(60)
 
-    private var begun: ContinuousClock.Instant?
+    private var begun: MonotonicInstant?
     private var current: [IPAddress: Int] = [:]
     private var previous: [IPAddress: Int] = [:]
 
@@ -16,7 +16,7 @@ package struct ConnectionRates {
     package init() {}
 
     /// Counts a connection; whether the client has opened more than `limit` in the minute before `now`, this one included.
-    package mutating func count(_ client: IPAddress, at now: ContinuousClock.Instant, limit: Int) -> Bool {
+    package mutating func count(_ client: IPAddress, at now: MonotonicInstant, limit: Int) -> Bool {
         let share = self.turn(to: now)
         let isKnown = self.current[client] != nil || self.current.count < Self.capacity
         if isKnown { self.current[client, default: 0] += 1 }
@@ -25,7 +25,7 @@ package struct ConnectionRates {
     }
 
     /// Turns to the window of `now`; the part of the one before that is less than a minute ago.
-    private mutating func turn(to now: ContinuousClock.Instant) -> Double {
+    private mutating func turn(to now: MonotonicInstant) -> Double {
         let begun = self.begun ?? now
         let windows = Int((now - begun) / Self.window)
         if windows > 0 {

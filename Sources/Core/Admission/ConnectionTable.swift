@@ -64,7 +64,7 @@ package struct ConnectionTable<ID: Hashable> {
 
     /// The client of an open connection is known now.
     package mutating func identified(
-        _ id: ID, as address: IPAddress, at now: ContinuousClock.Instant
+        _ id: ID, as address: IPAddress, at now: MonotonicInstant
     ) -> ConnectionDecision {
         let client = self.limits.clients.client(of: address)
         if self.limits.perMinute > 0, self.rates.count(client, at: now, limit: self.limits.perMinute) {

@@ -1,9 +1,9 @@
-import MailModel
+package import MailModel
 
 /// Values with an end of life, bounded in number; a pure value that is told the time. When it is full, what was used
 /// longest ago goes.
 package struct ExpiringCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    package typealias Instant = ContinuousClock.Instant
+    package typealias Instant = MonotonicInstant
 
     private struct Entry {
         let value: Value

@@ -23,12 +23,12 @@ package struct FailureTable {
     }
 
     /// Whether the client has failed too often.
-    package mutating func isBlocked(_ client: IPAddress, at now: ContinuousClock.Instant) -> Bool {
+    package mutating func isBlocked(_ client: IPAddress, at now: MonotonicInstant) -> Bool {
         self.failures.value(of: self.clients.client(of: client), at: now).map { $0 >= self.limit } ?? false
     }
 
     /// Remembers a refusal.
-    package mutating func failed(_ client: IPAddress, at now: ContinuousClock.Instant) {
+    package mutating func failed(_ client: IPAddress, at now: MonotonicInstant) {
         let key = self.clients.client(of: client)
         let count = self.failures.value(of: key, at: now) ?? 0
         let end = count == 0 ? now + self.window : self.failures.expiry(of: key) ?? now + self.window

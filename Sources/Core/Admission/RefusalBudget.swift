@@ -11,7 +11,7 @@ package struct RefusalBudget {
     /// The time after which all begins anew.
     package static let window = Duration.seconds(60)
 
-    private var begun: ContinuousClock.Instant?
+    private var begun: MonotonicInstant?
     private var told: [IPAddress: Int] = [:]
     private var toldInAll = 0
     private var untold = 0
@@ -28,7 +28,7 @@ package struct RefusalBudget {
     package init() {}
 
     /// Takes note of a refusal of a client, `now`.
-    package mutating func refused(_ client: IPAddress, at now: ContinuousClock.Instant) -> Decision {
+    package mutating func refused(_ client: IPAddress, at now: MonotonicInstant) -> Decision {
         var decision = Decision(isTold: false)
         if now - (self.begun ?? now - Self.window) >= Self.window {
             decision.untoldBefore = self.untold

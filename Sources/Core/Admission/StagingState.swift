@@ -22,7 +22,7 @@ package struct StagingState: Hashable, Sendable {
     private struct Removal: Hashable {
         let owner: Owner
         let bytes: Int
-        let isFree: ContinuousClock.Instant
+        let isFree: MonotonicInstant
     }
 
     /// A minute passes between two vacuums, unless the server is set otherwise, and that of a large table takes time.
@@ -46,7 +46,7 @@ package struct StagingState: Hashable, Sendable {
     package static func most(of limit: Int, isRestricted: Bool) -> Int { isRestricted ? limit / 4 : limit }
 
     /// Frees what a vacuum has given back by now.
-    package mutating func reclaim(at now: ContinuousClock.Instant) {
+    package mutating func reclaim(at now: MonotonicInstant) {
         let free = self.removals.prefix { $0.isFree <= now }
         guard !free.isEmpty else { return }
         for removal in free { self.giveBack(removal.bytes, of: removal.owner) }
@@ -54,7 +54,7 @@ package struct StagingState: Hashable, Sendable {
     }
 
     /// Takes as many bytes more, if there is room.
-    package mutating func take(_ bytes: Int, for owner: Owner, at now: ContinuousClock.Instant) -> Bool {
+    package mutating func take(_ bytes: Int, for owner: Owner, at now: MonotonicInstant) -> Bool {
         guard self.limit > 0 else { return true }
         self.reclaim(at: now)
         guard bytes > 0 else { return true }
@@ -75,7 +75,7 @@ package struct StagingState: Hashable, Sendable {
     }
 
     /// The bytes are removed from the database.
-    package mutating func removed(_ bytes: Int, of owner: Owner, at now: ContinuousClock.Instant) {
+    package mutating func removed(_ bytes: Int, of owner: Owner, at now: MonotonicInstant) {
         guard self.limit > 0, bytes > 0 else { return }
         self.removals.append(Removal(owner: owner, bytes: bytes, isFree: now + Self.vacuumTime))
     }

@@ -22,6 +22,9 @@ public struct MonotonicInstant: Hashable, Comparable, Sendable {
         return Self(nanoseconds: total)
     }
 
+    /// The moment `duration` earlier.
+    public static func - (moment: Self, duration: Duration) -> Self { moment + (.zero - duration) }
+
     /// The time from `right` to `left`.
     public static func - (left: Self, right: Self) -> Duration { .nanoseconds(left.nanoseconds - right.nanoseconds) }
 }

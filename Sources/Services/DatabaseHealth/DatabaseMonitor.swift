@@ -1,3 +1,4 @@
+package import MailModel
 package import PostgresDriver
 import ServiceLifecycle
 import Telemetry
@@ -8,10 +9,12 @@ package struct DatabaseMonitor: Service {
 
     package let pool: PostgresPool
     package let metrics: DatabaseMetrics
+    package let time: any NodeClock
 
-    package init(pool: PostgresPool, metrics: DatabaseMetrics) {
+    package init(pool: PostgresPool, metrics: DatabaseMetrics, time: any NodeClock) {
         self.pool = pool
         self.metrics = metrics
+        self.time = time
     }
 
     package func run() async throws {
@@ -19,7 +22,7 @@ package struct DatabaseMonitor: Service {
             var published = PoolStatistics()
             while !Task.isCancelled {
                 published = self.publish(since: published)
-                try? await Task.sleep(for: Self.interval)
+                try? await self.time.sleep(for: Self.interval)
             }
         }
     }

@@ -1,5 +1,5 @@
 package import Logging
-import MailModel
+package import MailModel
 import OperatingSystem
 package import QueueStore
 import ServiceLifecycle
@@ -15,12 +15,14 @@ package struct SnapshotMonitor: Service {
     /// The age from which on it is told.
     package let limit: Duration
     package let metrics: DatabaseMetrics
+    package let time: any NodeClock
     package let logger: Logger
 
-    package init(store: QueueStore, limit: Duration, metrics: DatabaseMetrics, logger: Logger) {
+    package init(store: QueueStore, limit: Duration, metrics: DatabaseMetrics, time: any NodeClock, logger: Logger) {
         self.store = store
         self.limit = limit
         self.metrics = metrics
+        self.time = time
         self.logger = logger
     }
 
@@ -29,7 +31,7 @@ package struct SnapshotMonitor: Service {
             var watch = SnapshotWatch(limit: self.limit)
             while !Task.isCancelled {
                 await self.look(&watch)
-                try? await Task.sleep(for: Self.interval)
+                try? await self.time.sleep(for: Self.interval)
             }
         }
     }
@@ -37,7 +39,7 @@ package struct SnapshotMonitor: Service {
     private func look(_ watch: inout SnapshotWatch) async {
         do throws(QueueStoreError) {
             let view = try await self.store.oldestSnapshot()
-            let news = watch.observed(view, at: .now)
+            let news = watch.observed(view, at: self.time.now)
             self.metrics.pgOldestSnapshotSeconds.set(Int(watch.age / .seconds(1)))
             self.tell(news)
         } catch {

@@ -1,15 +1,16 @@
 package import Logging
 package import MailModel
-import OperatingSystem
 package import QueueStore
 import ServiceLifecycle
+package import ServiceSupport
 import Synchronization
 package import Telemetry
 
 /// Gathers what all parts of the node experience with the database, makes the probes, and says what follows.
 package final class StoreMonitor: Service {
-    private let store: QueueStore
+    private let probeRoom: @Sendable (Int) async throws(QueueStoreError) -> Void
     private let health: HealthRegistry
+    private let time: any NodeClock
     private let logger: Logger
     private let state = Mutex(StoreHealth())
     /// Changed under the lock of the state, for those who ask for each message.
@@ -17,8 +18,13 @@ package final class StoreMonitor: Service {
     /// One waiting signal says all that more could say.
     private let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    package init(store: QueueStore, health: HealthRegistry, logger: Logger) {
-        self.store = store
+    /// - Parameter probeRoom: shows that there is room for so many pieces of mail.
+    package init(
+        probeRoom: @escaping @Sendable (Int) async throws(QueueStoreError) -> Void, health: HealthRegistry,
+        time: any NodeClock, logger: Logger
+    ) {
+        self.time = time
+        self.probeRoom = probeRoom
         self.health = health
         self.logger = logger
     }
@@ -35,7 +41,7 @@ package final class StoreMonitor: Service {
     /// Takes note of what somebody experienced.
     package func report(_ event: StoreHealth.Event) {
         let (change, news) = self.state.withLock { state in
-            let change = state.handle(event, at: .now)
+            let change = state.handle(event, at: self.time.now)
             self.isOpenNow.store(state.isOpen, ordering: .relaxed)
             return (change, state.news())
         }
@@ -55,17 +61,20 @@ package final class StoreMonitor: Service {
         if let fault = StoreFault(error) { self.report(.failed(fault)) }
     }
 
-    package func run() async throws {
-        await cancelWhenGracefulShutdown {
+    package func run() async throws { await self.run(until: .graceful) }
+
+    /// Probes until this shutdown.
+    package func run(until shutdown: Shutdown) async {
+        await shutdown.cancels {
             await withDiscardingTaskGroup { group in
                 group.addTask {
                     while !Task.isCancelled {
                         self.signal.yield()
-                        try? await Task.sleep(for: StoreHealth.probeInterval)
+                        try? await self.time.sleep(for: StoreHealth.probeInterval)
                     }
                 }
                 for await _ in self.signals {
-                    guard let pieces = self.state.withLock({ $0.dueProbe(at: .now) }) else { continue }
+                    guard let pieces = self.state.withLock({ $0.dueProbe(at: self.time.now) }) else { continue }
                     await self.probe(pieces)
                 }
             }
@@ -74,7 +83,7 @@ package final class StoreMonitor: Service {
 
     private func probe(_ pieces: Int) async {
         do throws(QueueStoreError) {
-            try await self.store.probeRoom(pieces: pieces)
+            try await self.probeRoom(pieces)
             self.report(.probed)
         } catch {
             // Whatever kept the probe from being committed would keep mail, too.

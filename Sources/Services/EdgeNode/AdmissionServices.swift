@@ -21,26 +21,28 @@ struct AdmissionServices {
     private let standing: StandingRules
     private let clock: DatabaseClock
     private let copyBudget: CopyBudget
-    private let stagingBudget: StagingBudget
+    let stagingBudget: StagingBudget
 
     init(
         configuration: RelaydConfiguration, state: Replaceable<NodeState>, returning: ReturningDomains,
         callAhead: CallAheadService, standing: StandingRules, clock: DatabaseClock, store: QueueStore,
-        monitor: StoreMonitor?, metrics: InboundMetrics, logger: Logger,
+        monitor: StoreMonitor?, metrics: InboundMetrics,
+        time: any NodeClock, logger: Logger,
         isWriterCongested: @escaping @Sendable () -> Bool
     ) {
         self.authenticator = Authenticator(
-            users: { state.current.users }, limits: configuration.authenticatorLimits, metrics: metrics, logger: logger)
+            users: { state.current.users }, limits: configuration.authenticatorLimits, metrics: metrics, time: time,
+            logger: logger)
         self.callAhead = callAhead
         self.returning = returning
         self.monitor = monitor
         self.standing = standing
         self.clock = clock
         self.copyBudget = configuration.copyBudget
-        self.stagingBudget = configuration.stagingBudget
+        self.stagingBudget = configuration.stagingBudget(time: time)
         self.storage = StorageMonitor(
             configuration.storageLimits, staging: self.stagingBudget, store: store, metrics: metrics,
-            logger: logger, isWriterCongested: isWriterCongested)
+            time: time, logger: logger, isWriterCongested: isWriterCongested)
     }
 
     /// They are needed until the clients are gone.
@@ -62,7 +64,6 @@ struct AdmissionServices {
         let storage = self.storage
         environment.storageRefusal = { monitor?.refusal ?? storage.refusal(of: $0) }
         environment.copyBudget = self.copyBudget
-        environment.stagingBudget = self.stagingBudget
         return environment
     }
 }

@@ -20,6 +20,7 @@ struct DatabaseWait: Sendable {
     let pool: PostgresPool
     let leasePool: PostgresPool
     let health: HealthRegistry
+    let time: any NodeClock
     let logger: Logger
 
     /// The queue and the time, or `nil` when the node is shut down before. Throws a `ConfigurationError` where waiting is of no
@@ -41,7 +42,7 @@ struct DatabaseWait: Sendable {
                     try await self.tell(error, &told)
                 }
                 // A shutdown ends it early.
-                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.interval) }
+                try? await cancelWhenGracefulShutdown { try await self.time.sleep(for: Self.interval) }
             }
             return nil
         } onGracefulShutdown: {
@@ -65,7 +66,7 @@ struct DatabaseWait: Sendable {
         let store = try await QueueStore(
             pool: self.pool, leasePool: self.leasePool, node: configuration.node.name.text,
             terms: configuration.leaseTerms)
-        return (store, try await DatabaseClock(store: store))
+        return (store, try await DatabaseClock(store: store, time: self.time))
     }
 
     private func checkShards(of store: QueueStore) throws(ConfigurationError) {

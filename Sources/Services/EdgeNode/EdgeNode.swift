@@ -1,6 +1,7 @@
 import DatabaseHealth
 import Foundation
 public import Logging
+import MailModel
 import NodeState
 import OperatingSystem
 import PostgresDriver
@@ -20,6 +21,8 @@ public struct EdgeNode: Sendable {
     private let version: String
     private let metrics: RelayMetrics
     private let registry: MetricsRegistry
+    private let time: any NodeClock = .system
+    private let random = RandomSource.system
     private let logger: Logger
     private let reload: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
 
@@ -91,10 +94,11 @@ public struct EdgeNode: Sendable {
         return NodeFoundations(
             health: health,
             resolverHealth: ResolverHealth(
-                resolver: files.resolver, health: health, metrics: self.metrics.dns, logger: self.logger),
+                resolver: files.resolver, health: health, metrics: self.metrics.dns, time: self.time,
+                logger: self.logger),
             state: state, resolver: files.resolver,
             certificates: CertificateMonitor(
-                state, health: health, metrics: self.metrics.inbound, logger: self.logger),
+                state, health: health, metrics: self.metrics.inbound, time: self.time, logger: self.logger),
             pool: pool, leasePool: leasePool, reloads: reloads)
     }
 
@@ -103,13 +107,13 @@ public struct EdgeNode: Sendable {
             TelemetryService(
                 loaded: self.loaded, registry: self.registry, health: foundations.health, logger: self.logger),
             foundations.certificates,
-            DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database),
+            DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database, time: self.time),
             ResolverMonitor(
                 resolver: foundations.resolver, health: foundations.resolverHealth, metrics: self.metrics.dns,
-                logger: self.logger),
+                time: self.time, logger: self.logger),
             MailServices(
                 loaded: self.loaded, foundations: foundations, load: self.reload, metrics: self.metrics,
-                logger: self.logger),
+                time: self.time, random: self.random, logger: self.logger),
         ]
     }
 

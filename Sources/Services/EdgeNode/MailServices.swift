@@ -39,6 +39,8 @@ struct MailServices: Service {
     /// Reads the settings anew.
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     let metrics: RelayMetrics
+    let time: any NodeClock
+    let random: RandomSource
     let logger: Logger
 
     private var configuration: RelaydConfiguration { self.loaded.configuration }
@@ -54,7 +56,7 @@ struct MailServices: Service {
     private func serve() async throws {
         let wait = DatabaseWait(
             loaded: self.loaded, pool: self.foundations.pool, leasePool: self.foundations.leasePool,
-            health: self.foundations.health, logger: self.logger)
+            health: self.foundations.health, time: self.time, logger: self.logger)
         guard let (store, clock) = try await wait.run() else {
             self.foundations.health.set(.draining, .failing("draining"))
             self.metrics.draining.set(true)
@@ -64,10 +66,13 @@ struct MailServices: Service {
         let services = try await self.services(
             Parts(
                 state: state, store: store,
-                monitor: StoreMonitor(store: store, health: self.foundations.health, logger: self.logger),
+                monitor: StoreMonitor(
+                    probeRoom: { pieces throws(QueueStoreError) in try await store.probeRoom(pieces: pieces) },
+                    health: self.foundations.health, time: self.time, logger: self.logger),
                 network: NetworkMonitor(
                     ways: self.configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) },
-                    port: self.configuration.delivery.port, health: self.foundations.health, logger: self.logger),
+                    port: self.configuration.delivery.port, health: self.foundations.health, time: self.time,
+                    logger: self.logger),
                 clock: clock))
         // Signals are the outer group's, which hands the shutdown on.
         let group = ServiceGroup(
@@ -101,19 +106,22 @@ struct MailServices: Service {
             waited: { [metrics] in metrics.database.queueCommitWait.observe(.enqueue, $0) }
         ) { hints.add($0) }
         let deliveries = try self.deliveryEnvironment(parts)
-        let rules = StandingRulesWatch(environment: deliveries, health: self.foundations.health)
+        let rules = StandingRulesWatch(
+            environment: deliveries, store: parts.store, health: self.foundations.health)
         // Before anything is taken or sent.
         await rules.look()
         let returning = ReturningDomains(
             ReturningMail(
-                self.configuration, resolver: self.foundations.resolver, interfaces: try LocalAddresses.ofInterfaces()),
-            state: parts.state, logger: self.logger)
+                self.configuration, resolver: self.foundations.resolver, interfaces: try LocalAddresses.ofInterfaces(),
+                time: self.time, random: self.random),
+            state: parts.state, time: self.time, logger: self.logger)
         let admission = AdmissionServices(
             configuration: self.configuration, state: parts.state, returning: returning,
             callAhead: CallAheadService(
                 self.configuration.callAheadLimits, environment: deliveries, eventLoops: parts.group),
             standing: deliveries.standing, clock: parts.clock, store: parts.store, monitor: parts.monitor,
-            metrics: self.metrics.inbound, logger: self.logger, isWriterCongested: { writer.isCongested })
+            metrics: self.metrics.inbound, time: self.time, logger: self.logger,
+            isWriterCongested: { writer.isCongested })
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
             rules,
@@ -125,14 +133,22 @@ struct MailServices: Service {
                 metrics: self.metrics, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
-                store: parts.store, limit: self.configuration.database.snapshotWarning,
-                metrics: self.metrics.database,
-                logger: self.logger),
-            DeliveryService(
-                environment: deliveries, eventLoops: parts.group, health: self.foundations.health, hints: hints,
-                drainTime: self.configuration.drain.timeout, traceLimits: self.configuration.traceLimits,
-                leaseMetrics: self.metrics.leases),
+                store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics.database,
+                time: self.time, logger: self.logger),
+            self.deliveryService(parts, deliveries, hints),
         ] + admission.services + [try await self.inboundService(parts, writer, admission)]
+    }
+
+    private func deliveryService(
+        _ parts: Parts, _ environment: DeliveryEnvironment, _ hints: DueHints
+    ) -> DeliveryService {
+        let maintenance = QueueMaintenance(
+            environment: environment, store: parts.store, traceLimits: self.configuration.traceLimits)
+        let publisher = ActivityPublisher(environment: environment, store: parts.store)
+        return DeliveryService(
+            environment: environment, store: parts.store, eventLoops: Array(parts.group.makeIterator()),
+            health: self.foundations.health, hints: hints, drainTime: self.configuration.drain.timeout,
+            leaseMetrics: self.metrics.leases, chores: [{ await maintenance.run() }, { await publisher.run() }])
     }
 
     private func inboundService(
@@ -142,13 +158,13 @@ struct MailServices: Service {
         let intake = MessageIntake(
             enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
             bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics.inbound,
-            logger: self.logger,
+            time: self.time, logger: self.logger,
             log: InboundLog(
                 self.logger, metrics: self.metrics.inbound, hasAddresses: self.configuration.telemetry.logAddresses,
                 networks: self.configuration.clientNetworks),
             monitor: parts.monitor)
         let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
-        let clients = ChannelRegistry()
+        let clients = ChannelRegistry(time: self.time)
         let listeners = self.configuration.smtp.listeners.map { listener in
             SMTPListener(
                 settings: listener, isIPv6Only: self.configuration.smtp.leavesIPv4ToAnother(listener),
@@ -156,15 +172,16 @@ struct MailServices: Service {
                     InboundEnvironment(
                         session: self.configuration.session(of: listener),
                         timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
-                        state: parts.state, intake: intake, metrics: self.metrics.inbound, now: { .systemNow },
-                        submission: self.configuration.submissionRules)),
+                        state: parts.state, intake: intake, metrics: self.metrics.inbound, time: self.time,
+                        random: self.random, submission: self.configuration.submissionRules,
+                        stagingBudget: admission.stagingBudget)),
                 limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
                 logger: self.logger)
         }
         return InboundService(
             listeners: try await self.bound(listeners), limiter: limiter, clients: clients, intake: supervisor,
             health: self.foundations.health,
-            draining: self.metrics.draining, drainDelay: self.configuration.drain.delay,
+            draining: self.metrics.draining, time: self.time, drainDelay: self.configuration.drain.delay,
             drainTime: self.configuration.drain.timeout)
     }
 
@@ -186,6 +203,7 @@ struct MailServices: Service {
     private func deliveryEnvironment(_ parts: Parts) throws -> DeliveryEnvironment {
         let sites = SiteTable(
             limits: parts.state.current.sites, connections: self.configuration.delivery.maxConnections,
+            time: self.time,
             shortages: ConnectionShortages(
                 ConnectionBudgets(
                     connections: self.configuration.delivery.maxConnections,
@@ -198,18 +216,24 @@ struct MailServices: Service {
             watch: LookupWatch(
                 succeeded: { [health = self.foundations.resolverHealth] in health.succeeded($0) },
                 isOurFault: { [health = self.foundations.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
-                whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }))
+                whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }),
+            time: self.time, random: self.random)
         return DeliveryEnvironment(
-            settings: settings, state: state, routes: routes, store: parts.store,
-            recorder: AttemptRecorder(store: parts.store, metrics: self.metrics.delivery, monitor: parts.monitor),
-            leases: LeaseTable(), egress: self.configuration.egress, network: parts.network,
+            settings: settings, state: state, routes: routes,
+            explainer: RefusalExplainer(time: self.time), store: parts.store,
+            recorder: AttemptRecorder(
+                store: parts.store, metrics: self.metrics.delivery, time: self.time, monitor: parts.monitor),
+            leases: LeaseTable(time: self.time), egress: self.configuration.egress, network: parts.network,
             sites: sites, links: ConnectionPool(sites: sites),
             reports: self.configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
-            channels: ChannelRegistry(), metrics: self.metrics.delivery,
+            channels: ChannelRegistry(time: self.time), metrics: self.metrics.delivery,
             logger: self.logger,
-            clock: parts.clock, monitor: parts.monitor,
-            flushes: DNSFlushWatch(store: parts.store, resolver: self.foundations.resolver, logger: self.logger) {
+            clock: parts.clock, time: self.time, random: self.random, monitor: parts.monitor,
+            flushes: DNSFlushWatch(
+                store: parts.store, resolver: self.foundations.resolver, time: self.time,
+                logger: self.logger
+            ) {
                 domain in
                 let nextHop = state.current.policy.nextHop(for: domain, port: settings.port)
                 return nextHop.address == nil ? routes.questions(to: nextHop) : nil

@@ -18,9 +18,13 @@ package struct ReturningMail: Sendable {
     private let isOwn: @Sendable (NextHop) -> Bool
 
     /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.
-    package init(_ configuration: RelaydConfiguration, resolver: SecureResolver, interfaces: [IPAddress]) {
+    package init(
+        _ configuration: RelaydConfiguration, resolver: SecureResolver, interfaces: [IPAddress],
+        time: any NodeClock, random: RandomSource
+    ) {
         self.routes = RouteFinder(
-            resolver: resolver, policy: configuration.routePolicy(interfaces: interfaces), watch: .none)
+            resolver: resolver, policy: configuration.routePolicy(interfaces: interfaces), watch: .none,
+            time: time, random: random)
         self.port = configuration.delivery.port
         self.isOwn = { configuration.listener(at: $0, interfaces: interfaces) != nil }
     }

@@ -30,8 +30,22 @@ package struct LookupWatch: Sendable {
     package static let none = LookupWatch(succeeded: { _ in }, isOurFault: { _, _ in false })
 }
 
+/// Says where mail goes, and what the hosts there owe.
+package protocol RouteSource: Sendable {
+    /// The way to a next hop, or why there is none.
+    func route(to nextHop: NextHop) async -> Result<Route, NoRoute>
+    /// Whether a host is still what it was planned as, for a connection to `address`.
+    func confirms(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> Bool
+    /// Asks for the TLSA records of a host past the caches, after they did not match what it showed at `address`.
+    func renewed(
+        _ host: PlannedHost, at address: IPAddress, for nextHop: NextHop
+    ) async -> RouteFinder.TLSARenewal
+    /// Ends all look-ups, and makes none any more.
+    func close() async
+}
+
 /// Finds routes: asks the resolver what planning wants to know, a host at a time.
-package struct RouteFinder: Sendable {
+package struct RouteFinder: RouteSource {
     /// The most rounds of questions for all destinations together that have just begun. A round is two questions at the most.
     package static let roundsAtOnce = 1_000
     /// A round that has not ended by then gives its place to others, and goes on: silent name servers must not keep healthy
@@ -41,9 +55,15 @@ package struct RouteFinder: Sendable {
     private let resolver: SecureResolver
     private let policy: RoutePolicy
     private let watch: LookupWatch
+    private let time: any NodeClock
+    private let random: RandomSource
     private let rounds = FairBudget<NextHop>(Self.roundsAtOnce)
 
-    package init(resolver: SecureResolver, policy: RoutePolicy, watch: LookupWatch) {
+    package init(
+        resolver: SecureResolver, policy: RoutePolicy, watch: LookupWatch, time: any NodeClock, random: RandomSource
+    ) {
+        self.time = time
+        self.random = random
         self.resolver = resolver
         self.policy = policy
         self.watch = watch
@@ -64,7 +84,7 @@ package struct RouteFinder: Sendable {
             case .ask(let questions): answers.merge(await self.answers(to: questions, for: nextHop)) { _, new in new }
             case .host(let host): return .success(Route(to: host))
             case .hosts(let hosts):
-                var generator = SystemRandomNumberGenerator()
+                var generator = self.random
                 return .success(Route(MXOrder(hosts, using: &generator), to: nextHop, finder: self))
             case .none(let reason): return .failure(reason)
             }
@@ -148,7 +168,7 @@ package struct RouteFinder: Sendable {
         return await withTaskGroup { group in
             // Ends by itself as soon as the answers are there.
             group.addTask { () -> (DNSQuestion, DNSAnswer)? in
-                try? await Task.sleep(for: Self.roundsTime)
+                try? await self.time.sleep(for: Self.roundsTime)
                 self.rounds.release(nextHop)
                 return nil
             }
@@ -215,7 +235,7 @@ package struct Route: Sendable {
     private var ahead: Ahead
 
     /// A way to one host that is known.
-    fileprivate init(to host: PlannedHost) { self.ahead = .host(host) }
+    package init(to host: PlannedHost) { self.ahead = .host(host) }
 
     fileprivate init(_ mxOrder: MXOrder, to nextHop: NextHop, finder: RouteFinder) {
         self.ahead = .hosts(mxOrder, nextHop, finder)

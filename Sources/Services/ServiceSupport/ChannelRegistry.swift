@@ -1,3 +1,4 @@
+package import MailModel
 package import NIOCore
 import Synchronization
 
@@ -8,9 +9,11 @@ package final class ChannelRegistry: Sendable {
         var isClosed = false
     }
 
+    private let time: any NodeClock
     private let state = Mutex(State())
 
-    package init() {}
+    /// None is open.
+    package init(time: any NodeClock) { self.time = time }
 
     /// Keeps a channel until it closes. After `closeAll` it is closed at once.
     package func add(_ channel: any Channel) {
@@ -28,10 +31,10 @@ package final class ChannelRegistry: Sendable {
 
     /// Waits until none is left; `false` when the time is up first.
     package func drained(within limit: Duration) async -> Bool {
-        let deadline = ContinuousClock.now + limit
+        let deadline = self.time.now + limit
         while !self.all.isEmpty {
-            guard ContinuousClock.now < deadline, !Task.isCancelled else { return false }
-            try? await Task.sleep(for: .milliseconds(20))
+            guard self.time.now < deadline, !Task.isCancelled else { return false }
+            try? await self.time.sleep(for: .milliseconds(20))
         }
         return true
     }

@@ -28,6 +28,9 @@ package final class TaskSupervisor: Sendable {
         self.atOnce = atOnce
     }
 
+    /// How many were submitted and have not ended.
+    package var openCount: Int { self.state.withLock(\.open) }
+
     /// Starts `operation` as a child of `run()`. `false` when there are too many, or the supervisor is closed:
     /// the operation will then never run.
     package func submit(_ operation: @escaping Operation) -> Bool {

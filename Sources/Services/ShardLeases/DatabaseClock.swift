@@ -1,5 +1,4 @@
 package import MailModel
-import OperatingSystem
 package import QueueStore
 import Synchronization
 
@@ -8,20 +7,23 @@ import Synchronization
 package final class DatabaseClock: Sendable {
     private let reference: Mutex<(time: Timestamp, at: MonotonicInstant)>
 
-    /// A clock set by one measurement.
-    package init(store: QueueStore) async throws(QueueStoreError) {
-        self.reference = Mutex((try await store.databaseTime(), .now))
+    private let time: any NodeClock
+
+    /// A clock set by one measurement, and reckoned on by `time`.
+    package init(store: any LeaseStore, time: any NodeClock) async throws(QueueStoreError) {
+        self.time = time
+        self.reference = Mutex((try await store.databaseTime(), time.now))
     }
 
     /// Measures again.
-    func synchronise(with store: QueueStore) async throws(QueueStoreError) {
+    func synchronise(with store: any LeaseStore) async throws(QueueStoreError) {
         let time = try await store.databaseTime()
-        self.reference.withLock { $0 = (time, .now) }
+        self.reference.withLock { $0 = (time, self.time.now) }
     }
 
     /// The time now.
     package var now: Timestamp {
         let (time, measured) = self.reference.withLock { $0 }
-        return time + (MonotonicInstant.now - measured)
+        return time + (self.time.now - measured)
     }
 }

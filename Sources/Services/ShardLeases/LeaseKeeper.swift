@@ -1,16 +1,17 @@
 package import ClusterModel
 package import DatabaseHealth
 package import Logging
-import OperatingSystem
-package import QueueStore
+package import MailModel
+import QueueStore
 import ServiceSupport
 import Telemetry
 
 /// Takes and renews this node's leases. One node owns all shards for now, so it takes every one that is free.
 package struct LeaseKeeper: Sendable {
-    package let store: QueueStore
+    package let store: any LeaseStore
     package let leases: LeaseTable
     package let clock: DatabaseClock
+    package let time: any NodeClock
     package let monitor: StoreMonitor?
     package let metrics: LeaseMetrics
     package let logger: Logger
@@ -18,12 +19,13 @@ package struct LeaseKeeper: Sendable {
     package let changed: @Sendable ([ShardTerm]) async -> Void
 
     package init(
-        store: QueueStore, leases: LeaseTable, clock: DatabaseClock, monitor: StoreMonitor?, metrics: LeaseMetrics,
-        logger: Logger, changed: @escaping @Sendable ([ShardTerm]) async -> Void
+        store: any LeaseStore, leases: LeaseTable, clock: DatabaseClock, time: any NodeClock, monitor: StoreMonitor?,
+        metrics: LeaseMetrics, logger: Logger, changed: @escaping @Sendable ([ShardTerm]) async -> Void
     ) {
         self.store = store
         self.leases = leases
         self.clock = clock
+        self.time = time
         self.monitor = monitor
         self.metrics = metrics
         self.logger = logger
@@ -38,7 +40,7 @@ package struct LeaseKeeper: Sendable {
         while !Task.isCancelled {
             do throws(QueueStoreError) {
                 let seen = try await self.store.sightingOfNode().map { [self.store.node: $0] } ?? [:]
-                let silent = watch.observed(seen, at: .now, stillFor: self.store.terms.timeToLive)
+                let silent = watch.observed(seen, at: self.time.now, stillFor: self.store.terms.timeToLive)
                 try await self.store.registerNode(replacing: silent[self.store.node])
                 return true
             } catch {
@@ -47,7 +49,7 @@ package struct LeaseKeeper: Sendable {
                 isFirst = false
                 self.failed(error, because: reason)
             }
-            try? await Task.sleep(for: .milliseconds(500))
+            try? await self.time.sleep(for: .milliseconds(500))
         }
         return false
     }
@@ -57,7 +59,7 @@ package struct LeaseKeeper: Sendable {
         var watch = StaleNodeDetector<Shard, LeaseSighting>()
         while !Task.isCancelled {
             await self.round(&watch)
-            try? await Task.sleep(for: self.store.terms.renewalInterval)
+            try? await self.time.sleep(for: self.store.terms.renewalInterval)
         }
     }
 
@@ -75,16 +77,16 @@ package struct LeaseKeeper: Sendable {
     private func round(_ watch: inout StaleNodeDetector<Shard, LeaseSighting>) async {
         do throws(QueueStoreError) {
             let known = self.leases.all
-            let started = ContinuousClock.now
+            let started = self.time.now
             let kept = known.isEmpty ? [] : try await self.store.renew(known)
-            self.metrics.queueOperationDuration.observe(.renewLease, ContinuousClock.now - started)
+            self.metrics.queueOperationDuration.observe(.renewLease, self.time.now - started)
             self.leases.replace(kept)
             self.metrics.queueLeaseExpirations.increment(by: known.count - kept.count)
             let owned = Set(kept.map(\.shard))
             let missing = self.store.shardMap.shards.filter { !owned.contains($0) }
             if !missing.isEmpty {
                 let seen = try await self.store.sightings(of: missing)
-                let silent = watch.observed(seen, at: .now, stillFor: self.store.terms.timeToLive)
+                let silent = watch.observed(seen, at: self.time.now, stillFor: self.store.terms.timeToLive)
                 self.leases.add(try await self.store.acquireLeases(missing, silent: silent))
             }
             try await self.clock.synchronise(with: self.store)

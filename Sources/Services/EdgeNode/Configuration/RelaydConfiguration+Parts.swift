@@ -107,7 +107,9 @@ extension RelaydConfiguration {
             maximumMessageBytes: self.smtp.maxMessageSize.bytes, inlineBytes: QueueLimits.inlineBody)
     }
 
-    var stagingBudget: StagingBudget { StagingBudget(limit: self.stagedBytes, networks: self.clientNetworks) }
+    func stagingBudget(time: any NodeClock) -> StagingBudget {
+        StagingBudget(limit: self.stagedBytes, time: time, networks: self.clientNetworks)
+    }
 
     var traceLimits: TraceLimits {
         TraceLimits(retention: self.queue.traceRetention, bytes: self.traceBytes)

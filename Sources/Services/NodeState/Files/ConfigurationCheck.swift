@@ -33,7 +33,8 @@ extension LoadedConfiguration {
     private func returningDomains(_ resolver: SecureResolver) async -> [ConfigurationProblem] {
         // Interfaces that cannot be told leave nothing to compare with.
         let mail = ReturningMail(
-            self.configuration, resolver: resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [])
+            self.configuration, resolver: resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
+            time: .system, random: .system)
         let domains = self.configuration.acceptedDomains.enumerated().filter { $1.nextHop?.address == nil }
         var found: [Int] = []
         await withTaskGroup(of: Int?.self) { group in

@@ -1,12 +1,13 @@
 import ClusterModel
 import DatabaseHealth
+import MailModel
 import QueueStore
 import ServiceSupport
 import Telemetry
 
 /// Puts attempts and their outcomes on record, many with one COMMIT.
 struct AttemptRecorder: Sendable {
-    private let store: QueueStore
+    private let store: any DeliveryStore
     private let openings: GroupCommit<OpeningItem, Bool>
     private let conclusions: GroupCommit<Conclusion, Result<Void, QueueStoreError>>
 
@@ -16,23 +17,23 @@ struct AttemptRecorder: Sendable {
     }
 
     /// - Parameter monitor: is told how it goes.
-    init(store: QueueStore, metrics: DeliveryMetrics, monitor: StoreMonitor? = nil) {
+    init(store: any DeliveryStore, metrics: DeliveryMetrics, time: any NodeClock, monitor: StoreMonitor? = nil) {
         self.store = store
         // What waits is bounded by the deliveries in flight, each of which waits for one record.
         self.openings = GroupCommit(
             limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
             waited: { metrics.queueCommitWait.observe(.beginAttempt, $0) }
         ) { items in
-            let started = ContinuousClock.now
-            defer { metrics.queueOperationDuration.observe(.beginAttempt, ContinuousClock.now - started) }
+            let started = time.now
+            defer { metrics.queueOperationDuration.observe(.beginAttempt, time.now - started) }
             return await Self.open(items, in: store, monitor)
         }
         self.conclusions = GroupCommit(
             limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
             waited: { metrics.queueCommitWait.observe(.recordOutcome, $0) }
         ) { items in
-            let started = ContinuousClock.now
-            defer { metrics.queueOperationDuration.observe(.recordOutcome, ContinuousClock.now - started) }
+            let started = time.now
+            defer { metrics.queueOperationDuration.observe(.recordOutcome, time.now - started) }
             let results = await store.conclude(items)
             Self.tell(results, to: monitor)
             return results
@@ -60,7 +61,9 @@ struct AttemptRecorder: Sendable {
         for case .failure(let error) in results { monitor.report(error) }
     }
 
-    private static func open(_ items: [OpeningItem], in store: QueueStore, _ monitor: StoreMonitor?) async -> [Bool] {
+    private static func open(
+        _ items: [OpeningItem], in store: any DeliveryStore, _ monitor: StoreMonitor?
+    ) async -> [Bool] {
         do throws(QueueStoreError) {
             let opened = try await store.openAttempts(items.map { ($0.entry, $0.epoch) })
             monitor?.report(.wrote)

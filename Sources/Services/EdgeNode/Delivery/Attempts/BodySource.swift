@@ -8,11 +8,11 @@ struct BodySource: Sendable {
         case unreadable
     }
 
-    private var reader: BodyReader
+    private var reader: any MessageBody
     private var first: Piece?
 
     /// Reads the first chunk.
-    static func open(_ key: EntryKey, in store: QueueStore) async -> BodySource {
+    static func open(_ key: EntryKey, in store: any DeliveryStore) async -> BodySource {
         var source = BodySource(reader: store.body(of: key), first: nil)
         source.first = await source.next()
         return source

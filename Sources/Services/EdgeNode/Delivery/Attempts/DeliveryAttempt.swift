@@ -22,7 +22,7 @@ struct DeliveryAttempt {
     let environment: DeliveryEnvironment
     let entry: QueueEntry
     let term: ShardTerm
-    let dialer: Dialer
+    let eventLoop: any EventLoop
     let customer: SiteCustomer
     /// What the node served by when the attempt began; it holds for all of it.
     private let state: NodeState
@@ -36,40 +36,42 @@ struct DeliveryAttempt {
     private var renewed: Set<DomainName?> = []
     private var site = ReceivingSite.hosts([])
     /// When the host that is being tried was looked up.
-    private var planned = ContinuousClock.now
+    private var planned: MonotonicInstant
     /// The site's rate allows this message; it is asked once.
     private var isWithinRate = false
     /// Puts the attempt on record once, over however many connections it is made.
     private var transfer: MessageTransfer
 
     init(
-        environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, dialer: Dialer, customer: SiteCustomer
+        environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop,
+        customer: SiteCustomer
     ) {
         self.environment = environment
         self.entry = entry
         self.term = term
-        self.dialer = dialer
+        self.eventLoop = eventLoop
         self.customer = customer
         self.state = environment.state.current
         self.nextHop = self.state.policy.nextHop(for: entry.key.domain, port: environment.settings.port)
-        self.policy = self.state.transport(to: entry.key.domain, at: .systemNow)
+        self.planned = environment.time.now
+        self.policy = self.state.transport(to: entry.key.domain, at: environment.time.date)
         self.progress = AttemptProgress(recipients: entry.recipients.count)
         self.transfer = MessageTransfer(
-            environment: environment, entry: entry, term: term, eventLoop: dialer.eventLoop)
+            environment: environment, entry: entry, term: term, eventLoop: eventLoop)
     }
 
     /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
     mutating func run(over link: inout PooledConnection?) async -> AttemptEnd {
-        let started = ContinuousClock.now
+        let started = self.environment.time.now
         switch await self.environment.routes.route(to: self.nextHop) {
         case .failure(let reason):
-            self.progress.tried(HostAttempt(reason, duration: ContinuousClock.now - started))
+            self.progress.tried(HostAttempt(reason, duration: self.environment.time.now - started))
         case .success(var route):
             self.site = self.state.site(hosts: route.hostNames, configured: self.nextHop.address)
             while !self.isOver, let next = await route.next() {
                 switch next {
                 case .failure(let reason):
-                    self.progress.tried(HostAttempt(reason, duration: ContinuousClock.now - started))
+                    self.progress.tried(HostAttempt(reason, duration: self.environment.time.now - started))
                 case .success(let host):
                     if let end = await self.tryHost(host, over: &link) { return end }
                 }
@@ -109,7 +111,7 @@ struct DeliveryAttempt {
 
     private mutating func tryHost(_ host: PlannedHost, over link: inout PooledConnection?) async -> AttemptEnd? {
         self.environment.metrics.count(host)
-        self.planned = .now
+        self.planned = self.environment.time.now
         switch AttemptRequirement.of(host, by: self.policy) {
         case .failure(let skipped):
             let failure = HostFailure(
@@ -161,11 +163,11 @@ struct DeliveryAttempt {
     private mutating func tryWarm(
         _ host: PlannedHost, _ requirement: AttemptRequirement, over link: inout PooledConnection?
     ) async -> AttemptEnd? {
-        let started = ContinuousClock.now
+        let started = self.environment.time.now
         let demand = self.demand(host, requirement)
         if link?.serves(demand) != true {
             self.giveBack(&link)
-            link = self.environment.links.take(demand, on: self.dialer.eventLoop)
+            link = self.environment.links.take(demand, on: self.eventLoop)
             link?.place.move(to: self.customer)
         }
         guard let warm = link, !self.progress.unasked(at: warm.address).isEmpty else { return nil }
@@ -177,7 +179,7 @@ struct DeliveryAttempt {
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: warm.address, isWarm: true)
         await self.transact(over: &link, &attempt)
-        attempt.duration = ContinuousClock.now - started
+        attempt.duration = self.environment.time.now - started
         // That a connection went stale while it was idle, or that the host has had enough messages over it, says nothing
         // about the next one: dial anew.
         let isStale =
@@ -229,7 +231,7 @@ struct DeliveryAttempt {
 
     /// Whether the plan of a host still holds. It may have been long until there was a place, and TTLs may be over.
     private mutating func isCurrent(_ host: PlannedHost, at address: IPAddress?) async -> Bool {
-        let now = ContinuousClock.now
+        let now = self.environment.time.now
         guard now - self.planned > DeliveryEnvironment.planAge, let address = address ?? host.addresses.first else {
             return true
         }
@@ -251,11 +253,13 @@ struct DeliveryAttempt {
         if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
         // It may have been long until there was a place.
         guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
-        let started = ContinuousClock.now
+        let started = self.environment.time.now
         self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: place.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: place.address)
-        switch await self.dialer.dial(self.demand(host, requirement), in: place) {
+        let dialled = await self.environment.dialer.dial(
+            self.demand(host, requirement), in: place, on: self.eventLoop, by: self.environment)
+        switch dialled {
         case .failure(let failure):
             attempt.failure = failure
             let isSilence = failure.failure == .connectionTimeout
@@ -269,7 +273,7 @@ struct DeliveryAttempt {
             link = linked
             await self.transact(over: &link, &attempt)
         }
-        attempt.duration = ContinuousClock.now - started
+        attempt.duration = self.environment.time.now - started
         self.progress.tried(attempt)
         return nil
     }
@@ -291,15 +295,17 @@ struct DeliveryAttempt {
 
     /// A connection that does not serve here may serve somebody else.
     private func giveBack(_ link: inout PooledConnection?) {
-        if let unused = link.take() { self.environment.links.put(unused, on: self.dialer.eventLoop) }
+        if let unused = link.take() { self.environment.links.put(unused, on: self.eventLoop) }
     }
 
     /// Waits a moment for the site's rate to allow the message; gives the time until it does, if that is longer.
     private mutating func waitForRate(of place: ConnectionSlot) async -> Duration? {
         guard !self.isWithinRate else { return nil }
-        let deadline = ContinuousClock.now + DeliveryEnvironment.connectionIdleTime
+        let deadline = self.environment.time.now + DeliveryEnvironment.connectionIdleTime
         while let wait = self.environment.sites.send(by: place) {
-            guard ContinuousClock.now + wait < deadline, (try? await Task.sleep(for: wait)) != nil else { return wait }
+            guard self.environment.time.now + wait < deadline,
+                (try? await self.environment.time.sleep(for: wait)) != nil
+            else { return wait }
         }
         self.isWithinRate = true
         return nil
@@ -316,7 +322,7 @@ struct DeliveryAttempt {
             over: &current, to: self.progress.unasked(at: current.address), noting: &attempt)
         if attempt.outcomes.values.contains(where: \.isDelivered) { current.place.delivered() }
         if attempt.failure?.isChunkingRefusal == true {
-            self.environment.chunkingRefusals.note(current.address)
+            self.environment.chunkingRefusals.note(current.address, at: self.environment.time.now)
             // Once more to the same address, by DATA. Other connections may have learnt of it at the same time.
             attempt.isCutShort = !self.progress.hasRefusedChunking(current.address)
         }

@@ -56,10 +56,12 @@ struct DeliveryEnvironment: Sendable {
     var settings: Settings
     /// Says where mail goes and what hosts owe. An attempt takes it once.
     var state: Replaceable<NodeState>
-    let routes: RouteFinder
+    let routes: any RouteSource
+    /// Opens connections to hosts.
+    var dialer: any HostDialer = NetworkDialer()
     /// Says in words why a host's certificates were refused.
-    let explainer = RefusalExplainer()
-    let store: QueueStore
+    let explainer: RefusalExplainer
+    let store: any DeliveryStore
     let recorder: AttemptRecorder
     let leases: LeaseTable
     let egress: EgressRoutes
@@ -81,6 +83,9 @@ struct DeliveryEnvironment: Sendable {
     let metrics: DeliveryMetrics
     var logger: Logger
     let clock: DatabaseClock
+    /// This node's own clock, and its timers.
+    let time: any NodeClock
+    let random: RandomSource
     /// Knows whether the database is well.
     var monitor: StoreMonitor?
     /// Has answers of the DNS looked up anew when an operator says so.

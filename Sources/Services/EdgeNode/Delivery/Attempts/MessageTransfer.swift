@@ -73,7 +73,7 @@ struct MessageTransfer {
     // MARK: - One transaction
 
     private mutating func transact(
-        over connection: OutboundConnection, _ recipients: [EnvelopeRecipient], noting attempt: inout HostAttempt
+        over connection: any HostConnection, _ recipients: [EnvelopeRecipient], noting attempt: inout HostAttempt
     ) async -> OutboundConnection.Ended {
         guard var message = self.message(to: recipients) else {
             return .failed(HostFailure(.protocolViolation, "the stored envelope is unreadable"))
@@ -138,7 +138,7 @@ struct MessageTransfer {
 
     /// Writes the content, and its end if that is still allowed.
     private func transfer(
-        _ source: BodySource, convertedBy conversion: SevenBitConversion?, over connection: OutboundConnection,
+        _ source: BodySource, convertedBy conversion: SevenBitConversion?, over connection: any HostConnection,
         noting attempt: inout HostAttempt
     ) async -> OutboundConnection.Ended {
         let isWhole = await self.write(source, convertedBy: conversion, to: connection)
@@ -159,7 +159,7 @@ struct MessageTransfer {
 
     /// Writes the content, as far as the host wants it; `false` when it cannot be read.
     private func write(
-        _ source: BodySource, convertedBy conversion: SevenBitConversion?, to connection: OutboundConnection
+        _ source: BodySource, convertedBy conversion: SevenBitConversion?, to connection: any HostConnection
     ) async -> Bool {
         var source = source
         var conversion = conversion

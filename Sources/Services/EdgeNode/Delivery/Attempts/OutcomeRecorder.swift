@@ -4,7 +4,6 @@ import DeliveryQueue
 import Logging
 import MailModel
 import NodeState
-import OperatingSystem
 import QueueStore
 import ServiceSupport
 import ShardLeases
@@ -64,7 +63,7 @@ struct OutcomeRecorder: Sendable {
             schedule: self.schedule(for: entry), arrival: entry.arrival, now: now,
             isDelayNotified: entry.isDelayNotified)
         let reports = self.environment.reports.limit(
-            await self.reports(on: entry, plan, now: now), on: entry, at: .now)
+            await self.reports(on: entry, plan, now: now), on: entry, at: self.environment.time.now)
         let dropped = reports.flatMap { kind in kind.dropped.map { trace.dropped(kind.action, $0) } }
         let record = AttemptRecord(entry, report, decision, lines: trace.lines + dropped, reports: reports)
         let undelivered = zip(entry.recipients, decision.recipients).filter { !$1.isDelivered }.map(\.0)
@@ -114,7 +113,7 @@ struct OutcomeRecorder: Sendable {
             default: self.environment.logger.error("outcome not recorded yet", metadata: ["error": "\(error)"])
             }
             // Nothing is lost meanwhile; a restart before it is recorded may send what was sent a second time.
-            do { try await Task.sleep(for: wait) } catch { return nil }
+            do { try await self.environment.time.sleep(for: wait) } catch { return nil }
             wait = min(wait * 2, .seconds(5))
         }
     }
@@ -137,7 +136,7 @@ struct OutcomeRecorder: Sendable {
                 self.environment.logger.error("late delivery not recorded yet", metadata: ["error": "\(error)"])
             }
             // The new owner waits a step of the schedule before its own attempt: until then it is not too late.
-            do { try await Task.sleep(for: wait) } catch { return nil }
+            do { try await self.environment.time.sleep(for: wait) } catch { return nil }
             wait = min(wait * 2, .seconds(5))
         }
     }
@@ -151,8 +150,11 @@ struct OutcomeRecorder: Sendable {
         guard plan.notices.contains(where: { $0 != nil }) else { return [] }
         let settings = self.environment.settings
         var writer = NotificationWriter(
-            entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now)
-        if let room = self.environment.reports.room(forReportOn: entry, at: .now) { writer.room = room }
+            entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now,
+            random: self.environment.random)
+        if let room = self.environment.reports.room(forReportOn: entry, at: self.environment.time.now) {
+            writer.room = room
+        }
         let source = await BodySource.open(entry.key, in: self.environment.store)
         return writer.reports(returning: await source.returned(of: entry, atMost: settings.returnedBytes))
     }

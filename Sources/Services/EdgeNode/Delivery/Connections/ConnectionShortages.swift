@@ -1,5 +1,6 @@
 import DeliveryQueue
 import Logging
+import MailModel
 import ServiceSupport
 import Synchronization
 import Telemetry
@@ -54,11 +55,11 @@ final class ConnectionShortages: Sendable {
 
     private struct State {
         /// The limits that do not suffice, and the last time at which somebody waited.
-        var lastWait: [DeliveryLimitLabel: ContinuousClock.Instant] = [:]
+        var lastWait: [DeliveryLimitLabel: MonotonicInstant] = [:]
         var waiting = ConnectionShortage()
         var destinations = 0
         /// When mail without a sender last found no part of its share.
-        var nullSenderRefusal: ContinuousClock.Instant?
+        var nullSenderRefusal: MonotonicInstant?
     }
 
     private enum Change { case began, ended }
@@ -75,7 +76,7 @@ final class ConnectionShortages: Sendable {
     }
 
     /// So many wait now.
-    func observed(_ waiting: ConnectionShortage, at now: ContinuousClock.Instant = .now) {
+    func observed(_ waiting: ConnectionShortage, at now: MonotonicInstant) {
         let gauge = self.metrics.deliveriesAwaiting
         gauge[.pool].set(waiting.pool)
         gauge[.network].set(waiting.network)
@@ -88,20 +89,20 @@ final class ConnectionShortages: Sendable {
     }
 
     /// There was no place for so many destinations at the last look.
-    func observed(destinationsLeft count: Int, at now: ContinuousClock.Instant = .now) {
+    func observed(destinationsLeft count: Int, at now: MonotonicInstant) {
         self.metrics.deliveriesAwaiting[.destinations].set(count)
         self.state.withLock { $0.destinations = count }
         self.look(at: now)
     }
 
     /// Mail without a sender stays in the database, since as much of it is being delivered as may be.
-    func refusedNullSender(at now: ContinuousClock.Instant = .now) {
+    func refusedNullSender(at now: MonotonicInstant) {
         self.state.withLock { $0.nullSenderRefusal = now }
         self.look(at: now)
     }
 
     /// Time has passed: what has sufficed for long enough is over.
-    func look(at now: ContinuousClock.Instant = .now) {
+    func look(at now: MonotonicInstant) {
         let changes = self.state.withLock { state in
             let isRefused = state.nullSenderRefusal.map { now - $0 < Self.refusalMemory } ?? false
             self.metrics.deliveriesAwaiting[.nullSenderDeliveries].set(isRefused ? 1 : 0)

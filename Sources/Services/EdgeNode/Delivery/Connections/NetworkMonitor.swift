@@ -20,6 +20,7 @@ final class NetworkMonitor: Service {
     private let references: [IPAddress]
     private let port: UInt16
     private let health: HealthRegistry
+    private let time: any NodeClock
     private let logger: Logger
     /// Says why the system would not send to an address, from a port and a source; it sends nothing.
     private let probe: @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault?
@@ -36,7 +37,7 @@ final class NetworkMonitor: Service {
     ///   - isNextHop: whether the operator has named a next hop by this address.
     init(
         ways: Set<NetworkWay>, isNextHop: @escaping @Sendable (IPAddress) -> Bool, port: UInt16,
-        health: HealthRegistry, logger: Logger,
+        health: HealthRegistry, time: any NodeClock, logger: Logger,
         probe: @escaping @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault? = {
             RouteProbe.fault(to: $0, port: $1, from: $2)
         }
@@ -46,6 +47,7 @@ final class NetworkMonitor: Service {
         self.references = Self.wellKnown.compactMap { IPAddress($0) }
         self.port = port
         self.health = health
+        self.time = time
         self.logger = logger
         self.probe = probe
         self.learnFamilies()
@@ -55,7 +57,7 @@ final class NetworkMonitor: Service {
 
     /// A connection was opened.
     func connected(to address: IPAddress, by way: NetworkWay) {
-        self.note { $0.connected(to: address, by: way, at: .now) }
+        self.note { $0.connected(to: address, by: way, at: self.time.now) }
     }
 
     /// A connection was not opened: why, as the attempt has it.
@@ -74,7 +76,7 @@ final class NetworkMonitor: Service {
         let around = self.surroundings(of: address, way)
         var isOurs = false
         self.note { health in
-            let (verdict, change) = health.failed(fault, to: address, by: way, around, at: .now)
+            let (verdict, change) = health.failed(fault, to: address, by: way, around, at: self.time.now)
             isOurs = verdict
             return change
         }
@@ -103,9 +105,9 @@ final class NetworkMonitor: Service {
                 self.learnFamilies()
                 for way in self.state.withLock({ Array($0.health.brokenWays.keys) }) {
                     let passes = self.works(way)
-                    self.note { $0.probed(way, passes: passes, at: .now) }
+                    self.note { $0.probed(way, passes: passes, at: self.time.now) }
                 }
-                try? await Task.sleep(for: Self.interval)
+                try? await self.time.sleep(for: Self.interval)
             }
         }
     }

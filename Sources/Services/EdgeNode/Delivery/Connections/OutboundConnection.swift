@@ -74,7 +74,7 @@ final class OutboundConnection: ChannelInboundHandler {
     /// Whether others need the connection more, by what is waited for.
     private let patience: (ConnectionPhase) -> ConnectionAdmission.Patience
     /// When the host last answered, or took content.
-    private var lastProgress = NIODeadline.now()
+    private var lastProgress: NIODeadline
 
     /// A connection that says into `opened` what came of it.
     init(
@@ -83,6 +83,7 @@ final class OutboundConnection: ChannelInboundHandler {
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) {
         self.patience = patience
+        self.lastProgress = opened.futureResult.eventLoop.now
         self.requirement = requirement
         self.tls = tls
         self.offer = offer
@@ -258,7 +259,7 @@ final class OutboundConnection: ChannelInboundHandler {
 
     /// What the host is waited for.
     private var phase: ConnectionPhase {
-        let stalled = Duration(NIODeadline.now() - self.lastProgress)
+        let stalled = self.context.map { Duration($0.eventLoop.now - self.lastProgress) } ?? .zero
         return switch self.operation {
         case .opening: .opening(hasGreeted: self.session.stage != .greeting)
         case .beginning: .talking(stalled: stalled, isEnding: false)
@@ -269,7 +270,7 @@ final class OutboundConnection: ChannelInboundHandler {
     }
 
     /// The host has answered, or taken content, or is asked for something new.
-    func hasProgressed() { self.lastProgress = .now() }
+    func hasProgressed() { if let context { self.lastProgress = context.eventLoop.now } }
 
     private func giveUp(_ failure: HostFailure) {
         _ = self.session.connectionClosed()

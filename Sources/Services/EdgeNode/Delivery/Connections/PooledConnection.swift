@@ -40,7 +40,7 @@ struct LinkDemand {
 
 /// An open connection, the host it leads to, and what it proved; confined to its event loop.
 struct PooledConnection {
-    let connection: OutboundConnection
+    let connection: any HostConnection
     let address: IPAddress
     let established: Established
     let warmth: WarmConnection
@@ -80,7 +80,8 @@ struct Dialer {
     /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
     func dial(_ demand: LinkDemand, in place: ConnectionSlot) async -> Result<PooledConnection, HostFailure> {
         let address = place.address
-        let usesChunking = demand.mayChunk && !self.environment.chunkingRefusals.contains(address)
+        let usesChunking =
+            demand.mayChunk && !self.environment.chunkingRefusals.contains(address, at: self.environment.time.now)
         var offer = TLSOffer.full
         var abandoned: AbandonedTLS?
         var rejectedName: AbandonedTLS?

@@ -1,6 +1,5 @@
 import DeliveryQueue
 import MailModel
-import OperatingSystem
 import QueueStore
 import Synchronization
 
@@ -28,13 +27,17 @@ final class SiteTable: Sendable {
 
     /// Told when connections, or places for destinations, run out.
     let shortages: ConnectionShortages?
+    private let time: any NodeClock
     private let state: Mutex<SiteLine>
     /// Places that nobody released.
     private let abandoned = Mutex<[(grant: ConnectionGrant, wasEstablished: Bool)]>([])
 
     /// - Parameter connections: those of the whole node.
     /// - Parameter shortages: told when connections run out.
-    init(limits: SiteLimits, connections: Int, shortages: ConnectionShortages? = nil) {
+    init(
+        limits: SiteLimits, connections: Int, time: any NodeClock, shortages: ConnectionShortages? = nil
+    ) {
+        self.time = time
         self.shortages = shortages
         self.state = Mutex(SiteLine(ConnectionAdmission(limits: limits, connections: connections)))
     }
@@ -76,7 +79,7 @@ final class SiteTable: Sendable {
     ) async -> SiteLine.Answer {
         await withCheckedContinuation { continuation in
             let (answer, shortage) = self.state.withLock { state -> (SiteLine.Answer?, ConnectionShortage) in
-                let now = MonotonicInstant.now
+                let now = self.time.now
                 guard !customer.isWithdrawn.load(ordering: .relaxed) else { return (.withdrawn, state.shortage) }
                 let (answer, limit) = state.ask(
                     site, at: targets, for: customer, isPatient: isPatient, share: share, now: now)
@@ -90,7 +93,7 @@ final class SiteTable: Sendable {
                 }
                 return (answer, state.shortage)
             }
-            self.shortages?.observed(shortage)
+            self.shortages?.observed(shortage, at: self.time.now)
             if let answer { continuation.resume(returning: answer) } else { whenFull(site) }
         }
     }
@@ -106,7 +109,7 @@ final class SiteTable: Sendable {
     /// nobody waits there.
     func offer(_ site: ReceivingSite, on eventLoop: ObjectIdentifier) -> Bool {
         let told = self.state.withLock { state in
-            state.removeFirst(at: site, on: eventLoop, now: .now)
+            state.removeFirst(at: site, on: eventLoop, now: self.time.now)
         }
         told?.resume(.link)
         return told != nil
@@ -114,14 +117,14 @@ final class SiteTable: Sendable {
 
     /// Takes the right to send one message; or says how long it is until there is one.
     func send(by place: ConnectionSlot) -> Duration? {
-        self.state.withLock { $0.admission.send(over: place.grant, at: .now) }
+        self.state.withLock { $0.admission.send(over: place.grant, at: self.time.now) }
     }
 
     /// The destination takes no place any more; its worker that waits is told so.
     func withdraw(_ customer: SiteCustomer) {
         let told = self.state.withLock { state in
             customer.isWithdrawn.store(true, ordering: .relaxed)
-            return state.removeAll(of: customer, at: .now)
+            return state.removeAll(of: customer, at: self.time.now)
         }
         for waiter in told { waiter.resume(.withdrawn) }
     }
@@ -132,8 +135,8 @@ final class SiteTable: Sendable {
     /// Lets those go on who wait for time to pass, and nobody wait for too long. It runs until it is cancelled.
     func watch() async {
         var pause = Self.idleInterval
-        while (try? await Task.sleep(for: pause)) != nil {
-            pause = self.look(at: .now) ? Self.busyInterval : Self.idleInterval
+        while (try? await self.time.sleep(for: pause)) != nil {
+            pause = self.look(at: self.time.now) ? Self.busyInterval : Self.idleInterval
         }
     }
 
@@ -147,7 +150,7 @@ final class SiteTable: Sendable {
             let expired = state.expire(at: now).map { ($0, SiteLine.Answer.expired) }
             return (expired + state.look(at: now), state.shortage, !state.isEmpty)
         }
-        self.shortages?.observed(shortage)
+        self.shortages?.observed(shortage, at: self.time.now)
         for (waiter, answer) in told { waiter.resume(answer) }
         return isBusy
     }
@@ -157,7 +160,7 @@ final class SiteTable: Sendable {
     /// Its connection may carry mail.
     func succeeded(_ grant: ConnectionGrant) {
         let told = self.state.withLock { state in
-            state.succeeded(grant, at: .now)
+            state.succeeded(grant, at: self.time.now)
         }
         for (waiter, answer) in told { waiter.resume(answer) }
     }
@@ -169,7 +172,7 @@ final class SiteTable: Sendable {
     /// destination that has just found out.
     func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
         let (size, told) = self.state.withLock { state in
-            let now = MonotonicInstant.now
+            let now = self.time.now
             let size = state.admission.turnedAway(grant, inSilence: inSilence, at: now)
             guard size == nil else { return (size, state.removeSurplus(at: grant.site, now: now)) }
             return (size, customer.map { state.removeSurplus(at: grant.site, of: $0, now: now) } ?? [])
@@ -180,14 +183,14 @@ final class SiteTable: Sendable {
 
     /// Its connection failed in a way that costs everybody time who waits for the address. Where none works, they are told.
     func failed(_ grant: ConnectionGrant, _ failure: HostFailure) {
-        let told = self.state.withLock { $0.failed(grant, failure, at: .now) }
+        let told = self.state.withLock { $0.failed(grant, failure, at: self.time.now) }
         for (waiter, answer) in told { waiter.resume(answer) }
     }
 
     /// Mail was delivered over its connection.
     func delivered(_ grant: ConnectionGrant) {
         let told = self.state.withLock { state in
-            let now = MonotonicInstant.now
+            let now = self.time.now
             state.admission.delivered(grant, at: now)
             return state.admit(after: grant, isProven: true, at: now)
         }
@@ -196,20 +199,20 @@ final class SiteTable: Sendable {
 
     /// What is to become of its connection, which waits for its host.
     func patience(with grant: ConnectionGrant, in phase: ConnectionPhase) -> ConnectionAdmission.Patience {
-        self.state.withLock { $0.patience(with: grant, in: phase, at: .now) }
+        self.state.withLock { $0.patience(with: grant, in: phase, at: self.time.now) }
     }
 
     /// Another connection follows in its place.
-    func retries(_ grant: ConnectionGrant) { self.state.withLock { $0.admission.retries(grant, at: .now) } }
+    func retries(_ grant: ConnectionGrant) { self.state.withLock { $0.admission.retries(grant, at: self.time.now) } }
 
     /// Gives a place back, to the one whose turn it is.
     func close(_ grant: ConnectionGrant, wasEstablished: Bool) {
         let (told, shortage) = self.state.withLock { state in
-            let now = MonotonicInstant.now
+            let now = self.time.now
             state.admission.close(grant, wasEstablished: wasEstablished, at: now)
             return (state.admit(after: grant, at: now), state.shortage)
         }
-        self.shortages?.observed(shortage)
+        self.shortages?.observed(shortage, at: self.time.now)
         for (waiter, answer) in told { waiter.resume(answer) }
     }
 

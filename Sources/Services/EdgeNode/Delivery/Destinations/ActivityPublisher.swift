@@ -1,4 +1,5 @@
 import Logging
+import MailModel
 import QueueStore
 import ShardLeases
 
@@ -8,6 +9,7 @@ struct ActivityPublisher: Sendable {
     private static let interval = Duration.seconds(2)
 
     let environment: DeliveryEnvironment
+    let store: QueueStore
 
     func run() async {
         // What an earlier run has left behind.
@@ -15,14 +17,14 @@ struct ActivityPublisher: Sendable {
         while !Task.isCancelled {
             let snapshot = self.environment.activity.snapshot(at: self.environment.clock.now)
             if published.map({ $0.isSame(as: snapshot) }) != true, await self.publish(snapshot) { published = snapshot }
-            try? await Task.sleep(for: Self.interval)
+            try? await self.environment.time.sleep(for: Self.interval)
         }
     }
 
     /// What fails is told at the next look; the monitor of the database has said why.
     private func publish(_ snapshot: ActivitySnapshot) async -> Bool {
         do throws(QueueStoreError) {
-            try await self.environment.store.publish(underWay: snapshot.underWay, resting: snapshot.resting)
+            try await self.store.publish(underWay: snapshot.underWay, resting: snapshot.resting)
             return true
         } catch {
             self.environment.logger.debug("activity is not published", metadata: ["error": "\(error)"])

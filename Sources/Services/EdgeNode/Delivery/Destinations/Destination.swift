@@ -124,11 +124,12 @@ actor Destination {
     // MARK: - Reading
 
     private func read(after cursor: ClaimCursor?, count: Int) async {
-        let started = ContinuousClock.now
+        let started = self.environment.time.now
         do throws(QueueStoreError) {
             let claim = try await self.environment.store.claim(
-                self.term, destination: self.domain, after: cursor, maximumCount: count)
-            self.environment.metrics.queueOperationDuration.observe(.claim, ContinuousClock.now - started)
+                self.term, destination: self.domain, after: cursor, maximumCount: count,
+                maximumBytes: QueueLimits.claimedBytes)
+            self.environment.metrics.queueOperationDuration.observe(.claim, self.environment.time.now - started)
             await self.environment.flushes?.caughtUp(with: claim.flushSerial)
             self.work.claimed(
                 claim.entries, cursor: claim.cursor, backoff: claim.backoff, isInForce: claim.isBackoffInForce)
@@ -204,7 +205,7 @@ actor Destination {
         defer { self.environment.activity.ended(entry.key) }
         var attempt = DeliveryAttempt(
             environment: self.environment, entry: entry, term: self.term,
-            dialer: Dialer(environment: self.environment, eventLoop: self.eventLoop), customer: self.customer)
+            eventLoop: self.eventLoop, customer: self.customer)
         return await attempt.run(over: &link)
     }
 
@@ -222,7 +223,7 @@ actor Destination {
         case .postponed(let pause, let reason):
             if self.work.postponed(entry) { self.rest(for: pause, because: reason) }
         case .shareIsTaken:
-            self.environment.sites.shortages?.refusedNullSender()
+            self.environment.sites.shortages?.refusedNullSender(at: self.environment.time.now)
             self.work.shareWasTaken(entry)
         case .suspended: self.work.shareWasTaken(entry)
         case .siteIsFull:
@@ -312,7 +313,8 @@ actor Destination {
             let criteria = OverdueCriteria(
                 self.environment.schedule(for: self.domain), after: backoff.failure.failureClass, now: now)
             let overdue = try await self.environment.store.overdueEntries(
-                self.term, destination: self.domain, criteria, after: cursor)
+                self.term, destination: self.domain, criteria, after: cursor,
+                maximumCount: QueueLimits.overdueEntries, lookedAt: QueueLimits.overdueLooks)
             try await self.holdBack(overdue.unreadable)
             let conclusions = self.conclusions
             await withDiscardingTaskGroup { group in

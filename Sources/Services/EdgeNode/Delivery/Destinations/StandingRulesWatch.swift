@@ -24,11 +24,13 @@ final class StandingRulesWatch: Service {
     private static let mostTold = 20
 
     private let environment: DeliveryEnvironment
+    private let store: QueueStore
     private let health: HealthRegistry
     private let state = Mutex(State())
 
-    init(environment: DeliveryEnvironment, health: HealthRegistry) {
+    init(environment: DeliveryEnvironment, store: QueueStore, health: HealthRegistry) {
         self.environment = environment
+        self.store = store
         self.health = health
     }
 
@@ -37,7 +39,7 @@ final class StandingRulesWatch: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await self.look()
-                try? await Task.sleep(for: Self.interval)
+                try? await self.environment.time.sleep(for: Self.interval)
             }
         }
     }
@@ -59,7 +61,7 @@ final class StandingRulesWatch: Service {
     private func read() async -> [QueueRule]? {
         let areKnown = self.environment.standing.areKnown
         do throws(QueueStoreError) {
-            let found = try await self.environment.store.queueRules(unless: self.state.withLock(\.version))
+            let found = try await self.store.queueRules(unless: self.state.withLock(\.version))
             let wasUnread = self.state.withLock { state in
                 state.version = found.version
                 return exchange(&state.isUnread, with: false)

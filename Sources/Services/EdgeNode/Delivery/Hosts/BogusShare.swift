@@ -1,4 +1,5 @@
 import DequeModule
+import MailModel
 import Routing
 
 /// How many of the domains that were looked up lately were bogus; a pure value that is told the time.
@@ -6,7 +7,7 @@ import Routing
 /// One zone in disorder is its owner's fault. Most of them at once, signed and unsigned, are ours, or that of somebody above
 /// them all: nothing is then held against a domain.
 struct BogusShare {
-    typealias Instant = ContinuousClock.Instant
+    typealias Instant = MonotonicInstant
 
     /// So long a verdict counts.
     static let window = Duration.seconds(300)

@@ -12,12 +12,12 @@ final class ChunkingRefusals: Sendable {
     private let refused = Mutex(ExpiringCache<IPAddress, Bool>(maximumEntries: hosts))
 
     /// The host at this address has refused BDAT.
-    func note(_ address: IPAddress, at now: ContinuousClock.Instant = .now) {
+    func note(_ address: IPAddress, at now: MonotonicInstant) {
         self.refused.withLock { $0.store(true, of: address, until: now + Self.memory) }
     }
 
     /// Whether the host at this address is to get no BDAT.
-    func contains(_ address: IPAddress, at now: ContinuousClock.Instant = .now) -> Bool {
+    func contains(_ address: IPAddress, at now: MonotonicInstant) -> Bool {
         self.refused.withLock { $0.value(of: address, at: now) != nil }
     }
 }

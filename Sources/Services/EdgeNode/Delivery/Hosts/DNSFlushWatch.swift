@@ -19,8 +19,9 @@ actor DNSFlushWatch {
     private let logger: Logger
     private let questions: @Sendable (DomainName) -> Set<DNSQuestion>?
     private var serial: Int64?
-    private var lastLook = ContinuousClock.now
-    private var wanted = OperatorFlushes(at: .now)
+    private let time: any NodeClock
+    private var lastLook: MonotonicInstant
+    private var wanted: OperatorFlushes
     private var isClosed = false
     /// One waiting request says all that more could say.
     private let (requests, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -29,11 +30,14 @@ actor DNSFlushWatch {
     /// - Parameter questions: all that leads to the hosts of a domain of recipients, as far as the cache knows it;
     ///   `nil` where that needs no DNS.
     init(
-        store: QueueStore, resolver: SecureResolver, logger: Logger,
+        store: QueueStore, resolver: SecureResolver, time: any NodeClock, logger: Logger,
         questions: @escaping @Sendable (DomainName) -> Set<DNSQuestion>?
     ) {
         self.store = store
         self.resolver = resolver
+        self.time = time
+        self.lastLook = time.now
+        self.wanted = OperatorFlushes(at: time.now)
         self.logger = logger
         self.questions = questions
     }
@@ -44,7 +48,7 @@ actor DNSFlushWatch {
             group.addTask {
                 while !Task.isCancelled {
                     self.request.yield()
-                    try? await Task.sleep(for: Self.interval)
+                    try? await self.time.sleep(for: Self.interval)
                 }
             }
             for await _ in self.requests { await self.look() }
@@ -72,8 +76,8 @@ actor DNSFlushWatch {
             let new = try await self.store.dnsFlushes(since: self.serial)
             self.serial = new.serial
             for flush in new.flushes { self.add(flush) }
-            if ContinuousClock.now - self.lastLook > Self.longestGap { self.wanted.add(.everything) }
-            self.lastLook = .now
+            if self.time.now - self.lastLook > Self.longestGap { self.wanted.add(.everything) }
+            self.lastLook = self.time.now
         } catch {
             // Whoever waits goes on with what is known. The next look finds it.
             self.logger.debug("what is to be looked up anew was not read", metadata: ["error": "\(error)"])
@@ -96,7 +100,7 @@ actor DNSFlushWatch {
     }
 
     private func apply() {
-        guard let (wanted, routes) = self.wanted.take(at: .now) else { return }
+        guard let (wanted, routes) = self.wanted.take(at: self.time.now) else { return }
         var outdated = wanted
         for domain in routes { outdated.insert(self.questions(domain) ?? []) }
         self.resolver.forget(outdated)

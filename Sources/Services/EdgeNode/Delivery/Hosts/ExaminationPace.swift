@@ -1,3 +1,4 @@
+import MailModel
 import Routing
 
 /// When a resolver is to be examined; a pure value that is told the time.
@@ -5,7 +6,7 @@ import Routing
 /// One that works is examined now and then. The first failed look-up makes another examination due at once, and so do failures
 /// of several domains; those of a few come at growing distances, since a domain in disorder must not keep the root busy.
 struct ExaminationPace {
-    typealias Instant = ContinuousClock.Instant
+    typealias Instant = MonotonicInstant
 
     /// How often a resolver is examined that works, and about which nobody has doubts.
     static let usual = Duration.seconds(30)

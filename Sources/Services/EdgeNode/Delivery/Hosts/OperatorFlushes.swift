@@ -6,7 +6,7 @@ import SecureResolver
 ///
 /// It is a budget of its own. What strangers cause to be looked up anew (`FreshLookups`, `RenewedQuestions`) takes nothing of it.
 struct OperatorFlushes {
-    typealias Instant = ContinuousClock.Instant
+    typealias Instant = MonotonicInstant
 
     /// So many at once,
     static let atOnce = 10

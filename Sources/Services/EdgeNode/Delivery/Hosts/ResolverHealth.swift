@@ -1,4 +1,5 @@
 import Logging
+import MailModel
 import Routing
 import SecureResolver
 import Synchronization
@@ -13,18 +14,21 @@ actor ResolverHealth {
     private let resolver: SecureResolver
     private let health: HealthRegistry
     private let metrics: DNSMetrics
+    private let time: any NodeClock
     private let logger: Logger
     private var last: ValidationStatus?
     /// What look-ups have come to. Each message notes those that go well, so that takes no step of the actor.
-    private let lookups = Mutex((pace: ExaminationPace(), share: BogusShare(at: .now)))
-    private var saidThatMostAreBogus: ContinuousClock.Instant?
+    private let lookups: Mutex<(pace: ExaminationPace, share: BogusShare)>
+    private var saidThatMostAreBogus: MonotonicInstant?
     private var isClosed = false
     private var isExamining = false
     /// One waiting request says all that more could say.
     private let (requests, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    init(resolver: SecureResolver, health: HealthRegistry, metrics: DNSMetrics, logger: Logger) {
+    init(resolver: SecureResolver, health: HealthRegistry, metrics: DNSMetrics, time: any NodeClock, logger: Logger) {
+        self.time = time
+        self.lookups = Mutex((pace: ExaminationPace(), share: BogusShare(at: time.now)))
         self.resolver = resolver
         self.health = health
         self.metrics = metrics
@@ -34,18 +38,18 @@ actor ResolverHealth {
     /// A look-up for a domain went well, as far as DNSSEC is concerned.
     nonisolated func succeeded(_ domain: NextHop) {
         self.lookups.withLock { lookups in
-            lookups.share.note(domain, isBogus: false, at: .now)
+            lookups.share.note(domain, isBogus: false, at: self.time.now)
             lookups.pace.noteSuccess()
         }
     }
 
     /// A look-up for a domain failed: whether it did so since our resolver does not work.
     func isAtFault(_ domain: NextHop, isBogus: Bool) async -> Bool {
-        if isBogus { self.lookups.withLock { $0.share.note(domain, isBogus: true, at: .now) } }
+        if isBogus { self.lookups.withLock { $0.share.note(domain, isBogus: true, at: self.time.now) } }
         guard !self.isClosed else { return true }
         let isDue = self.lookups.withLock { lookups in
             lookups.pace.failed(domain)
-            return lookups.pace.isDue(true, at: .now)
+            return lookups.pace.isDue(true, at: self.time.now)
         }
         if self.isExamining || isDue {
             self.request.yield()
@@ -69,7 +73,7 @@ actor ResolverHealth {
             group.addTask {
                 while !Task.isCancelled {
                     self.request.yield()
-                    try? await Task.sleep(for: Self.interval)
+                    try? await self.time.sleep(for: Self.interval)
                 }
             }
             for await _ in self.requests { await self.examine() }
@@ -88,10 +92,10 @@ actor ResolverHealth {
 
     private func examine() async {
         let hasFailed = !self.waiting.isEmpty
-        if self.lookups.withLock({ $0.pace.isDue(hasFailed, at: .now) }) {
+        if self.lookups.withLock({ $0.pace.isDue(hasFailed, at: self.time.now) }) {
             self.isExamining = true
             defer { self.isExamining = false }
-            let began = ContinuousClock.now
+            let began = self.time.now
             // The file may have been replaced; one that is no good is told of once a look.
             if !hasFailed { _ = await self.reloadAnchors(isRoutine: true) }
             let status = await self.resolver.selfTest()
@@ -107,8 +111,8 @@ actor ResolverHealth {
     private func resumeWaiters() { for waiter in exchange(&self.waiting, with: []) { waiter.resume() } }
 
     private func sayThatMostAreBogus() {
-        if let last = self.saidThatMostAreBogus, ContinuousClock.now - last < .seconds(60) { return }
-        self.saidThatMostAreBogus = .now
+        if let last = self.saidThatMostAreBogus, self.time.now - last < .seconds(60) { return }
+        self.saidThatMostAreBogus = self.time.now
         self.logger.error(
             "most domains are bogus, which cannot be their fault; their mail waits and loses no time")
     }

@@ -1,5 +1,6 @@
 import DNSModel
 import Logging
+import MailModel
 import SecureResolver
 import ServiceLifecycle
 import ServiceSupport
@@ -13,6 +14,7 @@ struct ResolverMonitor: Service {
     let resolver: SecureResolver
     let health: ResolverHealth
     let metrics: DNSMetrics
+    let time: any NodeClock
     let logger: Logger
 
     func run() async throws {
@@ -23,7 +25,7 @@ struct ResolverMonitor: Service {
                 var shortage = LookupShortage()
                 while !Task.isCancelled {
                     published = self.publish(since: published, &shortage)
-                    try? await Task.sleep(for: Self.interval)
+                    try? await self.time.sleep(for: Self.interval)
                 }
             }
         }
@@ -55,7 +57,7 @@ struct ResolverMonitor: Service {
             self.metrics.dnsLookupsRefused[limit].increment(
                 by: Int(clamping: count &- before.refusals[limit, default: 0]))
         }
-        if let limit = shortage.limit(toSayOf: now.refusals, at: .now) {
+        if let limit = shortage.limit(toSayOf: now.refusals, at: self.time.now) {
             self.logger.warning(
                 "too many look-ups are under way: mail for the domains concerned waits",
                 metadata: [
@@ -73,10 +75,10 @@ struct LookupShortage {
     static let pause = Duration.seconds(60)
 
     /// What was refused when it was last said, and when that was.
-    private var said: (refusals: [LookupLimit: UInt64], at: ContinuousClock.Instant)?
+    private var said: (refusals: [LookupLimit: UInt64], at: MonotonicInstant)?
 
     /// The limit that refused most since it was last said, of these refusals so far; `nil` where none has, or it is too soon.
-    mutating func limit(toSayOf refusals: [LookupLimit: UInt64], at now: ContinuousClock.Instant) -> LookupLimit? {
+    mutating func limit(toSayOf refusals: [LookupLimit: UInt64], at now: MonotonicInstant) -> LookupLimit? {
         if let said, now - said.at < Self.pause { return nil }
         let new = LookupLimit.allCases.map { ($0, refusals[$0, default: 0] &- (self.said?.refusals[$0] ?? 0)) }
         guard let most = new.max(by: { $0.1 < $1.1 }), most.1 > 0 else { return nil }

@@ -13,9 +13,10 @@ struct TraceLimits: Hashable, Sendable {
     let bytes: Int
 }
 
-/// Keeps the queue's storage in shape: brings deferred entries back, forgets what is over, and gives space back.
+/// Keeps the queue's storage in shape: forgets what is over, gives space back, and counts what waits.
 struct QueueMaintenance: Sendable {
     let environment: DeliveryEnvironment
+    let store: QueueStore
     let traceLimits: TraceLimits
 
     private static let interval = Duration.seconds(30)
@@ -28,24 +29,15 @@ struct QueueMaintenance: Sendable {
     /// Bodies may have many chunks, which are to go within the time of one statement.
     private static let orphanPage = 4
 
-    private var store: QueueStore { self.environment.store }
-
-    /// Brings deferred entries back, all that are due soon, however many one domain has.
-    func promote() async {
-        while !Task.isCancelled {
-            for term in self.environment.leases.terms() {
-                await self.chore("bringing deferred entries back") { () throws(QueueStoreError) in
-                    try await self.everything { () throws(QueueStoreError) in
-                        try await self.store.promoteDeferred(term, limit: Self.page) == Self.page
-                    }
-                }
-            }
-            try? await Task.sleep(for: Self.interval)
+    /// Works until cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepInShape() }
+            group.addTask { await self.sumUp() }
         }
     }
 
-    /// Does all the rest.
-    func keepInShape() async {
+    private func keepInShape() async {
         while !Task.isCancelled {
             await self.sweep()
             await self.chore("keeping the trace", self.keepTrace)
@@ -54,20 +46,20 @@ struct QueueMaintenance: Sendable {
             }
             for _ in 0..<Int(Self.interval / Self.rotationInterval) {
                 await self.chore("rotating partitions", self.rotate)
-                try? await Task.sleep(for: Self.rotationInterval)
+                try? await self.environment.time.sleep(for: Self.rotationInterval)
             }
         }
     }
 
     /// Counts what waits for throttled destinations, and publishes how much there is of each state.
-    func sumUp() async {
+    private func sumUp() async {
         while !Task.isCancelled {
-            let started = ContinuousClock.now
+            let started = self.environment.time.now
             await self.chore("counting throttled destinations") { () throws(QueueStoreError) in
-                try await self.store.countThrottled(self.environment.leases.terms())
+                try await self.store.countThrottled(self.environment.leases.terms)
             }
             await self.chore("summing up", self.publishSummary)
-            try? await Task.sleep(for: CountPace.pause(after: ContinuousClock.now - started))
+            try? await self.environment.time.sleep(for: CountPace.pause(after: self.environment.time.now - started))
         }
     }
 
@@ -82,7 +74,7 @@ struct QueueMaintenance: Sendable {
     }
 
     private func sweep() async {
-        for term in self.environment.leases.terms() {
+        for term in self.environment.leases.terms {
             await self.chore("sweeping finished messages") { () throws(QueueStoreError) in
                 try await self.everything { () throws(QueueStoreError) in
                     try await self.store.sweepFinished(term.shard, limit: Self.page) == Self.page
@@ -105,7 +97,7 @@ struct QueueMaintenance: Sendable {
     private func rotate() async throws(QueueStoreError) {
         guard try await !self.store.rotateReady(), try await self.store.readyStorage().isWorthMoving else { return }
         var left = Self.carriedAtOnce
-        for term in self.environment.leases.terms() {
+        for term in self.environment.leases.terms {
             var moved = 0
             repeat {
                 moved = try await self.store.carryOver(term, limit: Self.page)

@@ -37,7 +37,7 @@ final class CallAheadService: Service {
     /// By domain, of those whose recipients are verified; made at their first question.
     private let budgets = Mutex<[DomainName: FairBudget<DomainName>]>([:])
     private let supervisor = TaskSupervisor(backlog: 65_536)
-    private let lastSaid = Mutex<ContinuousClock.Instant?>(nil)
+    private let lastSaid = Mutex<MonotonicInstant?>(nil)
     /// How often it is said that there are too many questions.
     private static let sayingPause = Duration.seconds(60)
 
@@ -59,7 +59,7 @@ final class CallAheadService: Service {
         await withTaskGroup { group in
             group.addTask { await self.supervisor.run() }
             await cancelWhenGracefulShutdown {
-                while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+                await self.environment.time.sleepUntilCancelled()
             }
             self.supervisor.close()
             group.cancelAll()
@@ -87,10 +87,10 @@ final class CallAheadService: Service {
         let environment = self.environment
         if environment.standing.suspension(of: address.domain, at: environment.clock.now) != nil {
             // An operator wants its hosts left alone: no connection. What they have said before counts.
-            return self.table.withLock { $0.known(address, at: .now) } ?? .unsure
+            return self.table.withLock { $0.known(address, at: self.environment.time.now) } ?? .unsure
         }
         return await withCheckedContinuation { continuation in
-            let now = ContinuousClock.now
+            let now = self.environment.time.now
             switch self.table.withLock({ $0.asked(address, by: continuation, at: now) }) {
             case .answer(let verdict): continuation.resume(returning: verdict)
             case .joined: ()
@@ -113,7 +113,7 @@ final class CallAheadService: Service {
     /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
     private func askWithinDeadline(_ address: CallAheadAddress, _ number: UInt64, by state: NodeState) async {
         var environment = self.environment
-        environment.channels = ChannelRegistry()
+        environment.channels = ChannelRegistry(time: self.environment.time)
         // The question keeps its configuration: after a reload, the answer of another next hop would count as this one's.
         environment.state = Replaceable(state)
         let question = environment
@@ -124,7 +124,7 @@ final class CallAheadService: Service {
                 self.landed(address, number, verdict, hearing)
             }
             group.addTask {
-                try? await Task.sleep(for: self.limits.deadline)
+                try? await self.environment.time.sleep(for: self.limits.deadline)
                 // Who stood in our own line has not been asked.
                 self.landed(address, number, .unsure, progress.hasBegun.load(ordering: .relaxed) ? .silence : .nothing)
             }
@@ -180,8 +180,8 @@ final class CallAheadService: Service {
             }
         self.environment.metrics.smtpdVerificationsRefused.increment(limit)
         let isNews = self.lastSaid.withLock { last in
-            if let last, ContinuousClock.now - last < Self.sayingPause { return false }
-            last = .now
+            if let last, self.environment.time.now - last < Self.sayingPause { return false }
+            last = self.environment.time.now
             return true
         }
         guard isNews else { return }
@@ -195,7 +195,7 @@ final class CallAheadService: Service {
     private func landed(
         _ address: CallAheadAddress, _ number: UInt64, _ verdict: CallAheadVerdict, _ hearing: Table.Hearing
     ) {
-        let now = ContinuousClock.now
+        let now = self.environment.time.now
         let waiters = self.table.withLock { $0.landed(address, question: number, verdict, hearing: hearing, at: now) }
         for waiter in waiters { waiter.resume(returning: verdict) }
     }

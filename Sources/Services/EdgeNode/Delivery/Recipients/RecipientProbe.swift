@@ -47,7 +47,7 @@ actor RecipientProbe {
             return .unsure
         }
         let site = state.site(hosts: route.hostNames, configured: address.nextHop.address)
-        let policy = state.transport(to: address.domain, at: .systemNow)
+        let policy = state.transport(to: address.domain, at: self.environment.time.date)
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
             guard case .success(let host) = next,
@@ -90,11 +90,12 @@ actor RecipientProbe {
             // A connection of a delivery has a delivery's deadlines: it does not serve here.
             case .link: continue
             case .full, .withdrawn, .failed, .expired: return nil
-            case .resting(let time): try? await Task.sleep(for: time)
+            case .resting(let time): try? await self.environment.time.sleep(for: time)
             case .place(let place):
                 defer { place.release() }
-                let dialer = Dialer(environment: self.environment, eventLoop: self.eventLoop)
-                switch await dialer.dial(question.demand, in: place) {
+                let dialled = await self.environment.dialer.dial(
+                    question.demand, in: place, on: self.eventLoop, by: self.environment)
+                switch dialled {
                 case .success(let link): return await self.ask(question, over: link)
                 // Others to the host work: wait until it takes one more.
                 case .failure(let failure) where failure.isDisplaced: continue

@@ -31,6 +31,7 @@ struct NotificationWriter {
     let from: Mailbox?
     let reportingMTA: DomainName
     let now: Timestamp
+    let random: RandomSource
     /// Bytes that a report may have where the client may not relay; see `ReportBudget`.
     var room = strangersBytes
 
@@ -105,8 +106,9 @@ struct NotificationWriter {
         returning content: ReturnedContent, header: Int = DeliveryStatusNotification.maximumHeader,
         atMost limit: Int = QueueLimits.inlineBody
     ) -> AcceptedMessage? {
-        let id = MessageID(at: self.now, random: .random(in: .min ... .max))
-        let boundary = "=_\(String(UInt128.random(in: .min ... .max), radix: 32))"
+        var random = self.random
+        let id = MessageID(at: self.now, random: .random(in: .min ... .max, using: &random))
+        let boundary = "=_\(String(UInt128.random(in: .min ... .max, using: &random), radix: 32))"
         var report = DeliveryStatusNotification(
             action, to: .mailbox(sender), from: self.from, reportingMTA: self.reportingMTA, date: self.now, id: id,
             on: recipients, of: self.original(content))

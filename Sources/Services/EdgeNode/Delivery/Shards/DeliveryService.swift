@@ -1,4 +1,6 @@
+import DeliveryQueue
 import Logging
+import MailModel
 import NIOCore
 import QueueStore
 import RouteLookup
@@ -16,62 +18,72 @@ struct DeliveryService: Service {
     private let health: HealthRegistry
     private let hints: DueHints
     private let finder: DueScanner
-    private let maintenance: QueueMaintenance
-    private let deliveries: TaskSupervisor
+    private let deferred: DeferredEntries
+    private let chores: [@Sendable () async -> Void]
+    /// The destinations at work.
+    let deliveries: TaskSupervisor
     private let shards: ShardTable
     private let keeper: LeaseKeeper
     private let drainTime: Duration
 
-    /// - Parameter traceLimits: how much of the trace is kept.
+    /// - Parameters:
+    ///   - store: where leases are kept.
+    ///   - drainTime: for so long the deliveries under way are waited for.
+    ///   - blocked: what is known of throttled domains at first, and how often new mail is a test delivery to one.
+    ///   - chores: done beside the deliveries, each until it is cancelled.
     init(
-        environment: DeliveryEnvironment, eventLoops: any EventLoopGroup, health: HealthRegistry, hints: DueHints,
-        drainTime: Duration, traceLimits: TraceLimits, leaseMetrics: LeaseMetrics
+        environment: DeliveryEnvironment, store: any LeaseStore, eventLoops: [any EventLoop], health: HealthRegistry,
+        hints: DueHints, drainTime: Duration, leaseMetrics: LeaseMetrics,
+        blocked: BlockedDomains = BlockedDomains(), chores: [@Sendable () async -> Void] = []
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
         let shards = ShardTable(
-            environment: environment, supervisor: deliveries, eventLoops: Array(eventLoops.makeIterator()))
+            environment: environment, supervisor: deliveries, eventLoops: eventLoops, blocked: blocked)
         self.environment = environment
         self.health = health
         self.hints = hints
         self.finder = DueScanner(environment: environment, health: health, shards: shards)
-        self.maintenance = QueueMaintenance(environment: environment, traceLimits: traceLimits)
+        self.deferred = DeferredEntries(
+            store: environment.store, leases: environment.leases, time: environment.time, logger: environment.logger)
+        self.chores = chores
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime
         self.keeper = LeaseKeeper(
-            store: environment.store, leases: environment.leases, clock: environment.clock,
+            store: store, leases: environment.leases, clock: environment.clock, time: environment.time,
             monitor: environment.monitor, metrics: leaseMetrics, logger: environment.logger
         ) { await shards.own($0) }
     }
 
     /// Works until the graceful shutdown begins; then finishes the messages under way and gives the leases back.
-    func run() async throws {
-        guard await cancelWhenGracefulShutdown({ await self.keeper.register() }) else { return }
+    func run() async throws { await self.run(until: .graceful) }
+
+    /// The same, until this shutdown.
+    func run(until shutdown: Shutdown) async {
+        guard await shutdown.cancels({ await self.keeper.register() }) else { return }
         await withTaskGroup { group in
             // Renewal goes on to the very end: without a lease no final dot may be written.
             group.addTask { await self.keeper.run() }
-            await self.deliverUntilShutdown()
+            await self.deliver(until: shutdown)
             group.cancelAll()
         }
         await self.keeper.release()
     }
 
-    private func deliverUntilShutdown() async {
+    private func deliver(until shutdown: Shutdown) async {
         await withTaskGroup { group in
             group.addTask { await self.deliveries.run() }
-            await cancelWhenGracefulShutdown {
+            await shutdown.cancels {
                 await withTaskGroup { chores in
                     chores.addTask { await self.finder.run() }
                     chores.addTask { await self.finder.follow(self.hints) }
-                    chores.addTask { await self.maintenance.promote() }
-                    chores.addTask { await self.maintenance.keepInShape() }
-                    chores.addTask { await self.maintenance.sumUp() }
-                    chores.addTask { await ActivityPublisher(environment: self.environment).run() }
+                    chores.addTask { await self.deferred.run() }
                     chores.addTask { await self.environment.sites.watch() }
                     chores.addTask {
                         for await _ in self.environment.standing.news { await self.shards.heedRules() }
                     }
                     if let flushes = self.environment.flushes { chores.addTask { await flushes.run() } }
+                    for chore in self.chores { chores.addTask { await chore() } }
                 }
             }
             await self.shards.stop()
@@ -79,12 +91,12 @@ struct DeliveryService: Service {
             await self.environment.routes.close()
             self.environment.links.close()
             self.deliveries.close()
-            group.addTask { try? await Task.sleep(for: self.drainTime) }
+            group.addTask { try? await self.environment.time.sleep(for: self.drainTime) }
             // Either all deliveries have ended, or the time is up. What takes longer is cut off: its attempt is on
             // record, and another owner goes on with it.
             await group.next()
             group.cancelAll()
-            self.environment.channels.closeAll()
+            self.environment.dialer.closeAll(by: self.environment)
         }
     }
 }

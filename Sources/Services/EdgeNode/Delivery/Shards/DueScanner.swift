@@ -1,7 +1,6 @@
 import ClusterModel
 import Logging
 import MailModel
-import OperatingSystem
 import OrderedCollections
 import QueueStore
 import ServiceSupport
@@ -53,7 +52,7 @@ struct DueScanner: Sendable {
         var rules = self.environment.standing.changes
         while !Task.isCancelled {
             self.look(at: &rules, &plan)
-            let terms = self.environment.leases.terms()
+            let terms = self.environment.leases.terms
             do throws(QueueStoreError) {
                 self.look(at: &wait, &plan)
                 if self.environment.mayDeliver, !terms.isEmpty {
@@ -65,7 +64,7 @@ struct DueScanner: Sendable {
                 plan.forget()
                 self.environment.logger.warning("poll failed", metadata: ["error": "\(error)"])
             }
-            try? await Task.sleep(for: plan.pause)
+            try? await self.environment.time.sleep(for: plan.pause)
         }
     }
 
@@ -89,7 +88,7 @@ struct DueScanner: Sendable {
 
     /// Looks whether the resolver works, and says what waits for it.
     private func look(at wait: inout ResolverWait, _ plan: inout LookPlan) {
-        switch wait.noted(isPassing: self.health.isPassing(.resolver), at: .now) {
+        switch wait.noted(isPassing: self.health.isPassing(.resolver), at: self.environment.time.now) {
         case .none: ()
         case .announced:
             let status = self.health.checks.first { $0.check == .resolver }?.status
@@ -107,16 +106,18 @@ struct DueScanner: Sendable {
     }
 
     private func look(_ terms: [ShardTerm], _ plan: inout LookPlan) async throws(QueueStoreError) {
-        plan.begin(terms, at: .now)
+        plan.begin(terms, at: self.environment.time.now)
         let byShard = Dictionary(terms.map { ($0.shard, $0) }) { $1 }
-        let lately = try await self.environment.store.latelyDue(terms, since: plan.seen)
+        let lately = try await self.environment.store.latelyDue(
+            terms, since: plan.seen, limit: QueueLimits.lateEntries)
         plan.seen = lately.moment
         // One for which there is no place yet is found by the walk.
         for entry in lately.due where self.mayBegin(entry, in: byShard) { _ = await self.shards.due(entry) }
-        guard plan.isPageDue(at: .now) else { return }
-        let started = MonotonicInstant.now
-        let page = try await self.environment.store.dueDestinations(terms, after: plan.cursor)
-        let took = MonotonicInstant.now - started
+        guard plan.isPageDue(at: self.environment.time.now) else { return }
+        let started = self.environment.time.now
+        let page = try await self.environment.store.dueDestinations(
+            terms, after: plan.cursor, limit: QueueLimits.walkedDestinations)
+        let took = self.environment.time.now - started
         var areTaken = true
         // Now and then suspended ones are visited, too: they conclude what is overdue.
         let isSettling = plan.isSettling
@@ -124,9 +125,10 @@ struct DueScanner: Sendable {
         where areTaken && (self.mayBegin(entry, in: byShard) || isSettling && self.isSuspended(entry)) {
             areTaken = await self.shards.walked(entry)
         }
-        self.environment.sites.shortages?.observed(destinationsLeft: areTaken ? 0 : 1)
+        self.environment.sites.shortages?.observed(
+            destinationsLeft: areTaken ? 0 : 1, at: self.environment.time.now)
         // Those behind wait where they are, and the walk with them.
-        plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: .now)
+        plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: self.environment.time.now)
     }
 }
 

@@ -2,7 +2,6 @@ import ClusterModel
 import DeliveryQueue
 import MailModel
 import NIOCore
-import OperatingSystem
 import QueueStore
 import ServiceSupport
 import ShardLeases
@@ -42,10 +41,10 @@ actor QueueShard {
 
     /// The walk has come to `domain`, of which entries are due. `false` when there is no place for it.
     func walked(_ domain: DomainName) async -> Bool {
-        guard self.blocked.isWalked(domain, at: .now) else { return true }
+        guard self.blocked.isWalked(domain, at: self.environment.time.now) else { return true }
         // One that is still at work would read all of it in vain, too: the next walks leave it.
         let isShareTaken = await self.destinations[domain]?.isShareTaken ?? false
-        self.blocked.looked(domain, isShareTaken: isShareTaken, at: .now)
+        self.blocked.looked(domain, isShareTaken: isShareTaken, at: self.environment.time.now)
         return await self.due(domain)
     }
 
@@ -80,13 +79,18 @@ actor QueueShard {
 
     /// Other rules of operators are in force: the destinations at work obey them.
     func heedRules() async {
-        for destination in self.destinations.values { await destination.heedRules() }
+        for destination in self.inOrder { await destination.heedRules() }
     }
 
     /// Begins no further message. Those under way are finished by their destinations, whose parent waits for them.
     func stop() async {
         self.isStopping = true
-        for destination in self.destinations.values { await destination.stop() }
+        for destination in self.inOrder { await destination.stop() }
+    }
+
+    /// By name, so that a run with the same clock and the same chance does the same.
+    private var inOrder: [Destination] {
+        self.destinations.sorted { $0.key.text < $1.key.text }.map(\.value)
     }
 
     /// Always the same for one domain, so that a connection left open by an earlier destination serves the next.
@@ -110,6 +114,6 @@ actor QueueShard {
         let now = self.environment.clock.now
         self.blocked.ended(domain, until: until, wasTried: wasTried, at: now)
         self.blocked.ended(domain, closings: closings, at: now)
-        self.blocked.looked(domain, isShareTaken: isShareTaken, at: .now)
+        self.blocked.looked(domain, isShareTaken: isShareTaken, at: self.environment.time.now)
     }
 }

@@ -1,4 +1,5 @@
 import ClusterModel
+import DeliveryQueue
 import MailModel
 import NIOCore
 import QueueStore
@@ -9,10 +10,15 @@ actor ShardTable {
     private let environment: DeliveryEnvironment
     private let supervisor: TaskSupervisor
     private let eventLoops: [any EventLoop]
+    private let blocked: BlockedDomains
     private var shards: [Shard: (term: ShardTerm, shard: QueueShard)] = [:]
     private var isStopping = false
 
-    init(environment: DeliveryEnvironment, supervisor: TaskSupervisor, eventLoops: [any EventLoop]) {
+    init(
+        environment: DeliveryEnvironment, supervisor: TaskSupervisor, eventLoops: [any EventLoop],
+        blocked: BlockedDomains = BlockedDomains()
+    ) {
+        self.blocked = blocked
         self.environment = environment
         self.supervisor = supervisor
         self.eventLoops = eventLoops
@@ -22,12 +28,12 @@ actor ShardTable {
     func own(_ terms: [ShardTerm]) async {
         guard !self.isStopping else { return }
         let owned = Set(terms)
-        let lost = self.shards.values.filter { !owned.contains($0.term) }
+        let lost = self.inOrder.filter { !owned.contains($0.term) }
         for (term, _) in lost { self.shards[term.shard] = nil }
         for term in terms where self.shards[term.shard] == nil {
             let shard = QueueShard(
                 environment: self.environment, term: term, supervisor: self.supervisor,
-                eventLoops: self.eventLoops)
+                eventLoops: self.eventLoops, blocked: self.blocked)
             self.shards[term.shard] = (term, shard)
         }
         for (_, shard) in lost { await shard.stop() }
@@ -51,12 +57,17 @@ actor ShardTable {
 
     /// Other rules of operators are in force: what is at work obeys them.
     func heedRules() async {
-        for (_, shard) in self.shards.values { await shard.heedRules() }
+        for (_, shard) in self.inOrder { await shard.heedRules() }
     }
 
     /// Begins no further message in any shard.
     func stop() async {
         self.isStopping = true
-        for (_, shard) in self.shards.values { await shard.stop() }
+        for (_, shard) in self.inOrder { await shard.stop() }
+    }
+
+    /// By number, so that a run with the same clock and the same chance does the same.
+    private var inOrder: [(term: ShardTerm, shard: QueueShard)] {
+        self.shards.values.sorted { $0.term.shard < $1.term.shard }
     }
 }

@@ -37,11 +37,11 @@ final class Authenticator: Service {
     private let digest = KeyedDigest()
     private let metrics: InboundMetrics
     private let logger: Logger
-    private let now: @Sendable () -> ContinuousClock.Instant
+    private let time: any NodeClock
 
     init(
-        users: @escaping @Sendable () -> UserCredentials?, limits: Limits, metrics: InboundMetrics, logger: Logger,
-        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+        users: @escaping @Sendable () -> UserCredentials?, limits: Limits, metrics: InboundMetrics, time: any NodeClock,
+        logger: Logger
     ) {
         self.users = users
         self.limits = limits
@@ -50,14 +50,14 @@ final class Authenticator: Service {
             FailureTable(limit: limits.failures, window: limits.failureWindow, clients: limits.clients))
         self.metrics = metrics
         self.logger = logger
-        self.now = now
+        self.time = time
     }
 
     /// Keeps the threads until the clients are gone.
     func run() async throws {
         self.announce()
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+            await self.time.sleepUntilCancelled()
         }
         await self.workers.shutDown()
     }
@@ -98,23 +98,23 @@ final class Authenticator: Service {
         let matches = await self.workers.matches(credentials.password, hash) { !self.isBlocked(client) }
         guard let matches else { return .unavailable }
         guard matches, isKnown else { return self.refuse(client) }
-        let end = self.now() + self.limits.cacheTime
+        let end = self.time.now + self.limits.cacheTime
         self.successes.withLock { $0.store(hash, of: key, until: end) }
         return .accepted(identity: name)
     }
 
     private func isBlocked(_ client: IPAddress) -> Bool {
-        let now = self.now()
+        let now = self.time.now
         return self.failures.withLock { $0.isBlocked(client, at: now) }
     }
 
     private func isRemembered(_ key: [UInt8], _ hash: PasswordHash) -> Bool {
-        let now = self.now()
+        let now = self.time.now
         return self.successes.withLock { $0.value(of: key, at: now) == hash }
     }
 
     private func refuse(_ client: IPAddress) -> SASLDecision {
-        let now = self.now()
+        let now = self.time.now
         self.failures.withLock { $0.failed(client, at: now) }
         return .refused
     }

@@ -16,10 +16,15 @@ final class CertificateMonitor: Service {
     private let watch = Mutex(CertificateWatch())
     private let health: HealthRegistry
     private let metrics: InboundMetrics
+    private let time: any NodeClock
     private let logger: Logger
 
-    init(_ state: Replaceable<NodeState>, health: HealthRegistry, metrics: InboundMetrics, logger: Logger) {
+    init(
+        _ state: Replaceable<NodeState>, health: HealthRegistry, metrics: InboundMetrics, time: any NodeClock,
+        logger: Logger
+    ) {
         self.state = state
+        self.time = time
         self.health = health
         self.metrics = metrics
         self.logger = logger
@@ -27,7 +32,7 @@ final class CertificateMonitor: Service {
 
     /// Looks at the dates now: the state has been replaced, or time has passed.
     func look() {
-        let (date, now) = (Timestamp.systemNow, MonotonicInstant.now)
+        let (date, now) = (self.time.date, self.time.now)
         // Under the lock, so that of two looks the later one stands in the end.
         let news = self.watch.withLock { watch in
             let state = self.state.current
@@ -45,7 +50,7 @@ final class CertificateMonitor: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 self.look()
-                try? await Task.sleep(for: Self.interval)
+                try? await self.time.sleep(for: Self.interval)
             }
         }
     }

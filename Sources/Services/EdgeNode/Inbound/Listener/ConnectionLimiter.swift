@@ -13,8 +13,7 @@ final class ConnectionLimiter: Sendable {
     func open(_ id: ObjectIdentifier) -> ConnectionDecision { self.table.withLock { $0.opened(id) } }
 
     /// The client of an open connection is known now.
-    func identify(_ id: ObjectIdentifier, as address: IPAddress, at now: ContinuousClock.Instant) -> ConnectionDecision
-    {
+    func identify(_ id: ObjectIdentifier, as address: IPAddress, at now: MonotonicInstant) -> ConnectionDecision {
         self.table.withLock { $0.identified(id, as: address, at: now) }
     }
 

@@ -1,4 +1,5 @@
 import Logging
+import MailModel
 import NIOCore
 import ServiceLifecycle
 import ServiceSupport
@@ -14,6 +15,7 @@ struct InboundService: Service {
     let intake: TaskSupervisor
     let health: HealthRegistry
     let draining: Gauge<NoLabels>
+    let time: any NodeClock
     /// From the failing of `/readyz` to the closing of the listeners, for load balancers to notice.
     let drainDelay: Duration
     let drainTime: Duration
@@ -29,7 +31,7 @@ struct InboundService: Service {
             await self.untilShutdown()
             self.health.set(.draining, .failing("draining"))
             self.draining.set(true)
-            try? await Task.sleep(for: self.drainDelay)
+            try? await self.time.sleep(for: self.drainDelay)
             for channel in self.listeners { try? await channel.close() }
             self.limiter.drain()
             await self.drainClients()
@@ -40,7 +42,7 @@ struct InboundService: Service {
     private func untilShutdown() async {
         await cancelWhenGracefulShutdown {
             // Waits for its own cancellation, which is how the shutdown reaches this place.
-            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+            await self.time.sleepUntilCancelled()
         }
     }
 

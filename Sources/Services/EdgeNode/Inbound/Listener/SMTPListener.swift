@@ -87,7 +87,7 @@ struct SMTPListener: Sendable {
 
     /// Serves a client whose address is known, if it has not too many connections.
     private func serve(_ channel: any Channel, client: IPAddress) throws {
-        let admission = self.limiter.identify(ObjectIdentifier(channel), as: client, at: .now)
+        let admission = self.limiter.identify(ObjectIdentifier(channel), as: client, at: self.environment.time.now)
         guard admission == .admitted else { return try self.refuse(channel, client, admission) }
         let (label, metrics) = (self.label, self.environment.metrics)
         self.clients.add(channel)
@@ -110,7 +110,8 @@ struct SMTPListener: Sendable {
         }
         metrics.smtpdConnectionsTotal.increment(self.label, refusal.label)
         self.environment.intake.log.refused(
-            InboundLog.Refused(client: ClientIdentity(client)), refusal.label.rawValue, refusal.reply)
+            InboundLog.Refused(client: ClientIdentity(client)), refusal.label.rawValue, refusal.reply,
+            at: self.environment.time.now)
         try channel.pipeline.syncOperations.addHandler(LingeringCloseHandler(refusing: refusal.reply))
     }
 

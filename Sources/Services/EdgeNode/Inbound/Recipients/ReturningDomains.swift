@@ -19,11 +19,13 @@ final class ReturningDomains: Sendable {
     private let state: Replaceable<NodeState>
     private let mail: ReturningMail
     private let logger: Logger
-    private let lastSaid = Mutex<ContinuousClock.Instant?>(nil)
+    private let time: any NodeClock
+    private let lastSaid = Mutex<MonotonicInstant?>(nil)
 
-    init(_ mail: ReturningMail, state: Replaceable<NodeState>, logger: Logger) {
+    init(_ mail: ReturningMail, state: Replaceable<NodeState>, time: any NodeClock, logger: Logger) {
         self.mail = mail
         self.state = state
+        self.time = time
         self.logger = logger
     }
 
@@ -38,7 +40,7 @@ final class ReturningDomains: Sendable {
         let isReturning = await withTaskGroup(of: Bool.self) { group in
             group.addTask { await self.mail.comesBack(domain, by: accepted.nextHop) }
             group.addTask {
-                try? await Task.sleep(for: Self.answerTime)
+                try? await self.time.sleep(for: Self.answerTime)
                 return false
             }
             defer { group.cancelAll() }
@@ -46,8 +48,8 @@ final class ReturningDomains: Sendable {
         }
         guard isReturning else { return nil }
         let isNews = self.lastSaid.withLock { last in
-            if let last, ContinuousClock.now - last < Self.sayingPause { return false }
-            last = .now
+            if let last, self.time.now - last < Self.sayingPause { return false }
+            last = self.time.now
             return true
         }
         if isNews {

@@ -324,7 +324,8 @@ final class InboundConnection: ChannelInboundHandler {
         refused.rule = self.environment.state.current.policy.rule(for: self.identity)
         refused.sender = self.formerSender ?? self.session.envelope?.reversePath.storedText
         refused.recipient = self.recipientInQuestion?.mailbox.map { "\($0)" }
-        self.environment.intake.log.refused(refused, reason.rawValue, reply)
+        self.environment.intake.log.refused(
+            refused, reason.rawValue, reply, at: self.environment.time.now)
     }
 }
 

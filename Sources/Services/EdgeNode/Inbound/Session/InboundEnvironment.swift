@@ -18,7 +18,8 @@ struct InboundEnvironment: Sendable {
     var state: Replaceable<NodeState>
     let intake: MessageIntake
     let metrics: InboundMetrics
-    let now: @Sendable () -> Timestamp
+    let time: any NodeClock
+    let random: RandomSource
     /// Says what credentials of a client at this address are worth.
     var authenticate: @Sendable (SASLCredentials, IPAddress) async -> SASLDecision = { _, _ in .unavailable }
 
@@ -35,7 +36,7 @@ struct InboundEnvironment: Sendable {
     var storageRefusal: @Sendable (Envelope) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited(inlineBytes: QueueLimits.inlineBody)
     /// What the bodies on their way in may take up.
-    var stagingBudget = StagingBudget(limit: 0)
+    var stagingBudget: StagingBudget
 
     /// What one message of a client may take up.
     ///
@@ -63,6 +64,7 @@ struct MessageIntake: Sendable {
     let bodyWriter: @Sendable (AcceptedMessage) -> BodyWriter
     let supervisor: TaskSupervisor
     let metrics: InboundMetrics
+    let time: any NodeClock
     let logger: Logger
     let log: InboundLog
     /// Is told how storing goes.
@@ -70,7 +72,7 @@ struct MessageIntake: Sendable {
 
     /// The reply to the end of the data: 250 only after the COMMIT.
     func store(_ message: AcceptedMessage) async -> SMTPReply {
-        let (size, started) = (message.size, ContinuousClock.now)
+        let (size, started) = (message.size, self.time.now)
         do throws(QueueStoreError) {
             try await self.enqueue(message)
         } catch {
@@ -78,7 +80,7 @@ struct MessageIntake: Sendable {
             return self.reply(for: error)
         }
         self.monitor?.report(.wrote)
-        self.metrics.queueOperationDuration.observe(.enqueue, ContinuousClock.now - started)
+        self.metrics.queueOperationDuration.observe(.enqueue, self.time.now - started)
         self.metrics.smtpdMessages.increment(.accepted)
         self.metrics.smtpdMessageSize.observe(Double(size))
         self.metrics.queueEnqueued.increment(by: message.entries.count)

@@ -62,7 +62,7 @@ final class InboundLog: Sendable {
     }
 
     /// A client was refused. Of one client, and of all, so many lines are written in a minute; others are counted.
-    func refused(_ refused: Refused, _ reason: String, _ reply: SMTPReply, at now: ContinuousClock.Instant = .now) {
+    func refused(_ refused: Refused, _ reason: String, _ reply: SMTPReply, at now: MonotonicInstant) {
         let client = self.networks.client(of: refused.client.address)
         let decision = self.budget.withLock { $0.refused(client, at: now) }
         if decision.untoldBefore > 0 {

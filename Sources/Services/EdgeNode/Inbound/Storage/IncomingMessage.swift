@@ -43,8 +43,9 @@ final class IncomingMessage {
         let isSubmitted = identity.user != nil
         let isHidden = isSubmitted && environment.submission.hidesClients
         let addsFields = isSubmitted && environment.submission.addsMissingFields
-        let now = environment.now()
-        let id = MessageID(at: now, random: .random(in: .min ... .max))
+        let now = environment.time.date
+        var random = environment.random
+        let id = MessageID(at: now, random: .random(in: .min ... .max, using: &random))
         let received = ReceivedField(
             hello: envelope.hello,
             transmission: TransmissionProtocol(

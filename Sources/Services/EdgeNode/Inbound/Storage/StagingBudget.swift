@@ -9,9 +9,11 @@ final class StagingBudget: Sendable {
     let limit: Int
     private let state: Mutex<StagingState>
     private let networks: ClientNetworks
+    private let time: any NodeClock
 
     /// - Parameter limit: bytes of all copies together; 0 is without limit.
-    init(limit: Int, networks: ClientNetworks = ClientNetworks()) {
+    init(limit: Int, time: any NodeClock, networks: ClientNetworks = ClientNetworks()) {
+        self.time = time
         self.limit = limit
         self.state = Mutex(StagingState(limit: limit))
         self.networks = networks
@@ -32,8 +34,8 @@ final class StagingBudget: Sendable {
 
     /// Tells how much is staged now, or was removed so lately that no vacuum has freed its space.
     func tell(_ metrics: InboundMetrics) {
-        let (all, strangers) = self.withState { state in
-            state.reclaim(at: .now)
+        let (all, strangers) = self.withState { state, now in
+            state.reclaim(at: now)
             return (state.held, state.heldByStrangers)
         }
         metrics.smtpdStagedBytes.set(.all, to: all)
@@ -42,8 +44,11 @@ final class StagingBudget: Sendable {
         metrics.smtpdStagedBytesLimit.set(.strangers, to: self.limit / 2)
     }
 
-    fileprivate func withState<Value: Sendable>(_ body: (inout sending StagingState) -> Value) -> Value {
-        self.state.withLock { body(&$0) }
+    fileprivate func withState<Value: Sendable>(
+        _ body: (inout sending StagingState, MonotonicInstant) -> Value
+    ) -> Value {
+        let now = self.time.now
+        return self.state.withLock { body(&$0, now) }
     }
 
     /// There is no room for more of a body.
@@ -68,7 +73,7 @@ struct StagingShare: Sendable {
     /// Takes room for so many bytes more of the body, if there is.
     mutating func take(_ count: Int) -> Bool {
         let more = count * self.copies
-        guard self.budget.withState({ $0.take(more, for: self.owner, at: .now) }) else { return false }
+        guard self.budget.withState({ $0.take(more, for: self.owner, at: $1) }) else { return false }
         self.bytes += more
         return true
     }
@@ -80,8 +85,8 @@ struct StagingShare: Sendable {
     }
 
     /// The message is published.
-    func publish() { self.budget.withState { $0.published(self.bytes, of: self.owner) } }
+    func publish() { self.budget.withState { state, _ in state.published(self.bytes, of: self.owner) } }
 
     /// What was staged is removed, or left to the sweep.
-    func remove() { self.budget.withState { $0.removed(self.bytes, of: self.owner, at: .now) } }
+    func remove() { self.budget.withState { $0.removed(self.bytes, of: self.owner, at: $1) } }
 }

@@ -16,18 +16,22 @@ final class StorageMonitor: Service {
     private let staging: StagingBudget
     private let store: QueueStore
     private let metrics: InboundMetrics
+    private let time: any NodeClock
     private let logger: Logger
     private let state: Mutex<StorageState>
     private let isWriterCongested: @Sendable () -> Bool
 
     /// - Parameter isWriterCongested: whether so much waits to be stored that more had better not come.
     init(
-        _ limits: StorageLimits, staging: StagingBudget, store: QueueStore, metrics: InboundMetrics, logger: Logger,
+        _ limits: StorageLimits, staging: StagingBudget, store: QueueStore, metrics: InboundMetrics,
+        time: any NodeClock,
+        logger: Logger,
         isWriterCongested: @escaping @Sendable () -> Bool
     ) {
         self.staging = staging
         self.store = store
         self.metrics = metrics
+        self.time = time
         self.logger = logger
         self.state = Mutex(StorageState(limits))
         self.isWriterCongested = isWriterCongested
@@ -51,7 +55,7 @@ final class StorageMonitor: Service {
             while !Task.isCancelled {
                 self.staging.tell(self.metrics)
                 if limits.areSet { await self.look(limits) }
-                try? await Task.sleep(for: Self.interval)
+                try? await self.time.sleep(for: Self.interval)
             }
         }
     }

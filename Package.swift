@@ -292,8 +292,11 @@ let package = Package(
         tests(
             "Simulation",
             [
-                "ClusterModel", "DatabaseHealth", "DeliveryQueue", "EdgeNode", "LabDatabase", "LabSupport", "MailModel",
-                "OperatingSystem", "PostgresDriver", "QueueStore", logging,
+                "Admission", "ClusterModel", "DANE", "DNSModel", "DatabaseHealth", "DeliveryQueue", "EdgeNode",
+                "LabDatabase", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
+                "QueueStore",
+                "RouteLookup", "Routing", "SMTPProtocol", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry",
+                "TransportSecurity", nioCore, logging,
             ]),
         tests(
             "Lab",

@@ -22,8 +22,8 @@ import Telemetry
 import Testing
 
 @testable import EdgeNode
-@testable import ShardLeases
 @testable import RelayConfiguration
+@testable import ShardLeases
 
 /// A queue in a database of its own, owned by this test, and all that deliveries from it need. Where a domain has a next hop, its
 /// mail goes there without a look-up; the resolver is shut down.

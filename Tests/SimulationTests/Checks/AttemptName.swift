@@ -18,18 +18,21 @@ struct AttemptName: Hashable, CustomStringConvertible {
         self.client = client
     }
 
+    init(key: EntryKey, number: Int, epoch: Epoch, client: StoreClient) {
+        self.key = key
+        self.number = number
+        self.epoch = epoch
+        self.client = client
+    }
+
+    /// An order.
+    static func isFirst(_ one: AttemptName, _ other: AttemptName) -> Bool {
+        (one.key.order, one.epoch, one.number) < (other.key.order, other.epoch, other.number)
+    }
+
     var term: ShardTerm { ShardTerm(shard: self.key.shard, epoch: self.epoch) }
 
     var description: String {
         "attempt \(self.number) of \(self.key.message.short)@\(self.key.domain) by \(self.client) in e\(self.epoch.rawValue)"
     }
-}
-
-/// What a node wants to have recorded, with the reasons that the store is not told.
-struct PlannedConclusion {
-    let name: AttemptName
-    /// Addresses, and what becomes of each.
-    let recipients: [String]
-    let decisions: [RecipientDecision]
-    let announcesDelay: Bool
 }

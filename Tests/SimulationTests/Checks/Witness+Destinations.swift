@@ -12,6 +12,22 @@ struct DestinationTerm: Hashable {
     var destination: DueEntry { DueEntry(shard: self.term.shard, destination: self.domain) }
 }
 
+/// What came of an attempt, for the destination as a whole.
+enum AttemptFinding {
+    /// A host has answered for some recipient.
+    case answered
+    /// No host could be reached.
+    case failed
+    /// Nothing that says anything of it.
+    case nothing
+}
+
+/// A node was told of new mail for a destination.
+struct Hint: Hashable {
+    let destination: DueEntry
+    let client: StoreClient
+}
+
 /// What the witness knows of a destination in one term.
 struct DestinationLife {
     /// The attempts that go on, and when each began.
@@ -29,22 +45,22 @@ struct DestinationLife {
 extension Witness {
     /// A node has taken an entry to attempt it. While the destination's row is in force it must not, and when the row is over
     /// only one attempt may go on until it is known how that ends. New mail may be a test before that, now and then.
-    func attemptBegan(_ name: AttemptName, isEarlyTest: Bool) {
+    func attemptBegan(_ name: AttemptName) {
         let key = DestinationTerm(term: name.term, domain: name.key.domain)
         self.moment += 1
-        self.checkProbe(name, key, isEarlyTest: isEarlyTest)
+        self.checkProbe(name, key)
         self.destinations[key, default: DestinationLife()].underWay[name] = self.moment
     }
 
-    private func checkProbe(_ name: AttemptName, _ key: DestinationTerm, isEarlyTest: Bool) {
+    private func checkProbe(_ name: AttemptName, _ key: DestinationTerm) {
         let life = self.destinations[key] ?? DestinationLife()
         guard let row = self.backoffs[key.destination], !life.isKnownToWork, !self.hasClockJumped else { return }
         self.encounters.count(.probes)
-        if isEarlyTest, row.until > self.databaseNow {
+        if row.until > self.databaseNow {
+            let isEarlyTest = self.hints.remove(Hint(destination: key.destination, client: name.client)) != nil
+            self.require(isEarlyTest, "\(name) begins while its destination is left alone")
             self.encounters.count(.earlyTests)
             self.checkTestInterval(name, key)
-        } else {
-            self.require(row.until <= self.databaseNow, "\(name) begins while its destination is left alone")
         }
         if let other = life.underWay.keys.first {
             self.world.violate("\(name) begins beside \(other), which is the probe")
@@ -59,7 +75,12 @@ extension Witness {
         self.destinations[key, default: DestinationLife()].lastEarlyTest = now
     }
 
-    func attemptEnded(_ name: AttemptName, _ finding: DestinationFinding) {
+    /// New mail has come, and a node is told so.
+    func hinted(_ destination: DueEntry, to client: StoreClient) {
+        self.hints.insert(Hint(destination: destination, client: client))
+    }
+
+    func attemptEnded(_ name: AttemptName, _ finding: AttemptFinding) {
         let key = DestinationTerm(term: name.term, domain: name.key.domain)
         self.moment += 1
         guard let began = self.destinations[key]?.underWay.removeValue(forKey: name) else { return }
@@ -71,7 +92,7 @@ extension Witness {
                 self.destinations[key]?.lastFailure = self.moment
             }
         // Whether a session that was closed upon a message is the destination's failure depends on who else met it.
-        case .closed, .inconclusive: ()
+        case .nothing: ()
         }
     }
 }

@@ -6,32 +6,25 @@ import MailModel
 // MARK: - Outcomes
 
 extension Witness {
-    func planned(_ plan: PlannedConclusion) { self.plans[plan.name] = plan }
-
+    /// An outcome was recorded. What became of each recipient is what its trace says.
     func concluded(_ conclusion: Conclusion, _ record: StoreRecord) {
         let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: record.client)
         self.passed(name.term, record)
         for message in conclusion.notifications { self.stored(message, at: record.at) }
-        guard let plan = self.plans[name] else {
-            return self.world.violate("\(name) was concluded, and nobody wanted that")
-        }
         self.attempts[name, default: AttemptLife()].isConcluded = true
-        for (address, decision) in zip(plan.recipients, plan.decisions) {
-            switch decision {
-            case .delivered: self.delivered(address, name)
-            case .bounce(let failure, let reason): self.givenUp(address, name, failure, reason, at: record.at)
-            case .retry: ()
-            }
-        }
-        let isReportOwed =
-            !conclusion.entry.sender.isEmpty && plan.decisions.contains { if case .bounce = $0 { true } else { false } }
+        let decisions = TracedDecisions(conclusion)
+        for address in decisions.delivered { self.delivered(address, name) }
+        for (address, event) in decisions.givenUp { self.givenUp(address, name, event, at: record.at) }
+        let isReportOwed = !conclusion.entry.sender.isEmpty && !decisions.givenUp.isEmpty
         self.require(!isReportOwed || !conclusion.notifications.isEmpty, "\(name) gave up, and told nobody")
         if case .retry(let at, _, _, _) = conclusion.result {
             self.entries[name.key]?.attempts = name.number
             if at >= record.at + .seconds(59 * 60) { self.encounters.count(.deferrals) }
         }
         if case .blocked? = conclusion.destinationChange { self.encounters.count(.blocks) }
-        if plan.announcesDelay { self.delayAnnounced(name, at: record.at) }
+        if conclusion.announcesDelay { self.delayAnnounced(name, at: record.at) }
+        self.require(
+            decisions.untold.isEmpty, "\(name) is on record, and says nothing of \(decisions.untold.sorted())")
     }
 
     private func delivered(_ address: String, _ name: AttemptName) {
@@ -45,15 +38,14 @@ extension Witness {
     }
 
     private func givenUp(
-        _ address: String, _ name: AttemptName, _ failure: DeliveryFailure, _ reason: RecipientDecision.GivenUp,
-        at now: Timestamp
+        _ address: String, _ name: AttemptName, _ event: TraceEvent, at now: Timestamp
     ) {
         guard let life = self.entries[name.key] else { return }
         self.require(life.fates[address] == nil, "\(address) left the queue twice, the last time by \(name)")
         self.entries[name.key]?.fates[address] = .givenUp
-        guard reason == .expired else { return self.encounters.count(.refusals) }
+        guard event.isOfExpiry else { return self.encounters.count(.refusals) }
         self.encounters.count(.expiries)
-        let end = life.arrival + self.scenario.retries[name.key.domain].lifetime(of: failure.failureClass)
+        let end = life.arrival + self.scenario.retries[name.key.domain].lifetime(of: event.failureClass)
         self.require(self.latest(now) >= end, "\(name) gave \(address) up before its time")
         guard !self.hasClockJumped else { return }
         let begin = max(end, self.troubleEnded ?? now)

@@ -13,10 +13,11 @@ final class Witness {
     var encounters = Encounters()
     /// Who has each shard, and in which term.
     private var owners: [Shard: (epoch: Epoch, client: StoreClient)] = [:]
-    var plans: [AttemptName: PlannedConclusion] = [:]
     var leases: [ModelStore.LeaseRow] = []
     var backoffs: [DueEntry: DestinationBackoff] = [:]
     var destinations: [DestinationTerm: DestinationLife] = [:]
+    /// New mail that a node was told of, and that has caused no test delivery yet.
+    var hints: Set<Hint> = []
     /// Counts what nodes report of attempts.
     var moment = 0
     /// The database's clock against true time, now and at its most.

@@ -35,6 +35,10 @@ final class DatabaseLink {
     }
 
     /// Sends a transaction once.
+    func send(_ transaction: StoreTransaction) async -> Result<StoreAnswer, PostgresError> {
+        await self.process.value(orEnd: .failure(Self.error(.shutDown))) { self.send(transaction, $0) }
+    }
+
     func send(_ transaction: StoreTransaction, _ then: @escaping (Result<StoreAnswer, PostgresError>) -> Void) {
         switch self.fate() {
         case .unreachable(let wait):

@@ -1,8 +1,12 @@
 import ClusterModel
 import DatabaseHealth
+import DeliveryQueue
 import MailModel
+import ServiceSupport
+import ShardLeases
 
 @testable import EdgeNode
+@testable import PostgresDriver
 @testable import QueueStore
 
 /// What the nodes of one world share.
@@ -14,23 +18,27 @@ struct NodeSurroundings {
     let broken: BrokenRule?
 }
 
-/// One run of `relayd`: it decides with the product's own values, and takes the product's steps in the product's order.
-/// Each part says whose. This one is `DeliveryService` and `ShardTable`.
-final class SimulatedNode: SimulatedProcess {
+/// One run of `relayd`: the product's `DeliveryService` and `StoreMonitor`, in a process of the world.
+final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
     let client: StoreClient
     let surroundings: NodeSurroundings
     private(set) lazy var link = DatabaseLink(
         self, client: self.client, database: self.surroundings.database, unit: self.unit)
-    private(set) lazy var store = SimulatedStore(self.link)
-    private(set) lazy var monitor = SimulatedMonitor(self)
-    private(set) lazy var ledger = SimulatedLedger(self.store, monitor: self.monitor)
-    private(set) lazy var leases = SimulatedLeases(self)
-    private lazy var finder = SimulatedFinder(self)
-    private var shards: [Shard: SimulatedShard] = [:]
+    /// On which a unit of the scenario is a second, so that the product's waits are as long as the scenario's.
+    private(set) lazy var clock = SimulatedClock(self, worldSeconds: self.scenario.secondsPerUnit)
+    private(set) lazy var executor = SimulatedTaskExecutor(self)
+    private(set) lazy var eventLoop = SimulatedEventLoop(self, clock: self.clock)
+    private let hints = DueHints()
+    private(set) var parts: NodeParts?
+    private var task: Task<Void, Never>?
+    /// The task has come to its end.
+    private(set) var hasEnded = false
     private(set) var isStopping = false
-    private var isCutOff = false
-    /// Entries that are being attempted or concluded, in each term.
-    private var underWay: [ShardTerm: Set<EntryKey>] = [:]
+    private var shutdown: [() -> Void] = []
+    /// Attempts by the tags that their entries have.
+    private var tags: [String: AttemptName] = [:]
+    private var connections: [SimulatedConnection] = []
+    private lazy var attempts = WatchedAttempts(of: self.client, by: self.witness)
 
     var scenario: Scenario { self.surroundings.scenario }
     var witness: Witness { self.surroundings.witness }
@@ -44,90 +52,138 @@ final class SimulatedNode: SimulatedProcess {
 
     // MARK: - From beginning to end
 
-    /// Without a first look at the database's clock, and before it is registered, nothing begins.
     func start() {
-        self.leases.measureClock { isMeasured in
-            guard isMeasured else { return self.after(self.unit / 2) { self.start() } }
-            self.monitor.run()
-            self.leases.register {
-                guard !self.isStopping else { return }
-                self.leases.run()
-                self.finder.run()
-                self.finder.promote()
-            }
+        self.task = Task(executorPreference: self.executor) {
+            await self.live()
+            self.kill()
+            self.hasEnded = true
         }
     }
 
-    /// A client sends a message; `true` is 250. The hint saves the wait for the poll.
-    func accept(_ message: AcceptedMessage) {
-        guard !self.isStopping, self.monitor.isOpen else { return }
-        self.store.enqueue(message) { result in
-            switch result {
-            case .failure(let error): self.monitor.report(error)
-            case .success:
-                self.monitor.report(.wrote)
-                self.witness.accepted(message)
-                if !self.isStopping { self.finder.hinted(message) }
-            }
+    /// Without a first look at the database's clock nothing begins.
+    private func live() async {
+        let leases = SimulatedLeaseStore(self)
+        var clock: DatabaseClock?
+        while clock == nil {
+            clock = try? await DatabaseClock(store: leases, time: SimulatedClock(self))
+            if clock == nil, (try? await self.clock.sleep(for: .seconds(1))) == nil { return }
+        }
+        guard let clock else { return }
+        let parts = NodeParts(of: self, clock: clock, leases: leases, hints: self.hints)
+        self.parts = parts
+        await withTaskGroup { group in
+            group.addTask { await parts.monitor.run(until: Shutdown { try? await self.suspend { _ in } }) }
+            await parts.service.run(until: Shutdown { await self.awaitShutdown() })
+            group.cancelAll()
         }
     }
 
-    /// SIGTERM: begins nothing more, finishes what is under way, but not for ever, and gives the leases back. Renewal goes on
-    /// to the end.
+    /// SIGTERM.
     func stop() {
-        guard !self.isStopping else { return }
         self.isStopping = true
-        for (_, shard) in self.shards.sorted(by: { $0.key < $1.key }) { shard.stop() }
-        self.awaitDeliveries(until: self.now + self.unit * 20)
+        let waiting = self.shutdown
+        self.shutdown.removeAll()
+        for resume in waiting { self.take(resume) }
     }
 
-    private func awaitDeliveries(until deadline: MonotonicInstant) {
-        guard self.shards.values.allSatisfy(\.isIdle) || self.now >= deadline else {
-            return self.after(self.unit / 4) { self.awaitDeliveries(until: deadline) }
-        }
-        // What takes longer is cut off: its attempt is on record, and another owner goes on with it.
-        self.isCutOff = true
-        self.leases.release { self.kill() }
-    }
-
-    // MARK: - Shards
-
-    /// Works on these terms and no others from now on.
-    func own(_ terms: [ShardTerm]) {
+    private func awaitShutdown() async {
         guard !self.isStopping else { return }
-        let lost = self.shards.values.filter { !terms.contains($0.term) }.sorted { $0.term.shard < $1.term.shard }
-        for shard in lost { self.shards[shard.term.shard] = nil }
-        for term in terms where self.shards[term.shard] == nil {
-            self.shards[term.shard] = SimulatedShard(node: self, term: term)
-        }
-        for shard in lost { shard.stop() }
+        try? await self.suspend { self.shutdown.append($0) }
     }
 
-    func due(_ entry: DueEntry) { self.shards[entry.shard]?.due(entry.destination) }
+    override func kill() {
+        super.kill()
+        self.task?.cancel()
+    }
 
-    func arrived(_ entry: DueEntry) { self.shards[entry.shard]?.arrived(entry.destination) }
+    // MARK: - Mail
+
+    /// A client sends a message, which `QueueWriter` stores; success is 250. The hint saves the wait for the poll.
+    func accept(_ message: AcceptedMessage) {
+        guard !self.isStopping, let parts, parts.monitor.isOpen else { return }
+        self.enqueue(message, attempts: 6) { result in
+            switch result {
+            case .failure(let error): parts.monitor.report(error)
+            case .success:
+                parts.monitor.report(.wrote)
+                self.witness.accepted(message)
+                let due = message.entries.map { entry in
+                    DueEntry(
+                        shard: self.scenario.map.shard(for: entry.domain, message: message.id),
+                        destination: entry.domain)
+                }
+                for entry in due { self.witness.hinted(entry, to: self.client) }
+                self.hints.add(due)
+            }
+        }
+    }
+
+    private func enqueue(
+        _ message: AcceptedMessage, attempts: Int, _ then: @escaping (Result<Void, QueueStoreError>) -> Void
+    ) {
+        self.link.send(.enqueue(message)) { result in
+            switch result {
+            case .success: then(.success(()))
+            case .failure(let error) where attempts > 1 && error.mayBeRepeatedIdempotently:
+                self.enqueue(message, attempts: attempts - 1, then)
+            case .failure(let error): then(.failure(QueueStoreError(error)))
+            }
+        }
+    }
 
     /// Destinations that are at work.
-    var places: Int { self.shards.values.reduce(0) { $0 + $1.places } }
+    var places: Int { self.parts?.service.deliveries.openCount ?? 0 }
 
-    // MARK: - What deliveries ask
+    // MARK: - Attempts
 
-    /// Whether attempts may begin in this term: the shard is ours, and the database is well.
-    func mayWork(in term: ShardTerm) -> Bool { self.monitor.isOpen && self.leases.isHeld(term) }
-
-    func permitsFinalDot(_ term: ShardTerm) -> Bool { !self.isCutOff && self.leases.permitsFinalDot(term) }
-
-    /// The database's clock, as far as this node knows it.
-    var databaseNow: Timestamp { self.leases.databaseNow }
-
-    // MARK: - Checks
-
-    /// An entry is dealt with by one part of a node at a time; what an earlier term of ours has left is as another node's.
-    func begins(_ entry: QueueEntry, in term: ShardTerm) {
-        guard self.underWay[term, default: []].insert(entry.key).inserted else {
-            return self.world.violate("\(self.client) has \(entry.label) under way twice")
-        }
+    /// A name for the attempt at an entry that was read in this term.
+    func tag(_ entry: QueueEntry, in term: ShardTerm) -> String {
+        let name = AttemptName(of: entry, epoch: term.epoch, by: self.client)
+        let tag = "\(entry.key.message)@\(entry.key.domain)+\(entry.attempts)e\(term.epoch.rawValue)"
+        self.tags[tag] = name
+        return tag
     }
 
-    func ends(_ entry: QueueEntry, in term: ShardTerm) { self.underWay[term]?.remove(entry.key) }
+    func attempt(_ tag: String?) -> AttemptName {
+        guard let name = tag.flatMap({ self.tags[$0] }) else { preconditionFailure("every entry has a tag") }
+        return name
+    }
+
+    /// The envelope of an attempt's message is sent.
+    func begins(_ name: AttemptName) {
+        if !self.attempts.begins(name) { self.world.violate("\(name) is under way twice") }
+    }
+
+    /// What came of it is known to the node.
+    func ends(_ name: AttemptName, hasAnswer: Bool) { self.attempts.ends(name, hasAnswer: hasAnswer) }
+
+    /// The peer could not be reached.
+    func hasFailed(_ peer: SimulatedPeer) { self.attempts.failed(to: peer.domain) }
+
+    override func tookSteps() {
+        guard let parts, !self.isDead else { return }
+        self.attempts.look(at: parts.environment)
+    }
+
+    // MARK: - The network
+
+    func peer(at address: IPAddress) -> SimulatedPeer? {
+        self.surroundings.peers.values.first { $0.address == address }
+    }
+
+    /// Some time, as networks take it.
+    func aMoment(ofUnits most: Double = 0.5) -> Duration { self.world.duration(self.unit / 100...self.unit * most) }
+
+    /// Stops the process now and then, between two of its steps.
+    func mayBeStopped() {
+        guard self.scenario.faults.contains(.pause), self.world.chance(3) else { return }
+        self.pause()
+        self.world.after(self.world.duration(self.unit...self.unit * 30)) { self.resume() }
+    }
+
+    func opened(_ connection: SimulatedConnection) { self.connections.append(connection) }
+
+    func closed(_ connection: SimulatedConnection) { self.connections.removeAll { $0 === connection } }
+
+    func closeConnections() { for connection in self.connections { connection.close() } }
 }

@@ -1,90 +1,183 @@
 import ClusterModel
+import DeliveryQueue
 import MailModel
 
+@testable import EdgeNode
 @testable import PostgresDriver
 @testable import QueueStore
 
-/// The queue as a node sees it: transactions, repeated as `QueueStore` repeats them.
-final class SimulatedStore {
-    private let link: DatabaseLink
+/// The queue as deliveries of a node see it: transactions over its link, repeated as `QueueStore` repeats them.
+///
+/// Here the rules are broken that a store keeps for a node.
+final class SimulatedStore: DeliveryStore, @unchecked Sendable {
+    let terms: LeaseTerms
+    private unowned let node: SimulatedNode
 
-    init(_ link: DatabaseLink) { self.link = link }
+    init(_ node: SimulatedNode) {
+        self.node = node
+        self.terms = node.scenario.terms
+    }
 
-    /// As `PostgresPool.idempotently`: three times in all, if that may help.
-    func idempotently(
-        _ transaction: StoreTransaction, attempts: Int = 3,
-        _ then: @escaping (Result<StoreAnswer, QueueStoreError>) -> Void
-    ) {
-        self.link.send(transaction) { result in
-            switch result {
-            case .success(let answer): then(.success(answer))
-            case .failure(let error) where attempts > 1 && error.mayBeRepeatedIdempotently:
-                self.idempotently(transaction, attempts: attempts - 1, then)
-            case .failure(let error): then(.failure(QueueStoreError(error)))
-            }
+    private var broken: BrokenRule? { self.node.surroundings.broken }
+    private var witness: Witness { self.node.witness }
+
+    private func perform(_ transaction: StoreTransaction) async throws(QueueStoreError) -> StoreAnswer {
+        try await Retrying.idempotently { () async throws(PostgresError) -> StoreAnswer in
+            try await self.node.link.send(transaction).get()
         }
     }
 
-    /// As `QueueWriter`: success is 250.
-    func enqueue(_ message: AcceptedMessage, _ then: @escaping (Result<StoreAnswer, QueueStoreError>) -> Void) {
-        self.idempotently(.enqueue(message), attempts: 6, then)
+    // MARK: - What is due
+
+    func latelyDue(
+        _ terms: [ShardTerm], since moment: Timestamp?, limit: Int
+    ) async throws(QueueStoreError) -> LatelyDue {
+        guard case .lately(let due, let moment) = try await self.perform(.lately(terms, since: moment)) else {
+            throw .unexpected
+        }
+        return LatelyDue(due: due, moment: moment)
     }
 
-    /// As `QueueStore.openAttempts`: without those whose shards are lost.
-    func open(
-        _ attempts: [AttemptOpening], _ then: @escaping (Result<Set<EntryKey>, QueueStoreError>) -> Void
-    ) {
-        self.idempotently(.open(attempts)) { result in
-            switch result {
-            case .success(.opened(let keys)): then(.success(keys))
-            case .success: then(.success([]))
-            case .failure(let error):
-                let others = attempts.filter {
-                    !error.staleTerms.contains(ShardTerm(shard: $0.entry.key.shard, epoch: $0.epoch))
-                }
-                guard !others.isEmpty, others.count < attempts.count else { return then(.failure(error)) }
-                self.open(others, then)
-            }
+    /// Pages are small, so that walks go on.
+    func dueDestinations(
+        _ terms: [ShardTerm], after cursor: DueCursor?, limit: Int
+    ) async throws(QueueStoreError) -> DuePage {
+        let walk = StoreTransaction.walk(terms, after: cursor, limit: self.node.scenario.walkPage)
+        guard case .walked(let due, let cursor) = try await self.perform(walk) else { throw .unexpected }
+        return DuePage(due: due, cursor: cursor)
+    }
+
+    func promoteDeferred(
+        _ term: ShardTerm, within horizon: Duration, limit: Int
+    ) async throws(QueueStoreError) -> Int {
+        guard case .promoted(let count) = try await self.perform(.promote(term)) else { throw .unexpected }
+        return count
+    }
+
+    // MARK: - One destination
+
+    func claim(
+        _ term: ShardTerm, destination: DomainName, after cursor: ClaimCursor?, maximumCount: Int, maximumBytes: Int
+    ) async throws(QueueStoreError) -> Claim {
+        try await self.read(.claim(term, destination, after: cursor, count: maximumCount), in: term)
+    }
+
+    func overdueEntries(
+        _ term: ShardTerm, destination: DomainName, _ criteria: OverdueCriteria, after cursor: ClaimCursor?,
+        maximumCount: Int, lookedAt: Int
+    ) async throws(QueueStoreError) -> Claim {
+        try await self.read(.overdue(term, destination, criteria, after: cursor), in: term)
+    }
+
+    private func read(_ transaction: StoreTransaction, in term: ShardTerm) async throws(QueueStoreError) -> Claim {
+        guard case .claimed(let page) = try await self.perform(transaction) else { throw .unexpected }
+        let isFresh = self.broken == .interruptedIsFresh
+        return Claim(
+            entries: page.entries.map { $0.told(self.node.tag($0, in: term), isFresh: isFresh) }, unreadable: [],
+            cursor: page.cursor, backoff: self.broken == .rowIgnored ? nil : page.backoff,
+            isBackoffInForce: page.isBackoffInForce)
+    }
+
+    /// Asked for while an operator has suspended deliveries, which happens in no simulation.
+    func backoff(
+        _ term: ShardTerm, destination: DomainName
+    ) async throws(QueueStoreError) -> DestinationBackoff? {
+        throw .unexpected
+    }
+
+    /// All entries can be read.
+    func holdBack(
+        _ entries: [UnreadableEntry], in term: ShardTerm, for pause: Duration
+    ) async throws(QueueStoreError) {
+        throw .unexpected
+    }
+
+    // MARK: - Attempts and outcomes
+
+    func body(of key: EntryKey) -> any MessageBody { SimulatedBody() }
+
+    func openAttempts(
+        _ attempts: [(entry: QueueEntry, epoch: Epoch)]
+    ) async throws(QueueStoreError) -> Set<EntryKey> {
+        if self.broken == .unrecordedFinalDot {
+            let openings = attempts.map { AttemptOpening(entry: $0.entry, epoch: $0.epoch) }
+            _ = try? await self.perform(.open(openings))
+            return Set(attempts.map(\.entry.key))
+        }
+        return try await QueueStore.open(attempts) { attempts async throws(QueueStoreError) in
+            let openings = attempts.map { AttemptOpening(entry: $0.entry, epoch: $0.epoch) }
+            guard case .opened(let keys) = try await self.perform(.open(openings)) else { throw .unexpected }
+            return keys
         }
     }
 
-    /// As `QueueStore.conclude`: together, or, if that is refused, without those that are to blame.
-    func conclude(_ conclusions: [Conclusion], _ then: @escaping ([Result<Void, QueueStoreError>]) -> Void) {
-        self.conclude(conclusions, ConcludeRepetition(conclusions), then)
+    func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
+        let conclusions = self.broken == .reportForgotten ? conclusions.map(\.withoutReports) : conclusions
+        let results = await ConcludeRepetition.record(conclusions) {
+            await self.node.link.send(.conclude($0)).map { _ in () }
+        }
+        return zip(conclusions, results).map { conclusion, result in self.told(result, of: conclusion) }
     }
 
-    private func conclude(
-        _ conclusions: [Conclusion], _ repetition: ConcludeRepetition,
-        _ then: @escaping ([Result<Void, QueueStoreError>]) -> Void
-    ) {
-        self.link.send(.conclude(conclusions)) { result in
-            guard case .failure(let error) = result else { return then(conclusions.map { _ in .success(()) }) }
-            var repetition = repetition
-            switch repetition.failed(error) {
-            case .again: self.conclude(conclusions, repetition, then)
-            case .without(let terms, let refusal):
-                let others = conclusions.filter { !terms.contains($0.term) }
-                guard !others.isEmpty else { return then(conclusions.map { _ in .failure(refusal) }) }
-                self.conclude(others, repetition.limited(to: others)) { results in
-                    var results = results.makeIterator()
-                    then(
-                        conclusions.map {
-                            terms.contains($0.term) ? .failure(refusal) : results.next() ?? .failure(refusal)
-                        })
-                }
-            case .parts(let size): self.concludeParts(conclusions.parts(of: size)[...], repetition, then)
-            case .end(let result): then(conclusions.map { _ in result })
-            }
+    private func told(
+        _ result: Result<Void, QueueStoreError>, of conclusion: Conclusion
+    ) -> Result<Void, QueueStoreError> {
+        let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: self.node.client)
+        guard case .failure(let error) = result else {
+            self.witness.believedRecorded(name)
+            return result
         }
+        if [.entryChanged, .staleEpoch].contains(error.code) {
+            self.witness.refused()
+        } else if self.broken == .outcomeForgotten {
+            self.witness.forgotten(name)
+            return .failure(QueueStoreError(.entryChanged, "forgotten"))
+        }
+        return result
     }
 
-    private func concludeParts(
-        _ parts: ArraySlice<[Conclusion]>, _ repetition: ConcludeRepetition,
-        _ then: @escaping ([Result<Void, QueueStoreError>]) -> Void
-    ) {
-        guard let first = parts.first else { return then([]) }
-        self.conclude(first, repetition.limited(to: first)) { results in
-            self.concludeParts(parts.dropFirst(), repetition) { then(results + $0) }
-        }
+    func recordLateDelivery(
+        _ conclusion: Conclusion, undelivered: [QueueRecipient]
+    ) async throws(QueueStoreError) -> Bool {
+        let answer = try await self.perform(.deliverLate(conclusion, undelivered: undelivered))
+        return answer == .late(isRecorded: true)
+    }
+}
+
+/// What is written says nothing: the world knows messages by their names.
+private struct SimulatedBody: MessageBody {
+    private var isRead = false
+
+    mutating func next() async throws(QueueStoreError) -> [UInt8]? {
+        defer { self.isRead = true }
+        return self.isRead ? nil : Array("Subject: simulated\r\n\r\n".utf8)
+    }
+}
+
+extension QueueStoreError {
+    /// An answer to something else.
+    static var unexpected: QueueStoreError { QueueStoreError(.unreadable, "unexpected") }
+}
+
+extension Conclusion {
+    fileprivate var withoutReports: Conclusion {
+        var conclusion = self
+        conclusion.notifications = []
+        return conclusion
+    }
+}
+
+extension QueueEntry {
+    /// The entry as the node is told of it: with a name for the attempt, which the host will see in ENVID.
+    ///
+    /// - Parameter isFresh: nothing is told of an attempt that was interrupted.
+    fileprivate func told(_ tag: String, isFresh: Bool) -> QueueEntry {
+        var attributes = self.attributes
+        attributes.envelopeID = tag
+        return QueueEntry(
+            key: self.key, sender: self.sender, attributes: attributes, size: self.size, arrival: self.arrival,
+            nextAttempt: self.nextAttempt, attempts: self.attempts, recipients: self.recipients,
+            isDelayNotified: self.isDelayNotified, lastStatus: self.lastStatus, lastReason: self.lastReason,
+            openAttempt: isFresh ? nil : self.openAttempt, verdict: self.verdict)
     }
 }

@@ -1,4 +1,4 @@
-/// A rule that a simulation breaks on purpose: the checks must find it.
+/// A rule that a simulation breaks on purpose, in the store or in what the store tells a node: the checks must find it.
 enum BrokenRule: CaseIterable {
     /// The store changes entries for anybody, whatever the term.
     case noFence
@@ -20,8 +20,4 @@ enum BrokenRule: CaseIterable {
     case rowIgnored
     /// A node tells nobody that it gave a recipient up.
     case reportForgotten
-    /// A node works on an entry that it has under way already.
-    case entryTwice
-    /// A node does not ask again whether a destination may go on that could not when its last delivery ended.
-    case destinationForgotten
 }

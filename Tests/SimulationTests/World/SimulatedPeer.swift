@@ -1,5 +1,8 @@
-import DeliveryQueue
+import DNSModel
 import MailModel
+
+@testable import EdgeNode
+@testable import SMTPProtocol
 
 /// The one receiving host of a domain, and the domain's DNS.
 final class SimulatedPeer {
@@ -33,21 +36,29 @@ final class SimulatedPeer {
     /// What becomes of a final dot.
     enum DotAnswer {
         case taken(after: Duration)
-        case refused(DeliveryFailure, after: Duration)
+        case refused(AttemptOutcome, after: Duration)
         /// Taken, but the reply never comes; the connection's end is noticed so much later.
         case lost(after: Duration)
     }
 
     let domain: DomainName
+    let address: IPAddress
     private let world: World
     private let unit: Duration
     private(set) var mood = Mood.healthy
 
-    init(_ domain: DomainName, world: World, unit: Duration) {
+    init(_ domain: DomainName, at address: IPAddress, world: World, unit: Duration) {
         self.domain = domain
+        self.address = address
         self.world = world
         self.unit = unit
     }
+
+    /// Its name.
+    var host: DomainName? { DomainName("mx.\(self.domain)") }
+
+    /// What the DNS is asked for it.
+    var question: DNSQuestion { DNSQuestion(self.domain, .mx) }
 
     func become(_ mood: Mood) {
         self.mood = mood
@@ -56,40 +67,35 @@ final class SimulatedPeer {
 
     // MARK: - Conversation
 
-    /// What fails before anybody is asked for a recipient.
-    var unreachable: DeliveryFailure? {
+    /// Why no connection is to be had.
+    var failureToConnect: HostFailure? {
         switch self.mood {
-        case .dead: self.failure(.general, 4, 1, .noUsableRoute, host: nil)
-        case .noDNS: self.failure(.general, 4, 312, .dnsQueryFailed, host: nil)
-        case .insecure: self.failure(.security, 7, 323, .tlsaInvalid, host: "mx.\(self.domain)")
+        case .dead: HostFailure(.connectionRefused, "simulated")
+        case .insecure: HostFailure(.tlsaInvalid, "simulated")
         default: nil
         }
     }
 
-    /// Its answer to each recipient: `nil` is yes.
-    func answers(to recipients: [QueueRecipientAddress]) -> [DeliveryFailure?] {
-        recipients.map { _ in
+    /// Its answer to each of so many recipients: `nil` is yes.
+    func answers(to count: Int) -> [AttemptOutcome?] {
+        (0..<count).map { _ in
             switch self.mood {
-            case .refusing: self.refusal
+            case .refusing: Self.refusal
             case .choosy:
                 switch self.world.int(0...2) {
                 case 0: nil
-                case 1: self.failure(.general, 2, 2, .remoteReply, host: "mx.\(self.domain)")
-                default: self.refusal
+                case 1: Self.deferral
+                default: Self.refusal
                 }
             default: nil
             }
         }
     }
 
-    /// Why it closes the session upon a message of this sender.
-    func closing(upon sender: String) -> DeliveryFailure? {
-        switch self.mood {
-        case .closesAll: self.failure(.general, 3, 2, .remoteReply, host: "mx.\(self.domain)")
-        case .closesReports where sender.isEmpty:
-            self.failure(.general, 7, 0, .remoteReply, host: "mx.\(self.domain)")
-        default: nil
-        }
+    /// Why it closes the session at MAIL.
+    func closing(uponNullSender isNullSender: Bool) -> HostFailure? {
+        guard self.mood == .closesAll || self.mood == .closesReports && isNullSender else { return nil }
+        return HostFailure(SMTPClientFailure.serviceClosing(Self.reply(421, "4.3.2", "not now"), at: .mail))
     }
 
     /// What it does with the final dot.
@@ -99,31 +105,19 @@ final class SimulatedPeer {
         case .losesReplies:
             return .lost(after: self.world.duration(self.unit / 2...self.unit * 20))
         case .slow: return .taken(after: self.world.duration(self.unit...self.unit * 25))
-        case .defersContent:
-            return .refused(self.failure(.general, 3, 0, .remoteReply, host: "mx.\(self.domain)"), after: soon)
+        case .defersContent: return .refused(Self.deferral, after: soon)
         default: return .taken(after: soon)
         }
     }
 
-    var acceptance: Acceptance {
-        Acceptance(host: "mx.\(self.domain)", reply: "250 2.0.0 taken", takesOverReports: false)
-    }
+    /// What those hear whose message it takes.
+    var acceptance: AttemptOutcome { Self.taken }
 
-    private var refusal: DeliveryFailure {
-        DeliveryFailure(
-            failureClass: .general, status: EnhancedStatusCode(.permanentFailure, 1, 1), reason: .remoteReply,
-            text: "no such user", reply: "550 5.1.1 no such user", host: "mx.\(self.domain)")
-    }
+    private static let taken = AttemptOutcome(reply(250, "2.0.0", "taken"))
+    private static let refusal = AttemptOutcome(reply(550, "5.1.1", "no such user"))
+    private static let deferral = AttemptOutcome(reply(451, "4.3.0", "not now"))
 
-    private func failure(
-        _ failureClass: DeliveryFailure.FailureClass, _ subject: UInt16, _ detail: UInt16, _ reason: FailureReason,
-        host: String?
-    ) -> DeliveryFailure {
-        DeliveryFailure(
-            failureClass: failureClass, status: EnhancedStatusCode(.persistentTransientFailure, subject, detail),
-            reason: reason, text: "simulated", host: host)
+    private static func reply(_ code: UInt16, _ status: String, _ text: String) -> RemoteReply {
+        RemoteReply(SMTPReply(code, EnhancedStatusCode(status), text))
     }
 }
-
-/// A recipient's address, as stored.
-typealias QueueRecipientAddress = String

@@ -20,8 +20,9 @@ final class Simulation {
         self.database = SimulatedDatabase(
             world: self.world, scenario: self.scenario, witness: self.witness, broken: broken)
         var peers: [DomainName: SimulatedPeer] = [:]
-        for domain in self.scenario.domains {
-            peers[domain] = SimulatedPeer(domain, world: self.world, unit: self.scenario.unit)
+        for (domain, number) in zip(self.scenario.domains, UInt32(1)...) {
+            peers[domain] = SimulatedPeer(
+                domain, at: .v4(0xC000_0200 + number), world: self.world, unit: self.scenario.unit)
         }
         self.surroundings = NodeSurroundings(
             scenario: self.scenario, database: self.database, peers: peers, witness: self.witness, broken: broken)
@@ -41,8 +42,18 @@ final class Simulation {
             self.witness.finish(self.database.store)
             if self.places > 0 { self.world.violate("\(self.places) destinations have ended nothing and do not end") }
         }
+        self.endNodes()
         self.world.end()
         return self.world.violation
+    }
+
+    /// Nothing is left behind: all tasks of a node that was killed end.
+    private func endNodes() {
+        for node in self.nodes.joined() { node.kill() }
+        self.world.settle()
+        for node in self.nodes.joined() where !node.hasEnded {
+            self.world.violate("\(node.client) goes on after its end")
+        }
     }
 
     private var isQuiet: Bool { self.database.store.entries.isEmpty && self.places == 0 }
@@ -92,10 +103,13 @@ final class Simulation {
         }
         // Enough senders for a host that closes upon each of them to count as down.
         let sender = "\(self.world.pick(["alice", "carol", "dave"]))@\(self.scenario.domains[0])"
+        // Of a client that may relay, so that no report on it is dropped.
+        var attributes = MessageAttributes()
+        attributes.mayRelay = true
         self.world.pick(running).accept(
             AcceptedMessage(
                 id: self.world.messageID(at: self.database.now),
-                sender: self.world.chance(80) ? sender : "", entries: entries,
+                sender: self.world.chance(80) ? sender : "", attributes: attributes, entries: entries,
                 body: .inline(Array("Subject: \(number)\r\n\r\n".utf8))))
     }
 

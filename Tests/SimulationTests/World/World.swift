@@ -10,6 +10,8 @@ final class World {
     private var events = EventHeap()
     private var clocks: SplitMix
     private var steps = 0
+    /// Processes that have steps to take.
+    private var ready: [SimulatedProcess] = []
     private let isJournalling: Bool
     private(set) var journal: [String] = []
     /// The first promise that was broken.
@@ -42,8 +44,17 @@ final class World {
             self.steps += 1
             if self.steps > Self.mostSteps { return self.violate("the world does not come to rest") }
             event.action()
+            self.settle()
         }
         if self.violation == nil, !isOver() { self.now = max(self.now, end) }
+    }
+
+    /// A process has steps to take.
+    func isReady(_ process: SimulatedProcess) { self.ready.append(process) }
+
+    /// Lets processes take the steps that they can take at this moment.
+    func settle() {
+        while !self.ready.isEmpty { self.ready.removeFirst().run() }
     }
 
     /// How far a node's clock is from true time.
@@ -63,6 +74,9 @@ final class World {
     func messageID(at time: Timestamp) -> MessageID {
         MessageID(at: time, random: .random(in: .min ... .max, using: &self.random))
     }
+
+    /// 64 random bits.
+    func bits() -> UInt64 { self.random.next() }
 
     func shuffled<Value>(_ values: [Value]) -> [Value] { values.shuffled(using: &self.random) }
 

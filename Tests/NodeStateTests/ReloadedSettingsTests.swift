@@ -28,7 +28,7 @@ struct ReloadedSettingsTests {
         let new = try self.load(
             """
             accepted-domains:
-              - {domain: hop.test, next-hop: "[192.0.2.1]:26", tls: encrypt, recipients: /list}
+              - {domain: hop.test, next-hop: "[192.0.2.1]:26", tls: encrypt, recipients: {file: /list}}
               - {domain: asked.test, recipients: call-ahead}
             relay-networks: [192.0.2.0/24]
             tls: {certificates: [{certificate: /other, key: /other}], client-certificates: {ca-file: /clients}}

@@ -31,8 +31,6 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
     private let hints = DueHints()
     private(set) var parts: NodeParts?
     private var task: Task<Void, Never>?
-    /// The task has come to its end.
-    private(set) var hasEnded = false
     private(set) var isStopping = false
     private var shutdown: [() -> Void] = []
     /// Attempts by the tags that their entries have.
@@ -56,7 +54,6 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
         self.task = Task(executorPreference: self.executor) {
             await self.live()
             self.kill()
-            self.hasEnded = true
         }
     }
 

@@ -71,7 +71,7 @@ extension ModelStore {
         let key = conclusion.entry.key
         let destination = DueEntry(shard: key.shard, destination: key.domain)
         switch conclusion.destinationChange {
-        case .blocked(let backoff): self.backoffs[destination] = backoff
+        case .blocked(let backoff): self.backoffs[destination] = backoff.asStored
         case .opened: self.backoffs[destination] = nil
         case nil: ()
         }
@@ -102,5 +102,15 @@ extension ModelStore {
         }
         for message in conclusion.notifications { self.enqueue(message, at: now) }
         return .late(isRecorded: true)
+    }
+}
+
+extension DestinationBackoff {
+    /// What a store keeps of it: the failure's text as a whole, and no digits of a reply.
+    fileprivate var asStored: DestinationBackoff {
+        let failure = DeliveryFailure(
+            failureClass: self.failure.failureClass, status: self.failure.status, reason: self.failure.reason,
+            text: self.failure.text, reply: self.failure.reply, host: self.failure.host)
+        return DestinationBackoff(failure: failure, failures: self.failures, since: self.since, until: self.until)
     }
 }

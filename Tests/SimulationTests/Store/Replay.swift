@@ -31,14 +31,21 @@ enum Replay {
         let record: StoreRecord
         let product: StoreAnswer
 
+        /// Every field: what two answers differ in may be one that their descriptions leave out.
+        private static func fields(of answer: StoreAnswer) -> String {
+            var text = ""
+            dump(answer, to: &text)
+            return text
+        }
+
         var description: String {
             let lines = self.before.map { "\($0.at) \($0.client) \($0.transaction) → \($0.answer)" }
             return
                 (lines + [
                     "\(self.record.at) \(self.record.client) \(self.record.transaction)",
                     "model:   \(self.record.answer)", "product: \(self.product)",
-                    "model:   \(String(reflecting: self.record.answer))",
-                    "product: \(String(reflecting: self.product))",
+                    "model:   \(Self.fields(of: self.record.answer))",
+                    "product: \(Self.fields(of: self.product))",
                 ]).joined(separator: "\n")
         }
     }

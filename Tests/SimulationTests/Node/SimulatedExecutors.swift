@@ -17,10 +17,13 @@ final class SimulatedTaskExecutor: TaskExecutor, @unchecked Sendable {
 /// The event loop of a process: what is submitted to it are steps of the process, and its timers are the world's.
 final class SimulatedEventLoop: NIOSerialEventLoopExecutor, @unchecked Sendable {
     private unowned let process: SimulatedProcess
+    private unowned let tasks: SimulatedTaskExecutor
     private let clock: SimulatedClock
 
-    init(_ process: SimulatedProcess, clock: SimulatedClock) {
+    /// - Parameter tasks: what all tasks of the process prefer.
+    init(_ process: SimulatedProcess, tasks: SimulatedTaskExecutor, clock: SimulatedClock) {
         self.process = process
+        self.tasks = tasks
         self.clock = clock
     }
 
@@ -29,9 +32,14 @@ final class SimulatedEventLoop: NIOSerialEventLoopExecutor, @unchecked Sendable 
 
     var now: NIODeadline { .uptimeNanoseconds(UInt64(self.clock.now.nanoseconds)) }
 
+    /// Both executors are named. Else a task would leave the loop at each call of its own actor, for want of the executor that it
+    /// prefers, and others would take their steps between two that the product takes as one.
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        self.process.enqueue { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+        self.process.enqueue {
+            job.runSynchronously(
+                isolatedTo: self.asUnownedSerialExecutor(), taskExecutor: self.tasks.asUnownedTaskExecutor())
+        }
     }
 
     func execute(_ task: @escaping @Sendable () -> Void) { self.process.enqueue(task) }

@@ -27,10 +27,12 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
     /// On which a unit of the scenario is a second, so that the product's waits are as long as the scenario's.
     private(set) lazy var clock = SimulatedClock(self, worldSeconds: self.scenario.secondsPerUnit)
     private(set) lazy var executor = SimulatedTaskExecutor(self)
-    private(set) lazy var eventLoop = SimulatedEventLoop(self, clock: self.clock)
+    private(set) lazy var eventLoop = SimulatedEventLoop(self, tasks: self.executor, clock: self.clock)
     private let hints = DueHints()
     private(set) var parts: NodeParts?
     private var task: Task<Void, Never>?
+    /// The task has come to its end.
+    private(set) var hasEnded = false
     private(set) var isStopping = false
     private var shutdown: [() -> Void] = []
     /// Attempts by the tags that their entries have.
@@ -54,6 +56,7 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
         self.task = Task(executorPreference: self.executor) {
             await self.live()
             self.kill()
+            self.hasEnded = true
         }
     }
 

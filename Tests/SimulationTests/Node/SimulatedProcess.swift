@@ -108,7 +108,7 @@ class SimulatedProcess: @unchecked Sendable {
     // MARK: - Signals
 
     /// SIGSTOP.
-    func pause() { self.isPaused = true }
+    func pause() { if !self.isDead { self.isPaused = true } }
 
     /// SIGCONT.
     func resume() {

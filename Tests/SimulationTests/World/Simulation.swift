@@ -47,10 +47,13 @@ final class Simulation {
         return self.world.violation
     }
 
-    /// Nodes end with their world.
+    /// Nothing is left behind: all tasks of a node that was killed end.
     private func endNodes() {
         for node in self.nodes.joined() { node.kill() }
         self.world.settle()
+        for node in self.nodes.joined() where !node.hasEnded {
+            self.world.violate("\(node.client) goes on after its end")
+        }
     }
 
     private var isQuiet: Bool { self.database.store.entries.isEmpty && self.places == 0 }

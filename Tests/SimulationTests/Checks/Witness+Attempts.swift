@@ -29,6 +29,20 @@ extension Witness {
     /// A node was told that it can have no outcome recorded.
     func refused() { self.encounters.count(.lateRefusals) }
 
+    /// A node was told that its term is over: what it has delivered it must add at once.
+    func cameTooLate(_ conclusion: Conclusion, _ name: AttemptName) {
+        if !TracedDecisions(conclusion).delivered.isEmpty { self.lateDeliveries.insert(name) }
+    }
+
+    /// A node asks to add a delivery that came too late for its term.
+    func addsLate(_ name: AttemptName) { self.lateDeliveries.remove(name) }
+
+    /// A node has taken all steps that it can take at this moment.
+    func tookSteps(_ client: StoreClient) {
+        let forgotten = self.lateDeliveries.filter { $0.client == client }.min(by: AttemptName.isFirst)
+        if let forgotten { self.world.violate("\(forgotten) has delivered, and does not have that recorded") }
+    }
+
     /// A node has let an outcome go.
     func forgotten(_ name: AttemptName) { self.attempts[name, default: AttemptLife()].isForgotten = true }
 

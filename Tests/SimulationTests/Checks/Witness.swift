@@ -18,6 +18,8 @@ final class Witness {
     var destinations: [DestinationTerm: DestinationLife] = [:]
     /// New mail that a node was told of, and that has caused no test delivery yet.
     var hints: Set<Hint> = []
+    /// Attempts whose deliveries came too late for their nodes' terms, and which these have not asked to add yet.
+    var lateDeliveries: Set<AttemptName> = []
     /// Counts what nodes report of attempts.
     var moment = 0
     /// The database's clock against true time, now and at its most.

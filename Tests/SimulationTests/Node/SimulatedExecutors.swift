@@ -19,12 +19,18 @@ final class SimulatedEventLoop: NIOSerialEventLoopExecutor, @unchecked Sendable 
     private unowned let process: SimulatedProcess
     private unowned let tasks: SimulatedTaskExecutor
     private let clock: SimulatedClock
+    private let forgotten: Duration?
 
-    /// - Parameter tasks: what all tasks of the process prefer.
-    init(_ process: SimulatedProcess, tasks: SimulatedTaskExecutor, clock: SimulatedClock) {
+    /// - Parameters:
+    ///   - tasks: what all tasks of the process prefer.
+    ///   - forgotten: timers of this length never fire, by a rule that is broken.
+    init(
+        _ process: SimulatedProcess, tasks: SimulatedTaskExecutor, clock: SimulatedClock, forgets forgotten: Duration?
+    ) {
         self.process = process
         self.tasks = tasks
         self.clock = clock
+        self.forgotten = forgotten
     }
 
     /// All that happens, happens on one thread.
@@ -59,8 +65,10 @@ final class SimulatedEventLoop: NIOSerialEventLoopExecutor, @unchecked Sendable 
     ) -> Scheduled<Value> {
         let promise = self.makePromise(of: Value.self)
         let isOver = self.process.wait { promise.fail(CancellationError()) }
-        self.process.after(self.clock.worldTime(of: Duration(amount))) {
-            isOver { promise.assumeIsolatedUnsafeUnchecked().completeWith(Result { try task() }) }
+        if Duration(amount) != self.forgotten {
+            self.process.after(self.clock.worldTime(of: Duration(amount))) {
+                isOver { promise.assumeIsolatedUnsafeUnchecked().completeWith(Result { try task() }) }
+            }
         }
         // The one who cancels has failed the promise.
         let end = SimulatedEnd { isOver {} }

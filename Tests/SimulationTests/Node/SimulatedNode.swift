@@ -27,7 +27,9 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
     /// On which a unit of the scenario is a second, so that the product's waits are as long as the scenario's.
     private(set) lazy var clock = SimulatedClock(self, worldSeconds: self.scenario.secondsPerUnit)
     private(set) lazy var executor = SimulatedTaskExecutor(self)
-    private(set) lazy var eventLoop = SimulatedEventLoop(self, tasks: self.executor, clock: self.clock)
+    private(set) lazy var eventLoop = SimulatedEventLoop(
+        self, tasks: self.executor, clock: self.clock,
+        forgets: self.surroundings.broken == .destinationForgotten ? Destination.unheldPause : nil)
     private let hints = DueHints()
     private(set) var parts: NodeParts?
     private var task: Task<Void, Never>?
@@ -163,6 +165,7 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
     override func tookSteps() {
         guard let parts, !self.isDead else { return }
         self.attempts.look(at: parts.environment)
+        if !self.isPaused { self.witness.tookSteps(self.client) }
     }
 
     // MARK: - The network

@@ -129,6 +129,11 @@ final class SimulatedStore: DeliveryStore, @unchecked Sendable {
         }
         if [.entryChanged, .staleEpoch].contains(error.code) {
             self.witness.refused()
+            guard error.code == .staleEpoch else { return result }
+            self.witness.cameTooLate(conclusion, name)
+            if self.broken == .lateDeliveryForgotten {
+                return .failure(QueueStoreError(.entryChanged, "another owner's"))
+            }
         } else if self.broken == .outcomeForgotten {
             self.witness.forgotten(name)
             return .failure(QueueStoreError(.entryChanged, "forgotten"))
@@ -139,6 +144,8 @@ final class SimulatedStore: DeliveryStore, @unchecked Sendable {
     func recordLateDelivery(
         _ conclusion: Conclusion, undelivered: [QueueRecipient]
     ) async throws(QueueStoreError) -> Bool {
+        self.witness.addsLate(
+            AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: self.node.client))
         let answer = try await self.perform(.deliverLate(conclusion, undelivered: undelivered))
         return answer == .late(isRecorded: true)
     }

@@ -1,4 +1,4 @@
-/// A rule that a simulation breaks on purpose, in the store or in what the store tells a node: the checks must find it.
+/// A rule that a simulation breaks on purpose, in the store, in what the store tells a node, or in its timers: the checks must find it.
 enum BrokenRule: CaseIterable {
     /// The store changes entries for anybody, whatever the term.
     case noFence
@@ -20,4 +20,8 @@ enum BrokenRule: CaseIterable {
     case rowIgnored
     /// A node tells nobody that it gave a recipient up.
     case reportForgotten
+    /// A node does not have a delivery recorded that came too late for its term.
+    case lateDeliveryForgotten
+    /// A node does not ask again whether a destination may go on that may not for the moment.
+    case destinationForgotten
 }

@@ -38,7 +38,7 @@ actor Destination {
     /// How long an entry is held back that cannot be read.
     private static let unreadablePause = Duration.seconds(3600)
     /// How often it is asked whether work may go on.
-    private static let unheldPause = Duration.seconds(1)
+    static let unheldPause = Duration.seconds(1)
     /// How soon one more worker may try the site.
     private static let widening = Duration.seconds(1)
 

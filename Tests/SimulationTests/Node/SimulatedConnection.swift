@@ -32,6 +32,12 @@ final class SimulatedConnection: HostConnection {
 
     func quit() { self.close() }
 
+    /// The node waits no more, as it ends: a reply that is still to come is lost.
+    func cutOff() {
+        if self.isDotWritten, let name = self.name { self.node.witness.replyLost(name) }
+        self.close()
+    }
+
     /// It is of no more use.
     func close() {
         self.isReady = false
@@ -136,6 +142,7 @@ final class SimulatedConnection: HostConnection {
     private func writeDot(
         _ name: AttemptName, _ answer: @escaping (() -> OutboundConnection.Ended) -> Void
     ) {
+        guard !self.isClosed else { return }
         self.isDotWritten = true
         self.node.witness.dotWritten(name)
         let (node, peer, answers) = (self.node, self.peer, self.answers)

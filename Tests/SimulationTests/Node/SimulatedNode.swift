@@ -188,5 +188,5 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
 
     func closed(_ connection: SimulatedConnection) { self.connections.removeAll { $0 === connection } }
 
-    func closeConnections() { for connection in self.connections { connection.close() } }
+    func closeConnections() { for connection in self.connections { connection.cutOff() } }
 }

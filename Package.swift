@@ -186,7 +186,7 @@ let package = Package(
         service("OperatorCommands", ["NodeState", "RelayConfiguration", argumentParser]),
 
         // The lab
-        lab("LabSupport", ["MailModel"]),
+        lab("LabSupport", ["MailModel", logging]),
         lab("LabDNS", ["LabSupport"]),
         lab("LabDatabase", ["LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
         lab(
@@ -199,7 +199,7 @@ let package = Package(
             "LabRelay",
             [
                 "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabSupport", "MailModel",
-                "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging,
+                "OperatingSystem", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging,
             ]),
 
         // Executables
@@ -213,8 +213,8 @@ let package = Package(
         executable(
             "relay-lab",
             [
-                "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel", "QueueStore",
-                "SecureResolver", logging, unixSignals, argumentParser,
+                "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel",
+                "OperatingSystem", "QueueStore", "SecureResolver", logging, unixSignals, argumentParser,
             ]),
 
         // Benchmarks
@@ -222,8 +222,8 @@ let package = Package(
             "relay-bench",
             [
                 "ClusterModel", "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay",
-                "LabSupport", "MailModel", "PostgresDriver", "QueueStore", "SecureResolver", "TLSEngine",
-                argumentParser, logging,
+                "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SecureResolver",
+                "TLSEngine", argumentParser, logging,
             ]),
 
         // Tests
@@ -240,31 +240,37 @@ let package = Package(
         tests("SMTPProtocol", ["MailModel", "SMTPProtocol", "TestLiterals"]),
         tests("DANE", ["DANE", "DNSModel", "MailModel", "TestLiterals"]),
         tests("Routing", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals"]),
-        tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TransportSecurity"]),
+        tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals", "TransportSecurity"]),
         tests("Admission", ["Admission", "LabSupport", "MailModel", "Routing", "TestLiterals"]),
-        tests("ClusterModel", ["ClusterModel", "MailModel"]),
-        tests("DeliveryQueue", ["DeliveryQueue", "MailModel"]),
+        tests("ClusterModel", ["ClusterModel", "MailModel", "TestLiterals"]),
+        tests("DeliveryQueue", ["DeliveryQueue", "MailModel", "TestLiterals"]),
         tests("Cryptography", ["Cryptography", "DNSModel", "LabPeers", "MailModel"]),
         tests(
             "TLSEngine",
             [
-                "Cryptography", "DANE", "DNSModel", "LabPeers", "LabSupport", "MailModel", "TLSEngine",
-                "TransportSecurity", nioCore, nioPosix, nioEmbedded,
+                "Cryptography", "DANE", "DNSModel", "LabPeers", "LabSupport", "MailModel", "OperatingSystem",
+                "TLSEngine", "TestLiterals", "TransportSecurity", nioCore, nioPosix, nioEmbedded,
             ]),
         tests("InternationalDomains", ["InternationalDomains", "MailModel"]),
         tests(
             "SecureResolver",
             [
                 "DANE", "DNSModel", "LabDNS", "LabSupport", "MailModel", "OperatingSystem", "Routing", "SecureResolver",
-                logging,
+                "TestLiterals", logging,
             ]),
         tests("PostgresDriver", ["LabDatabase", "PostgresDriver", logging]),
         tests(
             "QueueStore",
-            ["ClusterModel", "DeliveryQueue", "LabDatabase", "MailModel", "PostgresDriver", "QueueStore", logging]),
+            [
+                "ClusterModel", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver",
+                "QueueStore", "TestLiterals", logging,
+            ]),
         tests(
             "Console",
-            ["Console", "DeliveryQueue", "LabDatabase", "MailModel", "PostgresDriver", "QueueStore", logging]),
+            [
+                "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
+                logging,
+            ]),
         tests("OperatorCommands", ["OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
@@ -286,7 +292,8 @@ let package = Package(
                 "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode",
                 "LabDatabase", "LabPeers", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
                 "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver",
-                "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TransportSecurity", nioCore, nioEmbedded,
+                "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TestLiterals",
+                "TransportSecurity", nioCore, nioEmbedded,
                 nioPosix, logging, orderedCollections,
             ]),
         tests(
@@ -308,7 +315,7 @@ let package = Package(
             "Integration",
             [
                 "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel",
-                "PostgresDriver", "QueueStore", "Routing", "TLSEngine", nioCore, nioPosix, logging,
+                "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "TLSEngine", nioCore, nioPosix, logging,
             ]),
     ]
 )

@@ -2,6 +2,7 @@ import Console
 import DeliveryQueue
 import Foundation
 import LabDatabase
+import LabSupport
 import Logging
 import MailModel
 import PostgresDriver
@@ -13,40 +14,24 @@ import Testing
 struct ConsoleFixture {
     let connection: String
     let writer: QueueWriter
+    private let database: PrivateDatabase
     private let pool: PostgresPool
-
-    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     static func run(
         roles: String = QueueRoles.usualPrefix, _ body: (ConsoleFixture) async throws -> Void
     ) async throws {
-        let server = try await PrivatePostgres.shared()
-        let name = "console_\(UInt64.random(in: .min ... .max))"
-        var settings = PoolSettings(connectionString: server.connectionString())
-        settings.size = 1
-        let root = PostgresPool(settings, logger: Self.quiet)
-        defer { root.shutDown() }
-        try await root.script("CREATE DATABASE \(name)")
-        let fixture = try await Self(server.connectionString(database: name), roles)
-        let outcome: Result<Void, any Error>
-        do {
+        try await PrivateDatabase.with("console") { database in
+            let fixture = try await Self(database, roles)
+            defer { fixture.pool.shutDown() }
             try await body(fixture)
-            outcome = .success(())
-        } catch {
-            outcome = .failure(error)
         }
-        fixture.pool.shutDown()
-        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
-        try outcome.get()
     }
 
-    private init(_ connection: String, _ roles: String) async throws {
-        self.connection = connection
-        try await QueueMigrations.migrate(
-            adminConnectionString: connection, shardCount: 4, roles: QueueRoles(prefix: roles), logger: Self.quiet)
-        var settings = QueueStore.poolSettings(connectionString: connection)
-        settings.size = 1
-        self.pool = PostgresPool(settings, logger: Self.quiet)
+    private init(_ database: PrivateDatabase, _ roles: String) async throws {
+        self.database = database
+        self.connection = database.connectionString()
+        try await database.makeQueue(shards: 4, roles: try #require(QueueRoles(prefix: roles)))
+        self.pool = database.pool(QueueStore.poolSettings)
         let store = try await QueueStore(pool: self.pool, node: "node-a")
         self.writer = QueueWriter(pool: self.pool, map: store.shardMap, node: "node-a")
     }
@@ -115,15 +100,12 @@ struct ConsoleFixture {
     }
 
     /// A database without a queue.
-    var emptyDatabase: String {
-        self.connection.replacing(/dbname=\w+/, with: "dbname=postgres")
-    }
+    var emptyDatabase: String { self.database.server.connectionString() }
 
     /// The connection of a role without any rights.
     func connectionOfNobody() async throws -> String {
-        // Another test may have made it.
-        _ = try? await self.pool.script("CREATE ROLE console_nobody LOGIN")
-        return self.connection.replacing(/user=\w+/, with: "user=console_nobody")
+        try await self.database.makeLogin("console_nobody")
+        return self.database.connectionString(as: "console_nobody")
     }
 
     /// What a command wrote, said and asked, and how it ended.
@@ -172,7 +154,7 @@ struct ConsoleFixture {
             write: { bytes in box.change { $0.output += String(decoding: bytes, as: UTF8.self) } }, isShown: isShown,
             say: { line in box.change { $0.said.append(line) } }, confirm: confirm)
         do throws(ConsoleFailure) {
-            try await QueueDatabase.with(connection: connection ?? self.connection, logger: Self.quiet) {
+            try await QueueDatabase.with(connection: connection ?? self.connection, logger: .quiet) {
                 (queue) throws(ConsoleFailure) in
                 let console = QueueConsole(queue: queue, format: format, terminal: terminal)
                 switch command {

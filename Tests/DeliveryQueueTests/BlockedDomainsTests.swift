@@ -1,16 +1,12 @@
 import DeliveryQueue
 import MailModel
+import TestLiterals
 import Testing
 
 /// What new mail does for a domain in backoff. Times are minutes.
 @Suite("Blocked domains")
 struct BlockedDomainsTests {
-    private static let bravo = name("bravo.test")
-
-    private static func name(_ text: String) -> DomainName {
-        guard let name = DomainName(text) else { preconditionFailure("\(text) is a domain") }
-        return name
-    }
+    private static let bravo: DomainName = "bravo.test"
 
     private static func at(_ minutes: Int64) -> Timestamp { Timestamp(seconds: minutes * 60) }
 
@@ -65,10 +61,10 @@ struct BlockedDomainsTests {
         #expect(!blocked.closings(of: Self.bravo, at: Self.at(69)).isEmpty)
         #expect(blocked.closings(of: Self.bravo, at: Self.at(70)).isEmpty)
         for number in 0...BlockedDomains.limit {
-            blocked.ended(Self.name("d\(number).test"), closings: one, at: Self.at(70))
+            blocked.ended("d\(number).test", closings: one, at: Self.at(70))
         }
         let remembered = (0...BlockedDomains.limit).count {
-            !blocked.closings(of: Self.name("d\($0).test"), at: Self.at(70)).isEmpty
+            !blocked.closings(of: "d\($0).test", at: Self.at(70)).isEmpty
         }
         #expect(remembered <= BlockedDomains.limit)
     }
@@ -77,10 +73,10 @@ struct BlockedDomainsTests {
     func bounded() {
         var blocked = BlockedDomains()
         for number in 0...BlockedDomains.limit {
-            blocked.ended(Self.name("d\(number).test"), until: Self.at(60), wasTried: true, at: Self.at(0))
+            blocked.ended("d\(number).test", until: Self.at(60), wasTried: true, at: Self.at(0))
         }
-        #expect(blocked.arrived(Self.name("d0.test"), at: Self.at(1)) == .look)
-        let last = Self.name("d\(BlockedDomains.limit).test")
+        #expect(blocked.arrived("d0.test", at: Self.at(1)) == .look)
+        let last: DomainName = "d\(BlockedDomains.limit).test"
         #expect(blocked.arrived(last, at: Self.at(1)) == .wait)
     }
 
@@ -122,14 +118,14 @@ struct BlockedDomainsTests {
         }
         #expect(reads == [0, 15, 30, 45].flatMap { [Int64](repeating: $0, count: 6) }, "six pages each time")
         #expect(blocked.arrived(Self.bravo, at: Self.at(1)) == .look)
-        #expect(blocked.isWalked(Self.name("delta.test"), at: Self.instant(46)), "it is known of one domain only")
+        #expect(blocked.isWalked("delta.test", at: Self.instant(46)), "it is known of one domain only")
         blocked.looked(Self.bravo, isShareTaken: false, at: Self.instant(46))
         #expect(blocked.isWalked(Self.bravo, at: Self.instant(46)), "there was a part for all")
         for number in 0...BlockedDomains.limit {
-            blocked.looked(Self.name("d\(number).test"), isShareTaken: true, at: Self.instant(50))
+            blocked.looked("d\(number).test", isShareTaken: true, at: Self.instant(50))
         }
         let passedOver = (0...BlockedDomains.limit).count {
-            !blocked.isWalked(Self.name("d\($0).test"), at: Self.instant(51))
+            !blocked.isWalked("d\($0).test", at: Self.instant(51))
         }
         #expect(passedOver > 0 && passedOver <= BlockedDomains.limit)
     }

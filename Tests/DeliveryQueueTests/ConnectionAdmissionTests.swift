@@ -1,20 +1,16 @@
 import DeliveryQueue
 import MailModel
+import TestLiterals
 import Testing
 
 /// Who may open a connection to a receiving host, on a clock that the tests move.
 @Suite("Connections of the node")
 struct ConnectionAdmissionTests {
     private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
-    private static let one = Egress(nil, helloName: name("out.relay.test"))
-    private static let other = Egress(.loopback, helloName: name("out2.relay.test"))
+    private static let one = Egress(nil, helloName: "out.relay.test")
+    private static let other = Egress(.loopback, helloName: "out2.relay.test")
     private static let first = IPAddress.v4(0xC000_0201)
     private static let second = IPAddress.v4(0xC000_0301)
-
-    private static func name(_ text: String) -> DomainName {
-        guard let name = DomainName(text) else { preconditionFailure("a test has a bad name: \(text)") }
-        return name
-    }
 
     private static func site(_ number: Int) -> ReceivingSite { .address(.v4(UInt32(number))) }
 

@@ -1,10 +1,9 @@
 import DeliveryQueue
 import MailModel
+import TestLiterals
 import Testing
 
 private let arrival = Timestamp(seconds: 1_700_000_000)
-
-private func name(_ text: String) throws -> DomainName { try #require(DomainName(text)) }
 
 private func failure(
     _ failureClass: DeliveryFailure.FailureClass = .general,

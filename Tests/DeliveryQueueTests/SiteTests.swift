@@ -1,21 +1,17 @@
 import DeliveryQueue
 import MailModel
+import TestLiterals
 import Testing
 
 /// Limits of receiving sites, on a clock that the tests move.
 @Suite("Receiving sites")
 struct SiteTests {
     private static let start = MonotonicInstant(nanoseconds: 5_000_000_000)
-    private static let one = Egress(nil, helloName: name("out.relay.test"))
-    private static let other = Egress(.loopback, helloName: name("out2.relay.test"))
+    private static let one = Egress(nil, helloName: "out.relay.test")
+    private static let other = Egress(.loopback, helloName: "out2.relay.test")
     private static let site = site("mx.bravo.test")
 
-    private static func name(_ text: String) -> DomainName {
-        guard let name = DomainName(text) else { preconditionFailure("a test has a bad name: \(text)") }
-        return name
-    }
-
-    private static func site(_ host: String) -> ReceivingSite { .hosts([Self.name(host)]) }
+    private static func site(_ host: DomainName) -> ReceivingSite { .hosts([host]) }
 
     // MARK: Rate
 
@@ -91,13 +87,13 @@ struct SiteTests {
             SiteLimit(connections: 20),
             rules: [
                 SiteLimits.Rule(pattern, SiteLimit(connections: 3, messagesPerMinute: 7)),
-                SiteLimits.Rule(DomainPattern(Self.name("a.mail.test")), SiteLimit(connections: 1)),
+                SiteLimits.Rule(DomainPattern("a.mail.test"), SiteLimit(connections: 1)),
             ])
-        let site = limits.site(of: [Self.name("a.mail.test")])
-        #expect(site == limits.site(of: [Self.name("x.other.test"), Self.name("b.c.mail.test")]))
+        let site = limits.site(of: ["a.mail.test"])
+        #expect(site == limits.site(of: ["x.other.test", "b.c.mail.test"]))
         #expect(limits[site].messagesPerMinute == 7)
         // The name itself is not below it.
-        #expect(limits.site(of: [Self.name("mail.test")]) == Self.site("mail.test"))
+        #expect(limits.site(of: ["mail.test"]) == Self.site("mail.test"))
         #expect(limits[Self.site("mail.test")].connections == 20)
     }
 

@@ -20,7 +20,7 @@ struct AbandonedTLSTests {
         _ rules: [ScriptedRule], messages: Int = 1,
         _ check: (ScriptedPeer, [TraceEvent], (TLSAbandonReason) -> UInt64) throws -> Void
     ) async throws {
-        let leaf = try TestPKI(now: .systemNow).leaf("mx.bravo.test")
+        let leaf = try TestPKI().leaf("mx.bravo.test")
         let peer = try await ScriptedPeer.start(
             rules, certificates: ServerCertificateStore([leaf.serverCertificate()]))
         try await DeliveryFixture.run([("bravo.test", peer)], { $0.maxConnectionsPerDestination = 1 }) { queue in

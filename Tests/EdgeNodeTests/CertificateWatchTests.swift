@@ -92,7 +92,7 @@ struct CertificateWatchTests {
     @Test("The monitor tells of what the state has now: of slots that come, and of none that have gone")
     func monitor() throws {
         let (health, metrics) = (HealthRegistry(), testMetrics())
-        let leaves = try ["a.test", "b.test"].map { try TestPKI(now: .systemNow).leaf($0).serverCertificate() }
+        let leaves = try ["a.test", "b.test"].map { try TestPKI().leaf($0).serverCertificate() }
         let policy = InboundPolicy(domains: [:], relayNetworks: [])
         let state = Replaceable(NodeState(policy))
         let monitor = CertificateMonitor(

@@ -19,6 +19,7 @@ import SecureResolver
 import ServiceSupport
 import TLSEngine
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode
@@ -37,8 +38,6 @@ struct DeliveryFixture {
     private let pool: PostgresPool
     private let leases: [Lease]
 
-    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
     /// Runs a test with it, and removes the database afterwards.
     static func run(
         _ hops: [(DomainName, ScriptedPeer)] = [], _ settings: (inout RelaydConfiguration.Delivery) -> Void = { _ in },
@@ -46,39 +45,26 @@ struct DeliveryFixture {
         idleTime: Duration = DeliveryEnvironment.connectionIdleTime,
         knowsRules: Bool = true, _ body: (DeliveryFixture) async throws -> Void
     ) async throws {
-        let server = try await PrivatePostgres.shared()
-        let name = "delivery_\(UInt64.random(in: .min ... .max))"
-        var rootSettings = PoolSettings(connectionString: server.connectionString())
-        rootSettings.size = 1
-        let root = PostgresPool(rootSettings, logger: Self.quiet)
-        defer { root.shutDown() }
-        try await root.script("CREATE DATABASE \(name)")
-        let fixture = try await Self(server.connectionString(database: name), hops, settings, retry, idleTime)
-        if knowsRules { fixture.environment.standing.replace(with: []) }
-        // As in a node; it ends with this function.
-        async let _: Void = fixture.environment.sites.watch()
-        let outcome: Result<Void, any Error>
-        do {
+        try await PrivateDatabase.with("delivery") { database in
+            let fixture = try await Self(database, hops, settings, retry, idleTime)
+            if knowsRules { fixture.environment.standing.replace(with: []) }
+            // As in a node; it ends with this function.
+            async let _: Void = fixture.environment.sites.watch()
+            defer {
+                fixture.environment.links.close()
+                fixture.pool.shutDown()
+            }
             try await body(fixture)
-            outcome = .success(())
-        } catch {
-            outcome = .failure(error)
         }
-        fixture.environment.links.close()
-        fixture.pool.shutDown()
-        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
-        try outcome.get()
     }
 
     private init(
-        _ connection: String, _ hops: [(DomainName, ScriptedPeer)],
+        _ database: PrivateDatabase, _ hops: [(DomainName, ScriptedPeer)],
         _ change: (inout RelaydConfiguration.Delivery) -> Void, _ retry: RelaydConfiguration.Retry,
         _ idleTime: Duration
     ) async throws {
-        try await QueueMigrations.migrate(adminConnectionString: connection, logger: Self.quiet)
-        var settings = QueueStore.poolSettings(connectionString: connection)
-        settings.size = 3
-        self.pool = PostgresPool(settings, logger: Self.quiet)
+        try await database.makeQueue()
+        self.pool = database.pool(QueueStore.poolSettings, size: 3)
         let store = try await QueueStore(
             pool: self.pool, node: "relay.test", terms: LeaseTerms(timeToLive: .seconds(600)))
         self.store = store
@@ -97,7 +83,7 @@ struct DeliveryFixture {
         var resolverSettings = SecureResolverSettings()
         resolverSettings.executable = try BuiltProgram.named("relayd").path
         let resolver = try await SecureResolver(
-            settings: resolverSettings, logger: Self.quiet, now: { .systemNow })
+            settings: resolverSettings, logger: .quiet, now: { .systemNow })
         await resolver.shutdown()
         let registry = MetricsRegistry()
         let metrics = RelayMetrics(in: registry, listeners: [], version: "test", revision: "test").delivery
@@ -120,11 +106,11 @@ struct DeliveryFixture {
             network: NetworkMonitor(
                 ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
                 health: self.health, time: .system,
-                logger: Self.quiet),
+                logger: .quiet),
             sites: sites, links: ConnectionPool(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,
             nullSenders: NullSenderShare(ofConnections: configuration.delivery.maxConnections),
             channels: ChannelRegistry(time: .system), metrics: metrics,
-            logger: Self.quiet,
+            logger: .quiet,
             clock: try await DatabaseClock(store: store, time: .system), time: .system, random: .system)
     }
 

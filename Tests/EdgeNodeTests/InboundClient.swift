@@ -2,7 +2,7 @@ import Admission
 import DeliveryQueue
 import LabSupport
 import Logging
-public import MailModel
+import MailModel
 import NIOCore
 import NIOEmbedded
 import NodeState
@@ -13,23 +13,10 @@ import ServiceSupport
 import Synchronization
 import TLSEngine
 import Telemetry
+import TestLiterals
 import TransportSecurity
 
 @testable import EdgeNode
-
-extension DomainName: ExpressibleByStringLiteral {
-    public init(stringLiteral text: String) {
-        guard let name = DomainName(text) else { preconditionFailure("a test has a bad name: \(text)") }
-        self = name
-    }
-}
-
-extension Mailbox: ExpressibleByStringLiteral {
-    public init(stringLiteral text: String) {
-        guard let mailbox = Mailbox(text) else { preconditionFailure("a test has a bad mailbox: \(text)") }
-        self = mailbox
-    }
-}
 
 extension NodeState {
     private static let clientTLS: TLSClientContext = {

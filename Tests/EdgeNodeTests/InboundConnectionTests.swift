@@ -45,7 +45,7 @@ struct InboundConnectionTests {
 
     @Test("hostile-input 4: a command behind STARTTLS in the same segment is never run")
     func startTLSInjection() async throws {
-        let leaf = try TestPKI(now: .systemNow).leaf("relay.test")
+        let leaf = try TestPKI().leaf("relay.test")
         let certificates = try ServedCertificates([try leaf.serverCertificate()])
         try await InboundClient.with(certificates: certificates) { client in
             try await client.hello()
@@ -241,7 +241,7 @@ struct InboundConnectionTests {
 
     @Test("hostile-input 15: a handshake that stalls is closed after 10 s, though bytes trickle in")
     func slowHandshake() async throws {
-        let leaf = try TestPKI(now: .systemNow).leaf("relay.test")
+        let leaf = try TestPKI().leaf("relay.test")
         let certificates = try ServedCertificates([try leaf.serverCertificate()])
         try await InboundClient.with(certificates: certificates) { client in
             try await client.hello()
@@ -279,7 +279,7 @@ struct InboundConnectionTests {
 
     @Test("STARTTLS and AUTH are offered by the state that is in force when EHLO comes, in a session under way, too")
     func offersFollowState() async throws {
-        let leaf = try TestPKI(now: .systemNow).leaf("relay.test")
+        let leaf = try TestPKI().leaf("relay.test")
         var with = NodeState(
             InboundPolicy(domains: [:], relayNetworks: []),
             certificates: try ServedCertificates([try leaf.serverCertificate()]))

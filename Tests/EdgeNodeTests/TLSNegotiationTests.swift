@@ -116,7 +116,7 @@ struct TLSNegotiationTests {
         _ tls: TLSRequirement, leaf: TestPKI.Leaf? = nil,
         patience: @escaping (ConnectionPhase) -> ConnectionAdmission.Patience = { _ in .stay }
     ) throws -> (ScriptedServer, EmbeddedChannel) {
-        let leaf = try leaf ?? TestPKI(now: .systemNow).leaf("mx.bravo.test")
+        let leaf = try leaf ?? TestPKI().leaf("mx.bravo.test")
         let store = try ServerCertificateStore([leaf.serverCertificate()])
         let peer = EmbeddedChannel()
         try peer.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
@@ -202,7 +202,7 @@ struct TLSNegotiationTests {
         "dane-rules 14: records that OpenSSL rejects one and all leave TLS without authentication; one that it takes counts (field D10)",
         arguments: [true, false])
     func rejectedRecords(_ isOneGood: Bool) throws {
-        let leaf = try TestPKI(now: .systemNow).leaf("mx.bravo.test")
+        let leaf = try TestPKI().leaf("mx.bravo.test")
         // Neither a key nor a certificate, which Core was told that they are.
         let bad: [TLSARecord] = [.init(3, 1, 0, [1, 2, 3]), .init(2, 0, 0, [4, 5, 6])]
         let authentication = DANEAuthentication(

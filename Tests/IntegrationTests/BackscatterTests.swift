@@ -29,8 +29,8 @@ struct BackscatterTests {
                 let isTold = await server.wait(within: .seconds(30)) { $0.received.count > index }
                 #expect(isTold)
             }
-            // All reports on an attempt are queued at once, so others would be on their way.
-            try await Task.sleep(for: .seconds(3))
+            // All reports on an attempt are queued at once, so others would have come, too.
+            #expect(await lab.becomesEmpty(within: .seconds(30)))
             #expect(server.received.map(\.recipients) == [["victim0@victim.test"], ["victim1@victim.test"]])
             for report in server.received {
                 #expect(report.text.utf8.count <= 16 * 1024 && report.text.utf8.count < sent / 3)

@@ -2,6 +2,7 @@ import LabDatabase
 import LabRelay
 import LabSupport
 import MailModel
+import OperatingSystem
 import PostgresDriver
 import QueueStore
 import Testing
@@ -91,7 +92,7 @@ struct ClockFaultTests {
                 }
             }
             let row = try #require(try await lab.postgres.command("SELECT extract(epoch FROM now())::int8"))
-            let ahead = Duration.seconds(try row.get(0, as: Int64.self) - Timestamp.now.microseconds / 1_000_000)
+            let ahead = Duration.seconds(try row.get(0, as: Int64.self) - Timestamp.systemNow.microseconds / 1_000_000)
             #expect(ahead > Self.hour / 2, "the server goes by another clock, so nothing is proven")
             let verdict = try await load.prove(
                 "the database's clock set by an hour", runs: Self.steps * 5, acceptsAgain: load.longestWait)

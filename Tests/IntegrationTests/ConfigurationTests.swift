@@ -175,7 +175,7 @@ struct ConfigurationTests {
         arguments: [["config", "check"], ["run"]])
     func files(_ command: [String]) async throws {
         try await withTemporaryFolder { folder in
-            let leaf = try TestPKI(now: .now).leaf("mx.example")
+            let leaf = try TestPKI().leaf("mx.example")
             let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
             try Data(leaf.chainPEM.utf8).write(to: chain)
             try Data(leaf.key.pem.utf8).write(to: key)
@@ -218,7 +218,7 @@ struct ConfigurationTests {
             let line = try await ChildProcess.run(
                 "/bin/sh", ["-c", "echo secret | \(relayd) auth hash alice@example.org"], limit: .seconds(30))
             #expect(line.hasPrefix("alice@example.org:$scrypt$ln=15,r=8,p=1$"), "\(line)")
-            let leaf = try TestPKI(now: .now).leaf("mx.example")
+            let leaf = try TestPKI().leaf("mx.example")
             let files = ["chain.pem": leaf.chainPEM, "key.pem": leaf.key.pem, "users": line + "bob:secret\n"]
             for (name, text) in files {
                 let url = folder.appending(path: name)

@@ -53,7 +53,7 @@ private struct ExpiredHost {
 
     static func start(port: UInt16) async throws -> ExpiredHost {
         let name = "mx.expired.test"
-        let pki = try TestPKI(now: .now)
+        let pki = try TestPKI()
         let leaf = try pki.leaf(name, validity: .expired)
         let address = try #require(LoopbackAddress.unused(port: port))
         let server = try await ScriptedPeer.start(

@@ -66,10 +66,9 @@ struct DatabaseFaultTests {
             let load = FaultLoad(lab, to: ["bravo.test"])
             try await load.run {
                 proxy.disturb([fault], oneIn: 8, FaultForm.random(for: name))
-                let deadline = ContinuousClock.now + FaultForm.choose(short: .seconds(60), long: .seconds(1200))
-                while proxy.faultCount < faults, ContinuousClock.now < deadline {
-                    try await Task.sleep(for: .milliseconds(50))
-                }
+                let limit = FaultForm.choose(short: Duration.seconds(60), long: .seconds(1200))
+                // A slow machine gets through fewer of them.
+                _ = await eventually(within: limit, every: .milliseconds(50)) { proxy.faultCount >= faults }
                 proxy.disturb(oneIn: nil, SplitMix(seed: 0))
                 try await load.acceptsAgain(within: Self.recovery)
             }

@@ -206,13 +206,12 @@ struct HostileInputTests {
 
     @Test("hostile-input 14: 100 Received fields are a long way, 101 are a loop: 554 5.4.6 (field C13a)")
     func receivedFields() async throws {
-        for (count, code) in [(100, 250), (101, 554)] {
+        for (count, answer) in [(100, "250 2."), (101, "554 5.4.6 ")] {
             let fields = String(repeating: "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\n", count: count)
             let reply = try await self.dialog { smtp in
                 try await smtp.submit(from: "a@client.test", to: ["loop@ours.test"], fields + "Subject: x\n\nx")
             }
-            #expect(reply.code == code)
-            #expect(code == 250 || reply.description.contains("5.4.6"))
+            #expect(reply.description.hasPrefix(answer), "\(reply)")
         }
     }
 

@@ -21,9 +21,10 @@ struct NodeStartTests {
             #expect(try await lab.relayd.readiness().text.contains("[-]listener failed: waits for the database"))
             for path in ["/livez", "/startupz"] { #expect(try await lab.relayd.status(of: path) == 200) }
             // Many tries go by.
-            while try await lab.relayd.metric("relayd_pg_errors_total") < 60 {
-                try await Task.sleep(for: .milliseconds(50))
+            let hasTried = try await eventually(within: .seconds(60), every: .milliseconds(50)) {
+                try await lab.relayd.metric("relayd_pg_errors_total") >= 60
             }
+            #expect(hasTried)
             let waiting = lab.relayd.logLines.filter { line in
                 line.text.contains("database") && !line.text.contains("database.allow-fsync-off")
             }

@@ -2,6 +2,7 @@ import Foundation
 import LabPeers
 import LabRelay
 import MailModel
+import OperatingSystem
 import QueueStore
 import Testing
 
@@ -39,7 +40,7 @@ struct NotificationTests {
     ) async throws -> (id: MessageID, sender: String) {
         let lab = try SharedLab.lab
         let sender = sender ?? "s\(UUID().uuidString.prefix(8))@alpha.test"
-        let id = MessageID(at: .now, random: .random(in: .min ... .max))
+        let id = MessageID(at: .systemNow, random: .random(in: .min ... .max))
         var attributes = MessageAttributes()
         attributes.dsnReturn = returning.flatMap { ReturnContent(rawValue: $0) }
         attributes.mayRelay = true

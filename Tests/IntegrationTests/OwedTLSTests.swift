@@ -3,6 +3,7 @@ import Foundation
 import LabDNS
 import LabPeers
 import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import Routing
@@ -31,7 +32,7 @@ struct OwedTLSTests {
                 domain: "misnamed.test", leaf: try pki.leaf("other.inner.test"), reason: "certificate-host-mismatch",
                 status: "4.7.323"),
             NextHop(
-                domain: "foreign.test", leaf: try TestPKI(now: .now).leaf("mx.inner.test"),
+                domain: "foreign.test", leaf: try TestPKI().leaf("mx.inner.test"),
                 reason: "certificate-not-trusted", status: "4.7.323"),
             NextHop(
                 domain: "expired.test", leaf: try pki.leaf("mx.inner.test", validity: .expired),
@@ -48,7 +49,7 @@ struct OwedTLSTests {
                 domain: "broken.test", leaf: good, rules: [.on(.startTLS, .reply("220 go"), .close)],
                 demand: "tls: encrypt", reason: "tls-handshake-failed", status: "4.7.323", requirement: "encrypt"),
             NextHop(
-                domain: "anyone.test", leaf: try TestPKI(now: .now).leaf("other.test"), demand: "tls: encrypt",
+                domain: "anyone.test", leaf: try TestPKI().leaf("other.test"), demand: "tls: encrypt",
                 requirement: "encrypt"),
             NextHop(
                 domain: "nothing.test", leaf: nil, demand: "tls: opportunistic", requirement: "opportunistic"),
@@ -60,7 +61,7 @@ struct OwedTLSTests {
     )
     func nextHops() async throws {
         try await withTemporaryFolder { folder in
-            let pki = try TestPKI(now: .now)
+            let pki = try TestPKI()
             let authorities = folder.appending(path: "ca.pem")
             try Data(pki.root.certificate.pem.utf8).write(to: authorities)
             let hops = try Self.nextHops(pki)
@@ -110,7 +111,7 @@ struct OwedTLSTests {
     )
     func destinations() async throws {
         try await withTemporaryFolder { folder in
-            let pki = try TestPKI(now: .now)
+            let pki = try TestPKI()
             let authorities = folder.appending(path: "ca.pem")
             try Data(pki.root.certificate.pem.utf8).write(to: authorities)
             var verified = LabDomain.opportunistic("verified.test")
@@ -173,7 +174,7 @@ struct OwedTLSTests {
     )
     func callAhead() async throws {
         try await withTemporaryFolder { folder in
-            let pki = try TestPKI(now: .now)
+            let pki = try TestPKI()
             let authorities = folder.appending(path: "system.pem")
             try Data(pki.root.certificate.pem.utf8).write(to: authorities)
             let store = try ServerCertificateStore([pki.leaf("mx.inner.test").serverCertificate()])

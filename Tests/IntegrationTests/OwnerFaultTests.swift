@@ -130,13 +130,10 @@ struct OwnerFaultTests {
 extension OwnerAudit {
     /// Waits until a node owns all shards; `false` when time is up.
     func owns(_ node: String, within limit: Duration) async throws -> Bool {
-        let deadline = ContinuousClock.now + limit
-        while ContinuousClock.now < deadline {
+        try await eventually(within: limit, every: .milliseconds(50)) {
             var owners: [Int16: String?] = [:]
             for term in try await self.terms() { owners[term.shard] = .some(term.owner) }
-            if owners.values.allSatisfy({ $0 == node }) { return true }
-            try await Task.sleep(for: .milliseconds(50))
+            return owners.values.allSatisfy { $0 == node }
         }
-        return false
     }
 }

@@ -40,10 +40,10 @@ enum PolicyWorld {
         let hash = try PasswordHash(of: Array(Self.password.utf8), cost: cost)
         let users = try folder.write("# users\n\(Self.user):\(hash)\n", to: "users")
         let list = try folder.write("bob\nCarol\n", to: "recipients")
-        let pki = try TestPKI(now: .now)
+        let pki = try TestPKI()
         // The issuing authority without the root above it: swaks sends no more than its own certificate.
         let authority = try folder.write(pki.intermediate.certificate.pem, to: "clients.pem")
-        for (name, pki) in [("known", pki), ("foreign", try TestPKI(now: .now))] {
+        for (name, pki) in [("known", pki), ("foreign", try TestPKI())] {
             let leaf = try pki.leaf("\(name).client.test")
             try folder.write(leaf.chainPEM, to: "\(name).pem")
             try folder.write(leaf.key.pem, to: "\(name).key")

@@ -2,6 +2,7 @@ import Foundation
 import LabDatabase
 import LabPeers
 import LabRelay
+import LabSupport
 import MailModel
 import PostgresDriver
 import QueueStore
@@ -17,7 +18,6 @@ extension Trait where Self == SharedLab {
             let slow = LabDomain.dane(
                 "hung.test", rules: [.on(.everyRecipient, .wait(.seconds(12)), .reply("450 4.2.1 Busy"))])
             try await LabRelay.with([.dane("alpha.test"), slow] + busy) { lab in
-                try await lab.addOperator()
                 try await body(lab)
             }
         }
@@ -27,11 +27,11 @@ extension Trait where Self == SharedLab {
 /// `relayctl queue` as an operator runs it, beside a relay at work.
 @Suite("Administration of the queue", .administeredRelay, .timeLimit(.minutes(3)))
 struct QueueAdministrationTests {
-    private func relayctl(_ arguments: String..., connection: String? = nil) async throws -> RelayctlRun {
+    private func relayctl(_ arguments: String..., connection: String? = nil) async throws -> ProgramRun {
         try await self.relayctl(arguments, connection: connection)
     }
 
-    private func relayctl(_ arguments: [String], connection: String? = nil) async throws -> RelayctlRun {
+    private func relayctl(_ arguments: [String], connection: String? = nil) async throws -> ProgramRun {
         try await SharedLab.lab.relayctl(["queue"] + arguments, connection: connection)
     }
 
@@ -139,14 +139,12 @@ struct QueueAdministrationTests {
 
     /// Runs a list until it shows something.
     private func listed(_ arguments: String...) async throws -> [String: Any] {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < deadline {
+        let run = try await eventualValue(within: .seconds(60), every: .milliseconds(300)) {
             let run = try await self.relayctl(["list", "-o", "jsonl"] + arguments)
             try #require(run.status == 0, "\(run.errors)")
-            if !run.output.isEmpty { return try run.json }
-            try await Task.sleep(for: .milliseconds(300))
+            return run.output.isEmpty ? nil : run
         }
-        return [:]
+        return try #require(run, "nothing is listed").json
     }
 
     @Test("While a host hangs, its mail is active, and it is said which host that is; then it is deferred")
@@ -160,10 +158,10 @@ struct QueueAdministrationTests {
         try await lab.wait(for: id) { $0.first(.defer) != nil }
         let deferred = try await self.listed("--state", "deferred", "--domain", "hung.test", "--host", "mx.hung.test")
         #expect(deferred["queue_id"] as? String == "\(id)" && deferred["queue_name"] as? String == "deferred")
-        for _ in 0..<100 where try await lab.relayd.metric("relayd_queue_messages", label: "state=\"deferred\"") < 1 {
-            try await Task.sleep(for: .milliseconds(200))
+        let isCounted = try await eventually(every: .milliseconds(200)) {
+            try await lab.relayd.metric("relayd_queue_messages", label: "state=\"deferred\"") >= 1
         }
-        #expect(try await lab.relayd.metric("relayd_queue_messages", label: "state=\"deferred\"") >= 1)
+        #expect(isCounted)
         let name = "relayd_queue_oldest_message_timestamp_seconds"
         #expect(try await lab.relayd.metric(name, label: "state=\"deferred\"") > 1_700_000_000)
     }
@@ -195,7 +193,7 @@ struct QueueAdministrationTests {
     @Test("relayctl takes the connection from the environment, or a credential file, and shows neither")
     func secrets() async throws {
         let lab = try SharedLab.lab
-        let connection = lab.postgres.connectionString(database: "relay", user: "operator")
+        let connection = lab.postgres.connectionString(database: "relay", user: QueueLogin.person)
         let summary = ["queue", "summary", "-o", "json"]
         let named = try await ProgramRun.of(
             "relayctl", summary, environment: ["RELAYD_DATABASE_CONNECTION": connection])

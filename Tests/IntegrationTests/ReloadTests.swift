@@ -79,9 +79,7 @@ struct ReloadTests {
             "relayd_certificate_not_after_timestamp_seconds", label: "slot=\"0\"")
         #expect(gauge == end)
         // Certificates are told of before the database is asked: until then nothing listens.
-        while try await lab.relayd.readiness().text.contains("[-]listener") {
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        #expect(try await eventually { try await !lab.relayd.readiness().text.contains("[-]listener") })
         let name = try await self.presentedName(lab)
         #expect(name == "subject=CN=relay.test")
     }

@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import LabPeers
 import LabRelay
+import LabSupport
 import MailModel
 import QueueStore
 import TLSEngine
@@ -84,7 +85,7 @@ struct ReloadedRulesTests {
         "A file of authorities counts from the next attempt on, over open connections too; one that is not good is not taken"
     )
     func authorities() async throws {
-        let (pki, other) = (try TestPKI(now: .now), try TestPKI(now: .now))
+        let (pki, other) = (try TestPKI(), try TestPKI())
         try await self.withVerified(pki) { lab, file, peer in
             func outcome() async throws -> TraceEvent {
                 try await lab.firstOutcome(of: lab.submit(to: "bob@bravo.test"))

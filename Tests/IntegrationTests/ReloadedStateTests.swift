@@ -36,7 +36,7 @@ struct ReloadedStateTests {
         let folder = try LabFolder.temporary()
         let cost = try #require(PasswordCost(logRounds: 10, blockSize: 8, parallelism: 1))
         let users = try folder.write("alice:\(try PasswordHash(of: Array("secret".utf8), cost: cost))\n", to: "users")
-        let leaf = try TestPKI(now: .now).leaf("relay.test")
+        let leaf = try TestPKI().leaf("relay.test")
         let chain = try folder.write(leaf.chainPEM, to: "chain.pem")
         let key = try folder.write(leaf.key.pem, to: "key.pem")
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key.path)

@@ -54,7 +54,6 @@ struct RenewedRecordsTests {
         options.deliveryPort = port
         options.settings = ["retry.schedule": "[15s]"]
         try await LabRelay.with([.dane("alpha.test"), mended], options) { lab in
-            try await lab.addOperator()
             let id = try await lab.submit(to: "bob@\(domain)")
             // The mismatch has spent what is asked anew without an operator.
             #expect(try await lab.firstOutcome(of: id).reason == "tlsa-invalid")

@@ -36,9 +36,7 @@ struct ResolverAwayTests {
             let process = try #require(lab.relayd.processIdentifier)
             let signalled = ContinuousClock.now
             #expect(kill(process, SIGTERM) == 0)
-            while lab.relayd.processIdentifier != nil, ContinuousClock.now - signalled < .seconds(30) {
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            try await lab.relayd.waitForEnd(within: .seconds(30))
             let took = ContinuousClock.now - signalled
             #expect(lab.relayd.terminationStatus == 0 && took < .seconds(8), "it took \(took)")
             await lab.internet.resumeServer()

@@ -35,11 +35,9 @@ struct ResourceTests {
 
     /// Deliveries may keep connections of their own for a while.
     private func descriptors(of process: Int32, fallTo count: Int) async throws -> Bool {
-        for _ in 0..<60 {
-            if try ProcessMemory.descriptors(of: process) <= count + 4 { return true }
-            try await Task.sleep(for: .milliseconds(500))
+        try await eventually(within: .seconds(30), every: .milliseconds(500)) {
+            try ProcessMemory.descriptors(of: process) <= count + 4
         }
-        return false
     }
 
     @Test(

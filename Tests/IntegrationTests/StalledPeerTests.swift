@@ -1,6 +1,7 @@
 import Foundation
 import LabPeers
 import LabRelay
+import LabSupport
 import PostgresDriver
 import QueueStore
 import Testing
@@ -121,10 +122,8 @@ extension LabRelay {
     }
 
     private func waits(for condition: String) async throws -> Bool {
-        for _ in 0..<3000 {
-            if try await self.store.pool.query(Statement(condition)).single().get(0, as: Bool.self) { return true }
-            try await Task.sleep(for: .milliseconds(10))
+        try await eventually(within: .seconds(30), every: .milliseconds(10)) {
+            try await self.store.pool.query(Statement(condition)).single().get(0, as: Bool.self)
         }
-        return false
     }
 }

@@ -102,7 +102,7 @@ private enum WeakServer {
 
     static func with<Value>(_ body: (UInt16) async throws -> Value) async throws -> Value {
         try await withTemporaryFolder { folder in
-            let leaf = try TestPKI(now: .now).leaf("weak.test")
+            let leaf = try TestPKI().leaf("weak.test")
             let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
             try Data(leaf.chainPEM.utf8).write(to: chain)
             try Data(leaf.key.pem.utf8).write(to: key)

@@ -39,13 +39,12 @@ struct TarpitFaultTests {
             let load = FaultLoad(lab, to: tarpits.map(\.name))
             // As many as the node may have connections.
             try await load.send(200)
-            let all = ContinuousClock.now + .seconds(60)
             var taken: [Int] = []
-            while taken.contains(0) || taken.reduce(0, +) < 100 {
-                guard ContinuousClock.now < all else { throw LabFailure("the tarpits have \(taken) connections") }
-                try await Task.sleep(for: .milliseconds(50))
+            let areAllTaken = await eventually(within: .seconds(60), every: .milliseconds(50)) {
                 taken = tarpits.map { lab.peer($0.name).server.connectionCount }
+                return !taken.contains(0) && taken.reduce(0, +) >= 100
             }
+            try #require(areAllTaken, "the tarpits have \(taken) connections")
             let fast = FaultLoad(lab, to: ["fast.test"])
             let longest = try await fast.longestDelivery(at: lab.peer("fast.test").server, for: wait * 6)
             #expect(longest < Self.bound)

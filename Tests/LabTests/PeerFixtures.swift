@@ -4,23 +4,13 @@ import LabPeers
 import MailModel
 import TLSEngine
 
-/// A folder that is gone when the body is.
-func withTemporaryFolder<Value>(_ body: (URL) async throws -> Value) async throws -> Value {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "relay-peers-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try await body(folder)
-}
-
 /// A certificate for tests of peers, in the two forms that they take.
 struct PeerIdentity {
     let leaf: TestPKI.Leaf
 
     init(_ name: String) throws {
-        self.leaf = try TestPKI(now: Self.now).leaf(name)
+        self.leaf = try TestPKI().leaf(name)
     }
-
-    static var now: Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
 
     var store: ServerCertificateStore {
         get throws {

@@ -51,7 +51,7 @@ struct ConfigurationFileTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
         let anchor = folder.appending(path: "root.key")
-        let leaf = try TestPKI(now: .systemNow).leaf("mx.example")
+        let leaf = try TestPKI().leaf("mx.example")
         try Data(leaf.chainPEM.utf8).write(to: chain)
         try Data(leaf.key.pem.utf8).write(to: key)
         try Data(". IN DS 20326 8 2 \(String(repeating: "ab", count: 32))\n".utf8).write(to: anchor)
@@ -77,7 +77,7 @@ struct ConfigurationFileTests {
         let folder = FileManager.default.temporaryDirectory.appending(path: "relay-files-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let leaf = try TestPKI(now: .systemNow).leaf("edge.example", validity: .expired)
+        let leaf = try TestPKI().leaf("edge.example", validity: .expired)
         let (chain, key) = (folder.appending(path: "chain.pem"), folder.appending(path: "key.pem"))
         try Data(leaf.chainPEM.utf8).write(to: chain)
         try Data(leaf.key.pem.utf8).write(to: key)

@@ -3,6 +3,7 @@ import DeliveryQueue
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 @Suite("What operators do to entries", .timeLimit(.minutes(3)))
@@ -14,7 +15,7 @@ struct AdministrationActionTests {
                 try await queue.enqueueFailed(wait: .seconds(7200))
                 let message = queue.message()
                 try await queue.writer.enqueue(message)
-                try await queue.writer.enqueue(queue.message(to: [domain("charlie.test")]))
+                try await queue.writer.enqueue(queue.message(to: ["charlie.test"]))
                 #expect(try await operators.perform(.hold) == [2, 0])
                 try await queue.expectSums(ready: 1, held: 2)
                 let term = try queue.term()
@@ -99,7 +100,7 @@ struct AdministrationActionTests {
     func drop() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
-                let other = domain("charlie.test")
+                let other: DomainName = "charlie.test"
                 try await queue.enqueueFailed(wait: .seconds(7200))
                 var large = queue.message(to: [bravo, other])
                 var writer = queue.writer.bodyWriter(for: large)
@@ -212,7 +213,7 @@ struct AdministrationActionTests {
                 ).single()
                 #expect(
                     try row.get(0, as: String.self)
-                        == "drop olga@ops operator_login domain=bravo.test sender=<alice@alpha.test> a test 3")
+                        == "drop olga@ops operator domain=bravo.test sender=<alice@alpha.test> a test 3")
             }
         }
     }

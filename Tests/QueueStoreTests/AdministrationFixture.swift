@@ -1,7 +1,9 @@
 import ClusterModel
 import DeliveryQueue
+import LabDatabase
 import MailModel
 import PostgresDriver
+import TestLiterals
 import Testing
 
 @testable import QueueStore
@@ -9,10 +11,7 @@ import Testing
 extension QueueFixture {
     /// Runs `body` with the queue as an operator has it: by a login of the group `relay_admin`.
     func withOperator(_ body: (QueueAdministration) async throws -> Void) async throws {
-        _ = try? await self.admin.script("CREATE ROLE operator_login LOGIN")
-        _ = try? await self.admin.script("GRANT relay_admin TO operator_login")
-        let connection = self.pool.settings.connectionString.replacing("user=queue_login", with: "user=operator_login")
-        let pool = PostgresPool(QueueAdministration.poolSettings(connectionString: connection), logger: quiet)
+        let pool = self.database.pool(QueueAdministration.poolSettings, as: QueueLogin.person)
         defer { pool.shutDown() }
         try await body(try await QueueAdministration(pool: pool))
     }

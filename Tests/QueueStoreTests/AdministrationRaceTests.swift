@@ -2,6 +2,7 @@ import ClusterModel
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 /// An owner keeps in memory what it has claimed. Whoever has the entry first, the operator or the owner, has it.
@@ -52,7 +53,7 @@ struct AdministrationRaceTests {
     func operatorsTransactionOpen() async throws {
         try await QueueFixture.run { queue in
             for action in Self.removing {
-                let name = domain("\(action.rawValue).test")
+                let name: DomainName = "\(action.rawValue).test"
                 try await queue.writer.enqueue(queue.message(to: [name]))
                 let entry = try await queue.claimOne(name)
                 let id = "(SELECT message_id FROM relay.ready WHERE domain = '\(name)')"

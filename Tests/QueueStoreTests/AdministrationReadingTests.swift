@@ -1,6 +1,7 @@
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 @Suite("What operators see of the queue", .timeLimit(.minutes(3)))
@@ -9,7 +10,7 @@ struct AdministrationReadingTests {
     func pages() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
-                let names = (0..<10).map { domain("d\($0).test") }
+                let names = (0..<10).map { "d\($0).test" as DomainName }
                 for _ in 0..<5 { try await queue.writer.enqueue(queue.message(to: names)) }
                 _ = try await operators.perform(.hold, .domain(names[3]))
                 try await queue.enqueueFailed(wait: .seconds(7200))
@@ -36,7 +37,7 @@ struct AdministrationReadingTests {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
                 for _ in 0..<5 { try await queue.writer.enqueue(queue.message()) }
-                let page = try await operators.page(of: .domain(domain("nobody.test")), span: 3)
+                let page = try await operators.page(of: .domain("nobody.test"), span: 3)
                 #expect(page.entries.isEmpty && page.next != nil)
             }
         }
@@ -46,13 +47,13 @@ struct AdministrationReadingTests {
     func selections() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
-                let charlie = domain("charlie.test")
+                let charlie: DomainName = "charlie.test"
                 let first = queue.message(to: [bravo, charlie])
                 var second = queue.message()
                 second.sender = ""
                 try await queue.writer.enqueue(first)
                 try await queue.writer.enqueue(second)
-                let failed = try await queue.enqueueFailed(domain("delta.test"), wait: .seconds(7200))
+                let failed = try await queue.enqueueFailed("delta.test", wait: .seconds(7200))
                 func ids(_ change: (inout QueueSelection) -> Void) async throws -> Set<MessageID> {
                     var selection = QueueSelection()
                     change(&selection)
@@ -160,14 +161,14 @@ struct AdministrationReadingTests {
             try await queue.withOperator { operators in
                 for second in 0..<3 {
                     let id = newID(at: Timestamp(seconds: 1_700_000_000 + Int64(second)))
-                    try await queue.writer.enqueue(queue.message(id, to: [bravo, domain("charlie.test")]))
+                    try await queue.writer.enqueue(queue.message(id, to: [bravo, "charlie.test"]))
                 }
-                let failed = try await queue.enqueueFailed(domain("delta.test"), wait: .seconds(7200))
-                _ = try await operators.perform(.hold, .domain(domain("charlie.test")))
+                let failed = try await queue.enqueueFailed("delta.test", wait: .seconds(7200))
+                _ = try await operators.perform(.hold, .domain("charlie.test"))
                 let census = try await operators.census(domains: 2)
                 let overview = try await operators.overview()
                 #expect(census.summary == overview.summary)
-                #expect(census.domains.map(\.name) == [bravo, domain("charlie.test")])
+                #expect(census.domains.map(\.name) == [bravo, "charlie.test"])
                 #expect(census.domains.map(\.total.entries) == [3, 3])
                 #expect(overview.oldest[.deferred] == failed.arrival)
                 #expect(overview.oldest[.held] != nil && overview.oldest[.held] == census.domains[1].oldest)

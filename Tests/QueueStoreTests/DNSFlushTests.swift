@@ -1,6 +1,8 @@
+import LabDatabase
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 /// What operators want looked up anew, from the command to the nodes.
@@ -25,7 +27,7 @@ struct DNSFlushTests {
                 Statement("SELECT role, actor, reason FROM relay.dns_flush WHERE reason IS NOT NULL")
             ).single()
             let (role, reason) = (try row.get(0, as: String.self), try row.get(2, as: String.self))
-            #expect(role == "operator_login" && reason == "key changed")
+            #expect(role == QueueLogin.person && reason == "key changed")
         }
     }
 
@@ -62,7 +64,7 @@ struct DNSFlushTests {
     @Test("Of too many names everything is meant, and rows go after an hour (field D6)")
     func bounds() async throws {
         try await QueueFixture.run { queue in
-            try await queue.fill((0..<1200).map { domain("d\($0).test") }, each: 1)
+            try await queue.fill((0..<1200).map { "d\($0).test" as DomainName }, each: 1)
             try await queue.withOperator { admin in
                 _ = try await admin.perform(.retry, on: QueueSelection(), by: "olga@ops", because: nil)
             }

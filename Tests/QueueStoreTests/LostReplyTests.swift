@@ -1,9 +1,11 @@
 import ClusterModel
 import Foundation
 import LabDatabase
+import LabSupport
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 /// The COMMIT is done, and its reply is lost on the way; or the connection is cut in front of it.
@@ -17,10 +19,10 @@ struct LostReplyTests {
             try await PostgresProxy.with(try await .shared()) { proxy in
                 var settings = QueueStore.poolSettings(
                     connectionString:
-                        "host=\(proxy.directory.path) port=5432 dbname=\(queue.database) user=queue_login")
+                        "host=\(proxy.directory.path) port=5432 dbname=\(queue.database.name) user=\(QueueLogin.node)")
                 settings.size = 2
                 settings.acquireTimeout = .seconds(20)
-                let pool = PostgresPool(settings, logger: quiet)
+                let pool = PostgresPool(settings, logger: .quiet)
                 defer { pool.shutDown() }
                 let store = try await QueueStore(pool: pool, node: "node-a")
                 let writer = QueueWriter(pool: pool, map: store.shardMap, node: "node-a")
@@ -36,7 +38,7 @@ struct LostReplyTests {
         try await self.run { queue, proxy, _, writer in
             proxy.plan(fault, of: "INSERT INTO relay.message", times: times)
             let id = newID()
-            try await writer.enqueue(queue.message(id, to: [bravo, domain("charlie.test")]))
+            try await writer.enqueue(queue.message(id, to: [bravo, "charlie.test"]))
             #expect(proxy.faultCount == times)
             #expect(try await queue.count("ready") == 2)
             #expect(try await queue.count("trace") == 2)
@@ -104,8 +106,8 @@ struct LostReplyTests {
     func conclude(_ fault: PostgresProxy.Fault) async throws {
         try await self.run { queue, proxy, store, writer in
             try await writer.enqueue(queue.message())
-            try await writer.enqueue(queue.message(to: [domain("charlie.test")]))
-            let entries = [try await queue.claimOne(), try await queue.claimOne(domain("charlie.test"))]
+            try await writer.enqueue(queue.message(to: ["charlie.test"]))
+            let entries = [try await queue.claimOne(), try await queue.claimOne("charlie.test")]
             _ = try await store.openAttempts(try entries.map { ($0, try queue.term($0.key.domain).epoch) })
             proxy.plan(fault, of: "DELETE FROM relay.open_attempt")
             let conclusions = [try queue.delivered(entries[0]), try await queue.retry(entries[1], in: .seconds(60))]
@@ -123,8 +125,8 @@ struct LostReplyTests {
     func refusalLost() async throws {
         try await self.run { queue, proxy, store, writer in
             try await writer.enqueue(queue.message())
-            try await writer.enqueue(queue.message(to: [domain("charlie.test")]))
-            let entries = [try await queue.claimOne(), try await queue.claimOne(domain("charlie.test"))]
+            try await writer.enqueue(queue.message(to: ["charlie.test"]))
+            let entries = [try await queue.claimOne(), try await queue.claimOne("charlie.test")]
             _ = try await store.openAttempts(try entries.map { ($0, try queue.term($0.key.domain).epoch) })
             // The first was recorded before, by a transaction of which nobody heard.
             for result in await queue.store.conclude([try queue.delivered(entries[0])]) { try result.get() }
@@ -149,7 +151,8 @@ struct LostReplyTests {
                     await standby.stopImmediately()
                     let stored = Task { try await queue.writer.enqueue(queue.message()) }
                     // An administrator cancels the wait: the row is there for all to see, on this server alone.
-                    let waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'queue_login'"
+                    let waiting =
+                        "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = '\(QueueLogin.node)'"
                     try await queue.waitUntil("SELECT count(*) \(waiting)")
                     try await queue.admin.query(Statement("SELECT pg_cancel_backend(pid) \(waiting)"))
                     try await queue.waitUntil("SELECT count(*) FROM relay.message")

@@ -1,4 +1,5 @@
 import LabDatabase
+import LabSupport
 import Logging
 import PostgresDriver
 import Synchronization
@@ -12,28 +13,17 @@ struct MigrationTests {
     private func withDatabase(
         _ options: String = "", _ body: (String, PostgresPool) async throws -> Void
     ) async throws {
-        let server = try await PrivatePostgres.shared()
-        let name = "migration_\(UInt64.random(in: .min ... .max))"
-        let root = self.pool(server.connectionString())
-        defer { root.shutDown() }
-        try await root.script("CREATE DATABASE \(name) \(options)")
-        let meddler = self.pool(server.connectionString(database: name))
-        let outcome: Result<Void, any Error>
-        do {
-            try await body(server.connectionString(database: name), meddler)
-            outcome = .success(())
-        } catch {
-            outcome = .failure(error)
+        try await PrivateDatabase.with("migration", options: options) { database in
+            let meddler = database.pool()
+            defer { meddler.shutDown() }
+            try await body(database.connectionString(), meddler)
         }
-        meddler.shutDown()
-        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
-        try outcome.get()
     }
 
     private func pool(_ connection: String) -> PostgresPool {
         var settings = PoolSettings(connectionString: connection)
         settings.size = 1
-        return PostgresPool(settings, logger: quiet)
+        return PostgresPool(settings, logger: .quiet)
     }
 
     private func failure(_ body: () async throws(MigrationError) -> Void) async -> MigrationError? {
@@ -48,7 +38,7 @@ struct MigrationTests {
     @Test("A dry run says what is missing, and changes nothing")
     func dryRun() async throws {
         try await self.withDatabase { connection, meddler in
-            let plan = try await QueueMigrations.plan(adminConnectionString: connection, logger: quiet)
+            let plan = try await QueueMigrations.plan(adminConnectionString: connection, logger: .quiet)
             #expect(plan.version == 0)
             #expect(plan.missing.count == Int(QueueMigrations.latestVersion))
             #expect(plan.description.contains("would apply migration 1 (queue)\n"))
@@ -56,8 +46,8 @@ struct MigrationTests {
             let made = try await meddler.query(Statement("SELECT to_regnamespace('relay') IS NOT NULL")).single()
             #expect(try made.get(0, as: Bool.self) == false)
 
-            try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 8, logger: quiet)
-            let done = try await QueueMigrations.plan(adminConnectionString: connection, logger: quiet)
+            try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 8, logger: .quiet)
+            let done = try await QueueMigrations.plan(adminConnectionString: connection, logger: .quiet)
             #expect(
                 done.description.hasSuffix("the schema is at version \(QueueMigrations.latestVersion)\nnothing to do"))
         }
@@ -67,7 +57,7 @@ struct MigrationTests {
     func encoding() async throws {
         try await self.withDatabase("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0") { connection, meddler in
             let error = await self.failure { () throws(MigrationError) in
-                try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+                try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             }
             #expect(error?.code == .unsuitable)
             #expect(error?.description.contains("has the encoding LATIN1, and the queue needs UTF8") == true)
@@ -79,13 +69,13 @@ struct MigrationTests {
     @Test("A schema of a newer program that only adds to it is worked with, and told; migration refuses it")
     func expanded() async throws {
         try await self.withDatabase { connection, meddler in
-            try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+            try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             #expect(try await QueueStore(pool: meddler, node: "n").newerSchema == nil)
             try await meddler.script("INSERT INTO relay.schema_version (version, name) VALUES (9999, 'later')")
             #expect(try await QueueStore(pool: meddler, node: "n").newerSchema == 9999)
             _ = try await QueueAdministration(pool: meddler)
             let error = await self.failure { () throws(MigrationError) in
-                try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+                try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             }
             #expect(error?.code == .unsuitable)
         }
@@ -96,11 +86,11 @@ struct MigrationTests {
     )
     func newer() async throws {
         try await self.withDatabase { connection, meddler in
-            try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+            try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             try await meddler.script(
                 "INSERT INTO relay.schema_version (version, name, least_program) VALUES (9999, 'later', 9998)")
             let error = await self.failure { () throws(MigrationError) in
-                try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+                try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             }
             #expect(error?.code == .unsuitable)
             let versions = "9999, and this program makes version \(QueueMigrations.latestVersion)"
@@ -121,12 +111,12 @@ struct MigrationTests {
     @Test("An existing queue keeps its shards: another number is refused, the same one and none are not")
     func shards() async throws {
         try await self.withDatabase { connection, _ in
-            try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 8, logger: quiet)
+            try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 8, logger: .quiet)
             for count in [8, nil] {
-                try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: count, logger: quiet)
+                try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: count, logger: .quiet)
             }
             let error = await self.failure { () throws(MigrationError) in
-                try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 16, logger: quiet)
+                try await QueueMigrations.migrate(adminConnectionString: connection, shardCount: 16, logger: .quiet)
             }
             #expect(error?.description.hasPrefix("--shards 16: the queue of database") == true)
             #expect(error?.description.contains("has 8 shards") == true)
@@ -136,7 +126,7 @@ struct MigrationTests {
     @Test("A step that finds a lock taken lets others pass, tries again, and names the step and who holds it")
     func locks() async throws {
         try await self.withDatabase { connection, meddler in
-            try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+            try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             // As if the last migration were still to come, while somebody reads one of the tables.
             let latest = QueueMigrations.latestVersion
             try await meddler.script("DELETE FROM relay.schema_version WHERE version = \(latest)")
@@ -176,7 +166,7 @@ struct MigrationTests {
         try await self.withDatabase { connection, meddler in
             try await meddler.script("CREATE SCHEMA relay; CREATE TABLE relay.shard_lease (other int)")
             let error = await self.failure { () throws(MigrationError) in
-                try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
+                try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
             }
             let told = try #require(error?.description)
             #expect(told.hasPrefix("migration 1 (queue): "), "\(told)")
@@ -194,7 +184,7 @@ struct MigrationTests {
             func migrate(_ user: String) async -> MigrationError? {
                 await self.failure { () throws(MigrationError) in
                     try await QueueMigrations.migrate(
-                        adminConnectionString: connection.replacing(/user=\w+/, with: "user=\(user)"), logger: quiet)
+                        adminConnectionString: connection.replacing(/user=\w+/, with: "user=\(user)"), logger: .quiet)
                 }
             }
             let error = try #require(await migrate(names[0]))

@@ -1,3 +1,5 @@
+import LabDatabase
+import LabSupport
 import PostgresDriver
 import Testing
 
@@ -5,7 +7,7 @@ import Testing
 struct OpenTransaction {
     /// The queue's sessions that wait for it.
     static let heldUp = """
-        FROM pg_stat_activity WHERE usename = 'queue_login' AND datname = current_database()
+        FROM pg_stat_activity WHERE usename = '\(QueueLogin.node)' AND datname = current_database()
         AND wait_event_type = 'Lock'
         """
 
@@ -62,10 +64,9 @@ extension QueueFixture {
 
     /// Waits, at most a minute, until a count is positive.
     func waitUntil(_ sql: String) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while try await self.admin.query(Statement(sql)).single().get(0, as: Int64.self) == 0 {
-            try #require(ContinuousClock.now < deadline, "\(sql)")
-            try await Task.sleep(for: .milliseconds(5))
+        let isPositive = try await eventually(within: .seconds(60), every: .milliseconds(5)) {
+            try await self.admin.query(Statement(sql)).single().get(0, as: Int64.self) > 0
         }
+        try #require(isPositive, "\(sql)")
     }
 }

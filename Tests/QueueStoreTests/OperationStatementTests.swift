@@ -1,6 +1,7 @@
 import ClusterModel
 import MailModel
 import PostgresDriver
+import TestLiterals
 import Testing
 
 @testable import QueueStore
@@ -78,7 +79,7 @@ struct OperationStatementTests {
         try await QueueFixture.run { queue in
             try await queue.writer.enqueue(queue.message())
             try await queue.leaveAlone(bravo)
-            try await queue.leaveAlone(domain("charlie.test"))
+            try await queue.leaveAlone("charlie.test")
             try await queue.admin.script("SELECT relay.end_backoffs_of_ready(\(Self.keys("ready")))")
             let blocked = try await queue.admin.query(
                 Statement("SELECT destination::text FROM relay.destination WHERE blocked_until > now()")

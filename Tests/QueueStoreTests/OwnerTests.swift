@@ -1,12 +1,14 @@
 import ClusterModel
 import DeliveryQueue
 import LabDatabase
+import LabSupport
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
-@Suite("Leases and the fence (DESIGN §4)", .timeLimit(.minutes(3)))
+@Suite("Leases and the fence (DESIGN domain4)", .timeLimit(.minutes(3)))
 struct FenceTests {
     @Test("After a takeover the former owner's transaction fails and changes no row (hostile-input 32)")
     func stale() async throws {
@@ -123,7 +125,7 @@ struct FenceTests {
     @Test("One lost shard does not hold up the outcomes of the others")
     func mixedBatch() async throws {
         try await QueueFixture.run { queue in
-            let other = domain("charlie.test")
+            let other: DomainName = "charlie.test"
             try await queue.writer.enqueue(queue.message(to: [bravo, other]))
             let lost = try await queue.claimOne()
             let kept = try await queue.claimOne(other)
@@ -139,7 +141,7 @@ struct FenceTests {
     func lateDelivery() async throws {
         try await QueueFixture.run { queue in
             for newOwnerBegins in [false, true] {
-                let name = domain(newOwnerBegins ? "late.test" : "early.test")
+                let name: DomainName = newOwnerBegins ? "late.test" : "early.test"
                 try await queue.writer.enqueue(queue.message(to: [name]))
                 let entry = try await queue.claimOne(name)
                 let term = try queue.term(name)
@@ -165,7 +167,7 @@ struct FenceTests {
     func latePartialDelivery() async throws {
         try await QueueFixture.run { queue in
             for isRead in [false, true] {
-                let name = domain(isRead ? "read.test" : "unread.test")
+                let name: DomainName = isRead ? "read.test" : "unread.test"
                 var message = queue.message(to: [name])
                 let both = ["a", "b"].map { QueueRecipient(address: "\($0)@\(name)") }
                 message.entries = [AcceptedEntry(domain: name, recipients: both)]
@@ -177,9 +179,9 @@ struct FenceTests {
                 let newTerm = ShardTerm(shard: term.shard, epoch: Epoch(rawValue: term.epoch.rawValue + 1))
                 let seen = try await queue.store.claim(newTerm, destination: name).entries
                 var late = try queue.delivered(entry)
-                late.notifications = [queue.message(to: [domain("alpha-\(name)")])]
+                late.notifications = [queue.message(to: ["alpha-\(name)"])]
                 #expect(try await queue.store.recordLateDelivery(late, undelivered: [both[1]]))
-                #expect(try await queue.claimOne(domain("alpha-\(name)")).recipients.count == 1)
+                #expect(try await queue.claimOne("alpha-\(name)").recipients.count == 1)
                 // What the new owner has read before is out of date: it may not be tried.
                 if isRead { #expect(try await queue.store.openAttempts(seen.map { ($0, newTerm.epoch) }).isEmpty) }
                 let left = try await queue.store.claim(newTerm, destination: name).entries
@@ -200,7 +202,7 @@ func driverCode(_ body: () async throws -> Void) async -> PostgresError.Code? {
     }
 }
 
-@Suite("Claims and outcomes (DESIGN §4)", .timeLimit(.minutes(3)))
+@Suite("Claims and outcomes (DESIGN domain4)", .timeLimit(.minutes(3)))
 struct OutcomeTests {
     @Test("A claim is bounded by count and bytes, and goes on behind its cursor")
     func claims() async throws {
@@ -226,7 +228,7 @@ struct OutcomeTests {
     @Test("Destinations with something due are found; one held back is not, however much waits for it")
     func dueDestinations() async throws {
         try await QueueFixture.run { queue in
-            let names = (0..<20).map { domain("d\($0).test") }
+            let names = (0..<20).map { "d\($0).test" as DomainName }
             for _ in 0..<3 { try await queue.writer.enqueue(queue.message(to: names)) }
             let terms = queue.leases.map(\.term)
             #expect(Set(try await queue.store.dueDestinations(terms).due.map(\.destination)) == Set(names))
@@ -241,7 +243,7 @@ struct OutcomeTests {
     @Test("Delivered: the entry is gone, the trace tells, the sums are right")
     func delivered() async throws {
         try await QueueFixture.run { queue in
-            let message = queue.message(to: [bravo, domain("charlie.test")])
+            let message = queue.message(to: [bravo, "charlie.test"])
             try await queue.writer.enqueue(message)
             let entry = try await queue.claimOne()
             _ = try await queue.store.openAttempts([(entry, try queue.term().epoch)])
@@ -285,10 +287,7 @@ struct OutcomeTests {
             let term = try queue.term()
             #expect(try await queue.store.openAttempts([(entry, term.epoch)]) == [entry.key])
             #expect(try await queue.store.openAttempts([(entry, term.epoch)]).isEmpty)
-            try await queue.store.conclude([try await queue.retry(entry, in: .milliseconds(1))]).forEach {
-                try $0.get()
-            }
-            try await Task.sleep(for: .milliseconds(20))
+            try await queue.store.conclude([try await queue.retry(entry, in: .zero)]).forEach { try $0.get() }
             let again = try await queue.claimOne()
             #expect(try await queue.store.openAttempts([(again, term.epoch)]) == [entry.key])
             try await queue.takeOver(entry.key.shard)
@@ -302,9 +301,8 @@ struct OutcomeTests {
         try await QueueFixture.run { queue in
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
-            let soon = try await queue.retry(entry, in: .milliseconds(1))
+            let soon = try await queue.retry(entry, in: .zero)
             try await queue.store.conclude([soon]).forEach { try $0.get() }
-            try await Task.sleep(for: .milliseconds(20))
             let second = try await queue.claimOne()
             #expect(second.attempts == 1)
             #expect(second.lastReason == "tlsa-invalid")
@@ -331,7 +329,7 @@ struct OutcomeTests {
         try await QueueFixture.run { queue in
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
-            let alpha = domain("alpha.test")
+            let alpha: DomainName = "alpha.test"
             var conclusion = try queue.delivered(entry)
             conclusion.events = [queue.event(.fail, entry)]
             var bounce = queue.message(to: [alpha])
@@ -370,9 +368,9 @@ struct SchemaTests {
     @Test("Migrating twice, also at once, does no harm")
     func idempotent() async throws {
         try await QueueFixture.run { queue in
-            let string = try await PrivatePostgres.shared().connectionString(database: queue.database)
-            async let first: Void = QueueMigrations.migrate(adminConnectionString: string, logger: quiet)
-            async let second: Void = QueueMigrations.migrate(adminConnectionString: string, logger: quiet)
+            let string = queue.database.connectionString()
+            async let first: Void = QueueMigrations.migrate(adminConnectionString: string, logger: .quiet)
+            async let second: Void = QueueMigrations.migrate(adminConnectionString: string, logger: .quiet)
             _ = try await (first, second)
             #expect(try await queue.count("schema_version") == Int64(QueueMigrations.latestVersion))
             #expect(try await queue.count("shard_lease") == 64)

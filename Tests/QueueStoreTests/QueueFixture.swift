@@ -1,19 +1,13 @@
 import ClusterModel
 import DeliveryQueue
 import LabDatabase
-import Logging
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-let bravo = domain("bravo.test")
-
-func domain(_ text: String) -> DomainName {
-    guard let name = DomainName(text) else { preconditionFailure("\(text) is no name") }
-    return name
-}
+let bravo: DomainName = "bravo.test"
 
 func newID(at instant: Timestamp = Timestamp(seconds: 1_700_000_000)) -> MessageID {
     MessageID(at: instant, random: .random(in: .min ... .max))
@@ -21,7 +15,7 @@ func newID(at instant: Timestamp = Timestamp(seconds: 1_700_000_000)) -> Message
 
 /// A database of its own with a migrated queue, a node that owns all shards, and a superuser who looks and meddles.
 struct QueueFixture {
-    let database: String
+    let database: PrivateDatabase
     let admin: PostgresPool
     let pool: PostgresPool
     let store: QueueStore
@@ -33,44 +27,21 @@ struct QueueFixture {
         terms: LeaseTerms = LeaseTerms(), limits: QueueWriter.Limits = .init(), on own: PrivatePostgres? = nil,
         _ body: (QueueFixture) async throws -> Void
     ) async throws {
-        let server: PrivatePostgres
-        if let own { server = own } else { server = try await .shared() }
-        let name = "queue_\(UInt64.random(in: .min ... .max))"
-        var settings = PoolSettings(connectionString: server.connectionString())
-        settings.size = 1
-        let root = PostgresPool(settings, logger: quiet)
-        defer { root.shutDown() }
-        try await root.script("CREATE DATABASE \(name)")
-        let fixture = try await Self(server: server, database: name, terms: terms, limits: limits)
-        let outcome: Result<Void, any Error>
-        do {
+        try await PrivateDatabase.with("queue", on: own) { database in
+            let fixture = try await Self(database, terms: terms, limits: limits)
+            defer {
+                fixture.pool.shutDown()
+                fixture.admin.shutDown()
+            }
             try await body(fixture)
-            outcome = .success(())
-        } catch {
-            outcome = .failure(error)
         }
-        fixture.pool.shutDown()
-        fixture.admin.shutDown()
-        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
-        try outcome.get()
     }
 
-    private init(
-        server: PrivatePostgres, database: String, terms: LeaseTerms, limits: QueueWriter.Limits
-    ) async throws {
+    private init(_ database: PrivateDatabase, terms: LeaseTerms, limits: QueueWriter.Limits) async throws {
         self.database = database
-        let adminString = server.connectionString(database: database)
-        try await QueueMigrations.migrate(adminConnectionString: adminString, logger: quiet)
-        var adminSettings = PoolSettings(connectionString: adminString)
-        adminSettings.size = 2
-        self.admin = PostgresPool(adminSettings, logger: quiet)
-        // The operator's part: a login role of the group.
-        _ = try? await self.admin.script("CREATE ROLE queue_login LOGIN")
-        _ = try? await self.admin.script("GRANT relay_queue TO queue_login")
-        var settings = QueueStore.poolSettings(
-            connectionString: server.connectionString(database: database, user: "queue_login"))
-        settings.size = 3
-        self.pool = PostgresPool(settings, logger: quiet)
+        try await database.makeQueue()
+        self.admin = database.pool(size: 2)
+        self.pool = database.pool(QueueStore.poolSettings, as: QueueLogin.node, size: 3)
         self.store = try await QueueStore(pool: self.pool, node: "node-a", terms: terms)
         try await self.store.registerNode()
         self.leases = try await self.store.acquireLeases(self.store.shardMap.shards)

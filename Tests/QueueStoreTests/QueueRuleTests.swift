@@ -1,6 +1,7 @@
 import DeliveryQueue
 import MailModel
 import PostgresDriver
+import TestLiterals
 import Testing
 
 @testable import QueueStore
@@ -38,9 +39,9 @@ struct QueueRuleTests {
             }
             #expect(
                 try await self.audit(queue) == [
-                    "suspend domain=bravo.test operator_login disk full",
-                    "resume rule=1 suspend domain=bravo.test operator_login repaired",
-                    "resume nothing operator_login",
+                    "suspend domain=bravo.test operator disk full",
+                    "resume rule=1 suspend domain=bravo.test operator repaired",
+                    "resume nothing operator",
                 ])
         }
     }
@@ -205,7 +206,9 @@ struct QueueRuleTests {
                             Statement("SELECT id FROM relay.governing_rule($1)", name)
                         ).rows.map { try $0.get(0, as: Int64.self) }
                         #expect(
-                            found.first == rules.governing(domain(name), isFromNullSender: false, at: now)?.id,
+                            found.first
+                                == rules.governing(DomainName(stringLiteral: name), isFromNullSender: false, at: now)?
+                                .id,
                             "\(name)")
                     }
                 }

@@ -2,6 +2,7 @@ import ClusterModel
 import DeliveryQueue
 import MailModel
 import PostgresDriver
+import TestLiterals
 import Testing
 
 @testable import QueueStore
@@ -44,8 +45,8 @@ struct QueueStateTests {
     func waiting() async throws {
         try await self.run { queue, operators in
             try await queue.enqueueFailed(wait: .seconds(900))
-            try await queue.enqueueFailed(domain("charlie.test"), wait: .seconds(7200))
-            try await queue.writer.enqueue(queue.message(to: [domain("delta.test")]))
+            try await queue.enqueueFailed("charlie.test", wait: .seconds(7200))
+            try await queue.writer.enqueue(queue.message(to: ["delta.test"]))
             #expect(try await self.states(queue, operators) == [.deferred: 2, .ready: 1])
         }
     }
@@ -55,8 +56,8 @@ struct QueueStateTests {
     )
     func suspended() async throws {
         try await self.run { queue, operators in
-            try await queue.writer.enqueue(queue.message(to: [bravo, domain("mx.charlie.test"), domain("delta.test")]))
-            try await queue.enqueueFailed(domain("echo.test"), wait: .seconds(900))
+            try await queue.writer.enqueue(queue.message(to: [bravo, "mx.charlie.test", "delta.test"]))
+            try await queue.enqueueFailed("echo.test", wait: .seconds(900))
             #expect(try await self.states(queue, operators) == [.ready: 3, .deferred: 1])
             let rule = try await operators.make(.suspend, bravo.text)
             _ = try await operators.make(.suspend, "*.charlie.test", until: .lifted)
@@ -127,14 +128,15 @@ struct QueueStateTests {
     func active() async throws {
         try await self.run { queue, operators in
             for name in ["bravo.test", "charlie.test", "delta.test", "echo.test"] {
-                try await queue.writer.enqueue(queue.message(to: [domain(name)]))
+                try await queue.writer.enqueue(queue.message(to: [DomainName(stringLiteral: name)]))
             }
             let recorded = try await queue.claimOne()
             #expect(try await queue.store.openAttempts([(recorded, try queue.term().epoch)]).count == 1)
             func attempt(_ name: String, _ stage: AttemptUnderWay.Stage) async throws -> AttemptUnderWay {
-                let entry = try await queue.claimOne(domain(name))
+                let entry = try await queue.claimOne(DomainName(stringLiteral: name))
                 return AttemptUnderWay(
-                    key: entry.key, epoch: try queue.term(domain(name)).epoch, attempt: entry.attempts + 1,
+                    key: entry.key, epoch: try queue.term(DomainName(stringLiteral: name)).epoch,
+                    attempt: entry.attempts + 1,
                     stage: stage, host: "mx.\(name)[192.0.2.1]", began: entry.arrival)
             }
             let hanging = try await attempt("charlie.test", .host)
@@ -177,7 +179,7 @@ struct QueueStateTests {
     func administered(_ action: QueueAction) async throws {
         try await self.run { queue, operators in
             for _ in 0..<2 { try await queue.enqueueFailed(wait: .seconds(900)) }
-            try await queue.enqueueFailed(domain("charlie.test"), wait: .seconds(900))
+            try await queue.enqueueFailed("charlie.test", wait: .seconds(900))
             let done = try await operators.perform(action)
             #expect(done == (action == .release ? [0, 0] : [2, 0]))
             let expected: [QueueListing.State: Int] =

@@ -1,7 +1,9 @@
 import ClusterModel
 import LabDatabase
+import LabSupport
 import MailModel
 import PostgresDriver
+import TestLiterals
 import Testing
 
 @testable import QueueStore
@@ -31,8 +33,8 @@ struct ReaderTests {
     @Test("The overview has every entry, and each in the state that the list tells")
     func overview() async throws {
         try await QueueFixture.run { queue in
-            try await queue.writer.enqueue(queue.message(to: [bravo, domain("charlie.test")]))
-            let waiting = queue.message(to: [domain("delta.test")])
+            try await queue.writer.enqueue(queue.message(to: [bravo, "charlie.test"]))
+            let waiting = queue.message(to: ["delta.test"])
             try await queue.writer.enqueue(waiting)
             _ = try await queue.admin.script(
                 """
@@ -97,40 +99,33 @@ struct ReaderTests {
 
     @Test("Roles can have other names, which stay; others are refused", .timeLimit(.minutes(2)))
     func names() async throws {
-        let server = try await PrivatePostgres.shared()
-        let name = "roles_\(UInt64.random(in: .min ... .max))"
-        var settings = PoolSettings(connectionString: server.connectionString())
-        settings.size = 1
-        let root = PostgresPool(settings, logger: quiet)
-        defer { root.shutDown() }
-        try await root.script("CREATE DATABASE \(name)")
-        let connection = server.connectionString(database: name)
-        let roles = try #require(QueueRoles(prefix: "staging"))
-        try await QueueMigrations.migrate(
-            adminConnectionString: connection, shardCount: 4, roles: roles, logger: quiet)
-        // Without the names it finds them.
-        try await QueueMigrations.migrate(adminConnectionString: connection, logger: quiet)
-        await #expect {
+        try await PrivateDatabase.with("roles") { database in
+            let connection = database.connectionString()
+            let roles = try #require(QueueRoles(prefix: "staging"))
             try await QueueMigrations.migrate(
-                adminConnectionString: connection, roles: QueueRoles(prefix: "production"), logger: quiet)
-        } throws: { error in
-            "\(error)".contains("staging_queue") && (error as? MigrationError)?.code == .unsuitable
+                adminConnectionString: connection, shardCount: 4, roles: roles, logger: .quiet)
+            // Without the names it finds them.
+            try await QueueMigrations.migrate(adminConnectionString: connection, logger: .quiet)
+            await #expect {
+                try await QueueMigrations.migrate(
+                    adminConnectionString: connection, roles: QueueRoles(prefix: "production"), logger: .quiet)
+            } throws: { error in
+                "\(error)".contains("staging_queue") && (error as? MigrationError)?.code == .unsuitable
+            }
+            let pool = database.pool()
+            defer { pool.shutDown() }
+            let row = try await pool.query(
+                Statement(
+                    """
+                    SELECT has_schema_privilege('staging_queue', 'relay', 'USAGE'),
+                        has_table_privilege('staging_viewer', 'relay.queue_overview', 'SELECT'),
+                        (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
+                            JOIN pg_roles r ON r.oid = a.grantee WHERE n.nspname = 'relay' AND r.rolname LIKE 'relay\\_%')
+                    """)
+            ).single()
+            #expect(try row.get(0, as: Bool.self) && row.get(1, as: Bool.self))
+            #expect(try row.get(2, as: Int64.self) == 0)
         }
-        settings.connectionString = connection
-        let pool = PostgresPool(settings, logger: quiet)
-        let row = try await pool.query(
-            Statement(
-                """
-                SELECT has_schema_privilege('staging_queue', 'relay', 'USAGE'),
-                    has_table_privilege('staging_viewer', 'relay.queue_overview', 'SELECT'),
-                    (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-                        JOIN pg_roles r ON r.oid = a.grantee WHERE n.nspname = 'relay' AND r.rolname LIKE 'relay\\_%')
-                """)
-        ).single()
-        #expect(try row.get(0, as: Bool.self) && row.get(1, as: Bool.self))
-        #expect(try row.get(2, as: Int64.self) == 0)
-        pool.shutDown()
-        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
     }
 
     @Test(

@@ -2,12 +2,13 @@ import ClusterModel
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 /// A large queue costs what a small one does. What is compared is work, in pages touched: speed is for `relay-bench`.
-@Suite("The queue at size (DESIGN §4)", .timeLimit(.minutes(5)))
+@Suite("The queue at size (DESIGN domain4)", .timeLimit(.minutes(5)))
 struct SizeTests {
-    private static let names = (0..<1000).map { domain("d\($0).test") }
+    private static let names = (0..<1000).map { "d\($0).test" as DomainName }
 
     @Test("A look at what became due costs the same however much waits")
     func look() async throws {
@@ -53,7 +54,7 @@ struct SizeTests {
             let second = try await queue.store.latelyDue(terms, since: first.moment)
             #expect(second.due.map(\.destination) == [bravo])
             // Its transaction took the time at its beginning, and ended after the second look.
-            let late = domain("late.test")
+            let late: DomainName = "late.test"
             try await queue.writer.enqueue(queue.message(to: [late]))
             try await queue.admin.script(
                 "UPDATE relay.ready SET next_attempt_at = now() - interval '15 seconds' WHERE destination = 'late.test'"
@@ -78,7 +79,7 @@ struct SizeTests {
     @Test("A claim costs the same from a queue of ten as from one of 20,000, and beside it")
     func claim() async throws {
         try await QueueFixture.run { queue in
-            let other = domain("charlie.test")
+            let other: DomainName = "charlie.test"
             try await queue.fill([bravo, other], each: 10)
             try await CountedStore.run(queue) { node in
                 func claim(_ name: DomainName) async throws -> Int64 {
@@ -148,18 +149,18 @@ struct SizeTests {
             // Plans stay, however long this takes.
             try await CountedStore.run(queue, plansLive: .seconds(3600)) { node in
                 // As it is after a quiet night: one entry is left in each table, and the planner knows that.
-                for name in [domain("waits.test"), domain("comes.test")] {
+                for name: DomainName in ["waits.test", "comes.test"] {
                     try await queue.writer.enqueue(queue.message(to: [name]))
                 }
-                let entry = try await Self.open(domain("waits.test"), try queue.term(domain("waits.test")), node.store)
+                let entry = try await Self.open("waits.test", try queue.term("waits.test"), node.store)
                 let wait = try await queue.retry(entry, in: .seconds(80_000))
                 try await node.store.conclude([wait]).forEach { try $0.get() }
-                _ = try await Self.open(domain("comes.test"), try queue.term(domain("comes.test")), node.store)
+                _ = try await Self.open("comes.test", try queue.term("comes.test"), node.store)
                 try await queue.admin.script("VACUUM ANALYZE")
-                try await Self.life(of: domain("second.test"), queue, node.store)
+                try await Self.life(of: "second.test", queue, node.store)
                 try await queue.fill(names, each: 40)
                 let pages = try await node.pages { store in
-                    try await Self.life(of: domain("third.test"), queue, store)
+                    try await Self.life(of: "third.test", queue, store)
                 }
                 // A walk touches each of the 20,000 entries once for each statement.
                 #expect(pages < 10_000, "\(pages) pages for the life of a message")

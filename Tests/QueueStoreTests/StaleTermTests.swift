@@ -1,5 +1,6 @@
 import ClusterModel
 import PostgresDriver
+import TestLiterals
 import Testing
 
 @testable import QueueStore
@@ -7,7 +8,7 @@ import Testing
 /// Each lease that moves leaves its former owner with outcomes and attempts of a term that is over, among hundreds of others.
 @Suite("One of many in a batch is refused", .timeLimit(.minutes(3)))
 struct StaleTermTests {
-    private let charlie = domain("charlie.test")
+    private let charlie: DomainName = "charlie.test"
 
     /// 255 entries of a shard that stays ours, and in the middle of them one of a shard that another node takes.
     private func mixedBatch(_ queue: QueueFixture) async throws -> (entries: [QueueEntry], lost: Int) {

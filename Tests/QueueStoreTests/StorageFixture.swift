@@ -3,6 +3,7 @@ import LabDatabase
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
 /// What a node does, with the pages that it touches counted by the server: a measure of work that knows nothing of the
@@ -36,12 +37,9 @@ struct CountedStore {
         _ queue: QueueFixture, plansLive lifetime: Duration? = nil, _ body: (CountedStore) async throws -> Void
     ) async throws {
         try await queue.keepAutovacuumAway()
-        let server = try await PrivatePostgres.shared()
-        var settings = QueueStore.poolSettings(
-            connectionString: server.connectionString(database: queue.database, user: "queue_login"))
-        settings.size = 1
-        settings.planLifetime = lifetime ?? settings.planLifetime
-        let pool = PostgresPool(settings, logger: quiet)
+        let pool = queue.database.pool(QueueStore.poolSettings, as: QueueLogin.node) { settings in
+            settings.planLifetime = lifetime ?? settings.planLifetime
+        }
         defer { pool.shutDown() }
         try await body(CountedStore(store: try await QueueStore(pool: pool, node: "node-a"), pool: pool))
     }
@@ -51,16 +49,10 @@ struct CountedStore {
         _ queue: QueueFixture, _ body: (CountedStore, QueueAdministration) async throws -> Void
     ) async throws {
         try await queue.keepAutovacuumAway()
-        try await queue.withOperator { _ in
-            let server = try await PrivatePostgres.shared()
-            var settings = QueueAdministration.poolSettings(
-                connectionString: server.connectionString(database: queue.database, user: "operator_login"))
-            settings.size = 1
-            let pool = PostgresPool(settings, logger: quiet)
-            defer { pool.shutDown() }
-            let store = try await QueueStore(pool: pool, node: "operator")
-            try await body(CountedStore(store: store, pool: pool), try await QueueAdministration(pool: pool))
-        }
+        let pool = queue.database.pool(QueueAdministration.poolSettings, as: QueueLogin.person)
+        defer { pool.shutDown() }
+        let store = try await QueueStore(pool: pool, node: "operator")
+        try await body(CountedStore(store: store, pool: pool), try await QueueAdministration(pool: pool))
     }
 }
 

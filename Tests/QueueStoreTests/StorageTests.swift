@@ -2,9 +2,10 @@ import ClusterModel
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
-@Suite("Storage that keeps its size (DESIGN §4)", .timeLimit(.minutes(5)))
+@Suite("Storage that keeps its size (DESIGN domain4)", .timeLimit(.minutes(5)))
 struct StorageTests {
     @Test("Partitions rotate beside a load that never stops")
     func rotationUnderLoad() async throws {
@@ -12,7 +13,7 @@ struct StorageTests {
             try await withThrowingTaskGroup(of: Void.self) { load in
                 for number in 0..<4 {
                     load.addTask {
-                        let name = domain("busy\(number).test")
+                        let name: DomainName = "busy\(number).test"
                         while !Task.isCancelled {
                             try await queue.writer.enqueue(queue.message(to: [name]))
                             _ = try await queue.store.claim(try queue.term(name), destination: name)
@@ -128,7 +129,7 @@ struct StorageTests {
     @Test("Entries of a dead domain do not keep dead rows in place: they are moved out of the way, once")
     func deadDomain() async throws {
         try await QueueFixture.run { queue in
-            let dead = domain("dead.test")
+            let dead: DomainName = "dead.test"
             try await queue.fill([dead], each: 2000)
             try await queue.withForeignSnapshot {
                 for _ in 0..<3 {
@@ -259,8 +260,8 @@ struct StorageTests {
             #expect(try await queue.store.sweepOrphans(olderThan: .zero, limit: 2) == 2)
             #expect(try await queue.store.sweepOrphans(olderThan: .zero, limit: 2) == 1)
             #expect(try await queue.count("body_chunk") == 0)
-            try await queue.block(domain("old.test"), for: -90_000)
-            try await queue.block(domain("new.test"), for: -60)
+            try await queue.block("old.test", for: -90_000)
+            try await queue.block("new.test", for: -60)
             for lease in queue.leases { try await queue.store.sweepDestinations(lease.term) }
             #expect(try await queue.count("destination") == 1)
         }

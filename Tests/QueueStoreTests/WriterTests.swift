@@ -2,9 +2,10 @@ import ClusterModel
 import MailModel
 import PostgresDriver
 import QueueStore
+import TestLiterals
 import Testing
 
-@Suite("Accepting (DESIGN §4)", .timeLimit(.minutes(3)))
+@Suite("Accepting (DESIGN domain4)", .timeLimit(.minutes(3)))
 struct WriterTests {
     @Test("A stored message is read back whole: envelope, recipients, body, trace, summary")
     func roundTrip() async throws {
@@ -30,7 +31,7 @@ struct WriterTests {
     @Test("The same id twice is one message (hostile-input 31)")
     func repeated() async throws {
         try await QueueFixture.run { queue in
-            let message = queue.message(to: [bravo, domain("charlie.test")])
+            let message = queue.message(to: [bravo, "charlie.test"])
             try await queue.writer.enqueue(message)
             try await queue.writer.enqueue(message)
             #expect(try await queue.count("ready") == 2)
@@ -159,7 +160,7 @@ struct WriterTests {
     func discarding() async throws {
         try await QueueFixture.run { queue in
             for isPublished in [false, true] {
-                var message = queue.message(to: (0..<4).map { domain("d\($0).test") })
+                var message = queue.message(to: (0..<4).map { "d\($0).test" as DomainName })
                 var body = queue.writer.bodyWriter(for: message)
                 try await body.write([UInt8](repeating: 1, count: 100_000))
                 message.body = .staged(try await body.finish())

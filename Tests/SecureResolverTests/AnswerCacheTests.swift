@@ -3,6 +3,8 @@ import Foundation
 import LabSupport
 import Logging
 import MailModel
+import OperatingSystem
+import TestLiterals
 import Testing
 
 @testable import SecureResolver
@@ -62,7 +64,7 @@ struct UnboundConfigurationTests {
 
     @Test("Each option is chosen once, since libunbound heeds the last of two (field D1, D3)")
     func chosenOnce() throws {
-        let text = try UnboundConfiguration(SecureResolverSettings()).text(at: LabInternet.realTime())
+        let text = try UnboundConfiguration(SecureResolverSettings()).text(at: .systemNow)
         let names = text.split(separator: "\n").compactMap { $0.split(separator: ":").first }
             .filter { !$0.hasPrefix("trust-anchor") }
         let repeated = Dictionary(grouping: names) { $0 }.filter { $0.value.count > 1 }.keys
@@ -88,7 +90,7 @@ struct UnboundConfigurationTests {
         settings.options = [.init("no-such-option", "yes")]
         let configured = settings
         await #expect(throws: SecureResolverError.self) {
-            try await SecureResolver(settings: configured, logger: .init(label: "test"), now: LabInternet.realTime)
+            try await SecureResolver(settings: configured, logger: .init(label: "test"), now: { .systemNow })
         }
     }
 }

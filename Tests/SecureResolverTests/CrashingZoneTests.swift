@@ -3,6 +3,7 @@ import LabDNS
 import LabSupport
 import MailModel
 import Synchronization
+import TestLiterals
 import Testing
 
 @testable import SecureResolver

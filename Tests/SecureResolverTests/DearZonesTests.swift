@@ -2,6 +2,7 @@ import DNSModel
 import LabDNS
 import MailModel
 import SecureResolver
+import TestLiterals
 import Testing
 
 /// Zones whose owners mean to keep a validator busy. A look-up of theirs fails, and costs the others nothing.

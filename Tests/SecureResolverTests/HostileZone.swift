@@ -2,6 +2,7 @@ import Foundation
 import LabDNS
 import MailModel
 import SecureResolver
+import TestLiterals
 import Testing
 
 /// A signed zone of an attacker, `evil.test`, and a resolver that trusts its key and asks its server.

@@ -1,11 +1,12 @@
 import DNSModel
-import Foundation
 import LabDNS
 import LabSupport
 import Logging
 public import MailModel
+import OperatingSystem
 import SecureResolver
 import Synchronization
+import TestLiterals
 import Testing
 
 /// The private Internet that the tests of a suite share; the suite's trait starts it and cleans up.
@@ -38,7 +39,8 @@ enum LabInternet {
     /// A resolver of the current Internet, on the real clock unless told otherwise.
     static func resolver(
         _ internet: SignedInternet? = current, anchor: SecureResolverSettings.TrustAnchor? = nil,
-        _ change: (inout SecureResolverSettings) -> Void = { _ in }, now: @escaping @Sendable () -> Timestamp = realTime
+        _ change: (inout SecureResolverSettings) -> Void = { _ in },
+        now: @escaping @Sendable () -> Timestamp = { .systemNow }
     ) async throws -> SecureResolver {
         let internet = try #require(internet)
         var settings = SecureResolverSettings()
@@ -49,10 +51,6 @@ enum LabInternet {
         settings.executable = try BuiltProgram.named("relayd").path
         change(&settings)
         return try await SecureResolver(settings: settings, logger: Logger(label: "test"), now: now)
-    }
-
-    @Sendable static func realTime() -> Timestamp {
-        Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
     }
 }
 
@@ -69,19 +67,17 @@ struct WithLabInternet: SuiteTrait, TestTrait, TestScoping {
 
 extension LabInternet {
     static func withInternet(_ zones: [LabZone], _ body: (SignedInternet) async throws -> Void) async throws {
-        let name = "relay-dns-\(UUID().uuidString.prefix(8))"
-        let folder = FileManager.default.temporaryDirectory.appending(path: name)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let internet = try await SignedInternet.start(in: folder, zones: zones)
-        let result: Result<Void, any Error>
-        do {
-            result = .success(try await body(internet))
-        } catch {
-            result = .failure(error)
+        try await withTemporaryFolder { folder in
+            let internet = try await SignedInternet.start(in: folder, zones: zones)
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await body(internet))
+            } catch {
+                result = .failure(error)
+            }
+            await internet.stopServer()
+            try result.get()
         }
-        await internet.stopServer()
-        try result.get()
     }
 }
 
@@ -91,12 +87,4 @@ final class ManualClock: Sendable {
     init(_ start: Timestamp) { self.time = Mutex(start) }
     func advance(by duration: Duration) { self.time.withLock { $0 = $0 + duration } }
     @Sendable func now() -> Timestamp { self.time.withLock { $0 } }
-}
-
-/// Only for literals of tests.
-extension DomainName: ExpressibleByStringLiteral {
-    public init(stringLiteral text: String) {
-        guard let name = DomainName(text) else { preconditionFailure("\(text) is not a domain name") }
-        self = name
-    }
 }

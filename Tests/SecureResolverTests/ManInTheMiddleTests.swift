@@ -4,6 +4,7 @@ import LabDNS
 import MailModel
 import Routing
 import SecureResolver
+import TestLiterals
 import Testing
 
 /// Answers without signatures, from somebody who stands between us and signed zones of all kinds.

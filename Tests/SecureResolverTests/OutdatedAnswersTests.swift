@@ -1,6 +1,7 @@
 import DNSModel
 import LabDNS
 import MailModel
+import TestLiterals
 import Testing
 
 @testable import SecureResolver

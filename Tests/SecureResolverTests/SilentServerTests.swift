@@ -3,6 +3,7 @@ import LabDNS
 import MailModel
 import OperatingSystem
 import SecureResolver
+import TestLiterals
 import Testing
 
 @Suite("A name server that is gone or silent", .timeLimit(.minutes(3)))

@@ -1,6 +1,7 @@
 import LabDNS
 import MailModel
 import SecureResolver
+import TestLiterals
 
 extension SilentNameServers {
     /// The zones, as a resolver's settings have them.

@@ -2,6 +2,7 @@ import Foundation
 import LabSupport
 import Logging
 import MailModel
+import OperatingSystem
 import Testing
 
 @testable import SecureResolver
@@ -12,7 +13,7 @@ struct UnboundOptionTests {
     private func text(_ name: String, _ value: String) throws -> String {
         var settings = SecureResolverSettings()
         settings.options = [.init(name, value)]
-        return try UnboundConfiguration(settings).text(at: LabInternet.realTime())
+        return try UnboundConfiguration(settings).text(at: .systemNow)
     }
 
     @Test(
@@ -83,7 +84,7 @@ struct UnboundOptionTests {
         settings.options.removeAll { ["verbosity", "outgoing-interface"].contains($0.name) }
         settings.executable = try BuiltProgram.named("relayd").path
         let resolver = try await SecureResolver(
-            settings: settings, logger: .init(label: "test"), now: LabInternet.realTime)
+            settings: settings, logger: .init(label: "test"), now: { .systemNow })
         await resolver.shutdown()
     }
 }

@@ -3,6 +3,7 @@ import LabPeers
 import MailModel
 import NIOEmbedded
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -15,11 +16,11 @@ struct AuthorityTests {
 
     /// What becomes of a host that presents `leaf` where `name` is wanted: `certified`, or why not.
     private func verdict(
-        _ leaf: TestPKI.Leaf, name wanted: String = "mx.example.test", authorities: [Certificate]? = nil,
+        _ leaf: TestPKI.Leaf, name wanted: DomainName = "mx.example.test", authorities: [Certificate]? = nil,
         by trusted: TrustedAuthorities = .file(Self.file)
     ) throws -> TLSFault? {
         let context = try TLSClientContext(authorities: [Self.file: authorities ?? [self.pki.root.certificate]])
-        let verification = CertificateVerification(name: try name(wanted), authorities: trusted)
+        let verification = CertificateVerification(name: wanted, authorities: trusted)
         let pair = try EmbeddedPair(.client(context, .mustVerify(verification)), self.pki.store(leaf))
         try pair.exchange()
         pair.server.send("220 secret")
@@ -74,7 +75,7 @@ struct AuthorityTests {
     @Test("A name that does not match is told with those of the certificate")
     func told() throws {
         let context = try TLSClientContext(authorities: [Self.file: [self.pki.root.certificate]])
-        let verification = CertificateVerification(name: try name("mx.example.test"), authorities: .file(Self.file))
+        let verification = CertificateVerification(name: "mx.example.test", authorities: .file(Self.file))
         let leaf = try self.pki.leaf("a.test", "b.test", "c.test", "d.test")
         let pair = try EmbeddedPair(.client(context, .mustVerify(verification)), self.pki.store(leaf))
         try pair.exchange()
@@ -87,7 +88,7 @@ struct AuthorityTests {
 
     @Test("Authorities that were not loaded are our own mistake, and no weaker check")
     func notLoaded() throws {
-        let verification = CertificateVerification(name: try name("mx.example.test"), authorities: .file("/other"))
+        let verification = CertificateVerification(name: "mx.example.test", authorities: .file("/other"))
         #expect(throws: TLSConfigurationError.self) {
             try TLSHandler.client(TLSClientContext(), .mustVerify(verification))
         }

@@ -4,6 +4,7 @@ import LabSupport
 import MailModel
 import NIOEmbedded
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -21,7 +22,7 @@ struct ClientIdentityTests {
 
     /// Verifies `controller.test` by the lab's root.
     private func requirement() throws -> TLSRequirement {
-        .mustVerify(CertificateVerification(name: try name("controller.test"), authorities: .file(Self.file)))
+        .mustVerify(CertificateVerification(name: "controller.test", authorities: .file(Self.file)))
     }
 
     private func context(_ identity: TestPKI.Leaf?, _ protocols: [String] = []) throws -> TLSClientContext {

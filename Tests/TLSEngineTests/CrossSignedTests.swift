@@ -4,6 +4,7 @@ import DNSModel
 import LabPeers
 import MailModel
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -38,7 +39,7 @@ struct CrossSignedTests {
     private func outcome(
         _ leaf: TestPKI.Leaf, above chain: [CertificateAuthority], _ records: [TLSARecord]
     ) throws -> TLSClientOutcome? {
-        let base = try name("mx.example.test")
+        let base: DomainName = "mx.example.test"
         let presented = leaf.presenting([leaf.certificate] + chain.map(\.certificate))
         let pair = try EmbeddedPair(
             .mustAuthenticate(

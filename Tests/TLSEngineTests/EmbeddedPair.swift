@@ -1,16 +1,14 @@
 import Cryptography
 import DANE
 import DNSModel
-import Foundation
 import LabPeers
 import MailModel
 import NIOCore
 import NIOEmbedded
+import OperatingSystem
 import TLSEngine
+import TestLiterals
 import TransportSecurity
-
-/// The present moment, for certificates.
-func currentTime() -> Timestamp { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) }
 
 /// Keeps what reaches the handler behind TLS, in order.
 final class Recorder: ChannelInboundHandler {
@@ -103,26 +101,21 @@ struct EmbeddedPair {
 }
 
 extension TLSRequirement {
-    /// Authenticate by these records at `mx.example.test`, or another base domain.
-    static func dane(_ records: TLSARecord..., base: String = "mx.example.test", also: String...) throws -> Self {
-        let names = try ([base] + also).map { try name($0) }
+    /// Authenticate by these records at `mx.example.test`.
+    static func dane(_ records: TLSARecord..., also: DomainName...) -> Self {
+        let base: DomainName = "mx.example.test"
         return .mustAuthenticate(
-            DANEAuthentication(records: records, baseDomain: TLSABaseDomain(names[0]), referenceIdentifiers: names))
+            DANEAuthentication(
+                records: records, baseDomain: TLSABaseDomain(base), referenceIdentifiers: [base] + also))
     }
 }
 
-func name(_ text: String) throws -> DomainName {
-    guard let name = DomainName(text) else { throw TLSConfigurationError(.refused, "not a name: \(text)") }
-    return name
-}
-
 extension TestPKI {
-    init() throws { try self.init(now: currentTime()) }
-
     /// What a certificate of an authority says.
     static func authority(_ name: String, until end: Duration = .seconds(86_400 * 365)) -> CertificateRequest {
         CertificateRequest(
-            commonName: name, notBefore: currentTime() + .seconds(-86_400 * 30), notAfter: currentTime() + end,
+            commonName: name, notBefore: Timestamp.systemNow + .seconds(-86_400 * 30),
+            notAfter: Timestamp.systemNow + end,
             isAuthority: true)
     }
 

@@ -5,6 +5,7 @@ import MailModel
 import NIOCore
 import NIOEmbedded
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -190,7 +191,7 @@ struct HandlerTests {
         let long = self.leaf.presenting(
             [self.leaf.certificate] + Array(repeating: self.pki.intermediate.certificate, count: 1000))
         let record = self.pki.anchorRecord
-        for (count, requirement) in [(1000, try TLSRequirement.dane(record)), (1000, .mustEncrypt)] {
+        for (count, requirement) in [(1000, TLSRequirement.dane(record)), (1000, .mustEncrypt)] {
             let pair = try EmbeddedPair(requirement, self.pki.store(long))
             try pair.exchange()
             guard case .failed(let failure, _) = pair.client.recorder.clientOutcome else {

@@ -3,6 +3,7 @@ import DANE
 import DNSModel
 import LabPeers
 import MailModel
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -18,7 +19,7 @@ struct HandshakeWorkTests {
     private func shake(
         _ leaf: TestPKI.Leaf, _ records: [TLSARecord]
     ) throws -> (TLSClientOutcome?, ChainVerification.Work) {
-        let base = try name("mx.example.test")
+        let base: DomainName = "mx.example.test"
         let requirement = TLSRequirement.mustAuthenticate(
             DANEAuthentication(records: records, baseDomain: TLSABaseDomain(base), referenceIdentifiers: [base]))
         let handler = try TLSHandler.client(TLSClientContext(), requirement)

@@ -8,6 +8,7 @@ import MailModel
 import NIOCore
 import NIOPosix
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -310,7 +311,7 @@ struct InteroperationTests {
     func clientIdentity(_ version: String) async throws {
         let root = try self.files.write(self.pki.root.certificate.pem, as: "root.pem")
         let client = try self.pki.leaf("node.test")
-        let verification = CertificateVerification(name: try name("mx.example.test"), authorities: .file(root))
+        let verification = CertificateVerification(name: "mx.example.test", authorities: .file(root))
         let arguments = [version, "-Verify", "3", "-verify_return_error", "-CAfile", root, "-alpn", "h2"]
         try await self.withServer(arguments) { port in
             for identity in [client, nil] {
@@ -336,7 +337,7 @@ struct InteroperationTests {
     @Test("A server that rejects our name in SNI is told from other refusals, and talks without one (field C5)")
     func nameRejected() async throws {
         try await self.withServer(["-servername", "other.example.test", "-servername_fatal"]) { port in
-            let name = try name("mx.example.test")
+            let name: DomainName = "mx.example.test"
             guard case .failed(let failure, _) = try await visit(port: port, .opportunistic, serverName: name).outcome
             else {
                 Issue.record("the name was taken")

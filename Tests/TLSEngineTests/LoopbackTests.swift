@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -155,7 +156,7 @@ struct LoopbackTests {
         let server = try await EchoServer(store, group: MultiThreadedEventLoopGroup.singleton)
         let port = server.port
         let records = [self.leaf, other].map { $0.tlsaRecord(.daneEE, .spki, .sha256) }
-        let requirement = try TLSRequirement.dane(records[0], records[1])
+        let requirement = TLSRequirement.dane(records[0], records[1])
         let verified = try await withThrowingTaskGroup(of: Bool.self) { group in
             for _ in 0..<4 {
                 group.addTask {

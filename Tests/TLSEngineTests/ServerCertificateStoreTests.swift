@@ -1,7 +1,9 @@
 import Cryptography
 import LabPeers
+import MailModel
 import NIOCore
 import NIOEmbedded
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -30,28 +32,29 @@ struct ServerCertificateStoreTests {
         }
     }
 
-    private func presented(_ store: ServerCertificateStore, _ serverName: String?) throws -> [UInt8]? {
+    private func presented(_ store: ServerCertificateStore, _ serverName: DomainName?) throws -> [UInt8]? {
         let client = try self.client(serverName)
         let pair = try EmbeddedPair(client, store)
         try pair.exchange()
         return client.connection.peerChain().first?.der
     }
 
-    private func client(_ serverName: String?) throws -> TLSHandler {
-        try TLSHandler.client(TLSClientContext(), .mustEncrypt, serverName: serverName.map { try name($0) })
+    private func client(_ serverName: DomainName?) throws -> TLSHandler {
+        try TLSHandler.client(TLSClientContext(), .mustEncrypt, serverName: serverName)
     }
 
     @Test("SNI chooses the certificate: exact name, then wildcard, then the default (hostile-input 17)")
     func selection() throws {
         let leaves = try ["default.test", "*.wild.test", "mx.wild.test"].map { try self.pki.leaf($0) }
         let store = try self.pki.store(leaves[0], leaves[1], leaves[2])
-        let expectations: [(String?, Int)] = [
+        let expectations: [(DomainName?, Int)] = [
             (nil, 0), ("unknown.test", 0), ("default.test", 0), ("a.wild.test", 1), ("mx.wild.test", 2),
             ("a.b.wild.test", 0), ("wild.test", 0),
         ]
         for (serverName, index) in expectations {
             #expect(
-                try self.presented(store, serverName) == leaves[index].certificate.value.der, "\(serverName ?? "-")")
+                try self.presented(store, serverName) == leaves[index].certificate.value.der,
+                "\(serverName?.text ?? "-")")
         }
     }
 

@@ -2,6 +2,7 @@ import DANE
 import DNSModel
 import MailModel
 import Routing
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -65,7 +66,7 @@ struct AttemptTests {
     func unnamedProof() throws {
         let requirement = try self.requirement(Story.host(Story.record(2)))
         let unnamed = Story.peer(Story.record(2))
-        let misnamed = Story.peer(Story.record(2), named: Story.name("other.test"))
+        let misnamed = Story.peer(Story.record(2), named: "other.test")
         #expect(requirement.decide(.established(.dane(unnamed))) == .nextHost(.tlsaInvalid))
         #expect(requirement.decide(.established(.dane(misnamed))) == .nextHost(.tlsaInvalid))
     }
@@ -96,7 +97,7 @@ struct AttemptTests {
 
     @Test("dane-rules 20: SNI is the TLSA base domain, also where none of its records is usable")
     func serverName() throws {
-        let base = TLSABaseDomain(Story.name("mail.example.net"))
+        let base = TLSABaseDomain("mail.example.net")
         for usage: UInt8 in [0, 3] {
             let set = TLSARecordSet([Story.record(usage)], at: base) { _ in true }
             let host = PlannedHost(name: Story.mx, addresses: [Story.address], requirement: .encrypt, tlsa: set)

@@ -1,6 +1,7 @@
 import DANE
 import MailModel
 import Routing
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -9,8 +10,8 @@ import TransportSecurity
 struct ReuseTests {
     static let good = Story.record(3)
     static let anchor = Story.record(2)
-    static let alice = Story.name("alice.example")
-    static let bob = Story.name("bob.example")
+    static let alice: DomainName = "alice.example"
+    static let bob: DomainName = "bob.example"
 
     private func requirement(_ host: PlannedHost) throws -> AttemptRequirement {
         try AttemptRequirement.of(host, by: .opportunistic).get()
@@ -83,7 +84,7 @@ struct ReuseTests {
     @Test("dane-rules 26: another host on the same address is no reuse")
     func otherHost() throws {
         let other = PlannedHost(
-            name: Story.name("mx2.example.org"), addresses: [Story.address], requirement: .opportunistic)
+            name: "mx2.example.org", addresses: [Story.address], requirement: .opportunistic)
         #expect(try self.key(Story.plainHost) != self.key(other))
         #expect(try self.serves(Story.plainHost, nil, Story.plainHost, for: Self.bob))
     }

@@ -2,15 +2,11 @@ import DANE
 import DNSModel
 import MailModel
 import Routing
+import TestLiterals
 
 /// The values that the stories of this folder are told with.
 enum Story {
-    static func name(_ text: String) -> DomainName {
-        guard let name = DomainName(text) else { preconditionFailure("a test has a bad name: \(text)") }
-        return name
-    }
-
-    static let mx = Self.name("mx.example.org")
+    static let mx: DomainName = "mx.example.org"
     static let address = IPAddress.v4(0xC000_0201)
     static let baseDomain = TLSABaseDomain(Self.mx)
 

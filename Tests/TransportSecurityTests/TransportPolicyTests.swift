@@ -2,6 +2,7 @@ import DANE
 import DNSModel
 import MailModel
 import Routing
+import TestLiterals
 import Testing
 import TransportSecurity
 
@@ -9,7 +10,7 @@ import TransportSecurity
 @Suite("Policy and DANE")
 struct TransportPolicyTests {
     static let good = Story.record(3)
-    static let wanted = CertificateVerification(name: Story.name("mail.example.org"), authorities: .system)
+    static let wanted = CertificateVerification(name: "mail.example.org", authorities: .system)
     static let policies: [TransportPolicy] = [.opportunistic, .encrypt, .dane, .verify(Self.wanted), .excepted]
 
     /// A host by what DANE says of it.
@@ -130,11 +131,11 @@ struct TransportPolicyTests {
                 ConnectionReuseKey(host: Story.mx, address: Story.address, port: 25, requirement: $0)
             }
             return WarmConnection(key: keys[0], nextHopDomain: nil, proof: proof)
-                .serves(keys[1], requirement: requirements[1], nextHopDomain: Story.name("bob.example"))
+                .serves(keys[1], requirement: requirements[1], nextHopDomain: "bob.example")
         }
         let verify = TransportPolicy.verify(Self.wanted)
         let proof = PeerProof.authority(CertifiedPeer(Self.wanted))
-        let other = CertificateVerification(name: Story.name("other.example.org"), authorities: .system)
+        let other = CertificateVerification(name: "other.example.org", authorities: .system)
         #expect(try serves(verify, proof, verify))
         #expect(try !serves(verify, .none, verify))
         #expect(try !serves(verify, proof, .verify(other)))

@@ -6,6 +6,7 @@ import LabPeers
 import LabRelay
 import LabSupport
 import MailModel
+import OperatingSystem
 import QueueStore
 
 struct Handshakes: AsyncParsableCommand {
@@ -87,7 +88,7 @@ struct Handshakes: AsyncParsableCommand {
 
     /// A certificate for the host below so many authorities, each with a key of P-521.
     private static func leaf(_ host: String, below count: Int) throws -> TestPKI.Leaf {
-        let now = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+        let now = Timestamp.systemNow
         func request(_ name: String, isAuthority: Bool) -> CertificateRequest {
             CertificateRequest(
                 commonName: name, dnsNames: isAuthority ? [] : [name], notBefore: now + .seconds(-3600),

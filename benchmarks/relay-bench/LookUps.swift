@@ -5,6 +5,7 @@ import LabDNS
 import LabSupport
 import Logging
 import MailModel
+import OperatingSystem
 import SecureResolver
 
 struct LookUps: AsyncParsableCommand {
@@ -57,8 +58,8 @@ struct LookUps: AsyncParsableCommand {
         settings.options = internet.resolverOptions.map { .init($0.name, $0.value) }
         settings.executable = try BuiltProgram.named("relayd").path
         return try await SecureResolver(
-            settings: settings, logger: Logger(label: "bench", factory: { _ in SwiftLogNoOpLogHandler() }),
-            now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) })
+            settings: settings, logger: .quiet,
+            now: { .systemNow })
     }
 
     private func measure(_ questions: [DNSQuestion], _ resolver: SecureResolver) async throws -> String {

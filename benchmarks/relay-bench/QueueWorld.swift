@@ -1,7 +1,6 @@
 import ClusterModel
 import LabDatabase
 import LabSupport
-import Logging
 import MailModel
 import PostgresDriver
 import QueueStore
@@ -35,22 +34,14 @@ final class QueueWorld: Sendable {
     }
 
     private init(_ server: PrivatePostgres, destinations: Int, body: Int) async throws {
-        let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
-        let root = server.connectionString()
-        try await QueueMigrations.migrate(adminConnectionString: root, logger: logger)
-        var adminSettings = PoolSettings(connectionString: root)
-        adminSettings.size = 2
-        adminSettings.statementTimeout = .seconds(3600)
-        self.admin = PostgresPool(adminSettings, logger: logger)
-        try await self.admin.script("CREATE ROLE node LOGIN IN ROLE relay_queue")
-        try await self.admin.script("CREATE ROLE olga LOGIN IN ROLE relay_admin")
-        self.operatorPool = PostgresPool(
-            QueueAdministration.poolSettings(connectionString: server.connectionString(user: "olga")), logger: logger)
+        let database = PrivateDatabase.first(of: server)
+        try await database.makeQueue()
+        self.admin = database.pool(size: 2) { $0.statementTimeout = .seconds(3600) }
+        self.operatorPool = database.pool(QueueAdministration.poolSettings, as: QueueLogin.person)
         self.operators = try await QueueAdministration(pool: self.operatorPool)
-        var settings = QueueStore.poolSettings(connectionString: server.connectionString(user: "node"))
-        settings.size = 8
-        settings.statementTimeout = .seconds(60)
-        self.pool = PostgresPool(settings, logger: logger)
+        self.pool = database.pool(QueueStore.poolSettings, as: QueueLogin.node, size: 8) { settings in
+            settings.statementTimeout = .seconds(60)
+        }
         // Sessions and their plans are there before the first entry, as on a node.
         self.store = try await QueueStore(pool: self.pool, node: "bench", terms: LeaseTerms(timeToLive: .seconds(3600)))
         try await self.store.registerNode()

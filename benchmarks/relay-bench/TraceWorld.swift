@@ -1,5 +1,4 @@
 import LabDatabase
-import Logging
 import PostgresDriver
 import QueueStore
 
@@ -18,18 +17,12 @@ final class TraceWorld: Sendable {
     private static let batch = 20_000
 
     init(_ server: PrivatePostgres, rows: Int, days: Int) async throws {
-        let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
-        let root = server.connectionString()
-        try await QueueMigrations.migrate(adminConnectionString: root, logger: logger)
-        var settings = PoolSettings(connectionString: root)
-        settings.size = 2
-        settings.statementTimeout = .seconds(3600)
-        self.admin = PostgresPool(settings, logger: logger)
+        let database = PrivateDatabase.first(of: server)
+        try await database.makeQueue()
+        self.admin = database.pool(size: 2) { $0.statementTimeout = .seconds(3600) }
         self.messages = rows * 5 / 11
         self.days = days
-        try await self.admin.script("CREATE ROLE olga LOGIN IN ROLE relay_admin")
-        self.operators = PostgresPool(
-            QueueAdministration.poolSettings(connectionString: server.connectionString(user: "olga")), logger: logger)
+        self.operators = database.pool(QueueAdministration.poolSettings, as: QueueLogin.person)
     }
 
     func shutDown() {

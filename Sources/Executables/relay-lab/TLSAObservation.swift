@@ -1,10 +1,10 @@
 import DNSModel
-import Foundation
 import LabDNS
 import LabRelay
 import LabSupport
 import Logging
 import MailModel
+import OperatingSystem
 import SecureResolver
 
 /// What a validating resolver of our own says about the TLSA records of one of the lab's hosts.
@@ -30,8 +30,8 @@ struct TLSAObservation {
         // What the node has, not what this program is.
         settings.executable = lab.relayd.executable.path
         let resolver = try await SecureResolver(
-            settings: settings, logger: Logger(label: "demo", factory: { _ in SwiftLogNoOpLogHandler() }),
-            now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) })
+            settings: settings, logger: .quiet,
+            now: { .systemNow })
         let start = ContinuousClock.now
         let answer = await resolver.answer(to: DNSQuestion(name, .tlsa))
         let duration = ContinuousClock.now - start

@@ -35,12 +35,11 @@ extension PrivatePostgres {
 
     /// Waits until the standby is one that COMMITs wait for.
     private func waitForStandby() async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
         let question = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
-        while try await self.command(question)?.get(0, as: Int64.self) != 1 {
-            guard ContinuousClock.now < deadline else { throw LabFailure("the standby does not follow") }
-            try await Task.sleep(for: .milliseconds(50))
+        let follows = try await eventually(within: .seconds(30), every: .milliseconds(50)) {
+            try await self.command(question)?.get(0, as: Int64.self) == 1
         }
+        guard follows else { throw LabFailure("the standby does not follow") }
     }
 
     /// Runs one statement as the superuser, on this very server; the first row of its answer.
@@ -50,7 +49,7 @@ extension PrivatePostgres {
         settings.size = 1
         settings.acquireTimeout = .seconds(20)
         settings.statementTimeout = .seconds(60)
-        let pool = PostgresPool(settings, logger: Logger(label: "lab") { _ in SwiftLogNoOpLogHandler() })
+        let pool = PostgresPool(settings, logger: .quiet)
         defer { pool.shutDown() }
         return try await pool.query(Statement(statement)).rows.first
     }

@@ -1,6 +1,7 @@
 public import Cryptography
 public import DNSModel
 public import MailModel
+public import OperatingSystem
 
 /// A private PKI for tests and the demo: a root, an intermediate, and leaves under it that can be wrong in chosen ways.
 public struct TestPKI: Sendable {
@@ -51,7 +52,7 @@ public struct TestPKI: Sendable {
     }
 
     /// A new PKI around `now`. Root and intermediate are valid for ten years.
-    public init(now: Timestamp) throws(CryptographyError) {
+    public init(now: Timestamp = .systemNow) throws(CryptographyError) {
         self.now = now
         self.root = try .selfSigned(Self.authority("Lab root", now), key: PrivateKey(.p256))
         let key = try PrivateKey(.p256)

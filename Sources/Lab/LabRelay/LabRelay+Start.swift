@@ -3,8 +3,8 @@ import LabDNS
 import LabDatabase
 import LabPeers
 import LabSupport
-import Logging
 import MailModel
+import OperatingSystem
 import PostgresDriver
 import QueueStore
 
@@ -23,9 +23,8 @@ extension LabRelay {
     ) async throws -> LabRelay {
         // Asked for first, so that a missing program is said before anything is started.
         let executable = try options.relayd ?? BuiltProgram.named("relayd")
-        let now = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
         let parts = LabRelayParts(
-            folder: try options.folder ?? .temporary(), pki: try TestPKI(now: now),
+            folder: try options.folder ?? .temporary(), pki: try TestPKI(),
             smtpPort: options.smtpPort ?? Ports.unused(), deliveryPort: options.deliveryPort ?? Ports.unused())
         var started = StartedParts()
         do {
@@ -56,14 +55,16 @@ extension LabRelay {
         started.internet = internet
         watch.done { .nameServers(zones: zones, $0) }
 
-        let database = try await QueueDatabase.create(
-            on: postgres, standby: options.standbyFolder, shards: options.shards, relayd: executable)
-        started.pool = database.store.pool
+        let database = try await PrivateDatabase.create("relay", on: postgres, standby: options.standbyFolder)
+        try await Self.makeQueue(in: database, shards: options.shards, relayd: executable)
+        let pool = Self.pool(of: database)
+        started.pool = pool
+        let store = try await QueueStore(pool: pool, node: "lab")
         watch.done { .schema($0) }
 
         let nodes = LabNodes(
-            options: options, parts: parts, executable: executable, connection: database.queueConnection,
-            internet: internet)
+            options: options, parts: parts, executable: executable,
+            connection: database.connectionString(as: QueueLogin.node), internet: internet)
         let relayd = try nodes.first()
         started.relayd = relayd
         if options.startsRelayd {
@@ -71,8 +72,24 @@ extension LabRelay {
             watch.done { .relay($0) }
         }
         return LabRelay(
-            parts: parts, internet: internet, peers: peers.all, postgres: postgres, store: database.store,
+            parts: parts, internet: internet, peers: peers.all, postgres: postgres, store: store,
             nodes: nodes, relayd: relayd)
+    }
+
+    /// Makes the schema by relayd's own command, as an operator does, and the logins.
+    private static func makeQueue(in database: PrivateDatabase, shards: Int, relayd: URL) async throws {
+        let connection = database.server.connectionString(database: database.name)
+        try await ChildProcess.run(
+            relayd.path, ["migrate", "--connection", connection, "--shards", "\(shards)"])
+        try await database.makeQueueLogins()
+    }
+
+    /// For looking on.
+    private static func pool(of database: PrivateDatabase) -> PostgresPool {
+        database.pool(QueueStore.poolSettings, size: 2) { settings in
+            settings.primaries = PrimaryHistory()
+            settings.applicationName = "relay-lab"
+        }
     }
 }
 

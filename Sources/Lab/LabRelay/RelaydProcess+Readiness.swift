@@ -29,10 +29,7 @@ extension RelaydProcess {
 
     /// Waits until the process has ended by itself.
     public func waitForEnd(within limit: Duration = .seconds(20)) async throws(LabFailure) {
-        let deadline = ContinuousClock.now + limit
-        while self.processIdentifier != nil {
-            guard ContinuousClock.now < deadline else { throw LabFailure("relayd goes on") }
-            try? await Task.sleep(for: .milliseconds(10))
-        }
+        let hasEnded = await eventually(within: limit, every: .milliseconds(10)) { self.processIdentifier == nil }
+        guard hasEnded else { throw LabFailure("relayd goes on") }
     }
 }

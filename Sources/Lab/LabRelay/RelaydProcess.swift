@@ -106,12 +106,7 @@ public final class RelaydProcess: Sendable {
     public func waitForLogLine(
         within limit: Duration = .seconds(15), where condition: (LabLogLine) -> Bool
     ) async -> LabLogLine? {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            if let line = self.logLines.first(where: condition) { return line }
-            guard ContinuousClock.now < deadline else { return nil }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
+        await eventualValue(within: limit) { self.logLines.first(where: condition) }
     }
 
     /// The text of `/metrics`.

@@ -70,12 +70,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for the end; `false` when the time is up first.
     public func ended(within limit: Duration) async -> Bool {
-        let deadline = ContinuousClock.now + limit
-        while self.isRunning {
-            guard ContinuousClock.now < deadline else { return false }
-            try? await Task.sleep(for: .milliseconds(5))
-        }
-        return true
+        await eventually(within: limit, every: .milliseconds(5)) { !self.isRunning }
     }
 
     /// Polls `condition` until it holds. Fails when the program ends or the time is up.

@@ -1,4 +1,5 @@
 import LabDatabase
+import LabSupport
 import Logging
 import PostgresDriver
 import QueueStore
@@ -7,17 +8,16 @@ import QueueStore
 enum DatabaseMistakes {
     /// Makes the databases, and a pooler by session and one by transaction.
     static func prepare(_ server: PrivatePostgres) async throws -> [PgBouncer] {
-        try await Self.run(
-            "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", server, "postgres")
-        try await Self.run("CREATE ROLE humble LOGIN", server, "postgres")
-        for name in ["good", "newer", "bare"] { try await Self.run("CREATE DATABASE \(name)", server, "postgres") }
+        try await server.command("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try await server.command("CREATE ROLE humble LOGIN")
+        for name in ["good", "newer", "bare"] { try await server.command("CREATE DATABASE \(name)") }
         for name in ["good", "newer"] {
             try await QueueMigrations.migrate(
-                adminConnectionString: server.connectionString(database: name), shardCount: 64, logger: Self.quiet)
+                adminConnectionString: server.connectionString(database: name), shardCount: 64, logger: .quiet)
         }
-        try await Self.run(
-            "INSERT INTO relay.schema_version (version, name, least_program) VALUES (9999, 'later', 9999)", server,
-            "newer")
+        try await server.command(
+            "INSERT INTO relay.schema_version (version, name, least_program) VALUES (9999, 'later', 9999)",
+            database: "newer")
         return [
             try await PgBouncer.start(before: server, mode: .transaction),
             try await PgBouncer.start(
@@ -90,14 +90,4 @@ enum DatabaseMistakes {
                 command: ["queue", "summary", "--connection", denied]),
         ]
     }
-
-    private static func run(_ statement: String, _ server: PrivatePostgres, _ database: String) async throws {
-        var settings = PoolSettings(connectionString: server.connectionString(database: database))
-        settings.size = 1
-        let pool = PostgresPool(settings, logger: Self.quiet)
-        defer { pool.shutDown() }
-        try await pool.script(statement)
-    }
-
-    private static let quiet = Logger(label: "mistakes") { _ in SwiftLogNoOpLogHandler() }
 }

@@ -70,7 +70,7 @@ struct MistakeWorkshop {
     ) async throws {
         try await withTemporaryFolder { folder in
             let workshop = MistakeWorkshop(folder: folder, server: server, heldPort: heldPort)
-            let pki = try TestPKI(now: .now)
+            let pki = try TestPKI()
             let (leaf, other) = (try pki.leaf("mx1.example.org"), try pki.leaf("mx1.example.org"))
             try workshop.write(leaf.chainPEM, "chain.pem", 0o600)
             try workshop.write(leaf.key.pem, "key.pem", 0o600)

@@ -168,7 +168,7 @@ struct PeerIdentity: Sendable {
     let digest: [UInt8]
 
     init(_ name: String, in folder: URL) throws {
-        let leaf = try TestPKI(now: .now).leaf(name)
+        let leaf = try TestPKI().leaf(name)
         let chain = folder.appending(path: "\(name)-chain.pem")
         let key = folder.appending(path: "\(name)-key.pem")
         try Data(leaf.chainPEM.utf8).write(to: chain)

@@ -1,4 +1,3 @@
-import Foundation
 import LabPeers
 import LabRelay
 import MailModel
@@ -58,17 +57,4 @@ extension LabRelay {
 extension [TraceEvent] {
     /// The first event of a kind.
     func first(_ kind: TraceEvent.Kind) -> TraceEvent? { self.first { $0.kind == kind } }
-}
-
-extension Timestamp {
-    /// The wall clock.
-    static var now: Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
-}
-
-/// A folder that is gone when the body is.
-func withTemporaryFolder<Value>(_ body: (URL) async throws -> Value) async throws -> Value {
-    let folder = URL(filePath: "/tmp/relay-it-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try await body(folder)
 }

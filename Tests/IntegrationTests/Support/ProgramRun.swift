@@ -2,18 +2,28 @@ import Foundation
 import LabSupport
 import Testing
 
-/// What a run of one of our programs, without a lab, came to.
+/// What a run of one of our programs, or of another, came to.
 struct ProgramRun {
     let status: Int32
     let output: String
     let errors: String
 
-    /// Runs `relayd` or `relayctl` to its end.
+    /// What it wrote, as one JSON object.
+    var json: [String: Any] { get throws { try Self.object(self.output[...]) } }
+
+    /// One object a line, as `-o jsonl` writes them.
+    var jsonLines: [[String: Any]] { get throws { try self.output.split(separator: "\n").map(Self.object) } }
+
+    private static func object(_ text: Substring) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
+    }
+
+    /// Runs `relayd` or `relayctl`, with this text as its standard input, to its end.
     static func of(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+        _ program: String, _ arguments: [String], input: String = "", environment: [String: String] = [:]
     ) async throws -> ProgramRun {
         let path = try BuiltProgram.named(program).path
-        return try await Self.of([path] + arguments, environment: environment)
+        return try await Self.of([path] + arguments, input: input, environment: environment)
     }
 
     /// Runs a program, with this text as its standard input, to its end.

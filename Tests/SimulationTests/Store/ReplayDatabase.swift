@@ -1,6 +1,5 @@
 import ClusterModel
 import LabDatabase
-import Logging
 import MailModel
 import OperatingSystem
 import PostgresDriver
@@ -21,51 +20,35 @@ final class ReplayDatabase {
     static func run(
         shards: Int, terms: LeaseTerms, _ body: (ReplayDatabase) async throws -> Void
     ) async throws {
-        let server = try await PrivatePostgres.shared()
-        let name = "replay_\(UInt64.random(in: .min ... .max))"
-        let root = Self.pool(PoolSettings(connectionString: server.connectionString()))
-        defer { root.shutDown() }
-        try await root.script("CREATE DATABASE \(name)")
-        let outcome: Result<Void, any Error>
-        do {
-            let connection = server.connectionString(database: name)
-            try await QueueMigrations.migrate(
-                adminConnectionString: connection, shardCount: shards, logger: Self.quiet)
-            let database = Self(connection, terms: terms)
+        try await PrivateDatabase.with("replay") { home in
+            try await home.makeQueue(shards: shards)
+            let database = Self(home, terms: terms)
             defer { database.close() }
             try await database.admin.script(Self.clock)
-            outcome = .success(try await body(database))
-        } catch {
-            outcome = .failure(error)
+            try await body(database)
         }
-        try await root.script("DROP DATABASE \(name) WITH (FORCE)")
-        try outcome.get()
     }
 
-    private init(_ connection: String, terms: LeaseTerms) {
+    private init(_ database: PrivateDatabase, terms: LeaseTerms) {
         self.terms = terms
-        self.admin = Self.pool(PoolSettings(connectionString: connection))
-        var settings = QueueStore.poolSettings(connectionString: connection)
-        settings.sessionSettings["search_path"] = "replay,pg_catalog"
-        self.pool = Self.pool(settings)
+        self.admin = database.pool(change: Self.patient)
+        // One connection: the clock is a setting of the session.
+        self.pool = database.pool(QueueStore.poolSettings) { settings in
+            settings.sessionSettings["search_path"] = "replay,pg_catalog"
+            Self.patient(&settings)
+        }
     }
 
-    /// One connection each: the clock is a setting of the session.
-    private static func pool(_ settings: PoolSettings) -> PostgresPool {
-        var settings = settings
-        settings.size = 1
-        // The machine may be busy, and nothing here is about time.
+    /// The machine may be busy, and nothing here is about time.
+    private static func patient(_ settings: inout PoolSettings) {
         settings.acquireTimeout = .seconds(60)
         settings.statementTimeout = .seconds(60)
-        return PostgresPool(settings, logger: Self.quiet)
     }
 
     private func close() {
         self.pool.shutDown()
         self.admin.shutDown()
     }
-
-    private static let quiet = Logger(label: "replay") { _ in SwiftLogNoOpLogHandler() }
 
     private static let clock = """
         CREATE SCHEMA replay;

@@ -1,5 +1,5 @@
-import Foundation
 public import MailModel
+import OperatingSystem
 
 /// A message that arrived at a peer and was not refused: enough to say which message of which relay it was, who sent it, and when.
 public struct ScriptedArrival: Hashable, Sendable {
@@ -23,13 +23,6 @@ public struct ScriptedArrival: Hashable, Sendable {
     /// `nil` for a message without a Message-ID, and for one that was refused.
     init?(_ mail: ScriptedMail) {
         guard let id = mail.messageID, mail.replyCode.map({ (200..<300).contains($0) }) ?? true else { return nil }
-        self.init(messageID: id, queueID: mail.queueID, client: mail.helloName, at: .labNow)
-    }
-}
-
-extension Timestamp {
-    /// The clock of this machine.
-    fileprivate static var labNow: Timestamp {
-        Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+        self.init(messageID: id, queueID: mail.queueID, client: mail.helloName, at: .systemNow)
     }
 }

@@ -1,3 +1,4 @@
+import LabSupport
 public import NIOCore
 public import NIOPosix
 public import TLSEngine
@@ -103,12 +104,7 @@ public final class ScriptedPeer: Sendable {
 
     /// Waits until `condition` holds; `false` when time is up.
     public func wait(within limit: Duration = .seconds(60), until condition: (ScriptedPeer) -> Bool) async -> Bool {
-        let deadline = ContinuousClock.now + limit
-        while !condition(self) {
-            guard ContinuousClock.now < deadline else { return false }
-            try? await Task.sleep(for: .milliseconds(5))
-        }
-        return true
+        await eventually(within: limit, every: .milliseconds(5)) { condition(self) }
     }
 
     /// Stops accepting; connections that are open live on until their clients leave.

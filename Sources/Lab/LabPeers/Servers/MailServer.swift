@@ -43,14 +43,14 @@ extension MailServer {
 
     /// Waits for a log line that contains `text`, such as `Verified TLS connection established`; `nil` when time is up.
     public func logLine(containing text: String, within limit: Duration = .seconds(15)) async -> String? {
-        await self.poll(within: limit) { self.logLines(containing: text).first }
+        await eventualValue(within: limit) { self.logLines(containing: text).first }
     }
 
     /// Waits for a stored message that contains `text` (a Message-ID or a Subject), and gives its bytes; `nil` when time is
     /// up.
     public func storedMessage(containing text: String, within limit: Duration = .seconds(15)) async -> Data? {
         let needle = Data(text.utf8)
-        return await self.poll(within: limit) { self.storedMessages().first { $0.range(of: needle) != nil } }
+        return await eventualValue(within: limit) { self.storedMessages().first { $0.range(of: needle) != nil } }
     }
 
     /// All messages stored so far.
@@ -58,15 +58,6 @@ extension MailServer {
         let files =
             (try? FileManager.default.contentsOfDirectory(at: self.inbox, includingPropertiesForKeys: nil)) ?? []
         return files.sorted { $0.path < $1.path }.compactMap { try? Data(contentsOf: $0) }
-    }
-
-    private func poll<Value>(within limit: Duration, _ look: () -> Value?) async -> Value? {
-        let deadline = ContinuousClock.now + limit
-        while ContinuousClock.now < deadline {
-            if let value = look() { return value }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
-        return look()
     }
 }
 

@@ -1,3 +1,4 @@
+import LabSupport
 import MailModel
 import PostgresDriver
 import QueueStore
@@ -22,11 +23,8 @@ extension LabRelay {
 
     /// Waits until no mail is left in the queue, through times in which the database does not answer; `false` when time is up.
     public func becomesEmpty(within limit: Duration) async -> Bool {
-        let deadline = ContinuousClock.now + limit
-        while ContinuousClock.now < deadline, !Task.isCancelled {
-            if let left = try? await self.store.storedTotal(), left.entries == 0 { return true }
-            try? await Task.sleep(for: .milliseconds(100))
+        await eventually(within: limit, every: .milliseconds(100)) {
+            (try? await self.store.storedTotal())?.entries == 0
         }
-        return false
     }
 }

@@ -51,7 +51,6 @@ struct Visit: Sendable {
     var outcome: TLSClientOutcome?
     var received: [UInt8] = []
     var truncation: TLSFailure?
-    var isTruncated: Bool { self.truncation != nil }
 }
 
 /// Sends `message` after a good outcome, and closes when `expected` bytes have come back.

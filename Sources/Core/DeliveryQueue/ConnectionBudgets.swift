@@ -167,8 +167,6 @@ struct HostHistory<Key: Hashable & Sendable>: Sendable {
         self.proven[key] = nil
     }
 
-    var count: Int { self.proven.count + self.silent.count }
-
     private static func store(_ now: MonotonicInstant, of key: Key, in book: inout [Key: MonotonicInstant]) {
         if book.count >= Self.limit, book[key] == nil {
             let oldest = book.sorted { $0.value < $1.value }

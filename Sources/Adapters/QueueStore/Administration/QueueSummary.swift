@@ -41,8 +41,6 @@ public struct QueueSummary: Hashable, Sendable {
     public var active: Total { self[.active] }
     /// Waiting for their time, or for that of their destination.
     public var deferred: Total { self[.deferred] }
-    /// Held back by an operator.
-    public var held: Total { self[.held] }
 
     /// All that is stored.
     public var total: Total { self.totals.values.reduce(Total(), +) }

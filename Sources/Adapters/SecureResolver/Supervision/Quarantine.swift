@@ -19,9 +19,6 @@ struct Quarantine {
 
     init(_ limits: ResolverLimits) { self.limits = limits }
 
-    /// How many questions are remembered.
-    var count: Int { self.entries.count }
-
     /// When the question may be asked again, where that is not now.
     func end(of question: LookupQuestion, at now: Instant) -> Instant? {
         guard let entry = self.entries[question], now < entry.end else { return nil }

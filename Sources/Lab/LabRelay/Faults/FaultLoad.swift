@@ -112,9 +112,6 @@ public final class FaultLoad: Sendable {
     /// The longest that `acceptsAgain` has taken.
     public var longestWait: Duration { self.state.withLock { $0.longestWait } }
 
-    /// How many messages were answered 250 so far.
-    public var acknowledgedCount: Int { self.state.withLock { $0.ledger.verdict.acknowledged } }
-
     /// Waits until the queue is empty, and holds what arrived against what was acknowledged. Throws when mail is left.
     public func verdict(within limit: Duration) async throws -> FaultVerdict {
         guard await self.lab.becomesEmpty(within: limit) else { throw LabFailure("mail is left after \(limit)") }

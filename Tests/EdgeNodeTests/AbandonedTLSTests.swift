@@ -7,6 +7,7 @@ import RelayConfiguration
 import ServiceSupport
 import TLSEngine
 import Telemetry
+import TestLiterals
 import Testing
 import TransportSecurity
 

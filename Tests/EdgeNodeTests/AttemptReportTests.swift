@@ -4,6 +4,7 @@ import DeliveryQueue
 import MailModel
 import Routing
 import SMTPProtocol
+import TestLiterals
 import Testing
 import TransportSecurity
 

@@ -7,6 +7,7 @@ import NodeState
 import SMTPProtocol
 import ServiceSupport
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

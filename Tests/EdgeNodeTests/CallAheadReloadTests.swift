@@ -7,6 +7,7 @@ import NodeState
 import Routing
 import SMTPProtocol
 import ServiceSupport
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -8,6 +8,7 @@ import MailModel
 import NodeState
 import OperatingSystem
 import ServiceSupport
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

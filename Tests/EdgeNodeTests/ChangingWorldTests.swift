@@ -3,6 +3,7 @@ import DeliveryQueue
 import MailModel
 import RelayConfiguration
 import SMTPProtocol
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

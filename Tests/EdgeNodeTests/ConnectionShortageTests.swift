@@ -5,6 +5,7 @@ import MailModel
 import NIOPosix
 import RelayConfiguration
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -3,6 +3,7 @@ import MailModel
 import NIOPosix
 import OperatingSystem
 import Synchronization
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

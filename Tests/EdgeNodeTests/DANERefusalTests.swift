@@ -4,6 +4,7 @@ import DNSModel
 import MailModel
 import OperatingSystem
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 

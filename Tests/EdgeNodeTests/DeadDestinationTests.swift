@@ -4,6 +4,7 @@ import MailModel
 import PostgresDriver
 import QueueStore
 import ServiceSupport
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -8,6 +8,7 @@ import OperatingSystem
 import QueueStore
 import RelayConfiguration
 import ServiceSupport
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -8,9 +8,9 @@ import Testing
 
 @Suite("Hints of new mail")
 struct DueHintsTests {
-    private func entries(shards: Int, domains: Int, messages: Int) throws -> [DueEntry] {
-        try (0..<messages).map { number in
-            let domain = try #require(DomainName("d\(number % domains).test"))
+    private func entries(shards: Int, domains: Int, messages: Int) -> [DueEntry] {
+        (0..<messages).map { number in
+            let domain = DomainName("d\(number % domains).test")
             return DueEntry(shard: Shard(rawValue: Int16(number % shards)), destination: domain)
         }
     }
@@ -18,7 +18,7 @@ struct DueHintsTests {
     @Test("Whatever has come since is one step for each shard, and names each destination once")
     func together() throws {
         let hints = DueHints()
-        let commit = try self.entries(shards: 4, domains: 32, messages: 256)
+        let commit = self.entries(shards: 4, domains: 32, messages: 256)
         for _ in 0..<3 { hints.add(commit) }
         let taken = hints.take()
         #expect(taken.count == 4)
@@ -30,16 +30,16 @@ struct DueHintsTests {
     @Test("No more wait than may, and there is room again when they are taken")
     func limit() throws {
         let hints = DueHints(limit: 10)
-        hints.add(try self.entries(shards: 1, domains: 32, messages: 32))
+        hints.add(self.entries(shards: 1, domains: 32, messages: 32))
         #expect(hints.take().values.map(\.count) == [10])
-        hints.add(try self.entries(shards: 1, domains: 32, messages: 5))
+        hints.add(self.entries(shards: 1, domains: 32, messages: 5))
         #expect(hints.take().values.map(\.count) == [5])
     }
 
     @Test("Who follows is told of what came before, and of what comes")
     func signals() async throws {
         let hints = DueHints()
-        let commit = try self.entries(shards: 2, domains: 2, messages: 2)
+        let commit = self.entries(shards: 2, domains: 2, messages: 2)
         for _ in 0..<100 { hints.add(commit) }
         var taken = 0
         for await _ in hints.signals {

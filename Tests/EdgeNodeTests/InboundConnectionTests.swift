@@ -8,6 +8,7 @@ import OperatingSystem
 import ServiceSupport
 import Synchronization
 import TLSEngine
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -2,6 +2,7 @@ import MailModel
 import NIOCore
 import SMTPProtocol
 import Synchronization
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -3,6 +3,7 @@ import Logging
 import MailModel
 import QueueStore
 import Synchronization
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

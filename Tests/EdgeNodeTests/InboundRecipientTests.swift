@@ -7,6 +7,7 @@ import QueueStore
 import SMTPProtocol
 import ServiceSupport
 import Synchronization
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

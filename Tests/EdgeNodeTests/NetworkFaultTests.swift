@@ -5,6 +5,7 @@ import OperatingSystem
 import QueueStore
 import RelayConfiguration
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

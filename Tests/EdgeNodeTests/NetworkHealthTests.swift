@@ -6,6 +6,7 @@ import NIOCore
 import OperatingSystem
 import Synchronization
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -3,6 +3,7 @@ import MailModel
 import OperatingSystem
 import QueueStore
 import SMTPProtocol
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

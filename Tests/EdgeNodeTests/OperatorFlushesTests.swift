@@ -1,6 +1,7 @@
 import MailModel
 import OperatingSystem
 import SecureResolver
+import TestLiterals
 import Testing
 
 @testable import EdgeNode
@@ -38,7 +39,7 @@ struct OperatorFlushesTests {
     @Test("Of more domains than can be remembered, everything is meant (field D6)")
     func most() throws {
         var flushes = OperatorFlushes(at: .now)
-        for number in 0...OutdatedAnswers.most { flushes.add(routeTo: try #require(DomainName("d\(number).test"))) }
+        for number in 0...OutdatedAnswers.most { flushes.add(routeTo: DomainName("d\(number).test")) }
         let taken = flushes.take(at: .now)
         #expect(taken?.outdated == .everything)
         #expect(taken?.routes == [])

@@ -5,6 +5,7 @@ import NIOEmbedded
 import NIOPosix
 import SMTPProtocol
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 

@@ -2,6 +2,7 @@ import ClusterModel
 import DNSModel
 import DeliveryQueue
 import MailModel
+import TestLiterals
 
 @testable import EdgeNode
 @testable import QueueStore

@@ -3,6 +3,7 @@ import MailModel
 import QueueStore
 import SMTPProtocol
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

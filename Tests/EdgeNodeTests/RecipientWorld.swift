@@ -3,6 +3,7 @@ import DNSModel
 import MailModel
 import Routing
 import SMTPProtocol
+import TestLiterals
 import TransportSecurity
 
 @testable import EdgeNode

@@ -1,6 +1,7 @@
 import Admission
 import MailModel
 import QueueStore
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -2,6 +2,7 @@ import DANE
 import MailModel
 import Routing
 import Telemetry
+import TestLiterals
 import Testing
 import TransportSecurity
 

@@ -1,6 +1,7 @@
 import DNSModel
 import MailModel
 import Routing
+import TestLiterals
 import Testing
 
 @testable import EdgeNode
@@ -9,7 +10,7 @@ import Testing
 struct ResolverHealthTests {
     private let start = MonotonicInstant(nanoseconds: 1)
 
-    private func hop(_ number: Int) throws -> NextHop { .domain(try #require(DomainName("d\(number).test"))) }
+    private func hop(_ number: Int) -> NextHop { .domain(DomainName("d\(number).test")) }
 
     @Test("A domain in disorder makes five examinations in its first half minute, then one each half minute (field A6)")
     func pace() {
@@ -47,9 +48,9 @@ struct ResolverHealthTests {
         var pace = ExaminationPace()
         pace.examined(true, began: self.start, byFailure: false)
         for second in [1, 3, 7, 15] { pace.examined(true, began: self.start + .seconds(second), byFailure: true) }
-        pace.failed(try self.hop(1))
+        pace.failed(self.hop(1))
         #expect(!pace.isDue(true, at: self.start + .seconds(17)), "one domain again and again")
-        for number in 1...48 { pace.failed(try self.hop(number)) }
+        for number in 1...48 { pace.failed(self.hop(number)) }
         #expect(pace.isDue(true, at: self.start + .seconds(17)))
         for _ in 0..<50 { pace.noteSuccess() }
         #expect(!pace.isDue(true, at: self.start + .seconds(17)), "most go well")
@@ -60,21 +61,21 @@ struct ResolverHealthTests {
     )
     func majority() throws {
         var share = BogusShare(at: self.start)
-        for _ in 0..<100 { share.note(try self.hop(1), isBogus: true, at: self.start) }
+        for _ in 0..<100 { share.note(self.hop(1), isBogus: true, at: self.start) }
         #expect(!share.isOurs, "one domain a hundred times")
-        for number in 2...9 { share.note(try self.hop(number), isBogus: true, at: self.start) }
+        for number in 2...9 { share.note(self.hop(number), isBogus: true, at: self.start) }
         #expect(!share.isOurs, "nine say nothing yet")
-        share.note(try self.hop(10), isBogus: true, at: self.start)
+        share.note(self.hop(10), isBogus: true, at: self.start)
         #expect(share.isOurs)
-        for number in 11...20 { share.note(try self.hop(number), isBogus: false, at: self.start) }
+        for number in 11...20 { share.note(self.hop(number), isBogus: false, at: self.start) }
         #expect(!share.isOurs, "half of them are in good order")
-        share.note(try self.hop(20), isBogus: true, at: self.start)
+        share.note(self.hop(20), isBogus: true, at: self.start)
         #expect(share.isOurs)
         // Verdicts of more than five minutes ago do not count.
-        share.note(try self.hop(21), isBogus: false, at: self.start + .seconds(301))
+        share.note(self.hop(21), isBogus: false, at: self.start + .seconds(301))
         #expect(!share.isOurs)
         for number in 0..<10_000 {
-            share.note(try self.hop(100 + number), isBogus: false, at: self.start + .seconds(302))
+            share.note(self.hop(100 + number), isBogus: false, at: self.start + .seconds(302))
         }
         #expect(!share.isOurs)
     }
@@ -84,12 +85,12 @@ struct ResolverHealthTests {
         var share = BogusShare(at: self.start)
         for number in 0..<BogusShare.mostDomains {
             let isBogus = (500..<3000).contains(number)
-            share.note(try self.hop(number), isBogus: isBogus, at: self.start + .milliseconds(number))
+            share.note(self.hop(number), isBogus: isBogus, at: self.start + .milliseconds(number))
         }
         #expect(share.isOurs, "2500 of 4096")
         let later = self.start + .seconds(10)
-        for number in 0..<500 { share.note(try self.hop(number), isBogus: false, at: later) }
-        for number in 5000..<5500 { share.note(try self.hop(number), isBogus: false, at: later) }
+        for number in 0..<500 { share.note(self.hop(number), isBogus: false, at: later) }
+        for number in 5000..<5500 { share.note(self.hop(number), isBogus: false, at: later) }
         #expect(!share.isOurs, "2000 of 4096")
     }
 }

@@ -4,6 +4,7 @@ import MailModel
 import NodeState
 import RelayConfiguration
 import TLSEngine
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -6,6 +6,7 @@ import NIOEmbedded
 import RelayConfiguration
 import SMTPProtocol
 import TLSEngine
+import TestLiterals
 import TransportSecurity
 
 @testable import EdgeNode

@@ -1,6 +1,7 @@
 import DeliveryQueue
 import MailModel
 import NIOPosix
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -9,6 +9,7 @@ import QueueStore
 import SMTPProtocol
 import ServiceSupport
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

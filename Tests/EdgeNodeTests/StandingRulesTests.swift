@@ -5,6 +5,7 @@ import QueueStore
 import RelayConfiguration
 import ShardLeases
 import Telemetry
+import TestLiterals
 import Testing
 
 @testable import EdgeNode

@@ -8,6 +8,7 @@ import NodeState
 import QueueStore
 import Routing
 import ServiceSupport
+import TestLiterals
 import Testing
 import TransportSecurity
 

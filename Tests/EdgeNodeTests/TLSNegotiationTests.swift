@@ -7,6 +7,7 @@ import NIOCore
 import NIOEmbedded
 import OperatingSystem
 import TLSEngine
+import TestLiterals
 import Testing
 import TransportSecurity
 

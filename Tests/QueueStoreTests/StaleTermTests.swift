@@ -1,4 +1,5 @@
 import ClusterModel
+import MailModel
 import PostgresDriver
 import TestLiterals
 import Testing

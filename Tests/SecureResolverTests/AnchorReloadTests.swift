@@ -4,6 +4,7 @@ import LabDNS
 import LabSupport
 import MailModel
 import SecureResolver
+import TestLiterals
 import Testing
 
 @Suite("Trust anchors that are replaced while the node runs", WithLabInternet(), .timeLimit(.minutes(2)))

@@ -1,6 +1,7 @@
 import DNSModel
 import Foundation
 import LabSupport
+import TestLiterals
 import Testing
 
 @testable import SecureResolver

@@ -2,6 +2,7 @@ import DNSModel
 import LabDNS
 import MailModel
 import SecureResolver
+import TestLiterals
 import Testing
 
 /// Which digests of DS records count (RFC 4509 §3, RFC 6605 §2).

@@ -2,6 +2,7 @@ import DNSModel
 import LabDNS
 import MailModel
 import SecureResolver
+import TestLiterals
 import Testing
 
 @Suite("Answers that are made to keep a resolver busy", WithLabInternet(), .timeLimit(.minutes(5)))

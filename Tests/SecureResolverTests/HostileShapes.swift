@@ -1,6 +1,7 @@
 import DNSModel
 import LabDNS
 import MailModel
+import TestLiterals
 import Testing
 
 /// Answers that are made to keep a resolver busy, and what they may cost.

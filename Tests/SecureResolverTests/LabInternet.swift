@@ -1,8 +1,9 @@
 import DNSModel
+import FoundationEssentials
 import LabDNS
 import LabSupport
 import Logging
-public import MailModel
+import MailModel
 import OperatingSystem
 import SecureResolver
 import Synchronization

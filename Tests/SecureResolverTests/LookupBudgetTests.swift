@@ -1,5 +1,6 @@
 import DNSModel
 import MailModel
+import TestLiterals
 import Testing
 
 @testable import SecureResolver

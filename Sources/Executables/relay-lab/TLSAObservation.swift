@@ -1,4 +1,5 @@
 import DNSModel
+import FoundationEssentials
 import LabDNS
 import LabRelay
 import LabSupport

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Admission
 
-/// When the queue has no room: limits on the whole of it, and on the copies of one message.
+/// When the queue is full: limits on the whole of it, and on the copies of one message.
 @Suite("Room in the queue")
 struct RoomTests {
     private func expect<Value: Equatable>(

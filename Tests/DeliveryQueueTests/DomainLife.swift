@@ -1,8 +1,8 @@
 import DeliveryQueue
 import MailModel
 
-/// A domain and its queue on a manual clock: a store in memory and the product's own `DestinationWork`, driven as its actor
-/// drives it, one attempt at a time. Times are minutes.
+/// A domain and its queue on a manual clock: a store in memory and the product's own `DestinationWork`. It is driven as
+/// its actor drives it, one attempt at a time. Times are minutes.
 struct DomainLife {
     struct Entry: ClaimableEntry {
         let id: Int

@@ -2,8 +2,9 @@ import DeliveryQueue
 import MailModel
 import Testing
 
-/// The life of one message for one domain on a manual clock: it arrives at 0:00, is attempted whenever the queue says, and
-/// what becomes of it is told line by line, such as `4:30 bob deferred 4.2.1` or `24:00 told alice failed 5.7.323`.
+/// The life of one message for one domain on a manual clock: it arrives at 0:00, and is attempted whenever the queue
+/// says. What becomes of it is told line by line, such as `4:30 bob deferred 4.2.1` or `24:00 told alice failed
+/// 5.7.323`.
 ///
 /// All decisions are the product's own; a story says only how each attempt ends.
 struct MessageLife {
@@ -55,7 +56,7 @@ struct MessageLife {
         while let next, next <= end { self.attempt(at: next, world) }
     }
 
-    /// One attempt, at a time of the story's choice: a probe, a restart, a clock that was set.
+    /// One attempt, at a time of the story's choice: a test delivery, a restart, a clock that was set.
     mutating func attempt(at time: Clock, _ world: World) {
         let now = Self.arrival + .seconds(time.minutes * 60)
         self.attempts += 1
@@ -66,7 +67,7 @@ struct MessageLife {
         self.conclude(decision, at: time, now)
     }
 
-    /// Another message was the probe of a blocked destination, and this one is concluded with it.
+    /// Another message was the test delivery of a blocked destination, and this one gets its outcome with it.
     mutating func wait(at time: Clock, for backoff: (_ now: Timestamp) -> DestinationBackoff) {
         let now = Self.arrival + .seconds(time.minutes * 60)
         let decision = backoff(now).decision(

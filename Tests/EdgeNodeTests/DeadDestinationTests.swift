@@ -10,7 +10,7 @@ import Testing
 @testable import EdgeNode
 @testable import RelayConfiguration
 
-/// A destination that takes no mail, with a queue that is real: one row and one probe at each step.
+/// A destination that takes no mail, with a queue that is real: one row and one test delivery at each step.
 @Suite("Dead destination", .timeLimit(.minutes(4)))
 struct DeadDestinationTests {
     private static let closed = ScriptedRule.on(.greeting, .reply("421 4.3.2 closed"), .close)
@@ -121,7 +121,7 @@ struct DeadDestinationTests {
                 for _ in 0..<3 { ids.append(try await queue.enqueue(to: "bravo.test")) }
                 await (try queue.destination("bravo.test")).run()
                 var selection = QueueSelection()
-                // The last is due, and was not tried: the next probe is another's.
+                // The last is due, and was not tried: the next test delivery is another's.
                 selection.messages = [ids[2]]
                 let count = try await queue.operators().perform(
                     .fail, on: selection, by: "olga@ops", because: "account closed")
@@ -167,7 +167,7 @@ struct DeadDestinationTests {
                     while try await queue.backoff(of: "bravo.test") == nil {
                         try await Task.sleep(for: .milliseconds(10))
                     }
-                    // The shard knows when its destination has ended, which makes room for another.
+                    // The shard knows when its destination has ended, which lets another begin.
                     while !supervisor.submit({}) { await Task.yield() }
                     // The row is gone, but the shard does not know: were it to look, it would attempt the other message.
                     try await queue.store.pool.query(Statement("DELETE FROM relay.destination"))
@@ -248,7 +248,7 @@ struct DeadDestinationTests {
                 try await queue.age("bravo.test", by: .seconds(5 * 86_400))
                 #expect(
                     try await queue.poll(["bravo.test"]) { try await queue.waiting(for: "bravo.test") == 0 })
-                // Of the delay and of the failure each sender has heard once, whoever was a probe.
+                // Of the delay and of the failure each sender has heard once, whichever message was a test delivery.
                 #expect(try await queue.waiting(for: "alpha.test") == 2 * ids.count)
                 let kinds = try await self.kinds(ids, in: queue)
                 #expect(kinds.allSatisfy { $0.last == .fail })

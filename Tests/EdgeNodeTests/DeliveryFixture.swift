@@ -222,7 +222,7 @@ struct DeliveryFixture {
             self.leases.map { Lease(shard: $0.shard, epoch: $0.epoch, sentAt: .now, terms: terms) })
     }
 
-    /// Puts an attempt of somebody else's on record, which is never concluded.
+    /// Puts an attempt of another owner on record, which gets no outcome.
     func interruptAttempts(for domain: DomainName) async throws {
         try await self.pool.script(
             """
@@ -258,7 +258,7 @@ struct DeliveryFixture {
         return true
     }
 
-    /// The row of a domain that is left alone.
+    /// The row of a domain in backoff.
     func backoff(of domain: DomainName) async throws -> DestinationBackoff? {
         let shard = self.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })

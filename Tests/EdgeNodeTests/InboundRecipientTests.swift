@@ -12,7 +12,7 @@ import Testing
 
 @testable import EdgeNode
 
-/// RCPT where its answer takes time, or depends on room.
+/// RCPT where its answer takes time, or depends on capacity.
 @Suite("Recipients of a connection", .timeLimit(.minutes(3)))
 struct InboundRecipientTests {
     /// Answers questions about recipients when the test says so.

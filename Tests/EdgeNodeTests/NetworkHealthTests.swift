@@ -132,7 +132,8 @@ struct NetworkHealthTests {
             ways: [way, Self.way], isNextHop: { _ in false }, port: 25, health: health, time: .system,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             probe: { _, _, _ in
-                // While the fault is being probed an event loop asks for ways, and opens a connection: all is well again.
+                // While the fault is being probed an event loop asks for egress sources, and opens a connection: all is
+                // well again.
                 let monitor = monitor.withLock(\.self)
                 guard let monitor, monitor.working(egress, to: Self.host).count == 1 else { return nil }
                 monitor.connected(to: Self.host, by: way)

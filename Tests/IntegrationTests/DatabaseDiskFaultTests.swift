@@ -6,7 +6,7 @@ import MailModel
 import QueueStore
 import Testing
 
-/// The database's disks are full: mail waits on both sides, and goes on when there is room.
+/// The database's disks are full: mail waits on both sides, and goes on when there is space.
 @Suite(
     "Full disks of PostgreSQL", .timeLimit(.minutes(FaultForm.choose(short: 4, long: 60))),
     .enabled(if: PrivateDisks.unavailable == nil, "\(PrivateDisks.unavailable ?? "")"))

@@ -114,7 +114,7 @@ struct DatabaseFaultTests {
             #expect(first.code == 451)
             #expect(ContinuousClock.now - start < .seconds(30))
             try await lab.relayd.waitUntilNotReady("database failed")
-            // That leases are not renewed keeps no mail away; that a probe got no answer does.
+            // Leases that are not renewed keep no mail away; a storage check without an answer does.
             #expect(await lab.relayd.waitForLogLine { $0.text.contains("database is not well") } != nil)
             let again = ContinuousClock.now
             let second = try await Self.offer(lab)

@@ -23,8 +23,8 @@ struct DeadDestinationFaultTests {
             try await load.send(FaultForm.choose(short: 100, long: 2000))
             #expect(await lab.relayd.waitForLogLine { $0["msg"] == "destination is left alone" } != nil)
 
-            // The first few were under way together, and their failures are one. A second failure is a probe's: there is none
-            // before all of the first have ended.
+            // The first few were under way together, and their failures are one. A second failure is a test delivery's:
+            // there is none before all of the first have ended.
             let before = try await Probes(of: "dead.test", in: lab) { $0.failures >= 2 }
             let alive = FaultLoad(lab, to: ["alive.test"])
             let longest = try await alive.longestDelivery(at: lab.peer("alive.test").server, for: Self.duration)
@@ -42,7 +42,7 @@ struct DeadDestinationFaultTests {
                 try await lab.relayd.launch()
                 try await alive.acceptsAgain(within: .seconds(30))
                 let probes = try await Probes(of: "dead.test", in: lab) { $0.failures > killed.failures }
-                // The kill may have cut a probe short, which then counts as no failure.
+                // The kill may have cut a test delivery short, which then counts as no failure.
                 let uncounted = (probes.connections - killed.connections) - (probes.failures - killed.failures)
                 #expect((0...1).contains(uncounted), "\(uncounted) connections beside the probes")
             }
@@ -55,7 +55,7 @@ struct DeadDestinationFaultTests {
     }
 }
 
-/// What the probes of a dead destination have cost so far.
+/// What the test deliveries of a dead destination have cost so far.
 private struct Probes: Equatable {
     /// The failures in a row that are on record.
     let failures: Int
@@ -64,8 +64,8 @@ private struct Probes: Equatable {
     /// Connections that its host has had.
     let connections: Int
 
-    /// Reads them between two probes, when they are as wanted: nothing has moved for a while, which is shorter than the wait
-    /// between two probes. Fails unless the destination has one row, which is the only one.
+    /// Reads them between two test deliveries, when they are as wanted. Nothing has moved for a while, which is shorter
+    /// than the wait between two test deliveries. Fails unless the destination has one row, which is the only one.
     init(of domain: String, in lab: LabRelay, when condition: (Probes) -> Bool = { _ in true }) async throws {
         var last: Probes?
         for _ in 0..<150 {
@@ -94,7 +94,7 @@ private struct Probes: Equatable {
 }
 
 extension LabRelay {
-    /// How many destinations are left alone.
+    /// How many destinations are in backoff.
     fileprivate func destinationRows() async throws -> Int {
         Int(
             try await self.store.pool.query(Statement("SELECT count(*) FROM relay.destination")).single().get(

@@ -86,7 +86,7 @@ struct MessageLifeTests {
         #expect(doubtful.reply?.hasSuffix("the message may have been delivered") == true, "\(doubtful.reply ?? "")")
         try await lab.expectLogged(doubtful)
         #expect(try await lab.relayd.metric("relayd_deliveries_total", label: "result=\"ambiguous\"") == 1)
-        // The host read both dots: this is the one way in which a message goes out twice.
+        // The host read both dots: only so can a message go out twice.
         #expect(lab.peer("severed.test").server.received.map(\.replyCode) == [nil, 250])
     }
 

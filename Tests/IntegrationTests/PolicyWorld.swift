@@ -6,8 +6,8 @@ import LabSupport
 import Testing
 
 extension Trait where Self == SharedLab {
-    /// The relay of `PolicyTests`: no relay networks, a user `alice` with the password `secret`, an authority of client
-    /// certificates, and accepted domains whose recipients are verified in each way.
+    /// The relay of `PolicyTests`: no relay networks, a user `alice` with the password `secret`, and an authority of
+    /// client certificates. Its accepted domains verify recipients in each way.
     static var policyWorld: Self {
         SharedLab { body in
             let folder = try LabFolder.temporary()

@@ -42,7 +42,7 @@ struct SilentHostFaultTests {
                 $0["msg"]?.contains("have run out") == true && $0["limit"] == "pool"
             }
             #expect(lines.count == 1 && lines.first?["setting"] == "delivery.max-connections")
-            // Those that gave way for others were not held against their messages.
+            // Connections that were closed for others cost their messages no attempt.
             #expect(try await lab.count(events: "kind IN ('DEFER', 'FAIL')") == 0)
         }
         await silent.stop()

@@ -6,8 +6,8 @@ import PostgresDriver
 import QueueStore
 import Testing
 
-/// No transaction and no database connection waits for a peer: with a single connection to the database, one that was held would
-/// keep all others from the queue. Nor is anything kept of a body that has no end.
+/// No transaction and no database connection waits for a peer. With a single connection to the database, one that was
+/// held would keep all others from the queue. Nor is anything kept of a body that has no end.
 @Suite("Peers that stall or leave in the midst of a message", .timeLimit(.minutes(3)))
 struct StalledPeerTests {
     private static let content =

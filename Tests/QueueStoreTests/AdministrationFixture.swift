@@ -37,7 +37,7 @@ extension QueueFixture {
         #expect(try await self.store.storedTotal().bytes == Int(bytes), sourceLocation: sourceLocation)
     }
 
-    /// Has a destination left alone for an hour.
+    /// Puts a destination in backoff for an hour.
     func leaveAlone(_ name: DomainName) async throws {
         try await self.admin.query(
             Statement(
@@ -66,7 +66,7 @@ extension QueueSelection {
 }
 
 extension QueueAdministration {
-    /// Does it to all mail for `bravo.test`, and gives what was done and what was left alone.
+    /// Does it to all mail for `bravo.test`, and gives what was changed and what was in delivery.
     func perform(
         _ action: QueueAction, _ selection: QueueSelection = .domain(bravo), because reason: String? = "a test"
     ) async throws -> [Int] {

@@ -252,7 +252,7 @@ struct OutcomeTests {
             #expect(try await queue.count("open_attempt") == 0)
             #expect(try await queue.store.trace(of: message.id).map(\.kind) == [.receive, .receive, .send])
             #expect(try await queue.store.summary().ready.entries == 1)
-            // Concluding it again is refused: it may have been done by somebody else.
+            // A second outcome is refused: another owner may have recorded one.
             let again = await queue.store.conclude([try queue.delivered(entry)])
             #expect(throws: QueueStoreError.self) { try again[0].get() }
         }

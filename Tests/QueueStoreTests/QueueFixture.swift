@@ -69,7 +69,7 @@ struct QueueFixture {
         try await self.store.claim(try self.term(domain), destination: domain)
     }
 
-    /// How a destination failed that is left alone from now on.
+    /// How a destination failed that is in backoff from now on.
     func backoff(for wait: Duration, failures: Int = 1) async throws -> DestinationBackoff {
         let now = try await self.store.databaseTime()
         let failure = DeliveryFailure(

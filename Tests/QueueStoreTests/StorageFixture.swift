@@ -125,7 +125,7 @@ extension QueueFixture {
             """, timeout: .seconds(120))
     }
 
-    /// Has a destination left alone from now on for so many seconds.
+    /// Puts a destination in backoff from now on for so many seconds.
     func block(_ name: DomainName, for seconds: Int) async throws {
         try await self.admin.query(
             Statement(

@@ -8,8 +8,8 @@ import Testing
 
 @testable import SecureResolver
 
-/// libunbound 1.17.1 as Debian 12 has it (up to deb12u4) dies of this zone. When a later one does not, the first test fails: by
-/// then it is to be kept as a proof that the zone does no harm.
+/// libunbound 1.17.1 as Debian 12 has it (up to deb12u4) dies of this zone. When a later one does not, the first test
+/// fails. By then it is to be kept as a proof that the zone does no harm.
 @Suite("A zone that crashes libunbound", WithLabInternet(), .timeLimit(.minutes(3)))
 struct CrashingZoneTests {
     /// The zone, and seven names below it that are empty.
@@ -19,10 +19,11 @@ struct CrashingZoneTests {
 
     /// The shape of CVE-2026-33278: an address without signature, seven empty names below a signed zone.
     ///
-    /// For each of them the validator asks for DS, and gets a denial whose first eight NSEC3 records have eight salts. After as many
-    /// hashes it rests for 50 ms and more, and keeps a copy of the denial with a pointer into the memory of a query that is over.
-    /// Whatever else it looks up meanwhile overwrites that. Here this is the query by which it tells a zone which trust
-    /// anchor it has (RFC 8145 §5.1): it never ends, since each name server has others without address.
+    /// For each of them the validator asks for DS, and gets a denial whose first eight NSEC3 records have eight salts.
+    /// After as many hashes it rests for 50 ms and more. It keeps a copy of the denial with a pointer into the memory
+    /// of a query that is over. Whatever else it looks up meanwhile overwrites that. Here this is the query by which it
+    /// tells a zone which trust anchor it has (RFC 8145 §5.1). It never ends, since each name server has others without
+    /// address.
     private static func script(_ records: HostileZone.Records) async throws -> ScriptedNameServer.Script {
         let denials = try await Self.denials(records)
         let key = records.key

@@ -59,7 +59,7 @@ struct QueueMeasurement {
         try await self.store.claim(try self.world.term(of: name), destination: name, maximumCount: count).entries
     }
 
-    /// Three entries whose attempts are opened and concluded together, ten times over.
+    /// Three entries whose attempts are opened and recorded together, ten times over.
     private func outcomes(
         _ name: String, _ result: (QueueEntry) -> Conclusion.Result
     ) async throws -> (String, String) {

@@ -81,8 +81,8 @@ final class QueueWorld: Sendable {
             """)
     }
 
-    /// Adds entries until there are so many: a tenth for the dead domain; of the others half are ready, one half of these
-    /// due, and half deferred. Each has its message, its trace row and its part of the sums.
+    /// Adds entries until there are so many, a tenth for the dead domain. Of the others half are ready, one half of
+    /// these due, and half deferred. Each has its message, its trace row and its part of the sums.
     func fill(to count: Int) async throws {
         var present = try await self.store.storedTotal().entries
         while present < count {

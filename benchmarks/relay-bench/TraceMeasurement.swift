@@ -1,8 +1,9 @@
 import LabSupport
 import PostgresDriver
 
-/// Asks the trace what operators ask: each search for values of messages that were received at times drawn evenly, so that what
-/// is frequent is asked for often; for the most frequent value; and for one that is not there.
+/// Asks the trace what operators ask. There are searches for values of messages that were received at times drawn
+/// evenly, so that what is frequent is asked for often. There are also searches for the most frequent value, and for
+/// one that is not there.
 struct TraceMeasurement {
     let world: TraceWorld
     let searches: Int

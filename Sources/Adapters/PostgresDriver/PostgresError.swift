@@ -6,8 +6,8 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
         case cannotConnect = "cannot-connect"
         /// The connection broke before the end of the transaction was sent: nothing was committed.
         case connectionLost = "connection-lost"
-        /// The connection broke, or the deadline passed, after the end of the transaction was sent and before its answer
-        /// came: it is committed, or it is not.
+        /// The connection broke, or the deadline passed, after the end of the transaction was sent and before its
+        /// answer came. It is committed, or it is not.
         case ambiguousCommit = "ambiguous-commit"
         /// No connection became free before the deadline. Nothing was sent.
         case acquireTimeout = "acquire-timeout"
@@ -29,7 +29,7 @@ public struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible 
         case staleServer = "stale-server"
         /// The server, or what stands before it, does not keep what a session is promised.
         case unsuitableServer = "unsuitable-server"
-        /// SQLSTATE 53100: rolled back, and so will be whatever needs room until there is some.
+        /// SQLSTATE 53100: rolled back, and so will be whatever needs disk space until there is some.
         case diskFull = "disk-full"
         /// Another of classes 53 and 58: out of memory, too many connections, I/O error.
         case resources

@@ -4,8 +4,8 @@ import PostgresDriver
 
 /// The statements of one transaction that records outcomes. Their number does not depend on how many there are.
 ///
-/// Counter rows are locked in the order deferred, held, ready by all transactions, so retries come before removals; the sums
-/// of what waits for its time come last.
+/// Counter rows are locked in the order deferred, held, ready by all transactions, so retries come before removals. The
+/// sums of what waits for its time come last.
 struct ConcludeBatch {
     let statements: [Statement]
 

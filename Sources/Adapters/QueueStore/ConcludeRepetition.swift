@@ -41,9 +41,9 @@ struct ConcludeRepetition {
     /// The transaction has failed.
     mutating func failed(_ error: PostgresError) -> Step {
         let refusal = QueueStoreError(error)
-        // Each entry is checked against what was claimed, so a repetition that finds it changed shows that the first
-        // transaction, whose answer was lost, was committed. Of several entries it shows that of one, and the refusal may
-        // be what was lost: each is to be asked about.
+        // Each entry is checked against what was claimed. A repetition that finds it changed shows that the first
+        // transaction, whose answer was lost, was committed. Of several entries it shows that of one, and the refusal
+        // may be what was lost: each is to be asked about.
         if self.wasAmbiguous, self.count == 1, refusal.code == .entryChanged { return .end(.success(())) }
         self.wasAmbiguous = self.wasAmbiguous || error.code == .ambiguousCommit
         self.left -= 1

@@ -3,11 +3,11 @@ import DeliveryQueue
 import MailModel
 import PostgresDriver
 
-/// Destinations that are left alone for a while: one row each, however long their queues are.
+/// Destinations in backoff: one row each, however long their queues are.
 enum DestinationRows {
     // MARK: - Writing
 
-    /// The statements that write what conclusions say of their destinations. Of several about one, the last counts.
+    /// The statements that write what outcomes say of their destinations. Of several about one, the last counts.
     static func statements(_ conclusions: [Conclusion]) -> [Statement] {
         var changes: [Key: DestinationChange] = [:]
         for conclusion in conclusions {

@@ -5,8 +5,8 @@ import PostgresDriver
 /// Stores messages with all their entries and traces by one statement, however many there are.
 ///
 /// The statement may be repeated with the same messages. The unique index of `message` waits for an earlier, uncertain
-/// transaction to end, and then only messages that are not there yet, finished or not, bring entries with them. Rows go
-/// in by order of their keys, so that two such statements never wait for each other in a circle.
+/// transaction to end. Then only messages that are not there yet, finished or not, bring entries with them. Rows go in
+/// by order of their keys, so that two such statements never wait for each other in a circle.
 struct EnqueueBatch {
     private struct Copy {
         let shard: Shard

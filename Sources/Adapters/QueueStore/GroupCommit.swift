@@ -3,7 +3,7 @@ import Synchronization
 
 /// Does the work of many callers in few batches, without a timer: what comes while batches are under way becomes the next.
 ///
-/// The caller who finds a free place performs for itself; when it is done, it hands the place to one of those who wait,
+/// The caller who finds a free slot performs for itself. When it is done, it hands the slot to one of those who wait,
 /// who performs for all of them. So there is no task of its own, and nothing is left behind when callers end.
 public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
     /// The limits of one group.

@@ -83,7 +83,7 @@ extension QueueStore {
     /// and then each by itself.
     ///
     /// - Returns: a result for each, in order. `staleEpoch`: if it was delivered, try `recordLateDelivery`.
-    ///   `entryChanged`: the entry was concluded already; forget it. Otherwise it is not recorded: try again.
+    ///   `entryChanged`: the entry has an outcome already; forget it. Otherwise it is not recorded: try again.
     @concurrent public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
         await ConcludeRepetition.record(conclusions) { await self.concludeTogether($0) }
     }
@@ -100,7 +100,7 @@ extension QueueStore {
 
     /// Records that an entry was delivered by an attempt of ours, although the shard has another owner by now.
     ///
-    /// It needs no fence: it holds as long as our attempt is still the entry's latest, which the new owner, too, checks
+    /// It needs no fence. It holds as long as our attempt is still the entry's latest, which the new owner, too, checks
     /// before each attempt of its own.
     ///
     /// - Parameters:

@@ -29,7 +29,7 @@ public struct Claim: Sendable {
     public let cursor: ClaimCursor?
     /// The destination's row, if it has one.
     public let backoff: DestinationBackoff?
-    /// Whether the destination is to be left alone, by the database's clock.
+    /// Whether the destination is in backoff, by the database's clock.
     public let isBackoffInForce: Bool
     /// The number of the last look-up that an operator wants made anew: no later than the retry that made an entry due.
     public let flushSerial: Int64
@@ -48,11 +48,12 @@ public struct Claim: Sendable {
 }
 
 extension QueueStore {
-    /// Reads entries of one destination that are due, and the destination's row: a keyset read that changes nothing, since
-    /// the lease makes the owner the only reader. Bounded by count and by the size of bodies; at least one entry comes if any is due.
+    /// Reads entries of one destination that are due, and the destination's row. It is a keyset read that changes
+    /// nothing, since the lease makes the owner the only reader. Bounded by count and by the size of bodies; at least
+    /// one entry comes if any is due.
     ///
     /// A sweep begins with no cursor and ends when none comes back. Later sweeps begin anew, because a transaction that
-    /// commits late may show entries that lie before the cursor; the owner leaves out those that it has already.
+    /// commits late may show entries that lie before the cursor. The owner leaves out those that it has already.
     @concurrent public func claim(
         _ term: ShardTerm, destination: DomainName, after cursor: ClaimCursor? = nil, maximumCount: Int = 100,
         maximumBytes: Int = QueueLimits.claimedBytes

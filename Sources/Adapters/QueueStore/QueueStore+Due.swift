@@ -26,8 +26,8 @@ public struct LatelyDue: Sendable {
 extension QueueStore {
     /// Visits destinations of these shards that have entries in `ready`, at most `limit` of them.
     ///
-    /// It steps from one to the next in the index, so a long queue for one costs no more than a short one; but all that have
-    /// any are visited, due or not. A walk goes through the shards side by side.
+    /// It steps from one to the next in the index, so a long queue for one costs no more than a short one. But all that
+    /// have any are visited, due or not. A walk goes through the shards side by side.
     public func dueDestinations(
         _ terms: [ShardTerm], after cursor: DueCursor? = nil, limit: Int = QueueLimits.walkedDestinations
     ) async throws(QueueStoreError) -> DuePage {
@@ -47,9 +47,10 @@ extension QueueStore {
 
     /// The destinations with entries that became due, or that ceased to be held back, since an earlier look, or lately.
     ///
-    /// The cost depends on how much that is, and not on how much waits; of each shard no more than `limit` entries are looked
-    /// at, those that became due last, and as many destinations. What is behind them `dueDestinations` finds. A transaction
-    /// that was begun before the earlier look and committed after it is seen if it took no longer than half a minute.
+    /// The cost depends on how much that is, and not on how much waits. Of each shard no more than `limit` entries are
+    /// looked at, those that became due last, and as many destinations. What is behind them `dueDestinations` finds. A
+    /// transaction that was begun before the earlier look and committed after it is seen if it took no longer than half
+    /// a minute.
     public func latelyDue(
         _ terms: [ShardTerm], since moment: Timestamp? = nil, limit: Int = QueueLimits.lateEntries
     ) async throws(QueueStoreError) -> LatelyDue {

@@ -5,10 +5,10 @@ import PostgresDriver
 
 extension QueueStore {
     /// Enters this node into the list. Throws `duplicateNode` while another run of the same name was seen within the
-    /// time to live of a lease: after a crash, try again until that has passed.
+    /// time to live of a lease. After a crash, try again until that has passed.
     ///
-    /// - Parameter silent: a run of the same name that has not been seen alive for so long by a clock that nobody sets: it is
-    ///   replaced, whatever the database's clock says.
+    /// - Parameter silent: a run of the same name that has not been seen alive for so long by a clock that nobody sets.
+    ///   It is replaced, whatever the database's clock says.
     public func registerNode(replacing silent: NodeSighting? = nil) async throws(QueueStoreError) {
         let results = try await self.leasePool.idempotently([
             Statement(

@@ -4,11 +4,11 @@ public import MailModel
 import PostgresDriver
 
 extension QueueStore {
-    /// Entries of a destination that is left alone, whose senders must be told something all the same: they are overdue, or
-    /// an operator has given them up.
+    /// Entries of a destination in backoff whose senders must be told something meanwhile: they are overdue, or an
+    /// operator has given them up.
     ///
-    /// A sweep begins with no cursor and ends when none comes back. Each page looks at a bounded number of entries, in the
-    /// order in which they are due, and gives those of them that are to be concluded.
+    /// A sweep begins with no cursor and ends when none comes back. Each page looks at a bounded number of entries, in
+    /// the order in which they are due, and gives those that get an outcome now.
     ///
     /// - Parameters:
     ///   - maximumCount: entries that are given.

@@ -1,13 +1,13 @@
 import PostgresDriver
 
 extension QueueStore {
-    /// Shows that there is room for mail, by a transaction that stores so many chunks of a body, takes them away again, and is
+    /// Shows that mail fits, by a transaction that stores so many chunks of a body, removes them again, and is
     /// committed. What it wrote is left to autovacuum like any other row that is gone, and used again.
     ///
     /// It is tried once: the caller wants to know how it is.
     public func probeRoom(pieces: Int) async throws(QueueStoreError) {
         var generator = SystemRandomNumberGenerator()
-        // An id of its own, so that no two probes, nor any message, ever meet.
+        // An id of its own, so that no two checks, nor any message, ever meet.
         let id = PostgresUUID(high: generator.next(), low: generator.next())
         let statements = [
             Statement(

@@ -9,13 +9,13 @@ public struct ReadyStorage: Hashable, Sendable {
     /// Rows that are gone and not cleared away, as the server counts them.
     public let deadRows: Int
 
-    /// The partitions are left alone below this size.
+    /// The partitions are not switched below this size.
     public static let smallest = 8 * 1024 * 1024
     /// So many are passed in some ten milliseconds.
     private static let mostDeadRows = 20_000
 
-    /// Many entries are gone, and neither vacuum nor rotation gave their space back: something still sees them, and a few
-    /// that wait keep their partition from being emptied. These are worth moving.
+    /// Many entries are gone, and neither vacuum nor rotation gave their space back. Something still sees them, and a
+    /// few that wait keep their partition from being emptied. These are worth moving.
     public var isWorthMoving: Bool { self.bytes > Self.smallest && self.deadRows > Self.mostDeadRows }
 }
 
@@ -34,8 +34,8 @@ extension QueueStore {
             bytes: Int(try row.value(0, as: Int64.self)), deadRows: Int(try row.value(1, as: Int64.self)))
     }
 
-    /// Truncates the partition that takes no new entries, if it is empty and one of the two has grown to so many bytes; then
-    /// lets new entries go there, if it is the present one that has. Call it every few seconds.
+    /// Truncates the partition that takes no new entries, if it is empty and one of the two has grown to so many bytes.
+    /// Then lets new entries go there, if it is the present one that has. Call it every few seconds.
     ///
     /// - Returns: whether one was truncated.
     @discardableResult
@@ -44,9 +44,9 @@ extension QueueStore {
         return try Self.only(results[0]).value(0)
     }
 
-    /// Moves entries of a shard out of the partition that takes no new ones, to where those are that stay, so that it can be
-    /// truncated. Nothing else about them changes: whoever has read them may go on. A transaction that meets one on its way
-    /// is refused, and repeated.
+    /// Moves entries of a shard out of the partition that takes no new ones, to where those are that stay. So it can be
+    /// truncated. Nothing else about them changes: whoever has read them may go on. A transaction that meets one on its
+    /// way is refused, and repeated.
     ///
     /// - Returns: how many moved; as many as `limit` means that there may be more.
     @discardableResult
@@ -140,8 +140,8 @@ extension QueueStore {
         return results[1].affectedRows
     }
 
-    /// Makes room for the traces of the coming days, and forgets those of days that have been over for so long; at least one
-    /// day.
+    /// Makes partitions for the traces of the coming days, and forgets those of days that have been over for so long;
+    /// at least one day.
     ///
     /// - Returns: how many days were forgotten.
     @discardableResult

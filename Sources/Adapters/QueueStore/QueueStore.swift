@@ -23,7 +23,7 @@ public final class QueueStore: Sendable {
     /// Tells this run of the node from an earlier one, or from another of the same name.
     let incarnation: PostgresUUID
 
-    /// Pool settings for the queue: a session that forgets a transaction loses it before its lease, and a commit is on
+    /// Pool settings for the queue: a session that forgets a transaction loses it before its lease does. A commit is on
     /// disk when it is reported.
     public static func poolSettings(connectionString: String) -> PoolSettings {
         var settings = PoolSettings(connectionString: connectionString)
@@ -32,7 +32,7 @@ public final class QueueStore: Sendable {
             "idle_in_transaction_session_timeout": "5s", "statement_timeout": "15s",
             "jit": "off", "search_path": "pg_catalog",
             // Plans are made once for each session, perhaps while the queue is empty, and must be right for a million
-            // entries: every access goes by key, so every join is a loop over index look-ups.
+            // entries. Every access goes by key, so every join is a loop over index look-ups.
             "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off",
             "enable_mergejoin": "off", "enable_bitmapscan": "off",
         ]

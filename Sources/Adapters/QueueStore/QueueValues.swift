@@ -308,15 +308,15 @@ public struct QueueEntry: Hashable, Sendable, Identifiable {
         self.verdict = verdict
     }
 
-    /// An attempt that was begun and never concluded. One that is on record but concluded is kept until the next attempt,
-    /// so that its late delivery can still be recorded.
+    /// An attempt that was begun and has no outcome. One that is on record with an outcome is kept until the next
+    /// attempt, so that its late delivery can still be recorded.
     public var interruptedAttempt: OpenAttempt? {
         self.openAttempt.flatMap { $0.attempt > self.attempts ? $0 : nil }
     }
 }
 
 extension QueueEntry: ClaimableEntry {
-    /// Nobody waits for mail without a sender, such as the reports that somebody else's forged messages cause. What is only
-    /// to be concluded needs no connection.
+    /// Nobody waits for mail without a sender, such as the reports that somebody else's forged messages cause. An entry
+    /// that only gets an outcome needs no connection.
     public var comesLast: Bool { self.sender.isEmpty && self.verdict == nil && self.interruptedAttempt == nil }
 }

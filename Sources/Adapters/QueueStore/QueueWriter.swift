@@ -12,7 +12,7 @@ public final class QueueWriter: Sendable {
         public var batchCount = 256
         /// The most bytes of content in one transaction (one larger message is a batch by itself).
         public var batchBytes = 8 * 1024 * 1024
-        /// The most transactions in flight at once, each on a connection of its own.
+        /// The most transactions under way at once, each on a connection of its own.
         public var commitsInFlight = 2
         /// The most messages that wait; the next one is refused as overloaded.
         public var waitingCount = 4096
@@ -103,8 +103,8 @@ private struct EnqueueTransaction: Sendable {
     /// The most messages in a part, when one of many is refused: it is then found by few transactions.
     private static let part = 16
 
-    /// Commits all in one transaction; if the database refuses that, parts, and then each by itself, so that one bad message
-    /// does not take others with it.
+    /// Commits all in one transaction. If the database refuses that, it commits parts, and then each by itself, so that
+    /// one bad message does not take others with it.
     func commit(
         _ messages: [AcceptedMessage], wasAmbiguous: Bool = false
     ) async -> [Result<Void, QueueStoreError>] {
@@ -120,14 +120,15 @@ private struct EnqueueTransaction: Sendable {
         return results
     }
 
-    /// Makes a COMMIT wait until all before it is on disk and with the standby, even if the transaction changes nothing: it
-    /// puts a few bytes into the write-ahead log. (`pg_current_xact_id` alone does not: such a commit waits for nobody.)
+    /// Makes a COMMIT wait until all before it is on disk and with the standby, even if the transaction changes
+    /// nothing. It puts a few bytes into the write-ahead log. (`pg_current_xact_id` alone does not: such a commit waits
+    /// for nobody.)
     private static let barrier = Statement("SELECT pg_logical_emit_message(true, 'relay', '')")
 
     /// One transaction, repeated as long as its outcome is uncertain: the same ids are stored once only.
     ///
-    /// A repetition that finds the messages stored proves nothing yet: the first COMMIT may have been cut off while it waited
-    /// for the standby, and another server may not have it. So repetitions wait for all that went before.
+    /// A repetition that finds the messages stored proves nothing yet. The first COMMIT may have been cut off while it
+    /// waited for the standby, and another server may not have it. So repetitions wait for all that went before.
     private func transact(
         _ messages: [AcceptedMessage], wasAmbiguous: Bool
     ) async -> Result<Void, QueueStoreError> {

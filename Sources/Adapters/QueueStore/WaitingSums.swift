@@ -4,9 +4,10 @@ import PostgresDriver
 
 /// Sums of the entries in `ready` that wait for their time, by that time in steps of ten seconds.
 ///
-/// An entry adds to the row of its time when it is put off. When the time comes the row counts no more, so whoever tries
-/// the entry then changes nothing; only an operator who takes it out earlier has to. What a late outcome of a former owner takes
-/// out earlier is counted until its time comes. So a summary reads some hundred rows, however much waits.
+/// An entry adds to the row of its time when it is put off. When the time comes the row counts no more, so whoever
+/// tries the entry then changes nothing. Only an operator who takes it out earlier has to. What a late outcome of a
+/// former owner takes out earlier is counted until its time comes. So a summary reads some hundred rows, however much
+/// waits.
 enum WaitingSums {
     /// The statement that adds rows to the sums; also for the last part of a `WITH`.
     ///
@@ -24,8 +25,8 @@ enum WaitingSums {
 }
 
 extension QueueStore {
-    /// The most destinations of a shard whose entries are counted while they are throttled, those for the longest time first; and
-    /// as many, on the average, while they are suspended.
+    /// The most destinations of a shard whose entries are counted while they are in backoff, those for the longest time
+    /// first. As many, on the average, are counted while they are suspended.
     public static let throttledPerShard = 10_000
     /// The most entries that are counted for one of them; what is beyond counts as ready.
     public static let countedPerDestination = 1_000_000

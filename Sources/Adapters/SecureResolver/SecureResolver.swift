@@ -147,9 +147,9 @@ public final class SecureResolver: Sendable {
         return self.inFlight.withLock { $0.known(questions, at: now) }
     }
 
-    /// Has these answers looked up anew. It removes them from the cache, and replaces the child at work, since
-    /// libunbound keeps answers of its own, and no call of it forgets them. What is under way is asked again in the new
-    /// child. Whoever calls this bounds how often.
+    /// Has these answers looked up anew. It removes them from the cache, and replaces the child at work. libunbound
+    /// keeps answers of its own, and no call of it forgets them. What is under way is asked again in the new child.
+    /// Whoever calls this bounds how often.
     public func forget(_ outdated: OutdatedAnswers) {
         // In this order, so that whatever is asked for the first time afterwards is asked in the new child.
         self.replace()

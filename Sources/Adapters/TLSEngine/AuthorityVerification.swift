@@ -4,7 +4,7 @@ import MailModel
 import TransportSecurity
 
 /// Verification of a host's certificate by authorities and a name. OpenSSL does both, the chain (RFC 5280 §6) and the
-/// name (RFC 9525 §6), in the handshake; this asks it to, and reads what it says.
+/// name (RFC 9525 §6), in the handshake. This type asks it to, and reads its verdict.
 enum AuthorityVerification {
     /// The most names of a certificate that a failure tells, and the most bytes of each.
     private static let toldNames = 3

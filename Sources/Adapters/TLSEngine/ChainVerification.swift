@@ -6,9 +6,9 @@ import TransportSecurity
 
 /// Holds the chain of one host against its TLSA records, within `DANELimits`.
 ///
-/// OpenSSL builds one chain from what a host presents, and of two versions of a cross-signed certificate it takes the first.
-/// If that chain fails, it is given the certificates of each other way to an anchor (RFC 4158), one way after the other.
-/// OpenSSL verifies each in whole, so nothing counts as proven that it did not prove.
+/// OpenSSL builds one chain from what a host presents, and of two versions of a cross-signed certificate it takes the
+/// first. If that chain fails, it is given the certificates of each other path to an anchor (RFC 4158), one path after
+/// the other. OpenSSL verifies each in whole, so nothing counts as proven that it did not prove.
 @safe final class ChainVerification {
     /// What OpenSSL was given to do, each at the most that it can cost.
     struct Work: Hashable {

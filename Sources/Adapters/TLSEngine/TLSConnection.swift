@@ -102,7 +102,7 @@ import TransportSecurity
         let room = min(16_384, max(1024, self.transport.waiting))
         unsafe target.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { free in
             var count = 0
-            // OpenSSL writes at most as much as there is room.
+            // OpenSSL writes at most as much as the buffer holds.
             status = unsafe SSL_read_ex(self.connection, free.baseAddress, free.count, &count)
             return status == 1 ? count : 0
         }

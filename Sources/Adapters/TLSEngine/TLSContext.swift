@@ -62,8 +62,8 @@ enum PeerVerification {
         try self.offer(applicationProtocols)
     }
 
-    /// A context for servers that presents these certificates, one of each kind of key, and asks clients for theirs if it
-    /// is told whom to recognise.
+    /// A context for servers that presents these certificates, one of each kind of key. It asks clients for theirs if
+    /// it is told whom to recognise.
     init(
         server certificates: [ServerCertificate], protocols: ApplicationProtocols, clients: RecognisedClients?
     ) throws(TLSConfigurationError) {

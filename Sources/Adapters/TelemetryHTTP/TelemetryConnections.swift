@@ -24,8 +24,8 @@ struct TelemetryPlaces {
     /// How many connections are open.
     var count: Int { self.places.count }
 
-    /// Admits a connection, and names the one to close for it, if any. That is one of this client where it has all that
-    /// it may have, and one of the client with the most where the server has.
+    /// Admits a connection, and names the one to close for it, if any. That is one of this client where the client has
+    /// all that it may have. It is one of the client with the most where the server has.
     mutating func admit(_ client: IPAddress?) -> (id: ID, evicted: ID?) {
         let client = client?.network(ipv4: 32, ipv6: 64)
         var evicted: ID?

@@ -53,7 +53,8 @@ package struct CallAheadTable<Waiter> {
         package var questions: Int
         /// Of those, the most about one domain.
         package var questionsPerDomain: Int
-        /// Of those, the most about domains whose next hop has not answered lately, so that hops which say nothing leave room.
+        /// Of those, the most about domains whose next hop has not answered lately, so that silent next hops leave some
+        /// to others.
         package var unansweredQuestions: Int { max(1, self.questions / 2) }
         /// Of these, the most about one domain.
         package var unansweredQuestionsPerDomain: Int { max(1, self.questionsPerDomain / 4) }
@@ -72,8 +73,8 @@ package struct CallAheadTable<Waiter> {
         }
     }
 
-    /// Why a question is not asked: so many are under way, of all, about its domain, or about domains whose next hop has not
-    /// answered lately.
+    /// Why a question is not asked. Too many are under way, of all, about its domain, or about domains whose next hop
+    /// has not answered lately.
     package enum Refusal: Hashable { case all(Int), domain(Int), unanswered(Int) }
 
     /// What was heard of the next hop.

@@ -29,7 +29,7 @@ package struct CopyBudget: Hashable, Sendable {
         CopyBudget(bytes: 0, shards: 1, maximumMessageBytes: .max, inlineBytes: inlineBytes)
     }
 
-    /// Whether there can ever be room for one copy of a message of this declared size.
+    /// Whether one copy of a message of this declared size can ever fit.
     package func canHold(_ declaredSize: Int?) -> Bool {
         guard let declaredSize, declaredSize > self.inlineBytes, self.stagedBytes > 0 else { return true }
         return declaredSize <= self.stagedBytes

@@ -2,9 +2,9 @@ package import MailModel
 
 /// How many bytes of bodies on their way in the database holds for this node, in all copies; a pure value.
 ///
-/// They count for no other limit until their message is published. Half of the budget is for those who may relay alone: strangers,
-/// and reports without a sender, share the other half, of which one client gets no more than it leaves free. What is removed
-/// counts for a while yet, since its space is free only after a vacuum.
+/// They count for no other limit until their message is published. Half of the budget is for those who may relay alone.
+/// Strangers, and reports without a sender, share the other half. One client gets no more of that than it leaves free.
+/// What is removed counts for a while yet, since its space is free only after a vacuum.
 package struct StagingState: Hashable, Sendable {
     /// Whose bytes they are.
     package struct Owner: Hashable, Sendable {
@@ -41,7 +41,7 @@ package struct StagingState: Hashable, Sendable {
 
     package init(limit: Int) { self.limit = limit }
 
-    /// The most bytes of one message, in all copies, that find room while nobody else has any; 0 is without limit. A
+    /// The most bytes of one message, in all copies, that fit while nobody else stages any; 0 is without limit. A
     /// stranger leaves free as much as it takes of its half.
     package static func most(of limit: Int, isRestricted: Bool) -> Int { isRestricted ? limit / 4 : limit }
 
@@ -53,7 +53,7 @@ package struct StagingState: Hashable, Sendable {
         self.removals.removeFirst(free.count)
     }
 
-    /// Takes as many bytes more, if there is room.
+    /// Reserves as many bytes more, if they fit.
     package mutating func take(_ bytes: Int, for owner: Owner, at now: MonotonicInstant) -> Bool {
         guard self.limit > 0 else { return true }
         self.reclaim(at: now)

@@ -1,8 +1,8 @@
 /// A number of places shared among many who may hold several each: decisions only.
 ///
-/// Whoever holds some may take one more only while more are free than that, and more than a quarter of all, which is for those who
-/// have none. So those who keep theirs for long, such as hosts that answer slowly, take all of them only where there are as many of
-/// them as that quarter has places. What is given back goes to who has the fewest.
+/// Whoever holds some may take one more only while more are free than that, and more than a quarter of all. That
+/// quarter is for those who have none. Some hold theirs for long, such as hosts that answer slowly. They take all only
+/// where there are as many of them as that quarter has slots. What is given back goes to who has the fewest.
 public struct FairShares<Key: Hashable & Sendable>: Sendable {
     private var free: Int
     private var held: [Key: Int] = [:]

@@ -8,7 +8,7 @@ public enum AttemptOutcome: Hashable, Sendable {
     case failed(DeliveryFailure)
 
     /// No other host is asked for this recipient: one has said 2yz or 5yz. A 4yz is no success (RFC 5321 §5.1), and nor is a host
-    /// that cannot be given the message: the next address, and the next host, may do better.
+    /// that cannot be given the message. The next address, and the next host, may do better.
     public var isLastWord: Bool {
         switch self {
         case .delivered: true

@@ -1,7 +1,7 @@
 /// A moment on the clock that runs from boot, through suspension, and that nobody sets (CLOCK_BOOTTIME).
 ///
-/// Leases are reckoned on it: the wall clock may be an hour off, and a clock that stops in suspension would make a node
-/// believe in a lease that others have taken over.
+/// Leases count on it. The wall clock may be an hour off. A clock that stops in suspension would make a node believe in
+/// a lease that others have taken over.
 public struct MonotonicInstant: Hashable, Comparable, Sendable {
     /// Nanoseconds since boot.
     public let nanoseconds: Int64

@@ -1,6 +1,6 @@
 /// Decides when a client's deadline moves: with what it waits for, with each whole command, and with content that comes
-/// fast enough. Single bytes move nothing, so that a client cannot hold a connection by sending one now and then; nor do
-/// single chunks of a message (BDAT), which must come at the rate of content.
+/// fast enough. Single bytes move nothing, so that a client cannot hold a connection by sending one now and then. Nor
+/// do single chunks of a message (BDAT), which must come at the rate of content.
 package struct ClientProgress {
     /// What becomes of the deadline.
     package enum Deadline: Hashable {

@@ -2,8 +2,8 @@ public import MailModel
 
 /// The client side of one SMTP connection as a value (RFC 5321 §3, RFC 2920, RFC 3207).
 ///
-/// The owner offers *all* bytes that it holds to `receive`, drops those consumed and does what the step says, again and
-/// again until `.needInput` with nothing left, or the end.
+/// The owner offers *all* bytes that it holds to `receive`, drops those consumed and does what the step says. It
+/// repeats this until `.needInput` with nothing left, or the end.
 ///
 /// ```
 /// greeting ─220▶ hello ─250▶ startTLS ─220▶ handshake ─ tlsEstablished ─▶ hello ─250▶ ready
@@ -196,11 +196,11 @@ public struct SMTPClientSession: Hashable, Sendable {
         self.state = .transaction(transaction)
     }
 
-    /// Ends the content: write and flush these bytes, the final dot or what ends the last chunk, in the same turn as the
-    /// lease was checked.
+    /// Ends the content. Write and flush these bytes, the final dot or what ends the last chunk, in the same turn as
+    /// the lease was checked.
     ///
-    /// `nil` when there is no content to end, as when the server has meanwhile refused or failed, or when the content was
-    /// not as long as the message said.
+    /// It is `nil` when there is no content to end. The server has meanwhile refused or failed, or the content was not
+    /// as long as the message said.
     public mutating func finishData() -> [UInt8]? {
         guard case .transaction(var transaction) = self.state, let bytes = transaction.finish() else { return nil }
         self.state = .transaction(transaction)

@@ -11,8 +11,9 @@ public enum AttemptEvent: Hashable, Sendable {
     case startTLSUnavailable
     /// The handshake is done, and this is what it has proved.
     case established(PeerProof)
-    /// The handshake failed. So it has, too, where what followed the 220 of STARTTLS was not TLS, and where the connection
-    /// ended before the first reply over TLS: a peer of TLS 1.3 refuses us only after our part of the handshake.
+    /// The handshake failed. So it has, too, where what followed the 220 of STARTTLS was not TLS, and where the
+    /// connection ended before the first reply over TLS. A peer of TLS 1.3 refuses us only after our part of the
+    /// handshake.
     case handshakeFailed(TLSFault)
 }
 

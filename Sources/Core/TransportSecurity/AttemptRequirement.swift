@@ -9,8 +9,8 @@ public import Routing
 public struct AttemptRequirement: Hashable, Sendable {
     /// What TLS owes the message.
     public let tls: TLSRequirement
-    /// The name for SNI: that which a certificate is verified for; else the TLSA base domain where there is one (rule 20), else
-    /// the host's; `nil` for an address.
+    /// The name for SNI: that which a certificate is verified for; else the TLSA base domain where there is one (rule
+    /// 20), else the host's. It is `nil` for an address.
     public let serverName: DomainName?
     /// From where on the requirement can be trusted.
     public let trust: RouteTrust
@@ -46,9 +46,9 @@ public struct AttemptRequirement: Hashable, Sendable {
                 tlsaIdentity: host.tlsa?.identity, policy: policy))
     }
 
-    /// What is left where the TLS library, too, is asked about the records and finds none of them usable: TLS is mandatory,
-    /// authentication is not (RFC 7672 §2.2, rule 14), unless the policy asks for it. `nil` where it asks for DANE: then
-    /// nothing is left, and the host is not used.
+    /// What is left where the TLS library, too, is asked about the records and finds none of them usable. TLS is
+    /// mandatory, authentication is not (RFC 7672 §2.2, rule 14), unless the policy asks for it. `nil` where it asks
+    /// for DANE: then nothing is left, and the host is not used.
     public var withoutUsableRecords: AttemptRequirement? {
         let tls: TLSRequirement
         switch self.policy {

@@ -33,8 +33,8 @@ public enum TLSFault: Hashable, Sendable, CaseIterable {
     case nameMismatch
     /// No usable record matched what was presented (323).
     case noRecordMatched
-    /// A record was near, but the chain to it does not hold: a bad signature, a CA that is none; or the chain leads to none
-    /// of the authorities (323).
+    /// A record was near, but the chain to it does not hold: a bad signature, or a CA that is none. Or the
+    /// chain leads to none of the authorities (323).
     case untrusted
     /// Nothing matched, and a limit kept certificates or records from being looked at (323).
     case chainBeyondLimit

@@ -3,8 +3,9 @@ import Foundation
 /// What a zone of the KeyTrap attack (CVE-2023-50387) is made of: keys that share one tag, and signatures by none of them.
 ///
 /// A signature names its key by the tag alone, so a validator that means to be thorough tries each signature with each
-/// key. The keys are RSA keys whose exponent is as long as their modulus, and so dear to try that one record set takes a
-/// validator without limits twenty seconds. Nobody has the private halves, nor needs them: no signature has to fit.
+/// key. The keys are RSA keys whose exponent is as long as their modulus. They cost so much to try that one record set
+/// takes a validator without limits twenty seconds. Nobody has the private halves, nor needs them: no signature has to
+/// fit.
 struct KeyTrap: Sendable {
     /// Above 3072 bits OpenSSL would refuse such an exponent.
     private static let modulusBytes = 384

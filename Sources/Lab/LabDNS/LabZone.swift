@@ -10,13 +10,13 @@ public struct LabZone: Sendable {
         case wrongDelegationSigner
         /// Signed, with DS records at the parent by digests of these types (RFC 4034 §5.1.3), some right and some wrong.
         case digests(right: [UInt8], wrong: [UInt8] = [])
-        /// Signed by one algorithm, with a DS record at the parent for a key of another, too, that the zone does not have yet: what a
-        /// parent shows in the midst of a liberal rollover of algorithms (RFC 6781 §4.1.4).
+        /// Signed by one algorithm, with a DS record at the parent for a key of another, too, that the zone does not
+        /// have yet. A parent shows this in the midst of a liberal rollover of algorithms (RFC 6781 §4.1.4).
         case algorithmRollover(to: UInt8)
         /// Signed by keys whose signatures end so long after the start; a negative time gives expired ones: bogus.
         case signaturesEnd(after: Duration)
-        /// Signed, and what there is not is proven by names hashed so many times more than once (NSEC3, RFC 5155); with
-        /// `optOut` unsigned delegations are left out, so that no denial rules one out.
+        /// Signed, and denials are proven by names hashed so many times more than once (NSEC3, RFC 5155). With `optOut`
+        /// unsigned delegations are left out, so that no denial rules one out.
         case hashedDenial(iterations: UInt16, optOut: Bool = false)
         /// Signed so that a validator which tries every signature with every key has no time left (CVE-2023-50387): bogus.
         case keyTrap(keys: Int, signatures: Int)

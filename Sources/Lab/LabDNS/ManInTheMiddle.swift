@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import LabSupport
 
-/// Somebody between a resolver and its name server who has no key of any zone: some answers it makes up, unsigned, and all others
-/// it passes on. Over UDP only, so what it passes on must fit there.
+/// Somebody between a resolver and its name server who has no key of any zone. Some answers it makes up, unsigned, and
+/// all others it passes on. Over UDP only, so what it passes on must fit there.
 public final class ManInTheMiddle: Sendable {
     /// What it makes up: the answer to questions of one type at or below a name.
     public struct Forgery: Sendable {

@@ -1,8 +1,8 @@
 public import Foundation
 public import LabSupport
 
-/// A private DNSSEC-signed Internet on loopback: one Knot server that is authoritative for the root, for `test.` and for
-/// the zones of a test, with delegations, DS records and a trust anchor for the root.
+/// A private DNSSEC-signed Internet on loopback: one Knot server that is authoritative for the root, for `test.` and
+/// for the zones of a test. It has delegations, DS records and a trust anchor for the root.
 ///
 /// ```swift
 /// let internet = try await SignedInternet.start(in: folder, zones: [

@@ -3,8 +3,8 @@ import LabSupport
 
 /// Name servers that say nothing: each zone has one at an address of its own on loopback.
 ///
-/// One socket stands for all of them. It is never read, so questions pile up in its buffer and are then dropped, and no ICMP
-/// message tells a resolver that nobody is there.
+/// One socket stands for all of them. It is never read. So questions pile up in its buffer and are then dropped, and no
+/// ICMP message tells a resolver that nobody is there.
 public final class SilentNameServers: Sendable {
     /// One zone and its only server.
     public struct Zone: Hashable, Sendable {

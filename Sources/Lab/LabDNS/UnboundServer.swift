@@ -1,8 +1,8 @@
 public import Foundation
 public import LabSupport
 
-/// A private validating resolver: Debian's `unbound` on a loopback address of its own, for peers that trust the AD bit of
-/// the name server in `resolv.conf`, as Postfix does.
+/// A private validating resolver: Debian's `unbound` on a separate loopback address. It is for peers that trust the AD
+/// bit of the name server in `resolv.conf`, as Postfix does.
 ///
 /// `resolv.conf` has no place for a port, so the default is port 53, which takes root.
 public final class UnboundServer: Sendable {
@@ -24,7 +24,7 @@ public final class UnboundServer: Sendable {
         guard let address = LoopbackAddress.unused(port: port) else {
             throw ChildProcess.Failure("no loopback address with port \(port) free; ports below 1024 take root")
         }
-        // Minimised names ask for NS records of each zone on the way; those name servers have no port, so the resolver
+        // Minimised names ask for NS records of each zone on the path. Those name servers have no port, so the resolver
         // would go on at port 53 instead of at the root server's.
         let server =
             [

@@ -76,7 +76,7 @@ public struct PrivateDisks: Sendable {
 
     // MARK: Filling
 
-    /// Takes all the room that is left, as if other files had grown.
+    /// Takes all the space that is left, as if other files had grown.
     public func fill(_ disk: Disk) throws {
         _ = FileManager.default.createFile(atPath: self.filler(on: disk), contents: nil)
         let file = try FileHandle(forWritingTo: URL(filePath: self.filler(on: disk)))
@@ -88,7 +88,7 @@ public struct PrivateDisks: Sendable {
         }
     }
 
-    /// Gives the room back.
+    /// Gives the space back.
     public func free(_ disk: Disk) throws { try FileManager.default.removeItem(atPath: self.filler(on: disk)) }
 
     /// Through the keeper's view of the file system, where the disks are.

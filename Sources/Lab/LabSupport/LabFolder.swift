@@ -7,7 +7,7 @@ public struct LabFolder: Sendable {
     /// Whether it stays when the lab ends.
     public let isKept: Bool
 
-    /// Longer paths have no room for the name of a Unix socket below them (107 bytes in all).
+    /// In longer paths the name of a Unix socket below them does not fit (107 bytes in all).
     static let maximumPathLength = 60
 
     /// A new folder that is removed in the end, below the folder for temporary files.

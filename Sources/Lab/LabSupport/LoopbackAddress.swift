@@ -2,8 +2,8 @@ import Glibc
 
 /// Loopback addresses for servers whose port is fixed by a standard or by libc, such as 53 and 25.
 public enum LoopbackAddress {
-    /// An address in 127.64.0.0/10 on which `port` was free just now, over TCP and UDP; `nil` when this process may not
-    /// bind such a port (below 1024 it takes root).
+    /// An address in 127.64.0.0/10 on which `port` was free just now, over TCP and UDP. It is `nil` when this process
+    /// may not bind such a port (below 1024 it takes root).
     public static func unused(port: UInt16) -> String? {
         for _ in 0..<20 {
             let address =

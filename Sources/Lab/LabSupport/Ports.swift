@@ -3,7 +3,7 @@ import Synchronization
 
 /// Loopback ports for the lab's servers.
 public enum Ports {
-    /// Below the ports that Linux gives to outgoing connections and to whoever asks for port 0 (from 32768), and above the
+    /// Below the ports that Linux gives to outgoing connections and to whoever asks for port 0 (from 32768). Above the
     /// ones that well-known services have.
     public static let range: ClosedRange<UInt16> = 20_000...32_700
 
@@ -30,8 +30,8 @@ public enum Ports {
 
     /// Whether a server could have this port of an IPv4 address now.
     ///
-    /// A child that another thread starts at this moment holds a copy of the socket until it is a program of its own, so it must be
-    /// one that does not keep a server from the port.
+    /// A child that another thread starts at this moment holds a copy of the socket until it is a program of its own.
+    /// So it must be one that does not keep a server from the port.
     static func canBind(_ address: UInt32, _ port: UInt16, _ type: __socket_type) -> Bool {
         let descriptor = socket(AF_INET, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return false }

@@ -4,8 +4,8 @@ import Synchronization
 
 /// A child of this process, started with posix_spawn(3) and waited for on a thread of its own.
 ///
-/// Foundation's `Process` is not used: when it starts a program while this process has some 1,300 descriptors open,
-/// it reads past the buffer of readdir(3), and may crash (swift-corelibs-foundation, pull request 5472).
+/// Foundation's `Process` is not used. When it starts a program while this process has some 1,300 descriptors open, it
+/// reads past the buffer of readdir(3). It may crash then (swift-corelibs-foundation, pull request 5472).
 final class SpawnedProcess: Sendable {
     /// What a child is started with.
     struct Program: Sendable {

@@ -11,7 +11,7 @@ package enum DatabaseConnectionState: String, MetricLabel {
 package enum DatabaseErrorClass: String, MetricLabel {
     package static let labelName = "class"
     case connection, timeout, serialization, constraint, fenced, resources, other
-    /// No room on the server's disk.
+    /// The server's disk is full.
     case diskFull = "disk_full"
     /// A standby, or a former primary.
     case wrongServer = "wrong_server"

@@ -2,8 +2,8 @@ package import MailModel
 
 /// Whether mail may be taken and sent, as far as that is the database's affair.
 ///
-/// While it is not well nothing is accepted, and no attempt begins: what would be sent could not be marked as sent. It is
-/// well again only when a probe has shown that there is room; that some write or other got through shows no such thing,
+/// While it is not well nothing is accepted, and no attempt begins: what would be sent could not be marked as sent. It
+/// is well again only when a storage check has shown that mail fits. Other writes that succeed show no such thing,
 /// since leases are renewed in place on a full disk.
 ///
 /// ```
@@ -14,8 +14,8 @@ package import MailModel
 ///                        broken ◀───────────────────────┘     broken ──probes for a while──▶ healthy
 /// ```
 ///
-/// A disk may have room for the probe and none for the mail. So whenever it breaks soon after a recovery, the next one takes
-/// a larger probe, and takes longer.
+/// A disk may have space for the check and none for the mail. So whenever it breaks soon after a recovery, the next one
+/// takes a larger check, and takes longer.
 package struct StoreHealth {
     /// What somebody experienced.
     package enum Event: Hashable, Sendable {
@@ -27,7 +27,7 @@ package struct StoreHealth {
         case renewed
         /// They were not, and why.
         case notRenewed(String)
-        /// A probe of room was committed.
+        /// A storage check was committed.
         case probed
         /// It was not.
         case probeFailed(StoreFault)
@@ -51,20 +51,21 @@ package struct StoreHealth {
     private enum State: Hashable {
         case unchecked
         case healthy
-        /// It works until a probe says otherwise.
+        /// It works until a storage check says otherwise.
         case suspected
         case broken(StoreFault, since: MonotonicInstant, passingSince: MonotonicInstant?)
     }
 
-    /// How long between two probes while something is wrong.
+    /// How long between two checks while something is wrong.
     static let probeInterval = Duration.seconds(1)
     /// After so long without any write one is made, so that a node without mail knows, too.
     package static let idleInterval = Duration.seconds(30)
     /// Breaking again within so long after a recovery is a relapse.
     static let relapseTime = Duration.seconds(60)
-    /// The most time that probes must succeed before it is well again.
+    /// The most time for which checks must succeed before it is well again.
     static let longestTrial = Duration.seconds(15)
-    /// The pieces of 64 KiB in a probe: of a database that is thought to be well or has passed a larger one, at first, and at most.
+    /// The pieces of 64 KiB in a check. They are those of a database that is thought to be well or has passed a larger
+    /// one, at first, and at most.
     static let (idleProbe, firstProbe, largestProbe) = (1, 16, 64)
 
     private var state = State.unchecked
@@ -109,13 +110,13 @@ package struct StoreHealth {
         return .none
     }
 
-    /// The pieces of the probe that is to be made now; `nil` while none is due.
+    /// The pieces of the check that is to be made now; `nil` while none is due.
     mutating func dueProbe(at now: MonotonicInstant) -> Int? {
         let interval = self.state == .healthy ? Self.idleInterval : Self.probeInterval
         let last = self.state == .healthy ? self.lastEvidence : self.lastProbe
         if let last, now - last < interval { return nil }
         self.lastProbe = now
-        // Once there was room for a large one, small ones do: each fills room that is free again only after a vacuum.
+        // Once a large one fit, small ones do: each takes space that is free again only after a vacuum.
         guard case .broken(_, _, passingSince: nil) = self.state else { return Self.idleProbe }
         return min(Self.largestProbe, Self.firstProbe << self.relapses)
     }
@@ -160,7 +161,7 @@ package struct StoreHealth {
         return .recovered(after: now - since)
     }
 
-    /// How long probes must succeed: the first suffices, unless it broke again and again.
+    /// How long checks must succeed: the first suffices, unless it broke again and again.
     private var trial: Duration {
         self.relapses == 0 ? .zero : min(Self.longestTrial, .seconds(1 << self.relapses))
     }

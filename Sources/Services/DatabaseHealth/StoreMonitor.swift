@@ -6,7 +6,7 @@ package import ServiceSupport
 import Synchronization
 package import Telemetry
 
-/// Gathers what all parts of the node experience with the database, makes the probes, and says what follows.
+/// Gathers what all parts of the node experience with the database, makes the storage checks, and says what follows.
 package final class StoreMonitor: Service {
     private let probeRoom: @Sendable (Int) async throws(QueueStoreError) -> Void
     private let health: HealthRegistry
@@ -86,7 +86,7 @@ package final class StoreMonitor: Service {
             try await self.probeRoom(pieces)
             self.report(.probed)
         } catch {
-            // Whatever kept the probe from being committed would keep mail, too.
+            // Whatever kept the check from being committed would keep mail, too.
             self.report(.probeFailed(StoreFault(error) ?? StoreFault(.refused, error.message)))
         }
     }

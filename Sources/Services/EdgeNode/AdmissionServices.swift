@@ -10,8 +10,8 @@ import ServiceLifecycle
 import ServiceSupport
 import ShardLeases
 
-/// Those whom every listener asks before mail is taken: who the client is, whether a recipient exists, and whether there
-/// is room.
+/// The services that every listener asks before it takes mail: who the client is, whether a recipient exists, and
+/// whether there is capacity.
 struct AdmissionServices {
     let authenticator: Authenticator
     private let callAhead: CallAheadService

@@ -14,8 +14,9 @@ import UnixSignals
 
 /// One edge node: the composition root of `relayd`.
 ///
-/// Telemetry comes first, and answers while the node waits for its database. Shutdown goes against the order of the services:
-/// clients first, then deliveries, then telemetry, so that what an earlier service needs is there until it has ended.
+/// Telemetry comes first, and answers while the node waits for its database. Shutdown goes against the order of the
+/// services: clients first, then deliveries, then telemetry. So what an earlier service needs is there until it has
+/// ended.
 public struct EdgeNode: Sendable {
     private let loaded: LoadedConfiguration
     private let version: String
@@ -128,8 +129,8 @@ public struct EdgeNode: Sendable {
         ])
     }
 
-    /// The service group tells each step of a shutdown, which is of interest to nobody else, and errors that are thrown to
-    /// whoever runs the node.
+    /// The service group tells each step of a shutdown, which interests nobody else. It throws errors to whoever runs
+    /// the node.
     private var quiet: Logger { self.logger.onlyCritical }
 }
 

@@ -46,8 +46,8 @@ package struct DestinationRules: Hashable, Sendable {
 }
 
 extension DestinationRules {
-    /// What is demanded of TLS for the domains of a pattern but for exceptions, each once: that of accepted domains first, and
-    /// then that of rules, down to the first one that is about all of them.
+    /// What is demanded of TLS for the domains of a pattern but for exceptions, each once. That of accepted domains
+    /// comes first, and then that of rules, down to the first one that is about all of them.
     ///
     /// - Parameter accepted: what is stated of accepted domains.
     func statedPolicies(

@@ -4,12 +4,12 @@ package import MailModel
 package import TLSEngine
 package import TransportSecurity
 
-/// What a node serves by, as far as that may change while it runs: whose mail is taken and where it goes, who may send, the
-/// certificates it shows, and what receiving hosts owe and are spared.
+/// What a node serves by, as far as that may change while it runs. It says whose mail is taken and where it goes, who may
+/// send, which certificates the node shows, and what receiving hosts must prove or are exempt from.
 ///
-/// It is one value, and replaced as a whole. Whatever is decided for a client, a recipient or an attempt takes it once, so that
-/// next hop and obligation are always of one state, and an attempt under way keeps what it began with. Where it comes from is not
-/// its affair.
+/// It is one value, and replaced as a whole. Each decision about a client, a recipient or an attempt takes it once. So next
+/// hop and obligation always come from one state, and an attempt under way keeps what it began with. It does not know where
+/// it comes from.
 package struct NodeState: Sendable {
     /// Tells it from the states before and after it.
     package var version: UInt64
@@ -62,8 +62,8 @@ package struct NodeState: Sendable {
         self.destinations.transport(to: domain, stating: self.policy.domains[domain]?.demands, at: now)
     }
 
-    /// Whether content for a domain may go to a site by BDAT: what is stated of the domain comes before what is stated of its
-    /// hosts, and that before what is usual.
+    /// Whether content for a domain may go to a site by BDAT. A rule about the domain comes before one about its hosts,
+    /// and that before the default.
     package func usesChunking(to domain: DomainName, at site: ReceivingSite) -> Bool {
         self.destinations.usesChunking(to: domain, stating: self.policy.domains[domain]?.demands)
             ?? self.sites[site].usesChunking

@@ -6,10 +6,10 @@ package import SecureResolver
 
 /// Finds out whether mail for an accepted domain would come back to this node.
 ///
-/// Where no next hop is named, the MX record of the domain decides, and the best MX is often the very node that takes the mail
-/// in. Such mail would be accepted and then bounced with 5.4.6 (RFC 5321 §5.1). A next hop that is named may have an address of
-/// this node, too, and mail to it would go round until it has too many Received fields. What is known at the start stops it
-/// (`ownNextHops`); what the DNS says is asked for each recipient, and by `config check --dns`.
+/// Without a configured next hop, the MX record of the domain decides. The best MX is often the very node that takes
+/// the mail in. Such mail would be accepted and then bounced with 5.4.6 (RFC 5321 §5.1). A configured next hop may have
+/// an address of this node, too. Mail to it would go round until it has too many Received fields. What is known at the
+/// start stops it (`ownNextHops`); what the DNS says is asked for each recipient, and by `config check --dns`.
 package struct ReturningMail: Sendable {
     private let routes: RouteFinder
     /// The port of hosts found by MX.

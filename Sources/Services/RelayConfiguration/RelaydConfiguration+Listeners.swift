@@ -39,7 +39,8 @@ extension RelaydConfiguration.SMTP {
 }
 
 extension RelaydConfiguration {
-    /// The listener that takes what is sent to a next hop; `nil` where that is not this node, as far as is known without the DNS.
+    /// The listener that takes what is sent to a next hop. It is `nil` where that is not this node, as far as is known
+    /// without the DNS.
     ///
     /// - Parameter interfaces: the addresses of this machine, which a listener on all of them covers.
     package func listener(at nextHop: NextHop, interfaces: [IPAddress]) -> Listener? {

@@ -185,8 +185,8 @@ extension RelaydConfiguration {
     /// The header address of delivery status notifications; their envelope sender is always empty.
     public var dsnFrom: String { self.dsn.from ?? "mailer-daemon@\(self.node.name)" }
 
-    /// Where mail for the bare `<Postmaster>` goes; `nil` where nobody was named and the node's own name is no accepted
-    /// domain, since such mail would come back to this node.
+    /// Where mail for the bare `<Postmaster>` goes. It is `nil` where nobody was named and the node's own name is no
+    /// accepted domain, since such mail would come back to this node.
     public var postmaster: String? {
         if let configured = self.dsn.postmaster { return configured }
         let isAccepted = self.acceptedDomains.contains { $0.domain == self.node.name }

@@ -142,8 +142,8 @@ package struct RouteFinder: RouteSource {
         }
     }
 
-    /// Looks one host up. Takes three rounds, each as long as the resolver's deadline at most; and more where an insecure
-    /// answer needs its proof, of which each comes only after a round that was answered.
+    /// Looks one host up. Takes three rounds, each as long as the resolver's deadline at most. An insecure answer that
+    /// needs its proof takes more, of which each comes only after a round that was answered.
     fileprivate func plan(_ host: HostPlanning, for nextHop: NextHop) async -> Result<PlannedHost, NoRoute> {
         var answers: [DNSQuestion: DNSAnswer] = [:]
         while true {

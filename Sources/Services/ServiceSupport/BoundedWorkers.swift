@@ -1,20 +1,20 @@
 package import NIOPosix
 import Synchronization
 
-/// Runs work that takes long on threads, so that event loops and tasks go on meanwhile. No more of it waits than there is
-/// room for.
+/// Runs work that takes long on threads, so that event loops and tasks go on meanwhile. No more of it waits than the
+/// limit allows.
 package final class BoundedWorkers: Sendable {
     private let pool: NIOThreadPool
     private let room: Int
     private let underWay = Mutex(0)
 
-    /// Workers on the threads of `pool`. `room`: pieces of work that run or wait; one more is turned away.
+    /// Workers on the threads of `pool`. `limit`: pieces of work that run or wait; one more is refused.
     package init(on pool: NIOThreadPool, room: Int) {
         self.pool = pool
         self.room = room
     }
 
-    /// What `work` gives; `nil` where there is no room, or after the end of the threads.
+    /// What `work` gives; `nil` beyond the limit, or after the end of the threads.
     package func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value? {
         let isAdmitted = self.underWay.withLock { count in
             guard count < self.room else { return false }

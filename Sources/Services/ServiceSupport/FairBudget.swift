@@ -3,8 +3,8 @@ import Synchronization
 
 /// Places that tasks wait for: connections, and rounds of questions to the resolver. `FairLine` says who is next.
 ///
-/// Those who wait are the workers of destinations, each destination has a bounded number of them, and so the line here
-/// is bounded by the destinations under way.
+/// Those who wait are the workers of destinations, and each destination has a bounded number of them. So the
+/// destinations under way bound the line here.
 package final class FairBudget<Key: Hashable & Sendable>: Sendable {
     private typealias Waiter = CheckedContinuation<Bool, Never>
 

@@ -91,8 +91,8 @@ package struct LeaseKeeper: Sendable {
             }
             try await self.clock.synchronise(with: self.store)
             self.monitor?.report(.renewed)
-            // A lease that merely ran out while the database was away is still ours until another takes the shard: its
-            // deliveries under way must be found by us, and not be begun again beside themselves.
+            // A lease that merely ran out while the database was away is still ours until another takes the shard. We
+            // must find its deliveries under way, and not begin them a second time.
             await self.changed(self.leases.all.map(\.term))
         } catch {
             self.failed(error)

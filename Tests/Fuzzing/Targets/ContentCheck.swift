@@ -1,6 +1,6 @@
 import SMTPProtocol
 
-/// Content by DATA. What is decoded does not depend on how it came, and agrees with the rule in one sentence: the end
+/// Content by DATA. What is decoded does not depend on how it came, and agrees with the rule in one sentence. The end
 /// is the first CRLF.CRLF, counting a CRLF before the first byte.
 enum ContentCheck {
     struct Outcome: Equatable {

@@ -22,8 +22,8 @@ extension FaultLoad {
         return verdict
     }
 
-    /// Sends a message again and again for so long, each when the one before has arrived; the longest time from before its
-    /// submission to its arrival.
+    /// Sends a message again and again for so long, each when the one before has arrived. Gives the longest time from
+    /// before its submission to its arrival.
     func longestDelivery(at sink: ScriptedPeer, for duration: Duration) async throws -> Duration {
         let end = ContinuousClock.now + duration
         var longest = Duration.zero

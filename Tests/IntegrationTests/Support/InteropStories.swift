@@ -7,8 +7,9 @@ import Testing
 
 /// What holds between the relay and any mail server; the suites of `Interop…Tests` say for which.
 extension InteropWorld {
-    /// A message with all that is hard: dots at line starts, the longest line, and Latin-1, eight bits that mean nothing to anybody
-    /// on the way. It has all the fields that a header needs, so that no server adds one between these lines.
+    /// A message with all that is hard: dots at line starts, the longest line, and Latin-1. Its eight bits mean nothing
+    /// to any host on the path. It has all the fields that a header needs, so that no server adds one between these
+    /// lines.
     static func hardMessage(_ id: String) -> [UInt8] {
         let header = [
             "Message-ID: <\(id)>", "From: <alice@alpha.test>", "To: <bob@ours.test>",

@@ -43,8 +43,9 @@ struct DestinationLife {
 // MARK: - Destinations that are left alone
 
 extension Witness {
-    /// A node has taken an entry to attempt it. While the destination's row is in force it must not, and when the row is over
-    /// only one attempt may go on until it is known how that ends. New mail may be a test before that, now and then.
+    /// A node has taken an entry to attempt it. While the destination's row is in force it must not. When the row is
+    /// over only one attempt may go on until it is known how that ends. New mail may be a test before that, now and
+    /// then.
     func attemptBegan(_ name: AttemptName) {
         let key = DestinationTerm(term: name.term, domain: name.key.domain)
         self.moment += 1

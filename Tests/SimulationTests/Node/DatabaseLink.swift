@@ -3,8 +3,8 @@ import ClusterModel
 @testable import PostgresDriver
 @testable import QueueStore
 
-/// A node's way to the database. What may go wrong on it is what may go wrong with a connection: the request is lost, or
-/// it is executed and the reply is lost, or it is executed when nobody waits for it any more.
+/// A node's way to the database. What may go wrong on it is what may go wrong with a connection. The request is lost,
+/// or it is executed and the reply is lost, or it is executed when nobody waits for it any more.
 final class DatabaseLink {
     enum State: CaseIterable { case good, slow, flaky, cut }
 

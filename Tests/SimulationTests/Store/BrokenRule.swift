@@ -16,7 +16,7 @@ enum BrokenRule: CaseIterable {
     case impatientWatch
     /// A node forgets an outcome that the database did not take at the first try.
     case outcomeForgotten
-    /// A node does not look at the row of a destination that is left alone.
+    /// A node does not look at the row of a destination in backoff.
     case rowIgnored
     /// A node tells nobody that it gave a recipient up.
     case reportForgotten

@@ -5,8 +5,8 @@ import MailModel
 
 @testable import QueueStore
 
-/// Two nodes that do whatever comes to mind, right or wrong, on the model: transactions in any order, with entries and terms
-/// that may be out of date, at times that go forth and sometimes back.
+/// Two nodes that do whatever comes to mind, right or wrong, on the model. They run transactions in any order, with
+/// entries and terms that may be out of date, at times that go forth and sometimes back.
 ///
 /// It reaches what no node of the simulation would do, and so finds what the model forgot of the contract.
 struct RandomHistory {

@@ -9,7 +9,7 @@ import PostgresDriver
 /// A real queue on a clock of ours.
 ///
 /// The queue's statements find `now()` and `clock_timestamp()` in a schema of this database before they find those of
-/// PostgreSQL, so that a history replays at its own times, to the microsecond, and nothing waits.
+/// PostgreSQL. So a history replays at its own times, to the microsecond, and nothing waits.
 final class ReplayDatabase {
     private let admin: PostgresPool
     private let pool: PostgresPool

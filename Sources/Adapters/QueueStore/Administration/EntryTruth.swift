@@ -4,8 +4,8 @@
 /// is on record, or its node has said so. One waits while its time, or that of its destination, is to come, and while an operator has
 /// suspended deliveries to its domain. The others are due.
 enum EntryTruth {
-    /// The state of `e`, with `o` its open attempt, `u` what its node says of it, and `d` the row of its destination if it is
-    /// throttled, and `q` the rule that suspends it.
+    /// The state of `e`. `o` is its open attempt, `u` what its node says of it, `d` the row of its destination in
+    /// backoff. `q` is the rule that suspends it.
     ///
     /// - Parameter moment: what is later than this is to come.
     static func state(at moment: String) -> String {

@@ -9,8 +9,8 @@ public enum QueueAction: String, Hashable, Sendable, CaseIterable {
     case hold
     /// Let go what is held, due at once.
     case release
-    /// Make them due at once, and have their destinations tried again, too, if these are left alone. All that leads to their
-    /// hosts is looked up anew.
+    /// Make them due at once, and have their destinations tried again, too, if these are in backoff. All that leads to
+    /// their hosts is looked up anew.
     case retry
     /// Have their owner give them up, with all that belongs to it: report, trace and metrics.
     case fail
@@ -39,7 +39,7 @@ public enum QueueAction: String, Hashable, Sendable, CaseIterable {
 public struct QueueActionCount: Hashable, Sendable {
     /// Entries to which it was done, or would be.
     public var affected = 0
-    /// Entries that were selected and in delivery, and so were left alone.
+    /// Entries that were selected and in delivery, and so were not changed.
     public var inDelivery = 0
 
     /// Nothing yet.
@@ -70,8 +70,8 @@ extension QueueAdministration {
         return count
     }
 
-    /// Does something to all entries that are selected and not in delivery, in batches; each is committed by itself,
-    /// and what an interruption leaves undone can be done by doing it again.
+    /// Does something to all entries that are selected and not in delivery, in batches. Each is committed by itself,
+    /// and an interrupted command can be run again.
     ///
     /// - Parameters:
     ///   - actor: who does it, for the record.

@@ -5,7 +5,7 @@ import PostgresDriver
 extension QueueAdministration {
     /// The next entries of the queue that are selected, in the order of their keys.
     ///
-    /// One call looks at no more than `span` entries, so a page may be short, or empty, before the end: go on while
+    /// One call looks at no more than `span` entries, so a page may be short, or empty, before the end. Go on while
     /// there is a `next`. An entry that moves meanwhile from one table to another may be missed or come twice.
     ///
     /// - Parameter isDetailed: also read what the trace says of each entry's last attempt.

@@ -26,7 +26,7 @@ public struct QueueListing: Hashable, Sendable {
         case held
     }
 
-    /// What the trace says of the last attempt, or what is known of the destination that is left alone.
+    /// What the trace says of the last attempt, or what is known of the destination in backoff.
     public struct LastAttempt: Hashable, Sendable {
         /// What the host had to prove, such as `authenticate`.
         public let requirement: String?
@@ -50,7 +50,7 @@ public struct QueueListing: Hashable, Sendable {
     public let place: Place
     /// What it does.
     public let state: State
-    /// An attempt is on record and not concluded: nobody but its node may change the entry.
+    /// An attempt is on record without an outcome: nobody but its node may change the entry.
     public let isOnRecord: Bool
     /// What its node is doing about it.
     public let activity: Activity?
@@ -66,12 +66,12 @@ public struct QueueListing: Hashable, Sendable {
     public let size: Int
     /// When it was stored.
     public let arrival: Timestamp
-    /// When it is or was due, or, if that is later, until when its destination is left alone or suspended; `nil` while it is held,
-    /// and while it is suspended until an operator says otherwise.
+    /// When it is or was due, or, if that is later, the end of its destination's backoff or suspension. It is `nil`
+    /// while it is held, and while it is suspended until an operator resumes it.
     public let nextAttempt: Timestamp?
     /// Attempts made and recorded.
     public let attempts: Int
-    /// The code of the last failure; before the first attempt, of that for which its destination is left alone.
+    /// The code of the last failure; before the first attempt, of the failure for which its destination is in backoff.
     public let lastStatus: String?
     /// The name of the same failure.
     public let lastReason: String?

@@ -53,7 +53,7 @@ struct QueuePageStatement {
     private var descendingColumns: String { self.orderColumns.replacing(",", with: " DESC,") + " DESC" }
 
     /// Each table gives its first entries in the order of its primary key, so that no more than a page of each is
-    /// sorted; a message is looked up by its id in every shard.
+    /// sorted. A message is looked up by its id in every shard.
     private func source(_ place: QueueListing.Place) -> String {
         let columns = """
             e.shard, e.message_id, e.domain, e.destination, '\(place.rawValue)' AS place, e.recipients, e.size,

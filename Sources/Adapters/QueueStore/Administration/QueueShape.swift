@@ -3,7 +3,7 @@ import PostgresDriver
 
 /// How old what is in the queue is, by domain, as Postfix's qshape shows it.
 public struct QueueShape: Hashable, Sendable {
-    /// The ages in minutes that part the columns, each twice the one before it: the first column has what is younger
+    /// The ages in minutes that part the columns, each twice the one before it. The first column has what is younger
     /// than the first of them, the last what is at least as old as the last.
     public static let bounds = [5, 10, 20, 40, 80, 160, 320, 640, 1280]
 

@@ -5,10 +5,10 @@ extension Migration {
 
 /// The queue as it was first made.
 ///
-/// Every primary key of queue data leads with the shard. `ready` is where entries live that are due within the hour; it
-/// has two partitions, of which one takes what is new while the other empties and is truncated, so that its size follows
-/// the load and not the history. `deferred` has the entries that wait longer. A finished message stays as a row without
-/// body for a while: its unique index is what makes a repeated INSERT of the same id do nothing.
+/// Every primary key of queue data leads with the shard. `ready` is where entries live that are due within the hour. It
+/// has two partitions, of which one takes what is new while the other empties and is truncated. So its size follows the
+/// load and not the history. `deferred` has the entries that wait longer. A finished message stays as a row without
+/// body for a while. Its unique index is what makes a repeated INSERT of the same id do nothing.
 private enum QueueSchema {
     static let tables = """
         CREATE TABLE relay.shard_lease (

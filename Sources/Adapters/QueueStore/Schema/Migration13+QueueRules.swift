@@ -6,8 +6,8 @@ extension Migration {
             + QueueRuleSchema.privileges + QueueRuleSchema.comments)
 }
 
-/// Nodes read all rules when the highest serial or the number of rows has changed: a rule that is made or changed has a new
-/// serial, and one that is lifted is gone. Rules that have ended go with the next change.
+/// Nodes read all rules when the highest serial or the number of rows has changed. A rule that is made or changed has a
+/// new serial, and one that is lifted is gone. Rules that have ended go with the next change.
 private enum QueueRuleSchema {
     static let table = """
         CREATE SEQUENCE relay.queue_rule_serial;

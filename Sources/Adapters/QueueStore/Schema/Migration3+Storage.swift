@@ -6,8 +6,8 @@ extension Migration {
 private enum StorageSchema {
     static let sql = Self.ready + Self.trace + Self.horizon + Self.vacuuming + Self.privileges
 
-    /// Finding what has become due lately, and what is no longer held back, by one look into an index each; and a rotation
-    /// that succeeds beside a steady load.
+    /// Finding what has become due lately, and what is no longer held back, by one look into an index each. It also
+    /// brings a rotation that succeeds beside a steady load.
     private static let ready = """
         CREATE INDEX ready_due ON relay.ready (shard, next_attempt_at);
         CREATE INDEX destination_blocked ON relay.destination (shard, blocked_until);

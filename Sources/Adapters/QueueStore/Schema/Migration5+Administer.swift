@@ -1,9 +1,9 @@
 /// One batch of what an operator does: the operation is done to those of the given entries that are in the table `source`
 /// still.
 ///
-/// It does not wait for entries: a row that somebody has locked is being tried, concluded or moved just now. Counters have a
-/// slot of their own, so that it does not wait for owners there either. A batch whose number was had before, because the
-/// answer to its COMMIT was lost, is not done again.
+/// It does not wait for entries: a row that somebody has locked is being tried, recorded or moved just now. Counters
+/// have a slot of their own, so that it does not wait for owners there either. A batch whose number was had before,
+/// because the answer to its COMMIT was lost, is not done again.
 enum AdministrationBatch {
     static let sql = Self.beginning + Self.locking + Self.changing + Self.ending
 

@@ -13,8 +13,8 @@ extension Migration {
 ///
 /// An owner keeps in memory what it has claimed, so an entry may change under its eyes. That is safe, because an owner
 /// opens an attempt only for an entry that is as it was, and keeps others from the row meanwhile. `administer` in its
-/// turn locks the rows first, without waiting for an owner, and then leaves alone those whose attempt is on record and
-/// not concluded: whoever comes first has the entry, and the other finds that out.
+/// turn locks the rows first, without waiting for an owner. It then does not change those whose attempt is on record
+/// without an outcome. Whoever comes first has the entry, and the other finds that out.
 private enum AdministrationSchema {
     static let tables = """
         CREATE TABLE relay.held (

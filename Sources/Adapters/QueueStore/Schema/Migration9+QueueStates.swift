@@ -4,10 +4,10 @@ extension Migration {
         version: 9, name: "queue states", sql: QueueStatesSchema.tables + QueueStatesSchema.actions)
 }
 
-/// `queue_waiting` has sums of the entries in `ready` that wait for their time, by that time: once it is past, the row
-/// counts no more, and nobody need have changed it. `destination_waiting` has what is due and waits for a destination that is
-/// throttled, as its owner counted last. `under_way` and `resting` say what nodes are busy with for longer than a moment,
-/// and what their deliveries wait for.
+/// `queue_waiting` has sums of the entries in `ready` that wait for their time, by that time. Once it is past, the row
+/// counts no more, and nobody need have changed it. `destination_waiting` has what is due and waits for a destination
+/// that is throttled, as its owner counted last. `under_way` and `resting` say what nodes are busy with for longer than
+/// a moment, and what their deliveries wait for.
 private enum QueueStatesSchema {
     static let tables = """
         -- Rows are changed again and again, and go after their time: vacuum is due by the number of changes alone.

@@ -25,8 +25,8 @@ public struct MigrationPlan: Hashable, Sendable, CustomStringConvertible {
         let queueRole: String?
     }
 
-    /// Refuses what this program cannot work with: another encoding than UTF8, a schema that is newer than the program, and
-    /// another number of shards, or other names of roles, than an existing queue has.
+    /// Refuses what this program cannot work with: another encoding than UTF8, or a schema that is newer than the
+    /// program. It also refuses another number of shards, or other names of roles, than an existing queue has.
     init(_ found: Found, wanted: Int?, roles: QueueRoles?) throws(MigrationError) {
         let (database, shards) = (found.database, found.shards)
         guard found.encoding == "UTF8" else { throw MigrationError.encoding(found.encoding, of: database) }

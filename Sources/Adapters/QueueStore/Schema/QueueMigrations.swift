@@ -25,8 +25,9 @@ public enum QueueMigrations {
 
     /// Applies, each in a transaction of its own and under a lock, the migrations that are missing.
     ///
-    /// It makes the group roles `relay_queue` (edge nodes), `relay_admin` (operators) and `relay_viewer` (those who look, and read no
-    /// content), or others by name; the operator makes login roles and grants them. Running it again, or twice at once, does no harm.
+    /// It makes the group roles `relay_queue` (edge nodes), `relay_admin` (operators) and `relay_viewer` (people who
+    /// read all but content), or others by name. The operator makes login roles and grants them. Running it again, or
+    /// twice at once, does no harm.
     ///
     /// - Parameters:
     ///   - adminConnectionString: of a role that may create schemas and roles.

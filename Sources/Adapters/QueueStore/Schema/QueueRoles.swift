@@ -9,8 +9,9 @@ public struct QueueRoles: Hashable, Sendable {
     /// What the names begin with.
     public let prefix: String
 
-    /// Names with another beginning; `nil` for one that is not a lower-case letter and up to 39 lower-case letters, digits and
-    /// underscores, since it stands unquoted in statements, and for one that holds the end of a role's name.
+    /// Names with another beginning. It is `nil` unless it is a lower-case letter and up to 39 lower-case letters,
+    /// digits and underscores, since it stands unquoted in statements. It is also `nil` for one that holds the end of a
+    /// role's name.
     public init?(prefix: String) {
         let bytes = Array(prefix.utf8)
         guard let first = bytes.first, bytes.count <= Self.maximumLength, Self.isLetter(first),

@@ -61,8 +61,8 @@ public struct JSONLogHandler: LogHandler {
         self.output(line.finished())
     }
 
-    /// Writes the line in one call, so that the lines of several threads do not mix, up to what the kernel takes at
-    /// once from a pipe. A line that cannot be written is lost: nothing is left to report it to.
+    /// Writes the line in one call. So the lines of several threads do not mix, up to what the kernel takes at once
+    /// from a pipe. A line that cannot be written is lost: nothing is left to report it to.
     static let standardError: Output = { line in
         var bytes = Array(line.utf8)
         bytes.append(UInt8(ascii: "\n"))

@@ -6,7 +6,7 @@ import Synchronization
 import TLSEngine
 import TransportSecurity
 
-/// Many clients that go over to TLS, say EHLO, and then do nothing, or next to nothing: one byte now and then of a
+/// Many clients that begin TLS, say EHLO, and then do nothing, or next to nothing. Some send one byte now and then of a
 /// command that never ends.
 ///
 /// They come from several addresses of loopback, since one address has too few ports for so many.

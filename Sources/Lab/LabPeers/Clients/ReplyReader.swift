@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Puts the replies of a server together, as every client of the lab reads them: leniently, since what a server may say is
-/// for the test to judge.
+/// Puts the replies of a server together, as every client of the lab reads them. It is lenient, since the test must
+/// judge what a server may say.
 struct ReplyReader {
     /// The server sends a line that is longer than any of ours.
     struct EndlessLine: Error, CustomStringConvertible { let description = "the server sends a line without end" }

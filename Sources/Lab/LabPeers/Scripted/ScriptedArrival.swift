@@ -1,7 +1,8 @@
 public import MailModel
 import OperatingSystem
 
-/// A message that arrived at a peer and was not refused: enough to say which message of which relay it was, who sent it, and when.
+/// A message that arrived at a peer and was not refused. It is enough to say which message of which relay it was, who
+/// sent it, and when.
 public struct ScriptedArrival: Hashable, Sendable {
     /// The field Message-ID, with its angle brackets.
     public let messageID: String

@@ -84,9 +84,9 @@ public struct ScriptedRule: Hashable, Sendable {
     /// Answers EHLO with these extensions and no others. (`STARTTLS` is named only before TLS.)
     public static func offer(_ extensions: [String]) -> Self { Self(effect: .extensions(extensions)) }
 
-    /// Answers EHLO with these extensions too. The peer does what they promise: it takes BDAT if it offers `CHUNKING`,
-    /// parameters if it offers their extension (others are answered 555), addresses in UTF-8 if it offers `SMTPUTF8`, and
-    /// keeps to its `LIMITS`.
+    /// Answers EHLO with these extensions too. The peer keeps the promises of its extensions. It takes BDAT if it
+    /// offers `CHUNKING`, parameters if it offers their extension (others are answered 555), and addresses in UTF-8 if
+    /// it offers `SMTPUTF8`. It keeps to its `LIMITS`.
     public static func alsoOffer(_ extensions: String...) -> Self { Self(effect: .moreExtensions(extensions)) }
 
     /// Offers all that the relay can use: also `CHUNKING`, `SMTPUTF8` and `DSN`.

@@ -40,8 +40,8 @@ public struct PostfixConfiguration: Sendable {
     public var sendingTLS = SendingTLS.daneOnly
     /// The validating resolver that the sending side trusts; it must listen on port 53. Without one, the system's.
     public var resolverAddress: String?
-    /// The port at which MX hosts are called. DANE's records are then looked up at `_port._tcp`, so a test that is true to
-    /// `_25._tcp` listens on port 25 of a loopback address of its own (`LoopbackAddress.unused(port: 25)`).
+    /// The port at which MX hosts are called. DANE's records are then looked up at `_port._tcp`. So a test that is true
+    /// to `_25._tcp` listens on port 25 of a loopback address of its own (`LoopbackAddress.unused(port: 25)`).
     public var destinationPort: UInt16 = 25
     /// Further parameters of main.cf.
     public var parameters: [(name: String, value: String)] = []

@@ -3,7 +3,7 @@ import LabSupport
 
 /// A private Postfix (Debian's) in a folder of its own: configuration, queue, data, mail and log, on loopback.
 ///
-/// Its sending side reads `resolv.conf` through libc. So that a test chooses the resolver, the whole instance runs in a
+/// Its sending side reads `resolv.conf` through libc. A test chooses the resolver. So the whole instance runs in a
 /// mount namespace in which `/etc/resolv.conf` is a file of ours that names a private validating resolver.
 public final class PostfixInstance: MailServer {
     /// Why there can be no private Postfix here; a test skips with this as its reason.

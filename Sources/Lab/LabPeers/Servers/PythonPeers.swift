@@ -90,8 +90,8 @@ public enum Smtplib {
             print(smtp.sock.version(), sorted(smtp.esmtp_features))
         """
 
-    /// Submits one message (header and body, with CRLF) to the server at this port of 127.0.0.1; returns the version of TLS and
-    /// the extensions that it was offered, and fails if the message is refused.
+    /// Submits one message (header and body, with CRLF) to the server at this port of 127.0.0.1. Returns the version of
+    /// TLS and the extensions that it was offered, and fails if the message is refused.
     public static func send(
         port: UInt16, from sender: String, to recipient: String, message: [UInt8], mailOptions: String = "",
         recipientOptions: String = ""

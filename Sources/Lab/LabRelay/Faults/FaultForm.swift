@@ -1,8 +1,8 @@
 import Foundation
 public import LabSupport
 
-/// How long the tests of faults take: well under a minute each, or, where `RELAY_FAULTS` is `long`, as long as it takes to
-/// meet the rare instants too. `ops/faults` runs them so.
+/// How long the tests of faults take: well under a minute each. Where `RELAY_FAULTS` is `long`, they take as long as it
+/// takes to meet the rare instants too. `ops/faults` runs them so.
 public enum FaultForm: Sendable {
     case short, long
 

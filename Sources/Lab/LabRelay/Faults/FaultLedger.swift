@@ -1,11 +1,11 @@
 public import LabPeers
 public import MailModel
 
-/// Each message of a load by its ids: whether it was acknowledged, how often it arrived, and which attempts to deliver it were
-/// begun and never concluded.
+/// Each message of a load by its ids: whether it was acknowledged, how often it arrived, and which attempts to deliver
+/// it have no outcome.
 ///
-/// A client knows a message by its Message-ID, the relay by an id of its own, and the sinks read both: the relay's stands in the
-/// field Received. So each copy is held against the record of the very message, and not totals against totals.
+/// A client knows a message by its Message-ID, the relay by an id of its own. The sinks read both: the relay's stands
+/// in the field Received. So each copy is held against the record of the very message, and not totals against totals.
 public struct FaultLedger: Sendable {
     private var acknowledged: Set<String> = []
     private var arrivals: [String: [ScriptedArrival]] = [:]
@@ -22,7 +22,7 @@ public struct FaultLedger: Sendable {
         for arrival in arrivals { self.arrivals[arrival.messageID, default: []].append(arrival) }
     }
 
-    /// These attempts were begun and not concluded, or their final reply was lost.
+    /// These attempts have no outcome, or their final reply was lost.
     public mutating func interrupted(_ attempts: some Sequence<UncertainAttempt>) {
         for attempt in attempts { self.uncertain[attempt.message, default: []].insert(attempt) }
     }
@@ -68,7 +68,7 @@ public struct FaultVerdict: Hashable, Sendable {
     public let lost: [String]
     /// Second copies that arrived.
     public let copies: Int
-    /// Those among them that belong to no attempt of that message which was begun and not concluded, a text for each.
+    /// Those among them that belong to no attempt of that message without an outcome, a text for each.
     public let unexplained: [String]
 }
 

@@ -14,7 +14,7 @@ public struct FaultReport: Hashable, Sendable, Codable {
     public let lost: Int
     /// Second copies that arrived.
     public let duplicated: Int
-    /// Those among them that belong to an attempt begun and not concluded.
+    /// Those among them that belong to an attempt without an outcome.
     public let explained: Int
     /// The longest time from the end of the fault to the next 250, in milliseconds; `nil` where the relay took mail throughout.
     public let acceptsAgainMilliseconds: Int?

@@ -4,8 +4,8 @@ import PostgresDriver
 import QueueStore
 
 extension LabRelay {
-    /// The attempts of which the trace says that the message may have been delivered although they count as failed: the reply to
-    /// their final dot was lost, or their node was.
+    /// The attempts of which the trace says that the message may have been delivered although they count as failed. The
+    /// reply to their final dot was lost, or their node was.
     public func uncertainAttempts() async throws -> [UncertainAttempt] {
         let result = try await self.store.pool.query(
             Statement(

@@ -5,8 +5,8 @@ import QueueStore
 
 /// Watches, inside the database and beside the relay's own code, who owned which shard when, and which node changed what.
 ///
-/// From its record follows whether a node changed a row of a shard that another had taken over (it may only add a delivery by its
-/// own latest attempt), and whether it ended a message after the other had.
+/// Its record shows whether a node changed a row of a shard that another had taken over. It may only add a delivery by
+/// its own latest attempt. It also shows whether the node ended a message after the other had.
 public struct OwnerAudit: Sendable {
     /// A change of owner.
     public struct Term: Hashable, Sendable {

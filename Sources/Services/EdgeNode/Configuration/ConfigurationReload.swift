@@ -9,12 +9,12 @@ import ServiceSupport
 import Telemetry
 import UnixSignals
 
-/// Takes the configuration anew on SIGHUP: the `NodeState` as a whole, for what begins from then on: a command of a client, a
-/// handshake, an AUTH, an attempt. Answers of the DNS are looked up anew, too.
+/// Takes the configuration anew on SIGHUP: the `NodeState` as a whole. It counts for each command of a client, handshake,
+/// AUTH and attempt that begins later. Answers of the DNS are looked up anew, too.
 ///
-/// The new configuration and all files that it names are read and checked as a start would do it, and taken as a whole or
-/// not at all: when anything is wrong, what was in force stays, and the log and `config_last_reload_successful` say so
-/// (hostile-input 41). Other settings that have changed wait for the next start, and a warning names them.
+/// The new configuration and all files that it names are read and checked as at a start. They are taken as a whole or
+/// not at all. When anything is wrong, the old one stays in force, and the log and `config_last_reload_successful` say
+/// so (hostile-input 41). Other settings that have changed wait for the next start, and a warning names them.
 struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration

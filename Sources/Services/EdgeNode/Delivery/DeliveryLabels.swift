@@ -48,9 +48,9 @@ package enum VerificationLimitLabel: String, MetricLabel {
     case all, domain, unanswered
 }
 
-/// What keeps deliveries waiting. These are the pools of connections to strangers, or to those of one network; what
-/// hosts of one network that have taken mail may have; and the half of these for mail without a sender. They are also
-/// the deliveries of such mail at once, the node's connections, the number that an address takes, and the number of
+/// What keeps deliveries waiting. These are the pools of connections to strangers, or to those of one network, and what
+/// hosts of one network that have taken mail may have. They are also the half of these for mail without a sender. They
+/// are also the deliveries of such mail at once, the node's connections, the connections that an address takes, and the
 /// domains under way.
 package enum DeliveryLimitLabel: String, MetricLabel {
     package static let labelName = "limit"

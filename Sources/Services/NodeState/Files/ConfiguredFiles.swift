@@ -29,8 +29,8 @@ package struct ConfiguredFiles: Sendable {
     ///
     /// - Parameters:
     ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
-    ///   - running: a resolver that is taken where it is made of the same settings and files; another need not be started to
-    ///     see whether they are good.
+    ///   - running: a resolver that is taken where it is made of the same settings and files. Another need not be
+    ///     started to see whether they are good.
     ///   - logger: told of the resolver's start, which is of no interest to a mere check.
     package init(
         _ loaded: LoadedConfiguration, relayd: String? = nil, running: SecureResolver? = nil,

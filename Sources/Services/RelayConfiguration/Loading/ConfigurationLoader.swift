@@ -2,8 +2,8 @@ public import MailModel
 
 /// Reads the settings from everywhere they may stand, and checks them.
 ///
-/// Later sources override earlier ones: defaults, file, credentials, environment, flags. This is code of our own rather than
-/// swift-configuration's providers, because those know neither lists of mappings nor the line of a value nor which keys
+/// Later sources override earlier ones: defaults, file, credentials, environment, flags. This is code of our own rather
+/// than swift-configuration's providers. Those know neither lists of mappings nor the line of a value nor which keys
 /// nobody asked for. Values in the environment and in flags are YAML too, so lists can be given there as `[a, b]`.
 public struct ConfigurationLoader: Sendable {
     /// The text of one YAML file.

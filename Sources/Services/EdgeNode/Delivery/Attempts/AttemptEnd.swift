@@ -2,7 +2,7 @@
 enum AttemptEnd: Sendable {
     /// It was made, and what it came to is to be recorded.
     case made(AttemptReport)
-    /// Nothing was sent and nothing is concluded; whoever owns the entry finds it again.
+    /// Nothing was sent and no outcome is recorded; whoever owns the entry finds it again.
     case void
     /// No host was asked, through no fault of the domain's. It costs the entry no step of its schedule: try again after
     /// so long.
@@ -13,7 +13,7 @@ enum AttemptEnd: Sendable {
     case suspended
     /// No connection is to be had, since there are as many as there may be, or as the hosts take: others will take the entry.
     case siteIsFull
-    /// It waited for a connection as long as anybody may. The destination makes room for others, and is found again.
+    /// It waited for a connection as long as anybody may. The destination gives its turn to others, and is found again.
     case released
 }
 
@@ -27,6 +27,6 @@ enum Postponement: String, Sendable {
     case route = "the route has changed"
     /// The site has had all the messages that `delivery.site-rate` allows it.
     case rate = "the site's rate is used up"
-    /// The site has turned us away, and no connection to it is open.
+    /// The site has refused a connection, and no connection to it is open.
     case site = "the site takes no more connections"
 }

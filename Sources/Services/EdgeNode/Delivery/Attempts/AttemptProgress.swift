@@ -4,9 +4,9 @@ import SMTPProtocol
 
 /// What the hosts have come to that one attempt has tried so far, and who is still to be asked of the next one.
 ///
-/// A host's 2yz and 5yz are the last word on a recipient. Its 4yz is no success: the next address and the next host are asked
-/// for the recipients concerned (RFC 5321 §5.1), and so they are where the host cannot be given the message. Nobody is asked
-/// behind a final dot without an answer, for a second host might deliver a second copy.
+/// A host's 2yz and 5yz are the last word on a recipient. Its 4yz is no success: relayd asks the next address and the
+/// next host for the recipients concerned (RFC 5321 §5.1). So it does where the host cannot be given the message.
+/// Nobody is asked behind a final dot without an answer, for a second host might deliver a second copy.
 struct AttemptProgress: Sendable {
     /// Sessions of one attempt in which a host answers for recipients: greylisting at twenty addresses costs no twenty sessions.
     static let answeringSessions = 8
@@ -47,8 +47,8 @@ struct AttemptProgress: Sendable {
 
     // MARK: - Questions
 
-    /// The recipients whom a host at this address is asked for: nobody has had the last word on them, nor has this address
-    /// answered for them before.
+    /// The recipients for whom a host at this address is asked. Nobody has given a final answer for them, nor has this
+    /// address answered for them before.
     func unasked(at address: IPAddress) -> [Int] {
         let there = self.tries.filter { $0.address == address && !$0.outcomes.isEmpty }
         guard !there.isEmpty else { return self.undecided }

@@ -19,7 +19,7 @@ struct AttemptRecorder: Sendable {
     /// - Parameter monitor: is told how it goes.
     init(store: any DeliveryStore, metrics: DeliveryMetrics, time: any NodeClock, monitor: StoreMonitor? = nil) {
         self.store = store
-        // What waits is bounded by the deliveries in flight, each of which waits for one record.
+        // What waits is bounded by the deliveries under way, each of which waits for one record.
         self.openings = GroupCommit(
             limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
             waited: { metrics.queueCommitWait.observe(.beginAttempt, $0) }

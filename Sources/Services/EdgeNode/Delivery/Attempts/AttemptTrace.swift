@@ -178,9 +178,9 @@ extension CertificateVerification {
 }
 
 extension PlannedHost {
-    /// What the host must prove, as traces say it: `authenticate`, `verify` and a name, `encrypt` or `opportunistic`; `dane` for a
-    /// host that the operator demands DANE of and that has none, `unavailable` for one that could not be looked up.
-    /// Authentication that rests on an unsigned MX says so (rule 7), as does an exception.
+    /// What the host must prove, as traces say it: `authenticate`, `verify` and a name, `encrypt` or `opportunistic`.
+    /// It is `dane` for a host that the operator demands DANE of and that has none. It is `unavailable` for one that
+    /// could not be looked up. Authentication that rests on an unsigned MX says so (rule 7), as does an exception.
     func requirementLabel(by policy: TransportPolicy) -> String {
         switch AttemptRequirement.of(self, by: policy).map(\.tls) {
         case .success(.mustAuthenticate): self.trust == .insecureMX ? "authenticate (insecureMX)" : "authenticate"

@@ -180,8 +180,8 @@ struct DeliveryAttempt {
         var attempt = HostAttempt(host: host, policy: self.policy, address: warm.address, isWarm: true)
         await self.transact(over: &link, &attempt)
         attempt.duration = self.environment.time.now - started
-        // That a connection went stale while it was idle, or that the host has had enough messages over it, says nothing
-        // about the next one: dial anew.
+        // That a connection went stale while it was idle, or that the host has had enough messages over it, says
+        // nothing about the next one. So dial anew.
         let isStale =
             attempt.failure?.isAmbiguous == false && attempt.outcomes.isEmpty && !attempt.isUnrecorded
             && self.environment.leases.permitsFinalDot(self.term)
@@ -189,14 +189,14 @@ struct DeliveryAttempt {
         return nil
     }
 
-    /// The first of these addresses that has room for one more connection.
+    /// The first of these addresses that may have one more connection.
     private mutating func tryAddress(
         of addresses: [IPAddress], _ host: PlannedHost, _ requirement: AttemptRequirement,
         over link: inout PooledConnection?
     ) async -> AttemptEnd? {
         self.giveBack(&link)
         let targets = addresses.map { self.environment.target($0, host.port) }
-        // Whoever finds room waits no more than a moment, and nobody reads of it.
+        // Whoever gets a slot waits no more than a moment, and nobody reads of it.
         self.environment.activity.moved(self.entry.key, to: self.tries.isEmpty ? .connection : .host, host: host.shown)
         let opened = await self.environment.sites.open(
             self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,

@@ -91,11 +91,11 @@ struct DeliveryEnvironment: Sendable {
     /// Has answers of the DNS looked up anew when an operator says so.
     var flushes: DNSFlushWatch?
 
-    /// Whether an attempt may begin: not while the database is not well, since what is sent could not be marked as sent, nor
-    /// before operators' rules are known.
+    /// Whether an attempt may begin. It may not while the database is not well, since what is sent could not be marked
+    /// as sent, nor before operators' rules are known.
     var mayDeliver: Bool { (self.monitor?.isOpen ?? true) && self.standing.areKnown }
 
-    /// An address of a host, with our ways there that work.
+    /// An address of a host, with our egress sources that work.
     func target(_ address: IPAddress, _ port: UInt16) -> ConnectionTarget {
         ConnectionTarget(address, port, by: self.network.working(self.egress.ways(to: address), to: address))
     }

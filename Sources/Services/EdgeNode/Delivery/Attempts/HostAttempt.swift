@@ -49,7 +49,7 @@ struct HostAttempt: Sendable {
     var isOurResolvers = false
     /// This system itself could not open a connection: nobody was asked.
     var isOurNetworks: Bool { self.failure?.failure == .localNetwork }
-    /// The connection was turned away while others to the same address worked: it was one too many.
+    /// The host refused the connection while others to the same address worked: it was one too many.
     var isCrowded = false
     /// The host had not greeted us yet, and the connection was closed for others who waited.
     var isDisplaced: Bool { self.failure?.isDisplaced == true }
@@ -93,9 +93,9 @@ struct AttemptReport: Sendable {
     var tries: [HostAttempt]
     /// One for each recipient of the entry.
     let outcomes: [AttemptOutcome]
-    /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer. Nothing was
-    /// sent and nothing is concluded; whoever owns the entry finds it again. What a host has decided of some recipients
-    /// before is concluded.
+    /// The attempt was not put on record: the entry is gone, the shard is lost, or the database does not answer.
+    /// Nothing was sent and no outcome is recorded; whoever owns the entry finds it again. What a host has decided of
+    /// some recipients before is recorded.
     var isVoid: Bool { self.tries.contains(where: \.isUnrecorded) && self.tries.allSatisfy(\.outcomes.isEmpty) }
     /// It was broken off for our own lease: nothing was delivered, and the message is not put off for it.
     var isWithdrawn: Bool { self.tries.contains(where: \.isWithdrawn) }
@@ -117,8 +117,8 @@ struct AttemptReport: Sendable {
         self.outcomes = (0..<recipients).map { tries.outcome(ofRecipient: $0, isCutOff: isCutOff) }
     }
 
-    /// What becomes of an attempt that an earlier owner began and nobody concluded: the message may have been delivered. It
-    /// counts as failed, and takes the next step of the schedule.
+    /// What becomes of an attempt without an outcome that an earlier owner began: the message may have been delivered.
+    /// It counts as failed, and takes the next step of the schedule.
     init(of entry: QueueEntry, interrupted open: OpenAttempt) {
         let failure = HostFailure(
             .connectionLost, "attempt \(open.attempt) of \(open.node) was interrupted", isAmbiguous: true)
@@ -131,7 +131,7 @@ struct AttemptReport: Sendable {
         self.init(tries: [HostAttempt(failure: failure)], recipients: entry.recipients.count)
     }
 
-    /// What becomes of an entry that was not attempted, since its destination is left alone for this failure.
+    /// What becomes of an entry that was not attempted, since its destination is in backoff for this failure.
     init(of entry: QueueEntry, waitingFor failure: DeliveryFailure) {
         self.init(tries: [HostAttempt(failure: HostFailure(stored: failure))], recipients: entry.recipients.count)
     }

@@ -158,8 +158,8 @@ struct HostFailure: Error, Hashable {
         HostFailure(.connectionLost, "the transaction took too long, at \(stage)")
     }
 
-    /// Of a connection that has not carried mail yet: it was refused, broken off, or left waiting, or the host said 4yz (RFC 5321
-    /// §3.8, §4.5.4.1). A host does so too when it has as many connections as it wants.
+    /// Of a connection that has not carried mail yet. The host refused it, broke it off, left it waiting, or said 4yz
+    /// (RFC 5321 §3.8, §4.5.4.1). A host does so too when it has as many connections as it wants.
     var isOfConnecting: Bool {
         switch self.failure {
         case .connectionRefused, .connectionTimeout, .connectionLost: !self.isAmbiguous

@@ -10,7 +10,7 @@ import ShardLeases
 import Telemetry
 
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in
-/// one transaction; then the log lines and counters of what was recorded.
+/// one transaction. Then it writes the log lines and counters of what was recorded.
 struct OutcomeRecorder: Sendable {
     let environment: DeliveryEnvironment
     let term: ShardTerm
@@ -33,8 +33,8 @@ struct OutcomeRecorder: Sendable {
         await self.record(entry, report, report.isWithdrawn ? decision.retried(by: again) : decision, at: now)
     }
 
-    /// Records that an entry was not attempted, because its destination is left alone, and what its sender is told all the
-    /// same. An entry that waits on keeps its place in line. Returns like the other.
+    /// Records that an entry was not attempted, because its destination is in backoff, and what its sender is told
+    /// meanwhile. An entry that waits on keeps its place in line. Returns like the other.
     ///
     /// - Parameters:
     ///   - hasNextAttempt: whether the time of the next attempt is known: not during a suspension without an end.
@@ -67,7 +67,7 @@ struct OutcomeRecorder: Sendable {
         let dropped = reports.flatMap { kind in kind.dropped.map { trace.dropped(kind.action, $0) } }
         let record = AttemptRecord(entry, report, decision, lines: trace.lines + dropped, reports: reports)
         let undelivered = zip(entry.recipients, decision.recipients).filter { !$1.isDelivered }.map(\.0)
-        // What another owner has concluded, or will, is for its log and its counters.
+        // What another owner has recorded, or will record, is for its log and its counters.
         guard
             let recorded = await self.commit(
                 record, Self.result(of: entry, decision, plan, place), undelivered: undelivered)
@@ -161,8 +161,8 @@ struct OutcomeRecorder: Sendable {
 }
 
 extension BodySource {
-    /// What a report may give back: the whole message if the sender asked for it (RET=FULL) and it has at most `limit` bytes,
-    /// which stand in the first chunk; else the beginning of it, with the header section.
+    /// What a report may give back. It is the whole message if the sender asked for it (RET=FULL) and it has at most
+    /// `limit` bytes, which stand in the first chunk. Else it is the beginning, with the header section.
     fileprivate consuming func returned(of entry: QueueEntry, atMost limit: Int) async -> ReturnedContent {
         guard case .chunk(let bytes) = await self.next() else { return .header([]) }
         let isAsked = entry.attributes.dsnReturn == .full

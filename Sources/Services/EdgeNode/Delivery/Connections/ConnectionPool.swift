@@ -5,8 +5,8 @@ import Routing
 import Synchronization
 import TransportSecurity
 
-/// Open connections that nobody uses for the moment: the next message for the same host takes one, whichever domain it is
-/// for, if the connection may serve it (rules 26 and 27).
+/// Open connections that nobody uses for the moment. The next message for the same host takes one, whichever domain it
+/// is for, if the connection may serve it (rules 26 and 27).
 ///
 /// A connection belongs to an event loop, and so do destinations: those of one loop share. Each connection here has a place
 /// at its site, so there are never more than `delivery.max-connections`, and each is closed after a moment.

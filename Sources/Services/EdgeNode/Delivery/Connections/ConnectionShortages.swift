@@ -45,8 +45,8 @@ struct ConnectionBudgets: Sendable {
     }
 }
 
-/// Tells when deliveries wait because connections, or places for destinations, have run out: by a metric, and by a line in the log
-/// for each limit when it is reached and when it suffices again.
+/// Tells when deliveries wait because connections, or slots for destinations, have run out. It does so by a metric, and
+/// by a line in the log for each limit when it is reached and when it suffices again.
 final class ConnectionShortages: Sendable {
     /// So long nobody must wait before it is over.
     private static let relief = Duration.seconds(10)

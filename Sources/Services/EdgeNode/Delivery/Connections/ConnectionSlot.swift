@@ -3,11 +3,11 @@ import MailModel
 import NIOCore
 import Synchronization
 
-/// The right to one connection to an address of a site, by one of our ways out. It is given back when its last user releases it:
-/// who opens the connection, and each channel in this place until it is closed.
+/// The right to one connection to an address of a site, by one of our egress sources. Who opens the connection uses it, and
+/// so does each channel in it until that is closed. The last user's release gives it back.
 ///
-/// A release resumes others, and takes the lock of the table. So it is said where no lock is held, and never left to the end of a
-/// reference; should nobody say it, the table takes the place back when it looks next.
+/// A release resumes others, and takes the lock of the table. So code calls it where it holds no lock, and never leaves it to
+/// the end of a reference. If nobody calls it, the table takes the slot back when it looks next.
 final class ConnectionSlot: Sendable {
     let grant: ConnectionGrant
     private let table: SiteTable
@@ -74,7 +74,7 @@ final class ConnectionSlot: Sendable {
         self.table.succeeded(self.grant)
     }
 
-    /// The connection was turned away before it could carry mail. Gives how many the address takes, where others work.
+    /// The host refused the connection before it could carry mail. Gives how many the address takes, where others work.
     ///
     /// - Parameter inSilence: nothing was said at all.
     func turnedAway(inSilence: Bool) -> Int? {

@@ -2,7 +2,7 @@ import DeliveryQueue
 import MailModel
 import OperatingSystem
 
-/// One way out of this machine: a source address, or the family where the system chooses the address.
+/// One route out of this machine: a source address, or the family where the system chooses the address.
 struct NetworkWay: Hashable {
     let source: IPAddress?
     let isIPv6: Bool
@@ -27,8 +27,8 @@ struct NetworkWay: Hashable {
 /// Whether connections can be opened from this machine; a pure value, which is told what the system said.
 ///
 /// That one address cannot be reached says nothing yet, for anybody can publish an address to which no route leads. A
-/// fault counts as ours if it comes before the address matters, if the system would not send to well-known addresses
-/// either (`RouteProbe`), or if it would not send to the next hop that the operator named.
+/// fault counts as ours if it comes before the address matters, or if the system would not send to well-known addresses
+/// either (`RouteProbe`). It also counts if the system would not send to the next hop that the operator named.
 ///
 /// A machine may have one family only, or no way to the public network at all. So a missing route to well-known addresses is
 /// a fault only where there was one since the start, or where nothing has ever worked.
@@ -37,7 +37,7 @@ struct NetworkWay: Hashable {
 /// working ──fault of ours──▶ broken ──probes pass for a while, or a connection was opened──▶ working
 /// ```
 struct NetworkHealth {
-    /// What was found out beside the fault, by probes that send nothing.
+    /// What probes of routes, which send nothing, found out beside the fault.
     struct Surroundings: Hashable {
         /// The system would send to well-known addresses, by the same way.
         var isRouted = true
@@ -60,7 +60,7 @@ struct NetworkHealth {
         var passingSince: MonotonicInstant?
     }
 
-    /// How long probes must pass until a way counts as working again.
+    /// How long probes must pass until a route counts as working again.
     static let trial = Duration.seconds(2)
 
     /// Bounded by the ways and next hops that were configured.
@@ -111,7 +111,7 @@ struct NetworkHealth {
         return .none
     }
 
-    /// A way that does not work was probed.
+    /// A route that does not work was probed.
     mutating func probed(_ way: NetworkWay, passes: Bool, at now: MonotonicInstant) -> Change {
         guard let broken = self.broken[way] else { return .none }
         let passingSince = passes ? broken.passingSince ?? now : nil
@@ -126,7 +126,7 @@ struct NetworkHealth {
     /// Why mail waits that has no other way, for the operator; `nil` while there is one. IPv4 stands in for IPv6, since hardly a
     /// host has only that; but not the other way round.
     ///
-    /// - Parameter working: ways that work, by a probe.
+    /// - Parameter working: routes that work, by a probe.
     func problem(working: Set<NetworkWay>) -> String? {
         let stuck = self.broken.filter { way, broken in
             let others = working.filter { self.broken[$0] == nil && (!$0.isIPv6 || way.isIPv6) }

@@ -8,8 +8,8 @@ import TransportSecurity
 
 /// One connection to a receiving host: carries bytes to `SMTPClientSession` and does what it says.
 ///
-/// Confined to its event loop, which is also the executor of the destination that uses it, so its methods are called and
-/// its futures awaited without a change of thread. One operation is under way at a time.
+/// Confined to its event loop, which is also the executor of the destination that uses it. So its methods are called
+/// and its futures awaited without a change of thread. One operation is under way at a time.
 final class OutboundConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -277,8 +277,8 @@ final class OutboundConnection: ChannelInboundHandler {
         self.fail(failure)
     }
 
-    /// Moves the deadline when something else is waited for, or after progress; single bytes are none, and behind the final dot
-    /// only its own reply is.
+    /// Moves the deadline when something else is waited for, or after progress. Single bytes are no progress, and
+    /// behind the final dot only its own reply is.
     func armTimer(afterProgress hasProgressed: Bool) {
         // Once a server has decided, what was written before is still on its way to it.
         let wait: SMTPTimeouts.ClientWait

@@ -60,8 +60,8 @@ struct PooledConnection {
 
     /// Whether it may carry the next message to this host (rules 26 and 27).
     ///
-    /// A connection of another state is used no more: what it proved may not be what is demanded now, and the file of its
-    /// authorities may hold others.
+    /// A connection of another state is used no more. What it proved may not be what is demanded now, and the file of
+    /// its authorities may hold others.
     func serves(_ demand: LinkDemand) -> Bool {
         guard self.connection.isReady, self.stateVersion == demand.state.version,
             demand.host.addresses.contains(self.address), demand.mayChunk || !self.usesChunking

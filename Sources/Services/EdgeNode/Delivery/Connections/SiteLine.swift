@@ -4,9 +4,9 @@ import QueueStore
 
 /// Who waits for a place at which site, and what becomes of them when a connection is opened or closed.
 ///
-/// A site stands in a line for each obstacle that keeps its first waiters from a connection (`ConnectionAdmission.Obstacle`). What
-/// happens to a connection takes obstacles away, and only those are looked at who wait for these: however many wait, the work is
-/// in proportion to what is given out.
+/// A site stands in a line for each obstacle that keeps its first waiters from a connection
+/// (`ConnectionAdmission.Obstacle`). Events of a connection remove obstacles, and only those are looked at who wait for
+/// these. However many wait, the work is in proportion to the slots that are given out.
 struct SiteLine {
     /// What is said to who asks for a place.
     enum Answer {
@@ -24,7 +24,7 @@ struct SiteLine {
     typealias Waiter = SiteWaiter
     private typealias Obstacle = ConnectionAdmission.Obstacle
 
-    /// The longest that anybody waits for a place. Then its destination makes room for others, and is found again.
+    /// The longest that anybody waits for a place. Then its destination gives its turn to others, and is found again.
     static let longestWait = Duration.seconds(300)
     /// So many of a site's line are looked at who may not go on: most of them wait for the same.
     private static let looksAtSite = 4
@@ -35,7 +35,7 @@ struct SiteLine {
     private static let paced: [Obstacle] = [
         .pool(.fresh), .pool(.silent), .nullSenderPool(.fresh), .nullSenderPool(.silent),
     ]
-    /// How often addresses that turned us away are looked at: their windows widen by time.
+    /// How often addresses that refused a connection are looked at: their windows widen by time.
     private static let wideningInterval = Duration.seconds(1)
 
     /// Where a site stands.
@@ -97,7 +97,8 @@ struct SiteLine {
         with grant: ConnectionGrant, in phase: ConnectionPhase, at now: MonotonicInstant
     ) -> ConnectionAdmission.Patience {
         let (waiters, network) = (self.waiters, HostNetwork(of: grant.address))
-        // Its place is of use to all who wait for its pool, and in the half for mail without a sender to those who wait for that.
+        // Its slot is of use to all who wait for its pool. In the half for mail without a sender it is of use to those
+        // who wait for that.
         func inPool(_ standing: HostStanding) -> Int {
             waiters.count(.pool(standing)) + (grant.share == .all ? 0 : waiters.count(.nullSenderPool(standing)))
         }
@@ -165,8 +166,8 @@ struct SiteLine {
         return removed
     }
 
-    /// Takes those out of a site's line who would not stand there if they came now, since it is known how many the addresses take:
-    /// their destination has a place, or waits already.
+    /// Takes those out of a site's line who would not stand there if they came now, since it is known how many the
+    /// addresses take. Their destination has a slot, or waits already.
     ///
     /// - Parameter customer: only this one's.
     mutating func removeSurplus(

@@ -5,21 +5,22 @@ import Synchronization
 
 /// The places for connections to receiving sites, shared out among all destinations of the node, as `ConnectionAdmission` says.
 ///
-/// Who finds no room waits in line, and holds nothing meanwhile. A destination waits once: its other workers have nothing to wait
-/// for that the first would not get. Only while it is being found out how many connections an address takes do all of them wait.
+/// Whoever gets no slot waits in line, and holds nothing meanwhile. A destination waits once: its other workers have
+/// nothing to wait for that the first would not get. Only while it is being found out how many connections an address
+/// takes do all of them wait.
 final class SiteTable: Sendable {
     /// What came of asking for a place.
     enum Opened: Sendable {
         case place(ConnectionSlot)
         /// A connection to the site has become free on this event loop: look whether it serves.
         case link
-        /// There is no room, and the destination has a place at the site, or waits for one.
+        /// No slot is free, and the destination has one at the site, or waits for one.
         case full
-        /// The addresses have just turned us away: ask again after so long.
+        /// The addresses have just refused a connection: ask again after so long.
         case resting(Duration)
-        /// The address has just failed so for somebody else, and there is no room to try it as well.
+        /// The address has just failed so for another delivery, and no slot is free to try it as well.
         case failed(IPAddress, HostFailure)
-        /// There was no room for as long as anybody may wait: the destination makes room for others.
+        /// No slot was free for as long as anybody may wait: the destination gives its turn to others.
         case expired
         /// The destination takes no place any more.
         case withdrawn
@@ -45,7 +46,7 @@ final class SiteTable: Sendable {
     /// Other limits hold from now on. Connections beyond them end with their message.
     func replace(_ limits: SiteLimits) { self.state.withLock { $0.replace(limits) } }
 
-    /// A place for one connection to the first of these addresses that has room.
+    /// A slot for one connection to the first of these addresses that may have one.
     ///
     /// - Parameters:
     ///   - isPatient: wait for it even if the destination has another.
@@ -101,8 +102,8 @@ final class SiteTable: Sendable {
     /// Whether anybody waits for a place at this site.
     func isAwaited(_ site: ReceivingSite) -> Bool { self.state.withLock { $0.isAwaited(site) } }
 
-    /// A site waits that has no connection at all, since the node has as many as it may, or the network of this address: one that
-    /// can be closed is.
+    /// A site waits that has no connection at all, since the node, or the network of this address, has as many as it
+    /// may. One that can be closed is closed.
     func isOwed(by address: IPAddress) -> Bool { self.state.withLock { $0.isOwed(by: address) } }
 
     /// A connection to the site has become free on this event loop: who has waited longest there is told. `false` when
@@ -165,11 +166,11 @@ final class SiteTable: Sendable {
         for (waiter, answer) in told { waiter.resume(answer) }
     }
 
-    /// Its connection was turned away before it could carry mail. Gives how many the address takes, where others work; `nil` where
-    /// none does.
+    /// The host refused its connection before it could carry mail. Gives how many the address takes, where others work;
+    /// `nil` where none does.
     ///
-    /// Those who waited to find out need not wait any more: where others work all but one of a destination, and else all of the
-    /// destination that has just found out.
+    /// Those who waited to find out need not wait any more. Where others work these are all but one of a destination,
+    /// and else all of the destination that has just found out.
     func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
         let (size, told) = self.state.withLock { state in
             let now = self.time.now

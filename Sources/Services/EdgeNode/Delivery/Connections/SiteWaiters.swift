@@ -96,8 +96,8 @@ struct SiteWaiters {
 
     func count(at address: IPAddress) -> Int { self.atAddress[address]?.count ?? 0 }
 
-    /// How many wait for a connection in this network, to a host that has taken mail or to one that has not; of mail without a
-    /// sender, those who wait for its half.
+    /// How many wait for a connection in this network, to a host that has taken mail or to one that has not. Of mail
+    /// without a sender, those count who wait for its half.
     func count(in network: HostNetwork, isProven: Bool, for share: PoolShare = .all) -> Int {
         let obstacle: ConnectionAdmission.Obstacle =
             share == .all ? .network(network, isProven: isProven) : .nullSenderNetwork(network, isProven: isProven)

@@ -3,8 +3,8 @@ import MailModel
 import QueueStore
 import ShardLeases
 
-/// Tells the database what deliveries are busy with, for `relayctl` and the metrics: only when it has changed, and only what
-/// lasts, so that a node whose mail flows writes nothing.
+/// Tells the database what deliveries are busy with, for `relayctl` and the metrics. It writes only changes, and only
+/// attempts and waits that last, so that a node whose mail flows writes nothing.
 struct ActivityPublisher: Sendable {
     private static let interval = Duration.seconds(2)
 

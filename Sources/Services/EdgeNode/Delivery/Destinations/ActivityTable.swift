@@ -67,7 +67,7 @@ struct ActivityState: Sendable {
     /// The most attempts that are told, and the most destinations that rest: those of the longest time.
     static let most = 1000
 
-    /// The most destinations that rest of which is known; the others are told of when there is room.
+    /// The most resting destinations that are known; the others are added when there is capacity.
     static let mostResting = 10_000
 
     var attempts: [EntryKey: AttemptUnderWay] = [:]

@@ -12,12 +12,12 @@ import TransportSecurity
 /// All deliveries of one shard to one recipient domain: reads what is due, and works it off over a bounded number of
 /// connections. It ends when nothing is due any more.
 ///
-/// Its executor is one event loop, where its connections live too. What it does next is decided by `DestinationWork`, which it
-/// tells of everything that happens; each decision is made and acted upon without an `await` between.
+/// Its executor is one event loop, where its connections live too. `DestinationWork`, which it tells of everything that
+/// happens, decides what it does next. Each decision is made and acted upon without an `await` between.
 ///
-/// How many workers it has follows the site: one that finds no place there while another has one, goes, and its entry
-/// is the other's; a second later one more may try. Where the site has had all that it may have, and where our own resolver
-/// does not work, the destination rests, with its entries in hand: it asks neither the database nor anybody else meanwhile.
+/// How many workers it has follows the site. One that gets no slot there while another has one, goes, and its entry is
+/// the other's; a second later one more may try. Where the site has had all that it may have, or our own resolver does
+/// not work, the destination rests, with its entries in hand. It asks neither the database nor anybody else meanwhile.
 actor Destination {
     nonisolated let unownedExecutor: UnownedSerialExecutor
 
@@ -43,7 +43,7 @@ actor Destination {
     private static let widening = Duration.seconds(1)
 
     /// - Parameters:
-    ///   - testsEarly: make one test delivery though the domain is left alone.
+    ///   - testsEarly: make one test delivery though the domain is in backoff.
     ///   - closings: sessions closed upon a message that earlier runs have met.
     init(
         environment: DeliveryEnvironment, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop,
@@ -76,7 +76,7 @@ actor Destination {
         self.changed()
     }
 
-    /// Until when the domain is left alone, if it is.
+    /// The end of the domain's backoff, if it has one.
     var blockedUntil: Timestamp? { self.work.blockedUntil }
 
     /// Sessions closed upon a message since the last answer.
@@ -184,8 +184,8 @@ actor Destination {
 
     private func attempt(_ entry: QueueEntry, over link: inout PooledConnection?) async -> AttemptEnd {
         if let verdict = entry.verdict { return .made(AttemptReport(of: entry, verdict: verdict)) }
-        // An attempt that an earlier owner began and did not conclude counts as one that failed. It may have been delivered:
-        // a rule waits for the next step.
+        // An attempt without an outcome that an earlier owner began counts as one that failed. It may have been
+        // delivered: a rule waits for the next step.
         if let open = entry.interruptedAttempt { return .made(AttemptReport(of: entry, interrupted: open)) }
         let isFromNullSender = entry.sender.isEmpty
         if let rule = isFromNullSender ? self.nullSenderRule : self.rule {
@@ -285,7 +285,7 @@ actor Destination {
         self.work.concluded(entry.id)
     }
 
-    /// What the destination's row ought to say, to be written with the next conclusion.
+    /// What the destination's row ought to say, to be written with the next outcome.
     var unrecordedChange: DestinationChange? { self.work.unrecorded }
 
     /// That was written.
@@ -304,7 +304,8 @@ actor Destination {
         }
     }
 
-    /// Concludes a page of entries that are overdue, or given up, while the destination is left alone or suspended.
+    /// Records outcomes for a page of entries that are overdue, or given up, while the destination is in backoff or
+    /// suspended.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
         let now = self.environment.clock.now
         let hasNextAttempt = backoff != self.suspension || self.rule?.until != nil

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The deliveries of mail without a sender that may go on at once: half of the node's connections, so that reports, which a
-/// stranger's forged mail can cause in any number, leave the other half to mail that somebody wrote.
+/// The deliveries of mail without a sender that may go on at once: half of the node's connections. Mail with forged
+/// senders can cause reports in any number; the other half stays for mail that somebody wrote.
 final class NullSenderShare: Sendable {
     private let limit: Int
     private let underWay = Mutex(0)

@@ -5,7 +5,8 @@ import MailModel
 struct RecentFailures {
     /// For so long a failure is told.
     static let memory = Duration.seconds(60)
-    /// The most addresses that are remembered, each way there for itself; the half that failed longest ago is forgotten.
+    /// The most addresses that are remembered, each egress source for itself; the half that failed longest ago is
+    /// forgotten.
     static let limit = 4096
 
     fileprivate struct Door: Hashable {
@@ -24,7 +25,7 @@ struct RecentFailures {
     /// How many are remembered.
     var count: Int { self.entries.count }
 
-    /// The first of these addresses that has just failed by all our ways to it, and how.
+    /// The first of these addresses that has just failed by all our egress sources, and how.
     func failure(among targets: [ConnectionTarget], at now: MonotonicInstant) -> (IPAddress, HostFailure)? {
         guard !self.entries.isEmpty else { return nil }
         for target in targets {

@@ -5,8 +5,8 @@ import MailModel
 import TLSEngine
 import TransportSecurity
 
-/// Why a host's certificates match none of its TLSA records: each record with its reason, and the record that would match,
-/// for its operator to publish or to see which key is deployed.
+/// Why a host's certificates match none of its TLSA records. Each record has its reason. The record that would match is
+/// for its operator to publish, or to see which key is deployed.
 ///
 /// `DANELimits` bounds what it looks at; more is only counted. Parsing keys and checking signatures still takes some
 /// milliseconds, so it is made on a thread, and not on an event loop.

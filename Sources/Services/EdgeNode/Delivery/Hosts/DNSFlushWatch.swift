@@ -27,8 +27,8 @@ actor DNSFlushWatch {
     private let (requests, request) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    /// - Parameter questions: all that leads to the hosts of a domain of recipients, as far as the cache knows it;
-    ///   `nil` where that needs no DNS.
+    /// - Parameter questions: all that leads to the hosts of a domain of recipients, as far as the cache knows it. It
+    ///   is `nil` where that needs no DNS.
     init(
         store: QueueStore, resolver: SecureResolver, time: any NodeClock, logger: Logger,
         questions: @escaping @Sendable (DomainName) -> Set<DNSQuestion>?

@@ -1,7 +1,7 @@
 import DeliveryQueue
 import MailModel
 
-/// Our ways out: the addresses that the operator gave, or what the system chooses.
+/// Our egress sources: the addresses that the operator gave, or what the system chooses.
 struct EgressRoutes: Sendable {
     private let v4: [Egress]
     private let v6: [Egress]

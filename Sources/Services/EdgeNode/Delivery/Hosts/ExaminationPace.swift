@@ -3,8 +3,9 @@ import Routing
 
 /// When a resolver is to be examined; a pure value that is told the time.
 ///
-/// One that works is examined now and then. The first failed look-up makes another examination due at once, and so do failures
-/// of several domains; those of a few come at growing distances, since a domain in disorder must not keep the root busy.
+/// One that works is examined now and then. The first failed look-up makes another examination due at once, and so do
+/// failures of several domains. Those of a few come at growing distances, since a domain in disorder must not keep the
+/// root busy.
 struct ExaminationPace {
     typealias Instant = MonotonicInstant
 
@@ -12,8 +13,8 @@ struct ExaminationPace {
     static let usual = Duration.seconds(30)
     /// The least time between two that failures bring, and between those of a resolver that does not work.
     static let soonest = Duration.seconds(1)
-    /// So many distinct domains that fail since the last examination are news, if fewer look-ups went well; twice as many after
-    /// each examination that failures brought in vain.
+    /// So many distinct domains that fail since the last examination are news, if fewer look-ups went well. After each
+    /// examination that failures brought in vain it takes twice as many.
     static let fewDomains = 3
     private static let mostDomains = 48
 

@@ -7,7 +7,7 @@ import ServiceSupport
 import Telemetry
 
 /// Watches whether our own resolver validates, so that a fault of ours is not blamed on the domains we look up
-/// (rule 38 of the DANE rules), and publishes its counters.
+/// (dane-rules 38). It also publishes the resolver's counters.
 struct ResolverMonitor: Service {
     private static let interval = Duration.seconds(1)
 

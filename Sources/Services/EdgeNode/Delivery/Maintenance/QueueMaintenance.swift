@@ -108,8 +108,8 @@ struct QueueMaintenance: Sendable {
         try await self.store.rotateReady()
     }
 
-    /// Takes one page after the other, each in a transaction of its own, as long as `page` finds more, so that no rate of mail
-    /// outgrows the maintenance.
+    /// Takes one page after the other, each in a transaction of its own, as long as `page` finds more. So no rate of
+    /// mail outgrows the maintenance.
     private func everything(_ page: () async throws(QueueStoreError) -> Bool) async throws(QueueStoreError) {
         while try await page(), !Task.isCancelled {}
     }

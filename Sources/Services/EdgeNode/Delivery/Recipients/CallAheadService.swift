@@ -12,8 +12,8 @@ import Telemetry
 
 /// Verifies recipients by asking the next hop of their domain, as a child of its own `run()`.
 ///
-/// Answers are cached; an address is asked about once at a time; so many questions are under way for one domain and in
-/// all, and the others wait their turn. Whoever asks hears an answer within the deadline.
+/// Answers are cached; an address is asked about once at a time. The number of questions under way is limited for one
+/// domain and in all, and the others wait their turn. Whoever asks hears an answer within the deadline.
 final class CallAheadService: Service {
     /// The settings under `call-ahead`.
     struct Limits: Hashable, Sendable {
@@ -86,7 +86,7 @@ final class CallAheadService: Service {
     private func verdict(of address: CallAheadAddress, by state: NodeState) async -> CallAheadVerdict {
         let environment = self.environment
         if environment.standing.suspension(of: address.domain, at: environment.clock.now) != nil {
-            // An operator wants its hosts left alone: no connection. What they have said before counts.
+            // An operator has suspended its mail: no connection. What they have said before counts.
             return self.table.withLock { $0.known(address, at: self.environment.time.now) } ?? .unsure
         }
         return await withCheckedContinuation { continuation in

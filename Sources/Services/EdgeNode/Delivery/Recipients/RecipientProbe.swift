@@ -136,8 +136,8 @@ actor RecipientProbe {
 }
 
 extension DeliveryFailure {
-    /// It speaks of the address or its mailbox (RFC 3463 §3.2, §3.3), and not of who asks, or of room that may come; without a
-    /// status its code tells.
+    /// It speaks of the address or its mailbox (RFC 3463 §3.2, §3.3), and not of who asks, or of capacity that may
+    /// come. Without a status its code tells.
     fileprivate var isOfRecipient: Bool {
         guard self.status.subject != 0 else { return [550, 551, 553].contains(self.replyCode) }
         return self.status.subject == 1 || self.status.subject == 2 && self.status.detail != 2

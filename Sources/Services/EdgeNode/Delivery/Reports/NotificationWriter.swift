@@ -4,9 +4,10 @@ import QueueStore
 
 /// Writes the reports by which a sender hears of one attempt at an entry: one of each kind.
 ///
-/// A report goes to whoever the client named as the sender. If the client may not relay, that may be a forged address, and the
-/// report must not be worth sending the message for: it lists the first recipients, counts the others, and is short. A client
-/// that may relay is told of every recipient (RFC 3461 §5.2), in several reports where one row does not hold them.
+/// A report goes to whoever the client named as the sender. If the client may not relay, that may be a forged address,
+/// and the report must not be worth sending the message for. So it lists the first recipients, counts the others, and
+/// is short. A client that may relay is told of every recipient (RFC 3461 §5.2), in several reports where one row does
+/// not hold them.
 struct NotificationWriter {
     /// Reports of one kind, ready to be queued.
     struct Reports {
@@ -21,7 +22,7 @@ struct NotificationWriter {
     /// Recipients listed, and bytes of the report, where the client may not relay.
     static let strangersRecipients = 16
     static let strangersBytes = 16 * 1024
-    /// Bytes of the original's header that are given back where there is no room for more: enough to tell which message it was.
+    /// Bytes of the original's header that are given back where no more fits: enough to tell which message it was.
     private static let shortHeader = 512
     /// Recipients in one report, where it may.
     private static let recipientsPerReport = 100
@@ -66,7 +67,7 @@ struct NotificationWriter {
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent
     ) -> [AcceptedMessage] {
-        // The whole message leaves less room than its header.
+        // The whole message leaves less space than its header.
         for content in recipients.count <= Self.recipientsPerReport ? [content, content.onlyHeader] : [] {
             if let message = self.message(action, to: sender, domain, on: recipients, returning: content) {
                 return [message]
@@ -78,8 +79,8 @@ struct NotificationWriter {
             + self.messages(action, to: sender, domain, on: Array(recipients[half...]), returning: content)
     }
 
-    /// One report, which lists as many of the recipients as it has room for. One that has room for none is as short as can be,
-    /// and it is for the budget to say whether it goes.
+    /// One report, which lists as many of the recipients as fit. If none fits it is as short as can be, and the budget
+    /// says whether it goes.
     private func shortMessage(
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent

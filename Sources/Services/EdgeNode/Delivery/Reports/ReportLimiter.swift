@@ -6,8 +6,8 @@ import Synchronization
 
 /// The node's budget of reports on the messages of clients that may not relay, which all deliveries share; see `ReportBudget`.
 ///
-/// A client that may relay could send to whom it likes without a report, and must hear what became of its messages: its reports
-/// are not limited.
+/// A client that may relay could send to anybody without a report, and must hear what became of its messages. So its
+/// reports are not limited.
 final class ReportLimiter: Sendable {
     private let state: Mutex<ReportBudget>
     private let networks: ClientNetworks

@@ -9,9 +9,9 @@ import Telemetry
 
 /// Finds the destinations that have work: those of which a hint came, those that became due, and, now and then, all.
 ///
-/// Once a second it asks for what became due lately, which costs the same however much waits. What that cannot show (a
-/// look that failed, a place that was not free, a shard that has just become ours) a walk through all destinations
-/// finds, which takes no more than a twentieth of the time of one connection.
+/// Once a second it asks for what became due lately, which costs the same however much waits. A look that failed, a
+/// slot that was not free, or a new shard may leave work that this cannot show. A walk through all destinations finds
+/// it, which takes no more than a twentieth of the time of one connection.
 struct DueScanner: Sendable {
     let environment: DeliveryEnvironment
     let health: HealthRegistry
@@ -119,7 +119,7 @@ struct DueScanner: Sendable {
             terms, after: plan.cursor, limit: QueueLimits.walkedDestinations)
         let took = self.environment.time.now - started
         var areTaken = true
-        // Now and then suspended ones are visited, too: they conclude what is overdue.
+        // Now and then suspended ones are visited, too: their overdue entries get an outcome.
         let isSettling = plan.isSettling
         for entry in page.due
         where areTaken && (self.mayBegin(entry, in: byShard) || isSettling && self.isSuspended(entry)) {

@@ -30,7 +30,7 @@ actor QueueShard {
     /// New mail for these domains has come.
     func arrived(_ domains: [DomainName]) async { for domain in domains { await self.arrived(domain) } }
 
-    /// New mail for `domain` has come. One that is known to be left alone is, but for a test delivery now and then.
+    /// New mail for `domain` has come. One in backoff is not woken, but for a test delivery now and then.
     func arrived(_ domain: DomainName) async {
         switch self.blocked.arrived(domain, at: self.environment.clock.now) {
         case .wait: ()
@@ -52,8 +52,8 @@ actor QueueShard {
     /// place for one more.
     func due(_ domain: DomainName, testsEarly: Bool = false) async -> Bool {
         self.blocked.due(domain)
-        // One that has ended is replaced; meanwhile the shard may have been stopped, or somebody else, to whom it said
-        // the same, may have put another in its place.
+        // One that has ended is replaced. Meanwhile the shard may have been stopped, or another caller, to whom it said
+        // the same, may have replaced it.
         while !self.isStopping, let destination = self.destinations[domain] {
             if await destination.wake() { return true }
             self.blocked.ended(domain, closings: await destination.closings, at: self.environment.clock.now)
@@ -72,7 +72,7 @@ actor QueueShard {
                     until: destination.blockedUntil, wasTried: destination.hasTried, closings: destination.closings,
                     isShareTaken: destination.isShareTaken))
         }
-        // It is found again when there is room.
+        // It is found again when there is capacity.
         if !isStarted { self.destinations[domain] = nil }
         return isStarted
     }

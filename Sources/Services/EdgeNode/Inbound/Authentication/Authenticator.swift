@@ -11,10 +11,10 @@ import Telemetry
 
 /// Says what the credentials of AUTH are worth.
 ///
-/// A client that failed too often, and one too many at once, hear "not now" without a look at the password. Passwords that
-/// were right are remembered for a while by a keyed digest of name and password, whose key dies with the process, so that a
-/// busy client does not cost a computation per connection; and no longer than the user has the hash that they matched, since
-/// users may be replaced meanwhile. An unknown name takes as long as a known one.
+/// A client that failed too often, and one too many at once, hear "not now" without a look at the password. Passwords
+/// that were right are remembered for a while by a keyed digest of name and password, whose key dies with the process.
+/// So a busy client does not cost a computation per connection. They are forgotten once the user no longer has the hash
+/// that they matched, since users may be replaced meanwhile. An unknown name takes as long as a known one.
 final class Authenticator: Service {
     /// The settings under `auth`.
     struct Limits: Hashable, Sendable {

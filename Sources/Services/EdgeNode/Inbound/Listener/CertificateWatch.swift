@@ -2,8 +2,8 @@ import MailModel
 import NodeState
 import Telemetry
 
-/// What is to be told of certificates that near their end: one line for each when it comes near, nearer, and ends, and again
-/// each day.
+/// The lines to log about certificates that near their end. There is one for each when it comes near, nearer, and ends,
+/// and again each day.
 struct CertificateWatch {
     /// A certificate, and what is told of it.
     struct News: Hashable {

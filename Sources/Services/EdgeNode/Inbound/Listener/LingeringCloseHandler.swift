@@ -6,9 +6,9 @@ import TLSEngine
 /// Says the last word on a connection, and closes it so that the client gets to read it.
 ///
 /// A socket that is closed with bytes of the client's unread answers with a reset, which destroys the reply on its way.
-/// So we end our side only, and read and drop what still comes, until the client ends its own side or a limit is
-/// reached: a client that sends a whole message before it reads gets to its end. Dropped bytes are never kept, so what the
-/// limits bound is work. Handlers behind this one see none of those bytes.
+/// So we close our sending side only, and read and drop what still comes. We stop when the client closes its own side
+/// or a limit is reached. A client that sends a whole message before it reads gets to its end. Dropped bytes are never
+/// kept, so what the limits bound is work. Handlers behind this one see none of those bytes.
 final class LingeringCloseHandler: TimedHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -22,10 +22,10 @@ final class LingeringCloseHandler: TimedHandler {
         /// Read and dropped.
         var bytes: Int
 
-        /// For who was served: what a fast client has on its way when it reads our reply, and much of what one sends that
-        /// does not read before it is done.
+        /// For a client that was served. It covers what a fast client still sends when it reads our reply, and much of
+        /// what one sends that does not read before it is done.
         static let served = Self(time: .seconds(30), silence: .seconds(5), bytes: 64 << 20)
-        /// For who is turned away, and so has no reason to have sent much.
+        /// For a client that is refused, and so has no reason to have sent much.
         static let refused = Self(time: .seconds(5), silence: .seconds(5), bytes: 256 << 10)
     }
 

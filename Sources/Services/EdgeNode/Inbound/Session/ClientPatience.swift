@@ -6,7 +6,7 @@ struct ClientPatience: Hashable, Sendable {
     var leastDataRate = 500
     /// From the beginning of its connection to the end, whatever it does.
     var sessionLifetime = Duration.seconds(86_400)
-    /// How long a client that has ended its side may have to wait for what it is owed: as long as a client waits for the reply to
-    /// its final dot (RFC 5321 §4.5.3.2.6).
+    /// How long a client that has closed its sending side may have to wait for its replies. A client waits as long for
+    /// the reply to its final dot (RFC 5321 §4.5.3.2.6).
     var halfClosedTime = Duration.seconds(600)
 }

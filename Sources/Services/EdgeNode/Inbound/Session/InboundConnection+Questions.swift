@@ -14,7 +14,7 @@ extension InboundConnection {
 
     /// Runs `work` beside the event loop, and goes on with what the session makes of its answer.
     ///
-    /// - Parameter refused: the answer when the node has no room for the question, or is about to end.
+    /// - Parameter refused: the answer when the node has too many questions under way, or is about to end.
     func ask<Answer: Sendable>(
         _ context: ChannelHandlerContext, refused: Answer, _ work: @escaping @Sendable () async -> Answer,
         then decide: @escaping (InboundConnection, Answer) -> SMTPServerAction

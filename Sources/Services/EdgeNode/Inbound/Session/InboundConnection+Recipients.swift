@@ -14,8 +14,8 @@ extension InboundConnection {
             certificateSubject: self.authenticatedClient?.subject)
     }
 
-    /// Decides about one recipient: whether the client may send there, whether there is room, and whether the recipient
-    /// exists. Only what the DNS or the next hop says may take time; the client's deadline rests meanwhile.
+    /// Decides about one recipient: whether the client may send there, whether there is capacity, and whether the
+    /// recipient exists. Only what the DNS or the next hop says may take time; the client's deadline rests meanwhile.
     func decide(_ path: ForwardPath, _ envelope: Envelope, _ context: ChannelHandlerContext) -> SMTPServerAction {
         self.recipientInQuestion = path
         let policy = self.environment.state.current.policy

@@ -10,12 +10,13 @@ import Telemetry
 
 /// One client connection: carries bytes to `SMTPServerSession` and does what it says.
 ///
-/// Nothing is read while the session waits for its owner or while content waits to be staged, so the memory of a
+/// Nothing is read while the session waits for its owner or while content waits to be staged. So the memory of a
 /// connection is bounded by one read, one command line and two chunks of content, whatever SIZE allows. Nothing is read
 /// either while the client does not take our replies, which bounds those.
 ///
-/// A client may end its side once it has said everything (RFC 9293 §3.6): what it said is answered, and then we close. NIO reads
-/// a socket to its end as soon as the client has ended its side, so that much is taken whatever the session waits for.
+/// A client may end its side once it has said everything (RFC 9293 §3.6): what it said is answered, and then we close.
+/// NIO reads a socket to its end as soon as the client has closed its sending side. So that much is taken whatever the
+/// session waits for.
 final class InboundConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -216,8 +217,8 @@ final class InboundConnection: ChannelInboundHandler {
         return false
     }
 
-    /// Whether there is room for one more reply. One read brings few; a client that has ended its side may have left many
-    /// commands, whose replies wait until it takes those before them.
+    /// Whether one more reply fits. One read brings few; a client that has ended its side may have left many commands,
+    /// whose replies wait until it takes those before them.
     private func mayReplyMore(_ context: ChannelHandlerContext) -> Bool {
         guard self.replies.count > Self.mostReplies else { return true }
         self.flush(context)
@@ -306,8 +307,8 @@ final class InboundConnection: ChannelInboundHandler {
 
     /// Bytes of replies that are gathered before they are flushed.
     private static let mostReplies = 16 << 10
-    /// Bytes read of the client's and not processed yet. While it keeps its side open that is one read; of a client that has ended
-    /// its side, it is all that the socket's receive buffer held.
+    /// Bytes read of the client's and not processed yet. While it keeps its side open that is one read. Of a client
+    /// that has closed its sending side, it is all that the socket's receive buffer held.
     private static let mostInput = 1 << 20
     /// Bytes that the system is asked to hold of a client until they are read; Linux allows twice as many. More would come into
     /// memory at once when the client ends its side.

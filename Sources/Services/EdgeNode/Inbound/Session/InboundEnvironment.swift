@@ -32,7 +32,7 @@ struct InboundEnvironment: Sendable {
     var routeRefusal: (@Sendable (DomainName) async -> SMTPReply?)?
     /// Why recipients of a domain are refused to a sender, whoever the client is: a rule of an operator.
     var ruleRefusal: @Sendable (DomainName, ReversePath) -> SMTPReply? = { _, _ in nil }
-    /// The refusal of a message with such an envelope while the queue has no room for it, or is not well.
+    /// The refusal of a message with such an envelope while the queue is full, or is not well.
     var storageRefusal: @Sendable (Envelope) -> SMTPReply? = { _ in nil }
     var copyBudget = CopyBudget.unlimited(inlineBytes: QueueLimits.inlineBody)
     /// What the bodies on their way in may take up.

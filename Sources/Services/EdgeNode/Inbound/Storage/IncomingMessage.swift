@@ -8,8 +8,8 @@ import ServiceSupport
 
 /// A message on its way in: gathers its content and has it stored. Confined to its connection's event loop.
 ///
-/// Content up to `QueueLimits.inlineBody` goes into the message's own row. More is staged in the database chunk by chunk
-/// as it arrives, and published at the end, so that a large message never stands in memory.
+/// Content up to `QueueLimits.inlineBody` goes into the message's own row. More is staged in the database chunk by
+/// chunk as it arrives, and published at the end. So a large message never stands in memory.
 final class IncomingMessage {
     private let intake: MessageIntake
     private let draft: AcceptedMessage
@@ -168,7 +168,7 @@ final class IncomingMessage {
         }
     }
 
-    /// Why there can never be room for the message, whoever else sends.
+    /// Why the message can never fit, whoever else sends.
     private var sizeRefusal: SMTPReply? {
         guard self.size > self.sizeLimit else { return nil }
         return self.isCopied ? CopyBudget.tooLarge : CopyBudget.neverFits
@@ -203,9 +203,9 @@ final class IncomingMessage {
         if !isTaken { share.remove() }
     }
 
-    /// The message with what its content turned out to be, whatever was declared: seven-bit text that was called eight-bit
-    /// may go to any host. Eight-bit header fields that were not declared go on as eight-bit text, as they came: to demand
-    /// SMTPUTF8 for them would bounce to whoever a stranger named as the sender.
+    /// The message with what its content turned out to be, whatever was declared: seven-bit text that was called
+    /// eight-bit may go to any host. Eight-bit header fields that were not declared go on as eight-bit text, unchanged.
+    /// To demand SMTPUTF8 for them would bounce the message to a sender whom a stranger named.
     private var surveyed: AcceptedMessage {
         var message = self.draft
         message.attributes.isEightBit = self.survey.isEightBit

@@ -29,7 +29,7 @@ final class StagingBudget: Sendable {
         return StagingShare(budget: self, owner: owner, copies: copies)
     }
 
-    /// The most bytes of one message, in all copies, that find room while nobody else has any; 0 is without limit.
+    /// The most bytes of one message, in all copies, that fit while nobody else stages any; 0 is without limit.
     func most(isRestricted: Bool) -> Int { StagingState.most(of: self.limit, isRestricted: isRestricted) }
 
     /// Tells how much is staged now, or was removed so lately that no vacuum has freed its space.
@@ -51,7 +51,7 @@ final class StagingBudget: Sendable {
         return self.state.withLock { body(&$0, now) }
     }
 
-    /// There is no room for more of a body.
+    /// No more of a body fits.
     static let noRoom = SMTPReply(
         452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room for large messages now, try later")
 }
@@ -70,7 +70,7 @@ struct StagingShare: Sendable {
         self.copies = copies
     }
 
-    /// Takes room for so many bytes more of the body, if there is.
+    /// Reserves so many bytes more of the body, if they fit.
     mutating func take(_ count: Int) -> Bool {
         let more = count * self.copies
         guard self.budget.withState({ $0.take(more, for: self.owner, at: $1) }) else { return false }

@@ -8,8 +8,8 @@ import Telemetry
 
 /// Looks every few seconds how full the queue is, so that no message costs a question, and tells how much is staged.
 ///
-/// Between two looks the queue can grow past a limit by what comes in that time; the limits are for days of trouble, not
-/// for the last byte. While the database does not answer the last look counts.
+/// Between two looks the queue can pass a limit by what comes in that time. The limits are for days of trouble, not for
+/// the last byte. While the database does not answer the last look counts.
 final class StorageMonitor: Service {
     private static let interval = Duration.seconds(2)
 
@@ -37,7 +37,7 @@ final class StorageMonitor: Service {
         self.isWriterCongested = isWriterCongested
     }
 
-    /// The refusal of a message with this envelope; `nil` while there is room.
+    /// The refusal of a message with this envelope; `nil` while there is capacity.
     func refusal(of envelope: Envelope) -> SMTPReply? {
         let hasSender = envelope.reversePath != .null
         let hasRoom =

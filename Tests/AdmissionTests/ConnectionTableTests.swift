@@ -43,7 +43,7 @@ struct ConnectionTableTests {
         #expect(listener.connect("192.0.2.1").decision == .refused(.draining))
     }
 
-    @Test("Who is refused takes no place of the others, and only so many are told why")
+    @Test("Who is refused takes no slot of the others, and only so many are told why")
     func refusals() {
         let listener = Listener(ConnectionLimits(total: 1000, perAddress: 1))
         #expect(listener.connect("192.0.2.1").decision == .admitted)

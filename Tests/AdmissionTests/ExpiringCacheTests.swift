@@ -27,7 +27,7 @@ struct ExpiringCacheTests {
         #expect(cache.count == 2)
     }
 
-    @Test("Its memory stays bounded however often it is used, and without room it keeps nothing")
+    @Test("Its memory stays bounded however often it is used, and without capacity it keeps nothing")
     func bounded() {
         var cache = ExpiringCache<Int, Int>(maximumEntries: 10)
         for number in 0..<10_000 {

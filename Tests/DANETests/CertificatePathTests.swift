@@ -2,7 +2,7 @@ import DANE
 import TestLiterals
 import Testing
 
-/// Which ways lead through the certificates that a host presented, and how long they are looked for.
+/// Which paths lead through the certificates that a host presented, and how long they are looked for.
 @Suite("Orders of a chain (RFC 4158)")
 struct CertificatePathTests {
     /// Certificates by letter, the leaf first, each with those that may have issued it.
@@ -27,7 +27,7 @@ struct CertificatePathTests {
         #expect(self.paths(chain, anchors: "l").isEmpty, "an anchor issues, so the leaf is none")
     }
 
-    @Test("A way may end below an anchor that stands in a record in full (field D4)")
+    @Test("A path may end below an anchor that stands in a record in full (field D4)")
     func heldAnchor() {
         let chain: [(Character, String)] = [("l", "ij"), ("i", "a"), ("j", "b")]
         #expect(self.paths(chain, anchors: "").isEmpty)
@@ -40,7 +40,7 @@ struct CertificatePathTests {
     }
 
     @Test(
-        "Ten certificates that all fit each other give a bounded number of ways (field A1, D4)",
+        "Ten certificates that all fit each other give a bounded number of paths (field A1, D4)",
         arguments: [true, false])
     func allFit(_ mayEndBelowAnchor: Bool) {
         var asked = 0

@@ -11,9 +11,9 @@ struct StoreHealthTests {
     private let diskFull = StoreFault(.diskFull, "could not extend file")
 
     init() {
-        _ = self.health.dueProbe(at: self.now)
+        _ = self.health.dueCheck(at: self.now)
         self.expect(.renewed, .none)
-        self.expect(.probed, .none)
+        self.expect(.checked, .none)
     }
 
     private mutating func expect(
@@ -23,37 +23,37 @@ struct StoreHealthTests {
         #expect(actual == change, sourceLocation: sourceLocation)
     }
 
-    private mutating func expectProbe(_ pieces: Int?, sourceLocation: SourceLocation = #_sourceLocation) {
-        let actual = self.health.dueProbe(at: self.now)
+    private mutating func expectCheck(_ pieces: Int?, sourceLocation: SourceLocation = #_sourceLocation) {
+        let actual = self.health.dueCheck(at: self.now)
         #expect(actual == pieces, sourceLocation: sourceLocation)
     }
 
     private mutating func wait(_ time: Duration) { self.now = self.now + time }
 
-    @Test("A node is ready when leases and a probe have succeeded, and takes mail meanwhile")
+    @Test("A node is ready when leases and a storage check have succeeded, and takes mail meanwhile")
     func start() {
         var health = StoreHealth()
         #expect(health.isOpen)
         #expect(health.problem == "not checked yet")
         _ = health.handle(.renewed, at: self.now)
         #expect(health.problem == "not checked yet")
-        #expect(health.dueProbe(at: self.now) == 1)
-        _ = health.handle(.probed, at: self.now)
+        #expect(health.dueCheck(at: self.now) == 1)
+        _ = health.handle(.checked, at: self.now)
         #expect(health.problem == nil)
         #expect(self.health.isOpen && self.health.problem == nil)
     }
 
-    @Test("hostile-input 33: a full disk closes at once, is named, and opens when a large probe fits")
+    @Test("hostile-input 33: a full disk closes at once, is named, and opens when a large check fits")
     mutating func fullDisk() {
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
         #expect(!self.health.isOpen)
         #expect(self.health.problem == "disk full: could not extend file")
-        self.expectProbe(StoreHealth.firstProbe)
-        self.expectProbe(nil)
-        self.expect(.probeFailed(self.diskFull), .none)
+        self.expectCheck(StoreHealth.firstCheck)
+        self.expectCheck(nil)
+        self.expect(.checkFailed(self.diskFull), .none)
         self.wait(.seconds(1))
-        self.expectProbe(StoreHealth.firstProbe)
-        self.expect(.probed, .recovered(after: .seconds(1)))
+        self.expectCheck(StoreHealth.firstCheck)
+        self.expect(.checked, .recovered(after: .seconds(1)))
         #expect(self.health.isOpen && self.health.problem == nil)
     }
 
@@ -65,35 +65,35 @@ struct StoreHealthTests {
         #expect(!self.health.isOpen)
     }
 
-    @Test("An accident closes nothing: a probe or the next write clears the suspicion, a failed probe confirms it")
+    @Test("An accident closes nothing: a check or the next write clears the suspicion, a failed check confirms it")
     mutating func accident() {
         let cut = StoreFault(.connectionLost)
         self.wait(.seconds(5))
         self.expect(.failed(cut), .none)
         #expect(self.health.isOpen)
-        self.expectProbe(StoreHealth.idleProbe)
+        self.expectCheck(StoreHealth.idleCheck)
         self.expect(.wrote, .none)
         self.wait(.seconds(5))
-        self.expectProbe(nil)
+        self.expectCheck(nil)
 
         self.expect(.failed(cut), .none)
-        self.expectProbe(StoreHealth.idleProbe)
-        self.expect(.probeFailed(cut), .broke(cut))
+        self.expectCheck(StoreHealth.idleCheck)
+        self.expect(.checkFailed(cut), .broke(cut))
         #expect(!self.health.isOpen)
     }
 
-    @Test("Without mail it is probed every half minute, with mail not at all")
+    @Test("Without mail it is checked every half minute, with mail not at all")
     mutating func idle() {
         self.wait(.seconds(29))
-        self.expectProbe(nil)
+        self.expectCheck(nil)
         self.expect(.wrote, .none)
         self.wait(.seconds(29))
-        self.expectProbe(nil)
+        self.expectCheck(nil)
         self.wait(.seconds(1))
-        self.expectProbe(StoreHealth.idleProbe)
+        self.expectCheck(StoreHealth.idleCheck)
     }
 
-    @Test("Breaking again soon takes larger probes and longer trials, of which none passes 30 s")
+    @Test("Breaking again soon takes larger checks and longer trials, of which none passes 30 s")
     mutating func relapses() {
         var sizes: [Int] = []
         var times: [Duration] = []
@@ -101,9 +101,9 @@ struct StoreHealthTests {
             self.expect(.failed(self.diskFull), .broke(self.diskFull))
             let broken = self.now
             while !self.health.isOpen {
-                if let pieces = self.health.dueProbe(at: self.now) {
+                if let pieces = self.health.dueCheck(at: self.now) {
                     if sizes.count == times.count { sizes.append(pieces) }
-                    _ = self.health.handle(.probed, at: self.now)
+                    _ = self.health.handle(.checked, at: self.now)
                 }
                 self.wait(.milliseconds(100))
             }
@@ -117,37 +117,37 @@ struct StoreHealthTests {
 
         self.wait(StoreHealth.relapseTime)
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
-        self.expectProbe(StoreHealth.firstProbe)
+        self.expectCheck(StoreHealth.firstCheck)
     }
 
-    @Test("In a trial the first probe alone is large, until one fails")
+    @Test("In a trial the first check alone is large, until one fails")
     mutating func trial() {
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
-        self.expect(.probed, .recovered(after: .zero))
+        self.expect(.checked, .recovered(after: .zero))
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
-        self.expectProbe(2 * StoreHealth.firstProbe)
-        self.expect(.probed, .none)
+        self.expectCheck(2 * StoreHealth.firstCheck)
+        self.expect(.checked, .none)
         self.wait(.seconds(1))
-        self.expectProbe(StoreHealth.idleProbe)
-        self.expect(.probeFailed(self.diskFull), .none)
+        self.expectCheck(StoreHealth.idleCheck)
+        self.expect(.checkFailed(self.diskFull), .none)
         self.wait(.seconds(1))
-        self.expectProbe(2 * StoreHealth.firstProbe)
+        self.expectCheck(2 * StoreHealth.firstCheck)
     }
 
-    @Test("A probe that fails begins the trial anew")
+    @Test("A check that fails begins the trial anew")
     mutating func brokenTrial() {
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
-        self.expect(.probed, .recovered(after: .zero))
+        self.expect(.checked, .recovered(after: .zero))
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
-        self.expect(.probed, .none)
+        self.expect(.checked, .none)
         self.wait(.seconds(1))
-        self.expect(.probeFailed(self.diskFull), .none)
+        self.expect(.checkFailed(self.diskFull), .none)
         self.wait(.seconds(1))
-        self.expect(.probed, .none)
+        self.expect(.checked, .none)
         self.wait(.seconds(1))
-        self.expect(.probed, .none)
+        self.expect(.checked, .none)
         self.wait(.seconds(1))
-        self.expect(.probed, .recovered(after: .seconds(4)))
+        self.expect(.checked, .recovered(after: .seconds(4)))
     }
 
     @Test("Leases that are not renewed make the node not ready, and leave what comes in alone")
@@ -163,7 +163,7 @@ struct StoreHealthTests {
     mutating func named() {
         let gone = StoreFault(.unreachable, "no such file")
         self.expect(.failed(gone), .broke(gone))
-        self.expect(.probeFailed(self.diskFull), .broke(self.diskFull))
+        self.expect(.checkFailed(self.diskFull), .broke(self.diskFull))
         #expect(self.health.problem == "\(self.diskFull)")
     }
 
@@ -177,7 +177,7 @@ struct StoreHealthTests {
         self.expect(.failed(self.diskFull), .broke(self.diskFull))
         let broken = self.health.news()
         #expect(broken == StoreHealth.News(problem: "\(self.diskFull)", turn: 2))
-        self.expect(.probed, .recovered(after: .zero))
+        self.expect(.checked, .recovered(after: .zero))
         let recovered = self.health.news()
         #expect(recovered == StoreHealth.News(problem: nil, turn: 3))
     }

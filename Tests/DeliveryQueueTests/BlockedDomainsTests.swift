@@ -20,7 +20,7 @@ struct BlockedDomainsTests {
         #expect(blocked.arrived(Self.bravo, at: Self.at(60)) == .look, "its time has come")
     }
 
-    @Test("A domain whose last attempt is not known is first left alone for as long (field B3)")
+    @Test("A domain whose last attempt is not known is first in backoff for as long (field B3)")
     func unknown() {
         var blocked = BlockedDomains()
         blocked.ended(Self.bravo, until: Self.at(60), wasTried: false, at: Self.at(10))

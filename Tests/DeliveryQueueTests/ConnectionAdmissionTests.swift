@@ -19,9 +19,9 @@ struct ConnectionAdmissionTests {
     }
 
     private func target(
-        _ address: IPAddress, _ ways: [Egress] = [one], port: UInt16 = 25
+        _ address: IPAddress, _ sources: [Egress] = [one], port: UInt16 = 25
     ) -> ConnectionTarget {
-        ConnectionTarget(address, port, by: ways)
+        ConnectionTarget(address, port, by: sources)
     }
 
     @Test("Sites at the same address share its window, and wait for each other's connections (field A4, B1)")
@@ -38,23 +38,23 @@ struct ConnectionAdmissionTests {
         #expect(answer == .full(.address(isGrowing: true)))
         // Another port of it is another server.
         guard case .granted = admission.open(Self.site(300), at: [target(Self.first, port: 26)], now: Self.start) else {
-            Issue.record("no room at another port")
+            Issue.record("no capacity at another port")
             return
         }
         // An address next to it takes more.
         guard case .granted = admission.open(Self.site(300), at: [target(Self.second)], now: Self.start) else {
-            Issue.record("no room at another address")
+            Issue.record("no capacity at another address")
             return
         }
         admission.succeeded(try #require(grants.first), at: Self.start)
         guard case .granted = admission.open(Self.site(300), at: [target(Self.first)], now: Self.start) else {
-            Issue.record("no room although one was opened")
+            Issue.record("no capacity although one was opened")
             return
         }
     }
 
     @Test(
-        "Of a host's addresses the first that has room is taken, and each of our addresses has its own window (field B1)"
+        "Of a host's addresses the first that has capacity is taken, and each of our addresses has its own window (field B1)"
     )
     func severalAddresses() {
         var admission = self.admission()
@@ -86,7 +86,7 @@ struct ConnectionAdmissionTests {
     }
 
     @Test(
-        "An address that turned one away gets no more, and is asked again after a second where none is open (field B1)")
+        "An address that refused one gets no more, and is asked again after a second where none is open (field B1)")
     func narrowed() throws {
         var admission = self.admission()
         func open() -> ConnectionGrant? {
@@ -98,14 +98,14 @@ struct ConnectionAdmissionTests {
         }
         let (works, tooMany) = (try #require(open()), try #require(open()))
         admission.succeeded(works, at: Self.start)
-        let size = admission.turnedAway(tooMany, inSilence: false, at: Self.start)
+        let size = admission.refused(tooMany, inSilence: false, at: Self.start)
         #expect(size == 1)
         admission.close(tooMany, wasEstablished: false, at: Self.start)
         let answer = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start)
         #expect(answer == .full(.address(isGrowing: false)))
         admission.close(works, wasEstablished: true, at: Self.start)
         let again = try #require(open())
-        let sizeAgain = admission.turnedAway(again, inSilence: false, at: Self.start)
+        let sizeAgain = admission.refused(again, inSilence: false, at: Self.start)
         #expect(sizeAgain == 1)
         admission.close(again, wasEstablished: false, at: Self.start)
         let resting = admission.open(Self.site(1), at: [target(Self.first)], now: Self.start)
@@ -118,7 +118,7 @@ struct ConnectionAdmissionTests {
         for number in 0..<60_000 {
             let address = IPAddress.v4(UInt32(number))
             guard case .granted(let grant) = admission.open(Self.site(1), at: [target(address)], now: Self.start) else {
-                Issue.record("no room")
+                Issue.record("no capacity")
                 return
             }
             admission.close(grant, wasEstablished: false, at: Self.start)

@@ -12,13 +12,13 @@ struct ConnectionBudgetTests {
     private struct World {
         var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
         var now = ConnectionBudgetTests.start
-        private let ways = [Egress(nil, helloName: "out.relay.test")]
+        private let sources = [Egress(nil, helloName: "out.relay.test")]
 
         /// One more to the nth host, which has an address in a network of its own.
         mutating func open(_ number: Int) -> ConnectionGrant? { self.open(number, at: .v4(UInt32(number) << 8 | 1)) }
 
         mutating func open(_ number: Int, at address: IPAddress) -> ConnectionGrant? {
-            let target = ConnectionTarget(address, 25, by: self.ways)
+            let target = ConnectionTarget(address, 25, by: self.sources)
             let answer = self.admission.open(.address(.v4(UInt32(number))), at: [target], now: self.now)
             if case .granted(let grant) = answer { return grant }
             return nil
@@ -39,7 +39,7 @@ struct ConnectionBudgetTests {
         }
 
         mutating func fail(_ grant: ConnectionGrant) {
-            _ = self.admission.turnedAway(grant, inSilence: true, at: self.now)
+            _ = self.admission.refused(grant, inSilence: true, at: self.now)
             self.admission.close(grant, wasEstablished: false, at: self.now)
         }
 
@@ -189,7 +189,7 @@ struct ConnectionBudgetTests {
     }
 
     @Test(
-        "Hosts that were silent before hold half of the quarter, so that there is room for those of whom nothing is known (field A4)"
+        "Hosts that were silent before hold half of the quarter, so that there is capacity for those of whom nothing is known (field A4)"
     )
     func silentBefore() throws {
         var world = World()
@@ -249,13 +249,13 @@ struct ConnectionBudgetTests {
         #expect(freed != nil)
     }
 
-    @Test("Where there is no room at one address of a host, its other addresses are tried (field A4)")
+    @Test("Where there is no capacity at one address of a host, its other addresses are tried (field A4)")
     func otherAddress() throws {
         var world = World()
         let network = (0..<12).compactMap { world.open($0, at: .v4(0xC000_0200 + UInt32($0))) }
         #expect(network.count == 12)
-        let way = Egress(nil, helloName: "out.relay.test")
-        let targets = [0xC000_02FF, 0xC633_6401].map { ConnectionTarget(.v4($0), 25, by: [way]) }
+        let source = Egress(nil, helloName: "out.relay.test")
+        let targets = [0xC000_02FF, 0xC633_6401].map { ConnectionTarget(.v4($0), 25, by: [source]) }
         let site = ReceivingSite.address(.v4(100))
         let inFullNetwork = world.admission.open(site, at: Array(targets.prefix(1)), now: world.now)
         #expect(inFullNetwork == .full(.network(isProven: false)))
@@ -270,7 +270,7 @@ struct ConnectionBudgetTests {
         #expect(full == .full(.network(isProven: false)))
     }
 
-    @Test("What is closed, opened or proven gives its place back")
+    @Test("What is closed, opened or proven gives its slot back")
     func givenBack() throws {
         var world = World()
         for round in 0..<5 {

@@ -27,7 +27,7 @@ struct ConnectionWindowTests {
                         self.window.succeeded(at: self.now)
                     } else {
                         self.refused += 1
-                        let works = self.window.turnedAway(at: self.now)
+                        let works = self.window.refused(at: self.now)
                         #expect(works)
                         self.window.ended(wasEstablished: false)
                     }
@@ -37,7 +37,7 @@ struct ConnectionWindowTests {
     }
 
     @Test(
-        "A host that takes three turns few away until that is found out, and one each time that one more is tried (field B1)"
+        "A host that takes three refuses few until that is found out, and one each time that one more is tried (field B1)"
     )
     func three() {
         var world = World(limit: 3)
@@ -69,8 +69,8 @@ struct ConnectionWindowTests {
     func widens() {
         var world = World(limit: 3)
         world.fill()
-        let roomier = World(limit: 6, window: world.window, now: world.now + .seconds(60), refused: 0)
-        world = roomier
+        let larger = World(limit: 6, window: world.window, now: world.now + .seconds(60), refused: 0)
+        world = larger
         world.fill()
         #expect(world.window.established == 4)
         world.now = world.now + .seconds(60)
@@ -83,7 +83,7 @@ struct ConnectionWindowTests {
     func failure() {
         var window = ConnectionWindow()
         window.began()
-        var works = window.turnedAway(at: Self.start)
+        var works = window.refused(at: Self.start)
         #expect(!works)
         window.ended(wasEstablished: false)
         #expect(window.capacity(at: Self.start) == .free)
@@ -95,7 +95,7 @@ struct ConnectionWindowTests {
         #expect(window.size(at: Self.start) > 10)
         for _ in 0..<10 { window.ended(wasEstablished: true) }
         window.began()
-        works = window.turnedAway(at: Self.start + .seconds(11))
+        works = window.refused(at: Self.start + .seconds(11))
         #expect(!works)
         #expect(window.size(at: Self.start) == ConnectionWindow.first)
     }
@@ -114,7 +114,7 @@ struct ConnectionWindowTests {
             case .free:
                 window.began()
                 tries += 1
-                let works = window.turnedAway(at: now)
+                let works = window.refused(at: now)
                 window.ended(wasEstablished: false)
                 guard works else {
                     #expect((2...11).contains(tries))

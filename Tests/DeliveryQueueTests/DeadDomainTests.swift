@@ -11,14 +11,14 @@ struct DeadDomainTests {
     /// 0:00, 0:15, 0:30, then hourly.
     private static func steps(until end: Int64) -> [Int64] { [0, 15] + Array(stride(from: 30, through: end, by: 60)) }
 
-    @Test("Two hundred messages cost one row and one probe at each step; the others are not touched")
-    func oneProbe() {
+    @Test("Two hundred messages cost one row and one test delivery at each step; the others are not touched")
+    func oneTestDelivery() {
         var domain = DomainLife()
         domain.arrive(200, at: 0)
         domain.live(0...200) { _ in Self.unreachable }
         #expect(domain.attempts == Self.steps(until: 200))
         #expect(domain.rowWrites == domain.attempts.count)
-        #expect(domain.concluded.isEmpty)
+        #expect(domain.recorded.isEmpty)
         #expect(domain.entries.filter { $0.attempts == 0 }.count == 200 - domain.attempts.count)
     }
 
@@ -33,7 +33,7 @@ struct DeadDomainTests {
         #expect(domain.delays.count == 50 && domain.delays.values.allSatisfy { (240...300).contains($0) })
         #expect(domain.expiries.count == 50 && domain.expiries.values.allSatisfy { (1440...1500).contains($0) })
         // Twice for each message that was never a test delivery, and for a test delivery no more than its attempts.
-        #expect(domain.concluded.values.reduce(0, +) <= 100)
+        #expect(domain.recorded.values.reduce(0, +) <= 100)
     }
 
     @Test("The life of a message alone in its queue is that of the schedule to the minute")
@@ -45,7 +45,9 @@ struct DeadDomainTests {
         #expect(domain.delays == [1: 270] && domain.expiries == [1: 1440])
     }
 
-    @Test("Mail that keeps coming for days changes nothing: a probe a step, each told after 4 h and given up after 5 d")
+    @Test(
+        "Mail that keeps coming for days changes nothing: one test delivery a step, each told after 4 h and given up after 5 d"
+    )
     func steadyInflow() {
         var domain = DomainLife()
         let end: Int64 = 7 * 24 * 60
@@ -62,7 +64,7 @@ struct DeadDomainTests {
         #expect(domain.expiries.count > 90)
     }
 
-    @Test("When it is back, the next probe goes through and all drain at once; the row is gone")
+    @Test("When it is back, the next test delivery goes through and all drain at once; the row is gone")
     func back() {
         var domain = DomainLife()
         domain.arrive(40, at: 0)

@@ -69,8 +69,8 @@ struct DestinationShareTests {
         work.expect(.end)
     }
 
-    @Test("It is no probe while a later page has other mail (field A3)")
-    func probe() {
+    @Test("It is no test delivery while a later page has other mail (field A3)")
+    func testDelivery() {
         let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
         work.claim("null1", "null2", "null3", "null4", cursor: 4, backoff: Self.backoff)
@@ -94,8 +94,8 @@ struct DestinationShareTests {
         work.expect(.hire, .wait)
     }
 
-    @Test("Where it is all there is, the probe is such mail, and no more of it is kept than two pages")
-    func probeOfNullSender() {
+    @Test("Where it is all there is, the test delivery is such mail, and no more of it is kept than two pages")
+    func testDeliveryOfNullSender() {
         let work = DestinationTranscript(workers: 1)
         work.expect(.read(after: nil, count: 2))
         work.claim("null1", "null2", cursor: 2, backoff: Self.backoff)

@@ -8,7 +8,7 @@ import Testing
 struct DestinationSuspensionTests {
     private static let suspension = DestinationTranscript.backoff(failures: 1, since: 0, until: 60)
 
-    @Test("Before anything is read nothing is begun: what is overdue is concluded, and it ends")
+    @Test("Before anything is read nothing is begun: what is overdue gets its outcome, and it ends")
     func fromTheStart() {
         let work = DestinationTranscript(workers: 2)
         work.state.suspended(Self.suspension)

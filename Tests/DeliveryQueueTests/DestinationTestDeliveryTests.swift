@@ -41,8 +41,8 @@ struct DestinationTestDeliveryTests {
         #expect(work.change == .blocked(DestinationTranscript.backoff(failures: 1, since: 100, until: 115)))
     }
 
-    @Test("A probe upon which the session is closed is followed by the next message (field B2)")
-    func closedUponProbe() {
+    @Test("A test delivery upon which the session is closed is followed by the next message (field B2)")
+    func closedUponTestDelivery() {
         let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
         work.claim("a", "b", cursor: nil, backoff: DestinationTranscript.backoff(failures: 1, since: 0, until: 15))
@@ -97,7 +97,7 @@ struct DestinationTestDeliveryTests {
         work.expect(.hire, .wait)
         work.begin(1)
         #expect(work.take() == "a")
-        if let finding { work.finish("a", finding) } else { work.state.concluded("a") }
+        if let finding { work.finish("a", finding) } else { work.state.finished("a") }
         #expect(work.take() == nil && work.change == nil)
         work.leave(1)
         work.expect(.end)

@@ -62,7 +62,7 @@ final class DestinationTranscript {
 
     /// The next attempt at a message that is under way begins.
     func start(again letter: Letter) {
-        self.state.concluded(letter.id)
+        self.state.finished(letter.id)
         #expect(self.wake())
         _ = self.state.next(isHeld: true)
         self.state.claimed([letter], cursor: nil, backoff: nil, isInForce: false)
@@ -79,7 +79,7 @@ final class DestinationTranscript {
 
     func finish(_ letter: Letter, _ finding: DestinationFinding) {
         self.attempt(letter, finding, at: 0)
-        self.state.concluded(letter.id)
+        self.state.finished(letter.id)
     }
 
     func record() { if let change = self.change { #expect(self.recorded(change) && !self.recorded(change)) } }

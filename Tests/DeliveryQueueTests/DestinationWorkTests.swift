@@ -31,7 +31,7 @@ struct DestinationWorkTests {
         #expect(!work.wake())
     }
 
-    @Test("No more is read than there is room for")
+    @Test("No more is read than there is capacity for")
     func bounded() {
         let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
@@ -60,8 +60,8 @@ struct DestinationWorkTests {
         #expect(work.take() == "b" && work.take() == nil)
     }
 
-    @Test("An entry that was concluded while a reading was under way is not begun again by it, but by a later one")
-    func concludedMeanwhile() {
+    @Test("An entry that got its outcome while a reading was under way is not begun again by it, but by a later one")
+    func finishedMeanwhile() {
         let work = DestinationTranscript(workers: 2)
         work.start("a")
         #expect(work.wake())
@@ -129,7 +129,7 @@ struct DestinationWorkTests {
 
     // MARK: Pace
 
-    @Test("A site that is full narrows the window to those that have a place; a while later one more may try")
+    @Test("A site that is full narrows the window to those that have a slot; a while later one more may try")
     func narrowed() {
         let work = DestinationTranscript(workers: 3)
         work.start("a", "b", "c")
@@ -188,11 +188,11 @@ struct DestinationWorkTests {
         work.attempt("b", .failed(DestinationTranscript.unreachable), at: 11)
         #expect(work.change == .blocked(DestinationTranscript.backoff(failures: 1, since: 10, until: 25)))
         work.record()
-        work.state.concluded("a")
+        work.state.finished("a")
         work.leave(1)
         // The other may yet be answered.
         work.expect(.wait)
-        work.state.concluded("b")
+        work.state.finished("b")
         work.leave(1)
         work.expect(.settle(DestinationTranscript.backoff(failures: 1, since: 10, until: 25), after: nil))
         work.state.settled(cursor: 7)
@@ -202,7 +202,7 @@ struct DestinationWorkTests {
         #expect(work.change == nil)
     }
 
-    @Test("One that is found blocked is left alone")
+    @Test("One that is found blocked gets no attempt")
     func foundBlocked() {
         let work = DestinationTranscript(workers: 2)
         work.expect(.read(after: nil, count: 4))
@@ -212,8 +212,8 @@ struct DestinationWorkTests {
         #expect(work.take() == nil && work.change == nil)
     }
 
-    @Test("After a block one entry goes first; if it fails, the next step begins with that one probe")
-    func probeFails() {
+    @Test("After a block one entry goes first; if it fails, the next step begins with that one entry")
+    func testDeliveryFails() {
         let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
         work.claim("a", "b", "c", cursor: 3, backoff: DestinationTranscript.backoff(failures: 1, since: 0, until: 15))
@@ -226,8 +226,8 @@ struct DestinationWorkTests {
         #expect(work.take() == nil)
     }
 
-    @Test("If the probe is answered the window opens, and the row goes")
-    func probeSucceeds() {
+    @Test("If the test delivery is answered the window opens, and the row goes")
+    func testDeliverySucceeds() {
         let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
         work.claim(
@@ -242,8 +242,8 @@ struct DestinationWorkTests {
         #expect(work.change == nil)
     }
 
-    @Test("A probe that shows nothing is followed by another, alone as well")
-    func probeInconclusive() {
+    @Test("A test delivery that shows nothing is followed by another, alone as well")
+    func testDeliveryInconclusive() {
         let work = DestinationTranscript(workers: 3)
         work.expect(.read(after: nil, count: 6))
         work.claim("a", "b", "c", cursor: nil, backoff: DestinationTranscript.backoff(failures: 1, since: 0, until: 15))

@@ -22,7 +22,7 @@ struct DomainLife {
     /// Minutes of attempts made.
     private(set) var attempts: [Int64] = []
     /// Entries that were rewritten or removed without having been attempted, by minute.
-    private(set) var concluded: [Int64: Int] = [:]
+    private(set) var recorded: [Int64: Int] = [:]
     /// Minutes at which a sender was told of the delay, by entry.
     private(set) var delays: [Int: Int64] = [:]
     /// Minutes at which an entry was given up.
@@ -97,13 +97,13 @@ struct DomainLife {
         let decision = EntryDecision(
             [outcome], schedule: self.schedule, attempts: entry.attempts + 1, arrival: entry.arrival,
             now: Self.at(minute))
-        self.conclude(entry, decision, at: minute)
+        self.record(entry, decision, at: minute)
         if let change = work.unrecorded {
             self.rowWrites += 1
             self.row = if case .blocked(let backoff) = change { backoff } else { nil }
             work.recorded(change)
         }
-        work.concluded(entry.id)
+        work.finished(entry.id)
     }
 
     private mutating func settle(_ backoff: DestinationBackoff, at minute: Int64) {
@@ -111,14 +111,14 @@ struct DomainLife {
         let criteria = OverdueCriteria(self.schedule, after: backoff.failure.failureClass, now: now)
         for entry in self.entries
         where entry.next <= now && criteria.matches(arrival: entry.arrival, isDelayNotified: entry.isDelayNotified) {
-            self.concluded[minute, default: 0] += 1
+            self.recorded[minute, default: 0] += 1
             let decision = backoff.decision(
                 recipients: 1, schedule: self.schedule, arrival: entry.arrival, now: now)
-            self.conclude(entry, decision, at: minute, place: entry.next)
+            self.record(entry, decision, at: minute, place: entry.next)
         }
     }
 
-    private mutating func conclude(
+    private mutating func record(
         _ entry: Entry, _ decision: EntryDecision, at minute: Int64, place: Timestamp? = nil
     ) {
         let plan = NotificationPlan(

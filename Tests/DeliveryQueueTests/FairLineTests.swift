@@ -2,7 +2,7 @@ import DeliveryQueue
 import Synchronization
 import Testing
 
-@Suite("A line for places shared among many")
+@Suite("A line for slots shared among many")
 struct FairLineTests {
     @Test("The next has the fewest, and of equals waited longest; who may take none is passed over")
     func order() {
@@ -21,7 +21,7 @@ struct FairLineTests {
 
     @Test("Who leaves the line is not called, wherever it stood")
     func leaving() {
-        var line = FairLine<Int>(1, leavesRoom: false)
+        var line = FairLine<Int>(1, leavesReserve: false)
         _ = line.take(0)
         for id in 0..<6 { line.append(UInt64(id), for: 1 + id % 2) }
         let leave = [(0, 1), (4, 1), (5, 2), (4, 1), (1, 1)].map { line.remove($0.0, for: $0.1) }
@@ -34,9 +34,9 @@ struct FairLineTests {
     @Test("It calls the same as a look at all who wait would", arguments: 0..<200 as Range<UInt64>)
     func sameAsLook(seed: UInt64) {
         var chance = Chance(seed)
-        let (places, leavesRoom) = (1 + chance.below(12), chance.below(2) == 0)
-        var line = FairLine<Int>(places, leavesRoom: leavesRoom)
-        var look = LookAtAll<Int>(places, leavesRoom: leavesRoom)
+        let (slots, leavesReserve) = (1 + chance.below(12), chance.below(2) == 0)
+        var line = FairLine<Int>(slots, leavesReserve: leavesReserve)
+        var look = LookAtAll<Int>(slots, leavesReserve: leavesReserve)
         for id in 0..<400 as Range<UInt64> {
             let key = chance.below(7)
             switch chance.below(8) {
@@ -59,7 +59,7 @@ struct FairLineTests {
         }
     }
 
-    @Test("A place that is given back asks about few keys, however many wait")
+    @Test("A slot that is given back asks about few keys, however many wait")
     func work() {
         var line = FairLine<CountedKey>(1000)
         var look = LookAtAll<CountedKey>(1000)
@@ -77,7 +77,7 @@ struct FairLineTests {
         let byLine = CountedKey.hashes { for key in keys { admitted.insert(line.giveBack(key).count) } } / keys.count
         let byLook = CountedKey.hashes { admitted.insert(look.giveBack(keys[0]).count) }
         #expect(admitted == [1])
-        print("one place given back while 9000 wait: \(byLine) keys hashed; \(byLook) by a look at all")
+        print("one slot given back while 9000 wait: \(byLine) keys hashed; \(byLook) by a look at all")
         #expect(byLine < 60)
     }
 }
@@ -121,7 +121,7 @@ private struct LookAtAll<Key: Hashable & Sendable> {
     var shares: FairShares<Key>
     var waiting: [(id: UInt64, key: Key)] = []
 
-    init(_ places: Int, leavesRoom: Bool = true) { self.shares = FairShares(places, leavesRoom: leavesRoom) }
+    init(_ slots: Int, leavesReserve: Bool = true) { self.shares = FairShares(slots, leavesReserve: leavesReserve) }
 
     private var next: Int? {
         var best: (position: Int, count: Int)?

@@ -1,10 +1,10 @@
 import DeliveryQueue
 import Testing
 
-@Suite("Places shared among many")
+@Suite("Slots shared among many")
 struct FairSharesTests {
-    @Test("However many want however much, who has none finds a place")
-    func roomForNewcomers() {
+    @Test("However many want however much, who has none finds a slot")
+    func slotsForNewcomers() {
         var shares = FairShares<Int>(200)
         for _ in 0..<20 {
             for slow in 0..<50 { _ = shares.take(slow) }
@@ -15,8 +15,8 @@ struct FairSharesTests {
         #expect(newcomers == [true, true])
     }
 
-    @Test("Fifty that take all they can get, one after the other, leave room too")
-    func roomBehindTheGreedy() {
+    @Test("Fifty that take all they can get, one after the other, leave slots too")
+    func slotsBehindTheGreedy() {
         var shares = FairShares<Int>(200)
         for greedy in 0..<50 {
             for _ in 0..<20 { _ = shares.take(greedy) }
@@ -39,15 +39,15 @@ struct FairSharesTests {
         #expect(shares.count(of: 2) == 5)
     }
 
-    @Test("Where no room is left for others the last place may be taken too")
-    func withoutRoom() {
-        var shares = FairShares<Int>(3, leavesRoom: false)
+    @Test("Where no reserve is left for others the last slot may be taken too")
+    func withoutReserve() {
+        var shares = FairShares<Int>(3, leavesReserve: false)
         while shares.take(1) {}
         #expect(shares.count(of: 1) == 3)
         #expect(!shares.allows(2))
     }
 
-    @Test("A single place goes to one after the other")
+    @Test("A single slot goes to one after the other")
     func single() {
         var shares = FairShares<Int>(1)
         let first = shares.take(1)

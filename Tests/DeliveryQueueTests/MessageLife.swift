@@ -64,7 +64,7 @@ struct MessageLife {
         let decision = EntryDecision(
             self.recipients.map { world(time, $0.name) }, schedule: self.schedule, attempts: self.attempts,
             arrival: Self.arrival, now: now)
-        self.conclude(decision, at: time, now)
+        self.record(decision, at: time, now)
     }
 
     /// Another message was the test delivery of a blocked destination, and this one gets its outcome with it.
@@ -72,10 +72,10 @@ struct MessageLife {
         let now = Self.arrival + .seconds(time.minutes * 60)
         let decision = backoff(now).decision(
             recipients: self.recipients.count, schedule: self.schedule, arrival: Self.arrival, now: now)
-        self.conclude(decision, at: time, now)
+        self.record(decision, at: time, now)
     }
 
-    private mutating func conclude(_ decision: EntryDecision, at time: Clock, _ now: Timestamp) {
+    private mutating func record(_ decision: EntryDecision, at time: Clock, _ now: Timestamp) {
         let plan = NotificationPlan(
             decision, notify: self.recipients.map(\.notify), sender: self.sender, schedule: self.schedule,
             arrival: Self.arrival, now: now, isDelayNotified: self.isDelayNotified)

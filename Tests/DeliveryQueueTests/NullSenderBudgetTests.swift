@@ -10,13 +10,13 @@ struct NullSenderBudgetTests {
     private struct World {
         var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200)
         var now = MonotonicInstant(nanoseconds: 5_000_000_000)
-        private let ways = [Egress(nil, helloName: "out.relay.test")]
+        private let sources = [Egress(nil, helloName: "out.relay.test")]
 
         mutating func ask(_ number: Int, _ share: PoolShare, at address: IPAddress? = nil) -> ConnectionAdmission.Answer
         {
             // Slow enough for a pool that is taken one by one.
             self.now = self.now + .milliseconds(700)
-            let target = ConnectionTarget(address ?? .v4(UInt32(number) << 8 | 1), 25, by: self.ways)
+            let target = ConnectionTarget(address ?? .v4(UInt32(number) << 8 | 1), 25, by: self.sources)
             return self.admission.open(.address(.v4(UInt32(number))), at: [target], for: share, now: self.now)
         }
 
@@ -67,7 +67,7 @@ struct NullSenderBudgetTests {
             }
         }
         #expect(held.count == 50)
-        // One that takes a message gives its place to another, once.
+        // One that takes a message gives its slot to another, once.
         world.admission.delivered(held[0], at: world.now)
         world.admission.close(held[0], wasEstablished: true, at: world.now)
         #expect(world.open(400..<410, .nullSender).count == 1)

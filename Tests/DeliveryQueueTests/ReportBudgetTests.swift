@@ -50,11 +50,11 @@ struct ReportBudgetTests {
         let refusals = (0..<1000).map { _ in budget.spend(Self.report(of: 31_000, bytes: 6000), at: Self.minute(0)) }
         #expect(refusals == Array(repeating: nil, count: 6) + Array(repeating: .message, count: 994))
         // What is left is for a shorter one.
-        #expect(budget.room(for: MessageID(high: 0, low: 1), of: 31_000, at: Self.minute(0)) == 1000)
+        #expect(budget.capacity(for: MessageID(high: 0, low: 1), of: 31_000, at: Self.minute(0)) == 1000)
         #expect(budget.spend(Self.report(of: 31_000, bytes: 1000), at: Self.minute(0)) == nil)
         #expect(budget.spend(Self.report(of: 31_000, bytes: 1), at: Self.minute(0)) == .message)
         // The first one of a small message comes all the same, whatever its size, and others of other messages.
-        #expect(budget.room(for: MessageID(high: 0, low: 2), of: 500, at: Self.minute(0)) == nil)
+        #expect(budget.capacity(for: MessageID(high: 0, low: 2), of: 500, at: Self.minute(0)) == nil)
         let small = (0..<3).map { _ in budget.spend(Self.report(on: 2, of: 500, bytes: 2000), at: Self.minute(0)) }
         #expect(small == [nil, .message, .message])
     }

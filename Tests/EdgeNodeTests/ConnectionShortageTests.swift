@@ -50,10 +50,10 @@ struct ConnectionShortageTests {
         }
     }
 
-    @Test("So are the places for domains, which no setting changes (field A4)")
+    @Test("So are the slots for domains, which no setting changes (field A4)")
     func destinations() {
         self.shortages.observed(destinationsLeft: 1, at: self.start)
-        #expect(self.log.lines.map(\.message) == ["places for domains under way have run out: deliveries wait"])
+        #expect(self.log.lines.map(\.message) == ["slots for domains under way have run out: deliveries wait"])
         #expect(self.log.lines.first?.metadata == ["limit": "destinations", "size": "10000", "setting": "none"])
         #expect(self.metrics.deliveriesAwaiting[.destinations].value == 1)
         self.shortages.observed(destinationsLeft: 0, at: self.start)
@@ -108,8 +108,8 @@ struct ConnectionShortageTests {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let (first, second) = (SiteCustomer(on: loop), SiteCustomer(on: loop))
         let opened = await Self.open(1, for: first, table)
-        guard case .place = opened else {
-            Issue.record("the first has no place")
+        guard case .slot = opened else {
+            Issue.record("the first has no slot")
             return
         }
         async let waits = Self.open(2, for: second, table)
@@ -119,7 +119,7 @@ struct ConnectionShortageTests {
         #expect(self.metrics.deliveriesAwaiting[.pool].value == 1)
         table.withdraw(second)
         guard case .withdrawn = await waits else {
-            Issue.record("it had a place")
+            Issue.record("it had a slot")
             return
         }
         // Nothing happens any more but that the table is looked at.

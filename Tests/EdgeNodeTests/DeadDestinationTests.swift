@@ -81,8 +81,9 @@ struct DeadDestinationTests {
     }
 
     @Test(
-        "It gets one probe at each step while other mail flows; when it is back all is delivered, and its row is gone")
-    func probes() async throws {
+        "It gets one test delivery at each step while other mail flows; when it is back all is delivered, and its row is gone"
+    )
+    func testDeliveries() async throws {
         try await ScriptedPeer.with([Self.closed]) { dead in
             try await ScriptedPeer.with { alive in
                 try await DeliveryFixture.run(
@@ -152,7 +153,7 @@ struct DeadDestinationTests {
         }
     }
 
-    @Test("New mail for a domain that is known to be left alone starts nothing; the poll's word does")
+    @Test("New mail for a domain that is known to be in backoff starts nothing; the poll does")
     func hints() async throws {
         try await ScriptedPeer.with([Self.closed]) { dead in
             try await DeliveryFixture.run([("bravo.test", dead)], { $0.maxConnectionsPerDestination = 1 }) { queue in
@@ -213,7 +214,7 @@ struct DeadDestinationTests {
                 [("bravo.test", dead)], { $0.maxConnectionsPerDestination = 1 },
                 retry: Self.retry(every: .seconds(1))
             ) { queue in
-                let probe = try await queue.enqueue(to: "bravo.test")
+                let first = try await queue.enqueue(to: "bravo.test")
                 try await queue.poll(["bravo.test"])
                 #expect(try await queue.backoff(of: "bravo.test") != nil)
                 let id = try await queue.enqueue(to: "bravo.test")
@@ -225,12 +226,12 @@ struct DeadDestinationTests {
                     })
                 let told = try #require(try await queue.store.trace(of: id).first { $0.kind == .defer })
                 #expect(told.reply?.contains("other.test was interrupted") == true, "\(told)")
-                #expect(try await queue.store.trace(of: probe).count > 1)
+                #expect(try await queue.store.trace(of: first).count > 1)
             }
         }
     }
 
-    @Test("Who waits behind a probe is told of the delay and given up in time, without an attempt of its own")
+    @Test("Who waits behind a test delivery is told of the delay and given up in time, without an attempt of its own")
     func overdue() async throws {
         try await ScriptedPeer.with([Self.closed]) { dead in
             try await DeliveryFixture.run(

@@ -104,7 +104,7 @@ struct DeliveryFixture {
             recorder: AttemptRecorder(store: store, metrics: metrics, time: .system),
             leases: table, egress: configuration.egress,
             network: NetworkMonitor(
-                ways: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
+                routes: configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25,
                 health: self.health, time: .system,
                 logger: .quiet),
             sites: sites, links: ConnectionPool(sites: sites, idleTime: idleTime), reports: configuration.reportLimiter,

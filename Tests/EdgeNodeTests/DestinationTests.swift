@@ -61,7 +61,7 @@ struct DestinationTests {
     }
 
     @Test(
-        "After a 421 to one MAIL FROM the message behind it is delivered, and the domain is not left alone (field B2)")
+        "After a 421 to one MAIL FROM the message behind it is delivered, and the domain is not in backoff (field B2)")
     func closedUponSender() async throws {
         let closing = ScriptedRule.on(.mail, connection: 1, .reply("421 4.7.0 not from you"), .close)
         try await ScriptedPeer.with([closing]) { peer in
@@ -185,7 +185,7 @@ struct DestinationTests {
         }
     }
 
-    @Test("Who waits for a place at a site holds up no stop, and its mail stays")
+    @Test("Who waits for a slot at a site holds up no stop, and its mail stays")
     func stoppedInLine() async throws {
         try await ScriptedPeer.with([.on(.endOfData, .stall(.seconds(120)), .proceed)]) { peer in
             try await DeliveryFixture.run(
@@ -210,7 +210,7 @@ struct DestinationTests {
     }
 
     @Test(
-        "What is refused a place is taken over by the worker that has one, and nothing is lost or read again and again")
+        "What is refused a slot is taken over by the worker that has one, and nothing is lost or read again and again")
     func narrowSite() async throws {
         try await ScriptedPeer.with([Self.slow]) { peer in
             try await DeliveryFixture.run(
@@ -229,7 +229,7 @@ struct DestinationTests {
     }
 
     @Test(
-        "A host that takes three connections gets all messages, and none is put off for what it turns away (field B1)",
+        "A host that takes three connections gets all messages, and none is put off for what it refuses (field B1)",
         arguments: [
             [ScriptedRule.Act.reply("421 4.7.0 too many connections"), .close], [.close], [.reply("450 busy"), .close],
         ])
@@ -241,7 +241,7 @@ struct DestinationTests {
                 for _ in 0..<100 { ids.append(try await queue.enqueue(to: "bravo.test")) }
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.messageIDs.count == 100 && peer.messageIDs.values.allSatisfy { $0 == 1 })
-                #expect(peer.turnedAwayCount <= 9, "\(peer.turnedAwayCount) were turned away")
+                #expect(peer.refusedCount <= 9, "\(peer.refusedCount) were refused")
                 for id in ids {
                     #expect(try await queue.store.trace(of: id).map(\.kind) == [.receive, .transfer])
                 }
@@ -264,13 +264,13 @@ struct DestinationTests {
                     try await group.waitForAll()
                 }
                 #expect(peer.messageCount == 40)
-                #expect(peer.turnedAwayCount <= 9, "\(peer.turnedAwayCount) were turned away")
+                #expect(peer.refusedCount <= 9, "\(peer.refusedCount) were refused")
                 #expect(try await queue.waiting() == 0)
             }
         }
     }
 
-    @Test("A host that takes nobody is a failure, and the domain is left alone (field B1)")
+    @Test("A host that takes nobody is a failure, and the domain is in backoff (field B1)")
     func closedHost() async throws {
         try await ScriptedPeer.with([.greet("421 4.3.2 not now")]) { peer in
             try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
@@ -279,7 +279,7 @@ struct DestinationTests {
                 #expect(peer.connectionCount <= 3)
                 #expect(try await queue.waiting() == 10)
                 #expect(try await queue.backoff(of: "bravo.test")?.failures == 1)
-                // Those that only waited for a place are none the worse for it.
+                // Those that only waited for a slot are none the worse for it.
                 #expect(try await queue.listing().filter { $0.attempts > 0 }.count <= 3)
             }
         }
@@ -320,7 +320,7 @@ struct DestinationTests {
         }
     }
 
-    @Test("Who has waited for a connection for too long makes room, and its mail is none the worse for it (field A4)")
+    @Test("Who has waited for a connection for too long gives way, and its mail is none the worse for it (field A4)")
     func longestWait() async throws {
         try await ScriptedPeer.with([.on(.greeting, .wait(.seconds(3600)))]) { silent in
             try await DeliveryFixture.run(

@@ -27,7 +27,7 @@ struct DueHintsTests {
         #expect(hints.take().isEmpty)
     }
 
-    @Test("No more wait than may, and there is room again when they are taken")
+    @Test("No more wait than may, and there is capacity again when they are taken")
     func limit() throws {
         let hints = DueHints(limit: 10)
         hints.add(self.entries(shards: 1, domains: 32, messages: 32))

@@ -154,8 +154,8 @@ struct InboundRecipientTests {
         }
     }
 
-    @Test("Without room RCPT is answered 452, after the question whether the client may relay at all")
-    func noRoom() async throws {
+    @Test("Without capacity RCPT is answered 452, after the question whether the client may relay at all")
+    func noCapacity() async throws {
         try await InboundClient.with(configure: { environment in
             environment.storageRefusal = { envelope in
                 envelope.declaredSize ?? 0 > 100

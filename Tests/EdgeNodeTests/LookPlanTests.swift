@@ -66,11 +66,11 @@ struct LookPlanTests {
         #expect(plan.isPageDue(at: self.start + .seconds(2)))
     }
 
-    @Test("While there is no place the walk stays where it is, and looks once a second")
-    func noPlace() {
+    @Test("While there is no slot the walk stays where it is, and looks once a second")
+    func noSlot() {
         var plan = LookPlan()
         plan.begin(self.terms(1), at: self.start)
-        plan.pageEnded(.noPlace, after: .milliseconds(1), at: self.start)
+        plan.pageEnded(.noSlot, after: .milliseconds(1), at: self.start)
         #expect(plan.pause == LookPlan.interval)
         #expect(plan.isPageDue(at: self.start + .seconds(1)))
     }

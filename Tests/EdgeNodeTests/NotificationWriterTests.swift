@@ -16,7 +16,7 @@ struct NotificationWriterTests {
     /// The reports after an attempt in which one host gave these answers.
     private func reports(
         _ entry: QueueEntry, _ answers: [AttemptOutcome], returning content: ReturnedContent? = nil,
-        atSecond second: Int64 = 60, room: Int? = nil
+        atSecond second: Int64 = 60, capacity: Int? = nil
     ) -> [NotificationWriter.Reports] {
         var attempt = HostAttempt(address: .loopback)
         attempt.outcomes = Dictionary(uniqueKeysWithValues: answers.enumerated().map { ($0.offset, $0.element) })
@@ -28,7 +28,7 @@ struct NotificationWriterTests {
         var writer = NotificationWriter(
             entry: entry, plan: plan, from: "mailer@relay.test", reportingMTA: "relay.test",
             now: Timestamp(seconds: second), random: .system)
-        if let room { writer.room = room }
+        if let capacity { writer.capacity = capacity }
         return writer.reports(returning: content ?? self.header)
     }
 
@@ -115,22 +115,22 @@ struct NotificationWriterTests {
         }
     }
 
-    @Test("A report for which there is less room gives back less of the header, then lists fewer (field A3)")
+    @Test("A report for which there is less capacity gives back less of the header, then lists fewer (field A3)")
     func shorterReports() throws {
         let header =
             "X-Long: \(String(repeating: "x", count: 3000))\r\nSubject: Hello\r\nMessage-ID: <1@alpha.test>\r\n\r\n"
         let entry = QueueEntry.of((0..<4).map { "user\($0)@bravo.test" }, clientMayRelay: false)
         let answers = entry.recipients.map { _ in AttemptOutcome.refused(.unknownUser) }
-        func text(inRoomOf room: Int) throws -> String {
-            let reports = self.reports(entry, answers, returning: .header(Array(header.utf8)), room: room)
+        func text(within capacity: Int) throws -> String {
+            let reports = self.reports(entry, answers, returning: .header(Array(header.utf8)), capacity: capacity)
             return self.text(try #require(reports.first?.messages.first))
         }
-        let long = try text(inRoomOf: 16 * 1024)
+        let long = try text(within: 16 * 1024)
         #expect(long.contains("X-Long") && long.ranges(of: "\r\nFinal-Recipient: ").count == 4)
-        let short = try text(inRoomOf: long.utf8.count - 1000)
+        let short = try text(within: long.utf8.count - 1000)
         #expect(!short.contains("X-Long") && short.contains("\r\nSubject: Hello\r\nMessage-ID: <1@alpha.test>\r\n"))
         #expect(short.utf8.count <= long.utf8.count - 1000)
-        let shortest = try text(inRoomOf: 0)
+        let shortest = try text(within: 0)
         #expect(shortest.utf8.count < 2048 && shortest.contains("X-Relay-Unlisted-Recipients: 3\r\n"))
     }
 
@@ -154,7 +154,9 @@ struct NotificationWriterTests {
         #expect(text.contains("X-Relay-Unlisted-Recipients: ") && text.contains("Final-Recipient: rfc822; user0@"))
     }
 
-    @Test("A whole message that leaves no room is cut to its header, and a header that grows by escaping is cut, too")
+    @Test(
+        "A whole message that exceeds the capacity is cut to its header, and a header that grows by escaping is cut, too"
+    )
     func cutToHeader() {
         let line = "Body " + String(repeating: "x", count: 900) + "\r\n"
         let whole = Array(("Subject: x\r\n\r\n" + String(repeating: line, count: 72)).utf8)

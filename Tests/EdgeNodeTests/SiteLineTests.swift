@@ -17,7 +17,7 @@ struct SiteLineTests {
         var line = SiteLine(ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 20)), connections: 200))
         var now = SiteLineTests.start
         var grants: [ConnectionGrant] = []
-        let way = Egress(nil, helloName: "out.relay.test")
+        let source = Egress(nil, helloName: "out.relay.test")
 
         static func customer() -> SiteCustomer { SiteCustomer(on: MultiThreadedEventLoopGroup.singleton.next()) }
 
@@ -27,7 +27,7 @@ struct SiteLineTests {
             share: PoolShare = .all
         ) -> SiteLine.Answer? {
             let (site, targets) = (
-                ReceivingSite.address(.v4(UInt32(number))), [ConnectionTarget(address, 25, by: [self.way])]
+                ReceivingSite.address(.v4(UInt32(number))), [ConnectionTarget(address, 25, by: [self.source])]
             )
             let (answer, limit) = self.line.ask(
                 site, at: targets, for: customer, isPatient: false, share: share, now: self.now)
@@ -43,7 +43,7 @@ struct SiteLineTests {
 
         /// A connection is given up without an answer. What is said to whom.
         mutating func silent(_ grant: ConnectionGrant) -> [(SiteWaiter, SiteLine.Answer)] {
-            _ = self.line.admission.turnedAway(grant, inSilence: true, at: self.now)
+            _ = self.line.admission.refused(grant, inSilence: true, at: self.now)
             let told = self.line.failed(grant, SiteLineTests.silence, at: self.now)
             self.line.admission.close(grant, wasEstablished: false, at: self.now)
             return told
@@ -120,10 +120,10 @@ struct SiteLineTests {
         _ = (0..<2).map { world.ask($0) }
         let customer = World.customer()
         _ = (0..<10).map { _ in world.ask(2, for: customer) }
-        #expect(customer.places == 10)
+        #expect(customer.slots == 10)
         let told = world.silent(world.grants[0])
         #expect(told.count == 10 && told.count { self.isFailure($0.1) } == 1)
-        #expect(customer.places == 0)
+        #expect(customer.slots == 0)
         _ = world.ask(3)
         let again = world.ask(2, for: customer)
         #expect(!self.isFailure(again), "its workers ask together")
@@ -147,7 +147,7 @@ struct SiteLineTests {
         var failures = RecentFailures()
         for number in 0..<10_000 {
             guard case .granted(let grant)? = world.ask(number, at: .v4(UInt32(number) << 8)) else {
-                Issue.record("no room")
+                Issue.record("no capacity")
                 return
             }
             failures.failed(grant, Self.silence, at: world.now)
@@ -198,7 +198,7 @@ struct SiteLineTests {
             _ = world.ask(number, at: .v4(0x0A00_0000 + (isOneAddress ? 1 : UInt32(number % 250))))
         }
         let others = (30_000..<30_100).compactMap { world.ask($0, at: Self.address($0)) == nil ? $0 : nil }
-        #expect(others.count < 90, "there is room elsewhere")
+        #expect(others.count < 90, "there are slots elsewhere")
         let before = world.line.looks
         for _ in 0..<50 {
             world.now = world.now + .seconds(2)
@@ -271,7 +271,7 @@ struct SiteLineTests {
         let customer = World.customer()
         #expect(world.ask(1, for: customer) == nil)
         #expect(self.end(&world, world.grants[0]) == [.all])
-        #expect(customer.places == 1)
+        #expect(customer.slots == 1)
     }
 
     @Test("A destination that waits with mail without a sender waits with other mail as well (field A3)")
@@ -279,7 +279,7 @@ struct SiteLineTests {
         var world = World()
         for _ in 0..<2 { _ = world.ask(1) }
         _ = world.line.succeeded(world.grants[0], at: world.now)
-        _ = world.line.admission.turnedAway(world.grants[1], inSilence: false, at: world.now)
+        _ = world.line.admission.refused(world.grants[1], inSilence: false, at: world.now)
         let customer = World.customer()
         #expect(world.ask(1, for: customer, share: .nullSender) == nil)
         guard case .full? = world.ask(1, for: customer, share: .nullSender) else {
@@ -291,7 +291,7 @@ struct SiteLineTests {
             Issue.record("one message waits for the others")
             return
         }
-        #expect(customer.places == 2)
+        #expect(customer.slots == 2)
     }
 
     @Test("Reports that wait for their half let connections for reports give way, and no others (field A3)")
@@ -348,7 +348,7 @@ struct SiteLineTests {
         let open = world.grants[0]
         _ = world.line.succeeded(open, at: world.now)
         let refused = world.grants[1]
-        let size = world.line.admission.turnedAway(refused, inSilence: false, at: world.now)
+        let size = world.line.admission.refused(refused, inSilence: false, at: world.now)
         #expect(size == 1)
         world.line.admission.close(refused, wasEstablished: false, at: world.now)
         #expect(world.line.admit(after: refused, at: world.now).isEmpty)
@@ -378,12 +378,12 @@ extension ConnectionGrant {
     /// As if a connection to the nth domain's host had been.
     fileprivate static func proof(of number: Int, at address: IPAddress) -> ConnectionGrant {
         var admission = ConnectionAdmission(limits: SiteLimits(SiteLimit(connections: 1)), connections: 10)
-        let way = Egress(nil, helloName: "out.relay.test")
-        let target = ConnectionTarget(address, 25, by: [way])
+        let source = Egress(nil, helloName: "out.relay.test")
+        let target = ConnectionTarget(address, 25, by: [source])
         guard
             case .granted(let grant) = admission.open(
                 .address(.v4(UInt32(number))), at: [target], now: MonotonicInstant(nanoseconds: 0))
-        else { preconditionFailure("an empty admission has room") }
+        else { preconditionFailure("an empty admission has capacity") }
         return grant
     }
 }

@@ -64,7 +64,7 @@ struct StandingRuleBoundsTests {
         }
     }
 
-    @Test("An attempt that was interrupted is concluded first: a bounce gives its mail up at the next step")
+    @Test("An attempt that was interrupted gets its outcome first: a bounce gives its mail up at the next step")
     func interrupted() async throws {
         try await ScriptedPeer.with { peer in
             try await DeliveryFixture.run([("bravo.test", peer)]) { queue in

@@ -86,7 +86,7 @@ struct StrangersReportTests {
                     #expect(await shard.walked("victim.test"))
                     supervisor.close()
                     await running
-                    #expect(await shard.walked("victim.test"), "it looks, though there is no place for that")
+                    #expect(await shard.walked("victim.test"), "it looks, though there is no slot for that")
                     #expect(await !shard.due("victim.test"), "new mail is looked for")
                     for _ in 0..<taken { queue.environment.nullSenders.release() }
                     try await queue.poll(["victim.test"])

@@ -13,7 +13,7 @@ struct DeadDestinationFaultTests {
     private static let kills = FaultForm.choose(short: 1, long: 10)
 
     @Test(
-        "A dead destination costs one row and one probe at each step, whoever dies meanwhile; when it is back all arrives"
+        "A dead destination costs one row and one test delivery at each step, whoever dies meanwhile; when it is back all arrives"
     )
     func deadDestination() async throws {
         let domains = [LabDomain.sink("dead.test", rules: [Self.closed]), .sink("alive.test")]
@@ -21,30 +21,30 @@ struct DeadDestinationFaultTests {
             let dead = lab.peer("dead.test").server
             let load = FaultLoad(lab, to: ["dead.test"])
             try await load.send(FaultForm.choose(short: 100, long: 2000))
-            #expect(await lab.relayd.waitForLogLine { $0["msg"] == "destination is left alone" } != nil)
+            #expect(await lab.relayd.waitForLogLine { $0["msg"] == "destination is backed off" } != nil)
 
             // The first few were under way together, and their failures are one. A second failure is a test delivery's:
             // there is none before all of the first have ended.
-            let before = try await Probes(of: "dead.test", in: lab) { $0.failures >= 2 }
+            let before = try await TestDeliveries(of: "dead.test", in: lab) { $0.failures >= 2 }
             let alive = FaultLoad(lab, to: ["alive.test"])
             let longest = try await alive.longestDelivery(at: lab.peer("alive.test").server, for: Self.duration)
             #expect(longest < .seconds(10))
             print("beside a dead destination: other mail took \(longest) at the longest")
-            let after = try await Probes(of: "dead.test", in: lab)
-            #expect(after.failures > before.failures, "it was not probed")
+            let after = try await TestDeliveries(of: "dead.test", in: lab)
+            #expect(after.failures > before.failures, "there was no test delivery")
             #expect(
                 after.deferred - before.deferred == after.failures - before.failures, "others' entries were touched")
             #expect(after.connections - before.connections == after.failures - before.failures)
 
             for _ in 0..<Self.kills {
-                let killed = try await Probes(of: "dead.test", in: lab)
+                let killed = try await TestDeliveries(of: "dead.test", in: lab)
                 await lab.relayd.kill()
                 try await lab.relayd.launch()
                 try await alive.acceptsAgain(within: .seconds(30))
-                let probes = try await Probes(of: "dead.test", in: lab) { $0.failures > killed.failures }
+                let costs = try await TestDeliveries(of: "dead.test", in: lab) { $0.failures > killed.failures }
                 // The kill may have cut a test delivery short, which then counts as no failure.
-                let uncounted = (probes.connections - killed.connections) - (probes.failures - killed.failures)
-                #expect((0...1).contains(uncounted), "\(uncounted) connections beside the probes")
+                let uncounted = (costs.connections - killed.connections) - (costs.failures - killed.failures)
+                #expect((0...1).contains(uncounted), "\(uncounted) connections beside the test deliveries")
             }
             dead.follow([])
             try await alive.prove("destination dead, node killed: another destination", runs: Self.kills)
@@ -56,7 +56,7 @@ struct DeadDestinationFaultTests {
 }
 
 /// What the test deliveries of a dead destination have cost so far.
-private struct Probes: Equatable {
+private struct TestDeliveries: Equatable {
     /// The failures in a row that are on record.
     let failures: Int
     /// Attempts of its entries that were deferred.
@@ -66,18 +66,18 @@ private struct Probes: Equatable {
 
     /// Reads them between two test deliveries, when they are as wanted. Nothing has moved for a while, which is shorter
     /// than the wait between two test deliveries. Fails unless the destination has one row, which is the only one.
-    init(of domain: String, in lab: LabRelay, when condition: (Probes) -> Bool = { _ in true }) async throws {
-        var last: Probes?
+    init(of domain: String, in lab: LabRelay, when condition: (TestDeliveries) -> Bool = { _ in true }) async throws {
+        var last: TestDeliveries?
         for _ in 0..<150 {
-            let probes = try await Probes(now: domain, in: lab)
-            if probes == last, condition(probes) {
-                self = probes
+            let costs = try await TestDeliveries(now: domain, in: lab)
+            if costs == last, condition(costs) {
+                self = costs
                 return
             }
-            last = probes
+            last = costs
             try await Task.sleep(for: .milliseconds(200))
         }
-        throw LabFailure("\(domain) is probed without a pause, or not any more")
+        throw LabFailure("\(domain) has test deliveries without a pause, or none any more")
     }
 
     private init(now domain: String, in lab: LabRelay) async throws {

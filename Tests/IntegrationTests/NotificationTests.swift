@@ -116,8 +116,8 @@ struct NotificationTests {
         let mail = try await self.send(to: "bob@busy.test")
         try await lab.wait(for: mail.id) { $0.contains { $0.kind == .fail } }
         let server = lab.peer("alpha.test").server
-        let areThere = await server.wait(within: .seconds(20)) { ledger in
-            ledger.received.count { $0.recipients == [mail.sender] } >= 2
+        let areThere = await server.wait(within: .seconds(20)) { record in
+            record.received.count { $0.recipients == [mail.sender] } >= 2
         }
         #expect(areThere)
         let reports = server.received.filter { $0.recipients == [mail.sender] }.map(\.text)

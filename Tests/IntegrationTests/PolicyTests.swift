@@ -172,8 +172,8 @@ struct PolicyTests {
 }
 
 /// When the node says "not now".
-@Suite("Room in the running node's queue", .timeLimit(.minutes(2)))
-struct QueueRoomTests {
+@Suite("Capacity of the running node's queue", .timeLimit(.minutes(2)))
+struct QueueCapacityTests {
     @Test("Over the limit on messages RCPT is answered 452 4.3.1, and counted; the copies of a message have a budget")
     func limits() async throws {
         var options = LabRelayOptions()

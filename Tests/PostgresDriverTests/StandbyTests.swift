@@ -52,7 +52,7 @@ struct StandbyTests {
         }
     }
 
-    @Test("hostile-input 31: a former primary that comes back is left alone, also by connections to it that stand")
+    @Test("hostile-input 31: a former primary that comes back is not used, nor are connections to it that stand")
     func formerPrimary() async throws {
         try await self.run { pair in
             let both = pair.pool([pair.primary, pair.standby], choice: "target_session_attrs=read-write")

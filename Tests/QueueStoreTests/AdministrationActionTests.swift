@@ -51,12 +51,13 @@ struct AdministrationActionTests {
                 #expect(try await queue.store.dueDestinations([term]).due.map(\.destination) == [bravo])
                 let claim = try await queue.store.claim(term, destination: bravo)
                 #expect(claim.entries.count == 3)
-                #expect(!claim.isBackoffInForce && claim.backoff?.failures == 3, "the next attempt is the probe")
+                #expect(
+                    !claim.isBackoffInForce && claim.backoff?.failures == 3, "the next attempt is the test delivery")
             }
         }
     }
 
-    @Test("Owners see at their next look what was retried, also where all of it was due long ago and was left alone")
+    @Test("Owners see at their next look what was retried, also where all of it was due long ago and in backoff")
     func retryIsSeen() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
@@ -150,7 +151,9 @@ struct AdministrationActionTests {
         }
     }
 
-    @Test("What was given up is concluded also while its destination is left alone, and what waits beside it is not")
+    @Test(
+        "What was given up gets its outcome also while its destination is in backoff, and what waits beside it does not"
+    )
     func failWhileLeftAlone() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in

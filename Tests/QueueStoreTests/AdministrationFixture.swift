@@ -52,7 +52,7 @@ extension QueueFixture {
     func enqueueFailed(_ name: DomainName = bravo, wait: Duration) async throws -> QueueEntry {
         try await self.writer.enqueue(self.message(to: [name]))
         let entry = try await self.claimOne(name)
-        for result in await self.store.conclude([try await self.retry(entry, in: wait)]) { try result.get() }
+        for result in await self.store.recordOutcomes([try await self.retry(entry, in: wait)]) { try result.get() }
         return entry
     }
 }

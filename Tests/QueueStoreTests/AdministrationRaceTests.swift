@@ -20,15 +20,16 @@ struct AdministrationRaceTests {
                 #expect(try await operators.perform(action) == [1, 0])
                 #expect(try await queue.store.openAttempts([(entry, epoch)]).isEmpty)
                 // A connection that failed meanwhile says so without an attempt on record.
-                let outcome = await queue.store.conclude([try await queue.retry(entry, in: .seconds(60))])
-                #expect(await code { try outcome[0].get() } == .entryChanged)
+                let results = await queue.store.recordOutcomes([try await queue.retry(entry, in: .seconds(60))])
+                #expect(await code { try results[0].get() } == .entryChanged)
                 try await queue.expectSums(ready: action == .fail ? 1 : 0, held: action == .hold ? 1 : 0)
             }
         }
     }
 
     @Test(
-        "The owner first: the entry is left alone, the outcome recorded; then it is the operator's", arguments: removing
+        "The owner first: the entry is not changed, the outcome recorded; then it is the operator's",
+        arguments: removing
     )
     func ownerFirst(_ action: QueueAction) async throws {
         try await QueueFixture.run { queue in
@@ -40,7 +41,7 @@ struct AdministrationRaceTests {
                 let count = try await operators.count(action, QueueSelection())
                 #expect([count.affected, count.inDelivery] == [0, 1])
                 #expect(try await operators.perform(action) == [0, 1])
-                try await queue.store.conclude([try await queue.retry(entry, in: .seconds(60))]).forEach {
+                try await queue.store.recordOutcomes([try await queue.retry(entry, in: .seconds(60))]).forEach {
                     try $0.get()
                 }
                 #expect(try await operators.perform(action) == [1, 0])
@@ -76,7 +77,7 @@ struct AdministrationRaceTests {
         }
     }
 
-    @Test("The owner's transaction is open when the operator comes: nobody waits, and the entry is left alone")
+    @Test("The owner's transaction is open when the operator comes: nobody waits, and the entry is not changed")
     func ownersTransactionOpen() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in
@@ -152,8 +153,8 @@ struct AdministrationRaceTests {
             let claimed = try await queue.store.claim(term, destination: bravo, maximumCount: 20).entries
             if claimed.isEmpty { return sent }
             let opened = try await queue.store.openAttempts(claimed.map { ($0, term.epoch) })
-            let conclusions = try claimed.filter { opened.contains($0.key) }.map { try queue.delivered($0) }
-            for result in await queue.store.conclude(conclusions) {
+            let outcomes = try claimed.filter { opened.contains($0.key) }.map { try queue.delivered($0) }
+            for result in await queue.store.recordOutcomes(outcomes) {
                 try result.get()
                 sent += 1
             }

@@ -95,7 +95,7 @@ struct AdministrationReadingTests {
         }
     }
 
-    @Test("An entry that waits untried for a destination that is left alone tells until when, and why")
+    @Test("An entry that waits untried for a destination in backoff tells until when, and why")
     func leftAlone() async throws {
         try await QueueFixture.run { queue in
             try await queue.withOperator { operators in

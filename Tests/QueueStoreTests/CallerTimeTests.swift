@@ -37,11 +37,11 @@ struct CallerTimeTests {
             #expect(try await caller.open(queue, entries.map { ($0, epoch) }) == Self.count)
             let opening = caller.executor.takeTime()
             #expect(opening < .milliseconds(2))
-            var conclusions: [Conclusion] = []
-            for entry in entries { conclusions.append(try await queue.retry(entry, in: .seconds(60))) }
-            #expect(await caller.conclude(queue, conclusions) == Self.count)
-            let outcomes = caller.executor.takeTime()
-            #expect(outcomes < .milliseconds(2))
+            var outcomes: [RecordedOutcome] = []
+            for entry in entries { outcomes.append(try await queue.retry(entry, in: .seconds(60))) }
+            #expect(await caller.record(queue, outcomes) == Self.count)
+            let time = caller.executor.takeTime()
+            #expect(time < .milliseconds(2))
         }
     }
 
@@ -69,8 +69,8 @@ private actor Caller {
         try await queue.store.openAttempts(attempts).count
     }
 
-    func conclude(_ queue: QueueFixture, _ conclusions: [Conclusion]) async -> Int {
-        await queue.store.conclude(conclusions).count { (try? $0.get()) != nil }
+    func record(_ queue: QueueFixture, _ outcomes: [RecordedOutcome]) async -> Int {
+        await queue.store.recordOutcomes(outcomes).count { (try? $0.get()) != nil }
     }
 
     func submit(_ group: GroupCommit<Int, Bool>) async -> Bool? { await group.submit(1) }

@@ -5,19 +5,19 @@ import PostgresDriver
 import QueueStore
 import Testing
 
-@Suite("Destinations that are left alone (DESIGN §4, Storage)", .timeLimit(.minutes(3)))
+@Suite("Destinations in backoff (DESIGN §4)", .timeLimit(.minutes(3)))
 struct DestinationRowTests {
-    private func conclude(
+    private func record(
         _ queue: QueueFixture, _ changes: DestinationChange..., wait: Duration = .zero
     ) async throws {
-        var conclusions: [Conclusion] = []
+        var outcomes: [RecordedOutcome] = []
         for (entry, change) in zip(try await queue.claim().entries, changes) {
-            var conclusion = try await queue.retry(entry, in: wait)
-            conclusion.destinationChange = change
-            conclusions.append(conclusion)
+            var outcome = try await queue.retry(entry, in: wait)
+            outcome.destinationChange = change
+            outcomes.append(outcome)
         }
-        try #require(conclusions.count == changes.count)
-        try await queue.store.conclude(conclusions).forEach { try $0.get() }
+        try #require(outcomes.count == changes.count)
+        try await queue.store.recordOutcomes(outcomes).forEach { try $0.get() }
     }
 
     @Test("The row is written with an outcome, read with the next claim, and gone when the destination works again")
@@ -26,14 +26,14 @@ struct DestinationRowTests {
             try await queue.writer.enqueue(queue.message())
             #expect(try await queue.claim().backoff == nil)
             let backoff = try await queue.backoff(for: .seconds(60), failures: 7)
-            try await self.conclude(queue, .blocked(backoff))
+            try await self.record(queue, .blocked(backoff))
             let claim = try await queue.claim()
             #expect(claim.isBackoffInForce && claim.backoff?.failures == 7)
             #expect(claim.backoff?.until == backoff.until && claim.backoff?.since == backoff.since)
             #expect(claim.backoff?.failure.text == "bogus\u{FFFD}", "as much as the database can store")
             #expect(claim.backoff?.failure.madePermanent.status.description == "5.7.324")
             #expect(claim.backoff?.failure.failureClass == .security && claim.backoff?.failure.host == "mx.bravo.test")
-            try await self.conclude(queue, .opened)
+            try await self.record(queue, .opened)
             #expect(try await queue.claim().backoff == nil)
             #expect(try await queue.count("destination") == 0)
         }
@@ -45,7 +45,7 @@ struct DestinationRowTests {
             for _ in 0..<3 { try await queue.writer.enqueue(queue.message()) }
             let first = try await queue.backoff(for: .seconds(60))
             let over = try await queue.backoff(for: .zero, failures: 2)
-            try await self.conclude(queue, .blocked(first), .opened, .blocked(over))
+            try await self.record(queue, .blocked(first), .opened, .blocked(over))
             let claim = try await queue.claim()
             #expect(claim.backoff?.failures == 2 && !claim.isBackoffInForce)
             #expect(try await queue.store.dueDestinations([try queue.term()]).due.map(\.destination) == [bravo])
@@ -56,10 +56,10 @@ struct DestinationRowTests {
     func fenced() async throws {
         try await QueueFixture.run { queue in
             try await queue.writer.enqueue(queue.message())
-            var conclusion = try await queue.retry(try await queue.claimOne(), in: .zero)
-            conclusion.destinationChange = .blocked(try await queue.backoff(for: .seconds(60)))
+            var outcome = try await queue.retry(try await queue.claimOne(), in: .zero)
+            outcome.destinationChange = .blocked(try await queue.backoff(for: .seconds(60)))
             try await queue.takeOver(try queue.term().shard)
-            let results = await queue.store.conclude([conclusion])
+            let results = await queue.store.recordOutcomes([outcome])
             #expect(throws: QueueStoreError.self) { try results[0].get() }
             #expect(try await queue.count("destination") == 0)
         }

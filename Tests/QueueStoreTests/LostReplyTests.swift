@@ -103,15 +103,15 @@ struct LostReplyTests {
     @Test(
         "hostile-input 31: an outcome whose reply was lost, or that was cut off, is recorded once",
         arguments: [PostgresProxy.Fault.loseReply, .cutBeforeCommit])
-    func conclude(_ fault: PostgresProxy.Fault) async throws {
+    func record(_ fault: PostgresProxy.Fault) async throws {
         try await self.run { queue, proxy, store, writer in
             try await writer.enqueue(queue.message())
             try await writer.enqueue(queue.message(to: ["charlie.test"]))
             let entries = [try await queue.claimOne(), try await queue.claimOne("charlie.test")]
             _ = try await store.openAttempts(try entries.map { ($0, try queue.term($0.key.domain).epoch) })
             proxy.plan(fault, of: "DELETE FROM relay.open_attempt")
-            let conclusions = [try queue.delivered(entries[0]), try await queue.retry(entries[1], in: .seconds(60))]
-            for result in await store.conclude(conclusions) { try result.get() }
+            let outcomes = [try queue.delivered(entries[0]), try await queue.retry(entries[1], in: .seconds(60))]
+            for result in await store.recordOutcomes(outcomes) { try result.get() }
             #expect(proxy.faultCount == 1)
             #expect(try await queue.count("open_attempt") == 0)
             #expect(try await queue.count("ready") == 1)
@@ -129,9 +129,9 @@ struct LostReplyTests {
             let entries = [try await queue.claimOne(), try await queue.claimOne("charlie.test")]
             _ = try await store.openAttempts(try entries.map { ($0, try queue.term($0.key.domain).epoch) })
             // The first was recorded before, by a transaction of which nobody heard.
-            for result in await queue.store.conclude([try queue.delivered(entries[0])]) { try result.get() }
+            for result in await queue.store.recordOutcomes([try queue.delivered(entries[0])]) { try result.get() }
             proxy.plan(.loseReply, of: "DELETE FROM relay.open_attempt")
-            let results = await store.conclude(try entries.map { try queue.delivered($0) })
+            let results = await store.recordOutcomes(try entries.map { try queue.delivered($0) })
             for result in results { try result.get() }
             #expect(proxy.faultCount == 1)
             #expect(try await queue.count("ready") == 0)
@@ -173,10 +173,10 @@ struct LostReplyTests {
         }
     }
 
-    @Test("hostile-input 33: a probe of room leaves no row behind")
-    func probe() async throws {
+    @Test("hostile-input 33: a storage check leaves no row behind")
+    func storageCheck() async throws {
         try await QueueFixture.run { queue in
-            for pieces in [1, 16, 64] { try await queue.store.probeRoom(pieces: pieces) }
+            for pieces in [1, 16, 64] { try await queue.store.checkStorage(pieces: pieces) }
             #expect(try await queue.count("body_chunk") == 0)
             #expect(try await queue.count("staged_body") == 0)
         }

@@ -16,7 +16,7 @@ struct FenceTests {
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
             try await queue.takeOver(entry.key.shard)
-            let results = await queue.store.conclude([try queue.delivered(entry)])
+            let results = await queue.store.recordOutcomes([try queue.delivered(entry)])
             #expect(throws: QueueStoreError.self) { try results[0].get() }
             #expect(try await queue.count("ready") == 1)
             #expect(try await queue.count("trace") == 1)
@@ -35,7 +35,7 @@ struct FenceTests {
             let results = try await queue.whileOpen(
                 "UPDATE relay.shard_lease SET epoch = epoch + 1 WHERE shard = \(entry.key.shard)"
             ) { takeover in
-                async let results = queue.store.conclude([delivered])
+                async let results = queue.store.recordOutcomes([delivered])
                 try await takeover.waitUntilItHoldsUp()
                 try await takeover.commit()
                 return await results
@@ -131,7 +131,7 @@ struct FenceTests {
             let kept = try await queue.claimOne(other)
             try #require(lost.key.shard != kept.key.shard)
             try await queue.takeOver(lost.key.shard)
-            let results = await queue.store.conclude([try queue.delivered(lost), try queue.delivered(kept)])
+            let results = await queue.store.recordOutcomes([try queue.delivered(lost), try queue.delivered(kept)])
             #expect(throws: QueueStoreError.self) { try results[0].get() }
             try results[1].get()
         }
@@ -232,9 +232,9 @@ struct OutcomeTests {
             for _ in 0..<3 { try await queue.writer.enqueue(queue.message(to: names)) }
             let terms = queue.leases.map(\.term)
             #expect(Set(try await queue.store.dueDestinations(terms).due.map(\.destination)) == Set(names))
-            var conclusion = try await queue.retry(try await queue.claim(names[0]).entries[0], in: .zero)
-            conclusion.destinationChange = .blocked(try await queue.backoff(for: .seconds(60)))
-            try await queue.store.conclude([conclusion]).forEach { try $0.get() }
+            var outcome = try await queue.retry(try await queue.claim(names[0]).entries[0], in: .zero)
+            outcome.destinationChange = .blocked(try await queue.backoff(for: .seconds(60)))
+            try await queue.store.recordOutcomes([outcome]).forEach { try $0.get() }
             #expect(Set(try await queue.store.dueDestinations(terms).due.map(\.destination)) == Set(names.dropFirst()))
             #expect(try await queue.count("ready") == 60)
         }
@@ -247,13 +247,13 @@ struct OutcomeTests {
             try await queue.writer.enqueue(message)
             let entry = try await queue.claimOne()
             _ = try await queue.store.openAttempts([(entry, try queue.term().epoch)])
-            try await queue.store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try queue.delivered(entry)]).forEach { try $0.get() }
             #expect(try await queue.count("ready") == 1)
             #expect(try await queue.count("open_attempt") == 0)
             #expect(try await queue.store.trace(of: message.id).map(\.kind) == [.receive, .receive, .send])
             #expect(try await queue.store.summary().ready.entries == 1)
             // A second outcome is refused: another owner may have recorded one.
-            let again = await queue.store.conclude([try queue.delivered(entry)])
+            let again = await queue.store.recordOutcomes([try queue.delivered(entry)])
             #expect(throws: QueueStoreError.self) { try again[0].get() }
         }
     }
@@ -287,7 +287,7 @@ struct OutcomeTests {
             let term = try queue.term()
             #expect(try await queue.store.openAttempts([(entry, term.epoch)]) == [entry.key])
             #expect(try await queue.store.openAttempts([(entry, term.epoch)]).isEmpty)
-            try await queue.store.conclude([try await queue.retry(entry, in: .zero)]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try await queue.retry(entry, in: .zero)]).forEach { try $0.get() }
             let again = try await queue.claimOne()
             #expect(try await queue.store.openAttempts([(again, term.epoch)]) == [entry.key])
             try await queue.takeOver(entry.key.shard)
@@ -302,12 +302,14 @@ struct OutcomeTests {
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
             let soon = try await queue.retry(entry, in: .zero)
-            try await queue.store.conclude([soon]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([soon]).forEach { try $0.get() }
             let second = try await queue.claimOne()
             #expect(second.attempts == 1)
             #expect(second.lastReason == "tlsa-invalid")
             #expect(second.lastStatus == "4.7.323")
-            try await queue.store.conclude([try await queue.retry(second, in: .seconds(3600))]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try await queue.retry(second, in: .seconds(3600))]).forEach {
+                try $0.get()
+            }
             #expect(try await queue.count("ready") == 0)
             #expect(try await queue.store.summary().deferred.entries == 1)
             #expect(try await queue.count("deferred") == 1)
@@ -330,16 +332,16 @@ struct OutcomeTests {
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
             let alpha: DomainName = "alpha.test"
-            var conclusion = try queue.delivered(entry)
-            conclusion.events = [queue.event(.fail, entry)]
+            var outcome = try queue.delivered(entry)
+            outcome.events = [queue.event(.fail, entry)]
             var bounce = queue.message(to: [alpha])
             bounce.sender = ""
-            conclusion.notifications = [bounce]
-            var stale = conclusion
+            outcome.notifications = [bounce]
+            var stale = outcome
             stale.epoch = Epoch(rawValue: 99)
-            _ = await queue.store.conclude([stale])
+            _ = await queue.store.recordOutcomes([stale])
             #expect(try await queue.count("message") == 1)
-            try await queue.store.conclude([conclusion]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([outcome]).forEach { try $0.get() }
             let queued = try await queue.claimOne(alpha)
             #expect(queued.sender.isEmpty)
             #expect(try await queue.count("ready") == 1)
@@ -357,7 +359,7 @@ struct OutcomeTests {
             #expect(try await queue.store.rotateReady(atLeast: 0) == false)
             let entries = try await queue.store.claim(try queue.term(), destination: bravo).entries
             #expect(entries.count == 2)
-            try await queue.store.conclude([try queue.delivered(entries[0])]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try queue.delivered(entries[0])]).forEach { try $0.get() }
             #expect(try await queue.store.rotateReady(atLeast: 0))
         }
     }

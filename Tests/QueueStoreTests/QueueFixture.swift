@@ -101,13 +101,13 @@ struct QueueFixture {
             attempt: entry.attempts + 1)
     }
 
-    func delivered(_ entry: QueueEntry) throws -> Conclusion {
-        Conclusion(
+    func delivered(_ entry: QueueEntry) throws -> RecordedOutcome {
+        RecordedOutcome(
             entry: entry, epoch: try self.term(entry.key.domain).epoch, result: .removed,
             events: [self.event(.send, entry)])
     }
 
-    func retry(_ entry: QueueEntry, in wait: Duration) async throws -> Conclusion {
+    func retry(_ entry: QueueEntry, in wait: Duration) async throws -> RecordedOutcome {
         let failure = DeliveryFailure(
             failureClass: .security, status: EnhancedStatusCode(.persistentTransientFailure, 7, 323),
             reason: .tlsaInvalid, text: "no match\0", host: "mx.bravo.test")
@@ -117,7 +117,7 @@ struct QueueFixture {
         event.duration = .milliseconds(7)
         event.authentication = .dane
         let now = try await self.store.databaseTime()
-        return Conclusion(
+        return RecordedOutcome(
             entry: entry, epoch: try self.term(entry.key.domain).epoch,
             result: .retry(at: now + wait, recipients: entry.recipients, because: failure, isDelayNotified: false),
             events: [event])

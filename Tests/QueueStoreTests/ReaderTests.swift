@@ -63,7 +63,7 @@ struct ReaderTests {
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
             _ = try await queue.store.openAttempts([(entry, try queue.term().epoch)])
-            try await queue.store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try queue.delivered(entry)]).forEach { try $0.get() }
             let rows = try await queue.admin.query(Statement("SELECT kind, queue_id FROM relay.recent_attempts")).rows
             #expect(try rows.map { try $0.get(0, as: String.self) } == ["SEND"])
             #expect(try rows.map { try $0.get(1, as: String.self) } == ["\(entry.key.message)"])

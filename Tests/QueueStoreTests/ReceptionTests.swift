@@ -28,7 +28,7 @@ struct ReceptionTests {
             try await queue.writer.enqueue(own)
             for entry in try await queue.claim().entries {
                 _ = try await queue.store.openAttempts([(entry, try queue.term().epoch)])
-                try await queue.store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+                try await queue.store.recordOutcomes([try queue.delivered(entry)]).forEach { try $0.get() }
             }
             let events = try await queue.store.trace(of: message.id, limit: 10)
             let received = try #require(events.first)

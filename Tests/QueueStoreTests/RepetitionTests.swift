@@ -34,13 +34,13 @@ struct RepetitionTests {
     }
 
     @Test("hostile-input 35: an outcome that meets 40001 or 40P01 twice is recorded", arguments: ["40001", "40P01"])
-    func conclude(_ state: String) async throws {
+    func record(_ state: String) async throws {
         try await QueueFixture.run { queue in
             try await queue.writer.enqueue(queue.message())
             let entry = try await queue.claimOne()
             // Triggers of a statement belong to the table that it names, not to its partitions.
             try await self.fail(queue, "DELETE", "ready", state, times: 2)
-            try await queue.store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try queue.delivered(entry)]).forEach { try $0.get() }
             #expect(try await queue.count("ready") == 0)
             #expect(queue.pool.statistics.errors[.serializationFailure] == 2)
         }

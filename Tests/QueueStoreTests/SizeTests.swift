@@ -154,7 +154,7 @@ struct SizeTests {
                 }
                 let entry = try await Self.open("waits.test", try queue.term("waits.test"), node.store)
                 let wait = try await queue.retry(entry, in: .seconds(80_000))
-                try await node.store.conclude([wait]).forEach { try $0.get() }
+                try await node.store.recordOutcomes([wait]).forEach { try $0.get() }
                 _ = try await Self.open("comes.test", try queue.term("comes.test"), node.store)
                 try await queue.admin.script("VACUUM ANALYZE")
                 try await Self.life(of: "second.test", queue, node.store)
@@ -175,14 +175,14 @@ struct SizeTests {
         try await writer.enqueue(queue.message(to: [name]))
         for wait in [Duration.milliseconds(1), .seconds(4000)] {
             let entry = try await Self.open(name, term, store)
-            try await store.conclude([try await queue.retry(entry, in: wait)]).forEach { try $0.get() }
+            try await store.recordOutcomes([try await queue.retry(entry, in: wait)]).forEach { try $0.get() }
             if wait < .seconds(1) { try await Task.sleep(for: .milliseconds(20)) }
         }
         #expect(try await store.promoteDeferred(term, within: .seconds(5000)) == 1)
         try await queue.admin.script(
             "UPDATE relay.ready SET next_attempt_at = now() - interval '1 s' WHERE destination = '\(name)'")
         let entry = try await Self.open(name, term, store)
-        try await store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+        try await store.recordOutcomes([try queue.delivered(entry)]).forEach { try $0.get() }
         #expect(try await store.sweepFinished(term.shard, olderThan: .zero) == 1)
     }
 

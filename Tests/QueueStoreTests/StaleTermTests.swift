@@ -31,7 +31,7 @@ struct StaleTermTests {
         try await QueueFixture.run { queue in
             let (entries, lost) = try await self.mixedBatch(queue)
             let before = queue.pool.statistics.completed
-            let results = await queue.store.conclude(try entries.map { try queue.delivered($0) })
+            let results = await queue.store.recordOutcomes(try entries.map { try queue.delivered($0) })
             #expect(queue.pool.statistics.completed - before == 2)
             #expect(results.indices.filter { (try? results[$0].get()) == nil } == [lost])
             guard case .failure(let refusal) = results[lost] else { return }
@@ -62,7 +62,7 @@ struct StaleTermTests {
             try await queue.takeOver(entry.key.shard)
             let attempts = [(entry: entry, epoch: try queue.term().epoch)]
             #expect(await code { _ = try await queue.store.openAttempts(attempts) } == .staleEpoch)
-            let results = await queue.store.conclude([try queue.delivered(entry)])
+            let results = await queue.store.recordOutcomes([try queue.delivered(entry)])
             #expect(throws: QueueStoreError.self) { try results[0].get() }
             #expect(try await queue.count("open_attempt") == 0)
         }
@@ -77,7 +77,7 @@ struct StaleTermTests {
             try await queue.admin.query(
                 Statement("DELETE FROM relay.ready WHERE message_id = $1", gone.key.message.uuid))
             let before = queue.pool.statistics.completed
-            let results = await queue.store.conclude(try ours.map { try queue.delivered($0) })
+            let results = await queue.store.recordOutcomes(try ours.map { try queue.delivered($0) })
             #expect(queue.pool.statistics.completed - before <= 33)
             #expect(results.indices.filter { (try? results[$0].get()) == nil } == [200])
             // The entry of the shard that was lost.

@@ -31,7 +31,7 @@ struct StorageTests {
         }
     }
 
-    @Test("A partition is left alone until it has grown")
+    @Test("A partition is not switched until it has grown")
     func rotationOfLittle() async throws {
         try await QueueFixture.run { queue in
             try await queue.writer.enqueue(queue.message())
@@ -53,7 +53,7 @@ struct StorageTests {
             #expect(try await queue.store.carryOver(term, limit: 3) == 2)
             #expect(try await queue.store.carryOver(term, limit: 3) == 0)
             #expect(try await queue.store.rotateReady(atLeast: 0))
-            try await queue.store.conclude([try queue.delivered(entries[0])]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try queue.delivered(entries[0])]).forEach { try $0.get() }
             #expect(try await queue.store.openAttempts([(entries[1], term.epoch)]) == [entries[1].key])
             #expect(try await queue.store.claim(term, destination: bravo).entries.count == 4)
             #expect(try await queue.store.storedTotal().entries == 4)
@@ -84,7 +84,7 @@ struct StorageTests {
             for start in stride(from: 0, to: 300, by: 20) {
                 let batch = entries[start..<start + 20]
                 #expect(try await queue.store.openAttempts(batch.map { ($0, term.epoch) }).count == 20)
-                try await queue.store.conclude(try batch.map { try queue.delivered($0) }).forEach { try $0.get() }
+                try await queue.store.recordOutcomes(try batch.map { try queue.delivered($0) }).forEach { try $0.get() }
             }
             try await carried
             #expect(try await queue.count("ready") == 0)

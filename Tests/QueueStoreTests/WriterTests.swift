@@ -44,7 +44,7 @@ struct WriterTests {
         try await QueueFixture.run { queue in
             let message = queue.message()
             try await queue.writer.enqueue(message)
-            let results = await queue.store.conclude([try queue.delivered(try await queue.claimOne())])
+            let results = await queue.store.recordOutcomes([try queue.delivered(try await queue.claimOne())])
             try results.forEach { try $0.get() }
             try await queue.writer.enqueue(message)
             #expect(try await queue.count("ready") == 0)
@@ -151,7 +151,7 @@ struct WriterTests {
             }
             #expect(read == content)
             #expect(try await queue.count("staged_body") == 0)
-            try await queue.store.conclude([try queue.delivered(entry)]).forEach { try $0.get() }
+            try await queue.store.recordOutcomes([try queue.delivered(entry)]).forEach { try $0.get() }
             #expect(try await queue.count("body_chunk") == 0)
         }
     }

@@ -43,7 +43,7 @@ struct LimitsPageTests {
         for key in rows.keys { #expect(known.contains(key), "\(key) does not exist") }
     }
 
-    @Test("Each setting of who may send what, and of when there is no room, stands in policy.md")
+    @Test("Each setting of who may send what, and of when there is no capacity, stands in policy.md")
     func policy() throws {
         let page = try self.text(of: "policy.md")
         let prefixes = ["auth.", "call-ahead.", "queue.max-", "tls.client-certificates", "relay-networks"]

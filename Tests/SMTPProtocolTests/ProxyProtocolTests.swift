@@ -83,12 +83,12 @@ struct ProxyProtocolTests {
 
     @Test("A header of 536 bytes is read, one of 537 is refused before its end")
     func longest() {
-        let room = ProxyProtocolHeader.maximumLength - 16 - 12
-        let longest = ProxyHeaderBytes(extensions: [UInt8](repeating: 0, count: room))
+        let capacity = ProxyProtocolHeader.maximumLength - 16 - 12
+        let longest = ProxyHeaderBytes(extensions: [UInt8](repeating: 0, count: capacity))
         #expect(
             self.read(longest.bytes)
                 == .header(.proxied(client: .v4(0xC000_0207), port: 12_345), length: ProxyProtocolHeader.maximumLength))
-        let longer = ProxyHeaderBytes(extensions: [UInt8](repeating: 0, count: room + 1))
+        let longer = ProxyHeaderBytes(extensions: [UInt8](repeating: 0, count: capacity + 1))
         #expect(ProxyProtocolHeader.read(longer.bytes.span.extracting(first: 16)) == .refused(.length))
     }
 }

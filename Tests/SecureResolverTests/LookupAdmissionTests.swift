@@ -20,7 +20,7 @@ struct LookupAdmissionTests {
     }
 
     @Test(
-        "More names than there are places said nothing before: a quarter stays for the first question of others (field A4)"
+        "More names than there are slots said nothing before: a quarter stays for the first question of others (field A4)"
     )
     func silentNames() throws {
         var inFlight = InFlightLookups<Int>(
@@ -50,7 +50,7 @@ struct LookupAdmissionTests {
 
     @Test("A name that is answered is silent no more; a failure that comes soon is no silence (field A4)")
     func answered() throws {
-        var admission = LookupAdmission(places: 4)
+        var admission = LookupAdmission(slots: 4)
         let names = try (0..<4).map { try Self.mx("d\($0).test") }
         for name in names {
             #expect(admission.begin(name) == nil)
@@ -69,16 +69,16 @@ struct LookupAdmissionTests {
     }
 
     @Test(
-        "The names of one domain get half of the places, those below a longer name a quarter, and others find one (field A4)"
+        "The names of one domain get half of the slots, those below a longer name a quarter, and others find one (field A4)"
     )
     func domains() throws {
-        var admission = LookupAdmission(places: 8_192)
+        var admission = LookupAdmission(slots: 8_192)
         let below = try (0..<8_192).map { try Self.mx("x\($0).evil.co.test") }
         #expect(Self.begin(below, &admission).count == 2_048)
         let beside = try (0..<8_192).map { try Self.mx("evil\($0).co.test") }
         #expect(Self.begin(beside, &admission).count == 2_048)
         #expect(admission.begin(try Self.mx("mail.co.test")) == .domain)
-        // Whoever has nothing under way finds a place until there is none.
+        // Whoever has nothing under way finds a slot until there is none.
         let others = try (0..<4_096).map { try Self.mx("other\($0).test") }
         #expect(Self.begin(others, &admission) == others)
         #expect(admission.begin(try Self.mx("one-more.test")) == .all)
@@ -88,7 +88,7 @@ struct LookupAdmissionTests {
 
     @Test("A name of one label is a domain, and so is what stands below it with a service name (field A4)")
     func shortNames() throws {
-        var admission = LookupAdmission(places: 3)
+        var admission = LookupAdmission(slots: 3)
         for name in ["test", "_tcp.test", "_25._tcp.mx.alpha.test"] {
             #expect(admission.begin(try Self.mx(name)) == nil)
         }
@@ -100,7 +100,7 @@ struct LookupAdmissionTests {
 
     @Test("Of more silent names than are remembered, those that fell silent longest ago are forgotten (field A4)")
     func memory() throws {
-        var admission = LookupAdmission(places: 4)
+        var admission = LookupAdmission(slots: 4)
         let names = try (0...LookupAdmission.mostRemembered).map { try Self.mx("d\($0).test") }
         for name in names {
             _ = admission.begin(name)

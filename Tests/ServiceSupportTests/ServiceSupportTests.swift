@@ -47,7 +47,7 @@ struct ServiceSupportTests {
         #expect(!supervisor.submit {})
     }
 
-    @Test("No more run at once than may; one that ends makes room for another")
+    @Test("No more run at once than may; one that ends lets another begin")
     func supervisorAtOnce() async {
         let supervisor = TaskSupervisor(backlog: 10, atOnce: 1)
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
@@ -92,7 +92,7 @@ struct ServiceSupportTests {
 
     @Test("Nobody has more connections than the budget; what is given back goes to who waits")
     func budget() async {
-        let budget = FairBudget<Int>(2, leavesRoom: false)
+        let budget = FairBudget<Int>(2, leavesReserve: false)
         let tally = Tally()
         await withTaskGroup { group in
             for _ in 0..<20 {

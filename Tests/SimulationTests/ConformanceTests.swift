@@ -34,8 +34,9 @@ struct ConformanceTests {
         var met: Set<String> = []
         for seed in UInt64(1)...20 { met.formUnion(try Self.history(seed).flatMap(Self.marks)) }
         let wanted: Set<String> = [
-            "opened", "not opened", "concluded", "stale-epoch", "entry-changed", "duplicate-node", "late", "too late",
-            "interrupted", "promoted", "deferred", "second page", "blocked", "probe", "overdue", "lately due", "due",
+            "opened", "not opened", "recorded", "stale-epoch", "entry-changed", "duplicate-node", "late", "too late",
+            "interrupted", "promoted", "deferred", "second page", "blocked", "test delivery", "overdue", "lately due",
+            "due",
             "walk goes on", "silent lease taken", "silent node replaced",
         ]
         #expect(met.isSuperset(of: wanted), "missing: \(wanted.subtracting(met).sorted())")
@@ -49,12 +50,12 @@ struct ConformanceTests {
                 ? ["silent lease taken"] : []
         case (.register(let silent?), .done): silent.client != record.client ? ["silent node replaced"] : []
         case (_, .opened(let keys)): [keys.isEmpty ? "not opened" : "opened"]
-        case (.conclude, .done): ["concluded"]
+        case (.recordOutcomes, .done): ["recorded"]
         case (_, .late(let isRecorded)): [isRecorded ? "late" : "too late"]
         case (.claim(_, _, let cursor, _), .claimed(let page)):
             (page.entries.contains { $0.interruptedAttempt != nil } ? ["interrupted"] : [])
                 + (cursor != nil && !page.entries.isEmpty ? ["second page"] : [])
-                + (page.backoff == nil ? [] : [page.isBackoffInForce ? "blocked" : "probe"])
+                + (page.backoff == nil ? [] : [page.isBackoffInForce ? "blocked" : "test delivery"])
         case (.overdue, .claimed(let page)): page.entries.isEmpty ? [] : ["overdue"]
         case (_, .promoted(let count)): count > 0 ? ["promoted"] : []
         case (_, .lately(let due, _)): due.isEmpty ? [] : ["lately due"]

@@ -270,23 +270,23 @@ struct TelemetryServerTests {
     @Test(
         "At its limit a client loses its oldest connection, and at the limit of all the client with the most (field A8)"
     )
-    func places() throws {
+    func slots() throws {
         var limits = TelemetryLimits()
         limits.connections = 4
         limits.connectionsPerClient = 3
-        var places = TelemetryPlaces(limits: limits)
+        var slots = TelemetrySlots(limits: limits)
         let (one, two) = (IPAddress("192.0.2.1"), IPAddress("192.0.2.2"))
-        let first = (0..<3).map { _ in places.admit(one) }
+        let first = (0..<3).map { _ in slots.admit(one) }
         #expect(first.allSatisfy { $0.evicted == nil })
-        #expect(places.admit(one).evicted == first[0].id)
+        #expect(slots.admit(one).evicted == first[0].id)
         // One that has its answer goes before an older one.
-        places.answered(first[2].id)
-        #expect(places.admit(one).evicted == first[2].id)
-        #expect(places.admit(two).evicted == nil)
-        #expect(places.admit(two).evicted == first[1].id)
-        #expect(places.count == 4)
+        slots.answered(first[2].id)
+        #expect(slots.admit(one).evicted == first[2].id)
+        #expect(slots.admit(two).evicted == nil)
+        #expect(slots.admit(two).evicted == first[1].id)
+        #expect(slots.count == 4)
         // One network of IPv6 is one client.
-        var networks = TelemetryPlaces(limits: limits)
+        var networks = TelemetrySlots(limits: limits)
         let ids = (1...3).map { networks.admit(IPAddress("2001:db8::\($0)")).id }
         #expect(networks.admit(IPAddress("2001:db8::4")).evicted == ids[0])
         #expect(networks.admit(IPAddress("2001:db8:0:1::4")).evicted == nil)

@@ -7,9 +7,9 @@ import QueueStore
 struct DeadTuples {
     let world: QueueWorld
     let count: Int
-    let hasUpkeep: Bool
+    let hasMaintenance: Bool
 
-    /// What a busy node delivers in ten seconds; upkeep comes every five.
+    /// What a busy node delivers in ten seconds; maintenance comes every five.
     private static let step = 10_000
     /// How often it is measured.
     private static let interval = 1_000_000
@@ -37,7 +37,7 @@ struct DeadTuples {
         while done < self.count {
             try await self.putInAndTakeOut(hot, Self.step)
             done += Self.step
-            if self.hasUpkeep { try await self.upkeep() }
+            if self.hasMaintenance { try await self.maintain() }
             guard done % Self.interval == 0 || done == Self.step || done >= self.count else { continue }
             var claims = Timings()
             var polls = Timings()
@@ -75,7 +75,7 @@ struct DeadTuples {
     }
 
     /// As `QueueMaintenance` of a node does.
-    private func upkeep() async throws {
+    private func maintain() async throws {
         let store = self.world.store
         guard try await !store.rotateReady(), try await store.readyStorage().isWorthMoving else { return }
         for term in self.world.allTerms {

@@ -60,7 +60,7 @@ struct Limited: AsyncParsableCommand {
         return """
             delivered           \(sink.messageCount) of \(accepted)\(areAll ? ", in \(elapsed)" : "")
             put off             \(accepted - sink.messageCount)
-            connections         \(sink.connectionCount), of them \(sink.turnedAwayCount) turned away
+            connections         \(sink.connectionCount), of them \(sink.refusedCount) refused
             """
     }
 }

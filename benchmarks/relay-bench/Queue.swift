@@ -21,8 +21,8 @@ struct Queue: AsyncParsableCommand {
     @Option(name: .long, help: "Rows to put in and take out of one domain's queue under a foreign snapshot.")
     var deadTuples = 0
 
-    @Flag(name: .long, help: "With --dead-tuples: leave out the upkeep that a node does.")
-    var withoutUpkeep = false
+    @Flag(name: .long, help: "With --dead-tuples: leave out the maintenance that a node does.")
+    var withoutMaintenance = false
 
     func validate() throws {
         guard self.entries == self.entries.sorted(), self.entries.allSatisfy({ $0 >= 1000 }), self.destinations > 0,
@@ -34,7 +34,8 @@ struct Queue: AsyncParsableCommand {
         try await QueueWorld.with(destinations: self.destinations, body: self.body) { world in
             if self.deadTuples > 0 {
                 try await world.fill(to: self.entries.last ?? 1000)
-                try await DeadTuples(world: world, count: self.deadTuples, hasUpkeep: !self.withoutUpkeep).run()
+                try await DeadTuples(world: world, count: self.deadTuples, hasMaintenance: !self.withoutMaintenance)
+                    .run()
             } else {
                 print(try await self.measure(world))
             }

@@ -61,10 +61,10 @@ struct QueueMeasurement {
 
     /// Three entries whose attempts are opened and recorded together, ten times over.
     private func outcomes(
-        _ name: String, _ result: (QueueEntry) -> Conclusion.Result
+        _ name: String, _ result: (QueueEntry) -> RecordedOutcome.Result
     ) async throws -> (String, String) {
         var opening = Timings()
-        var concluding = Timings()
+        var recording = Timings()
         for _ in 0..<10 {
             // Those of the dead domain are the only ones of which there are so many at every size.
             let term = try self.world.term(of: try self.world.deadDomain())
@@ -73,8 +73,8 @@ struct QueueMeasurement {
                 try await self.store.openAttempts(entries.map { ($0, term.epoch) })
             }
             guard opened.count == entries.count else { throw LabFailure("an attempt cannot be opened") }
-            let conclusions = entries.map { entry in
-                Conclusion(
+            let outcomes = entries.map { entry in
+                RecordedOutcome(
                     entry: entry, epoch: term.epoch, result: result(entry),
                     events: [
                         TraceEvent(
@@ -82,12 +82,12 @@ struct QueueMeasurement {
                             recipients: "bob", attempt: entry.attempts + 1)
                     ])
             }
-            for result in await concluding.measure({ await self.store.conclude(conclusions) }) { try result.get() }
+            for result in await recording.measure({ await self.store.recordOutcomes(outcomes) }) { try result.get() }
         }
-        return ("3 attempts opened; \(name)", "\(opening.quantile(0.5)); \(concluding.text)")
+        return ("3 attempts opened; \(name)", "\(opening.quantile(0.5)); \(recording.text)")
     }
 
-    private static func retry(_ entry: QueueEntry, at time: Timestamp) -> Conclusion.Result {
+    private static func retry(_ entry: QueueEntry, at time: Timestamp) -> RecordedOutcome.Result {
         .retry(
             at: time, recipients: entry.recipients,
             because: DeliveryFailure(

@@ -8,11 +8,11 @@ enum DestinationRows {
     // MARK: - Writing
 
     /// The statements that write what outcomes say of their destinations. Of several about one, the last counts.
-    static func statements(_ conclusions: [Conclusion]) -> [Statement] {
+    static func statements(_ outcomes: [RecordedOutcome]) -> [Statement] {
         var changes: [Key: DestinationChange] = [:]
-        for conclusion in conclusions {
-            guard let change = conclusion.destinationChange else { continue }
-            changes[Key(shard: conclusion.entry.key.shard, name: conclusion.entry.key.domain)] = change
+        for outcome in outcomes {
+            guard let change = outcome.destinationChange else { continue }
+            changes[Key(shard: outcome.entry.key.shard, name: outcome.entry.key.domain)] = change
         }
         // Rows are touched in the order of their keys by all transactions, so that none wait for each other in a circle.
         let sorted = changes.sorted { ($0.key.shard, $0.key.name.text) < ($1.key.shard, $1.key.name.text) }

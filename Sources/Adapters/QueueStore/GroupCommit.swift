@@ -129,7 +129,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
         }
     }
 
-    /// A batch ended: the place goes to the first of those who wait, or becomes free.
+    /// A batch ended: the slot goes to the first of those who wait, or becomes free.
     private func passOn() {
         let next = self.state.withLock { state -> (CheckedContinuation<Turn, Never>, [Waiter])? in
             var batch = self.takeBatch(&state)

@@ -6,8 +6,8 @@ import PostgresDriver
 struct LateDelivery {
     let statements: [Statement]
 
-    init(_ conclusion: Conclusion, undelivered: [QueueRecipient], map: ShardMap, node: String) {
-        let entry = conclusion.entry
+    init(_ outcome: RecordedOutcome, undelivered: [QueueRecipient], map: ShardMap, node: String) {
+        let entry = outcome.entry
         let key = entry.key
         let parameters: [any PostgresEncodable] = [key.shard.rawValue, key.message.uuid, key.domain.text]
         // The entry is locked first, as by those who open attempts.
@@ -24,15 +24,15 @@ struct LateDelivery {
                     AND epoch = $5 AND attempt = $6 RETURNING 1)
             SELECT relay.expect_rows((SELECT count(*) FROM closed), 1, 'RL003')
             """,
-            parameters: parameters + [node, conclusion.epoch.rawValue, Int32(clamping: entry.attempts + 1)])
+            parameters: parameters + [node, outcome.epoch.rawValue, Int32(clamping: entry.attempts + 1)])
         var statements = locks + [closed]
         statements += ["deferred", "held", "ready"].map { table in
             undelivered.isEmpty
                 ? Self.remove(from: table, parameters) : Self.keep(undelivered, in: table, parameters)
         }
-        statements.append(TraceRows(conclusion.events.map { (key.shard, $0) }).statement)
-        if !conclusion.notifications.isEmpty {
-            statements.append(EnqueueBatch(conclusion.notifications, map: map, node: node).statement)
+        statements.append(TraceRows(outcome.events.map { (key.shard, $0) }).statement)
+        if !outcome.notifications.isEmpty {
+            statements.append(EnqueueBatch(outcome.notifications, map: map, node: node).statement)
         }
         self.statements = statements
     }
@@ -43,7 +43,7 @@ struct LateDelivery {
             WITH gone AS (
                 DELETE FROM relay.\(table) WHERE shard = $1 AND message_id = $2 AND domain = $3
                 RETURNING shard, message_id, size
-            ), \(ConcludeBatch.finish(table))
+            ), \(OutcomeBatch.finish(table))
             SELECT count(*) FROM gone
             """, parameters: key)
     }

@@ -84,14 +84,14 @@ extension QueueStore {
     ///
     /// - Returns: a result for each, in order. `staleEpoch`: if it was delivered, try `recordLateDelivery`.
     ///   `entryChanged`: the entry has an outcome already; forget it. Otherwise it is not recorded: try again.
-    @concurrent public func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
-        await ConcludeRepetition.record(conclusions) { await self.concludeTogether($0) }
+    @concurrent public func recordOutcomes(_ outcomes: [RecordedOutcome]) async -> [Result<Void, QueueStoreError>] {
+        await OutcomeRepetition.record(outcomes) { await self.recordTogether($0) }
     }
 
     /// Records all or nothing, in one transaction that is tried once.
-    func concludeTogether(_ conclusions: [Conclusion]) async -> Result<Void, PostgresError> {
+    func recordTogether(_ outcomes: [RecordedOutcome]) async -> Result<Void, PostgresError> {
         do throws(PostgresError) {
-            try await self.pool.pipeline(ConcludeBatch(conclusions, map: self.shardMap, node: self.node).statements)
+            try await self.pool.pipeline(OutcomeBatch(outcomes, map: self.shardMap, node: self.node).statements)
             return .success(())
         } catch {
             return .failure(error)
@@ -104,13 +104,13 @@ extension QueueStore {
     /// before each attempt of its own.
     ///
     /// - Parameters:
-    ///   - conclusion: what was delivered. The entry goes where nobody is left, whatever its result says.
+    ///   - outcome: what was delivered. The entry goes where nobody is left, whatever its result says.
     ///   - undelivered: the recipients that stay with the entry, for the new owner to try again.
     /// - Returns: whether it was recorded. If not, the new owner has begun an attempt, and a second copy may arrive.
     @concurrent public func recordLateDelivery(
-        _ conclusion: Conclusion, undelivered: [QueueRecipient] = []
+        _ outcome: RecordedOutcome, undelivered: [QueueRecipient] = []
     ) async throws(QueueStoreError) -> Bool {
-        let statements = LateDelivery(conclusion, undelivered: undelivered, map: self.shardMap, node: self.node)
+        let statements = LateDelivery(outcome, undelivered: undelivered, map: self.shardMap, node: self.node)
             .statements
         do throws(QueueStoreError) {
             try await self.pool.idempotently(statements)

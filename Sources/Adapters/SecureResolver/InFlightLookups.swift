@@ -29,7 +29,7 @@ struct InFlightLookups<Waiter> {
     /// Nothing under way, nothing cached.
     init(cache: AnswerCache, maximumLookups: Int) {
         self.cache = cache
-        self.admission = LookupAdmission(places: maximumLookups)
+        self.admission = LookupAdmission(slots: maximumLookups)
     }
 
     /// Somebody asks.
@@ -104,9 +104,9 @@ struct InFlightLookups<Waiter> {
 
     private func text(_ limit: LookupLimit) -> String {
         switch limit {
-        case .all: "\(self.admission.places) queries are under way"
+        case .all: "\(self.admission.slots) queries are under way"
         case .domain: "too many queries are under way for names of its domain"
-        case .silent: "\(self.admission.silentPlaces) queries are under way for names that said nothing"
+        case .silent: "\(self.admission.silentSlots) queries are under way for names that said nothing"
         }
     }
 

@@ -11,9 +11,9 @@ public enum LookupLimit: String, Hashable, Sendable, CaseIterable {
     case silent
 }
 
-/// Which look-ups may begin while others are under way: names whose servers say nothing leave places for the others.
+/// Which look-ups may begin while others are under way: names whose servers say nothing leave slots for the others.
 ///
-/// A name that was not answered last time is *silent*; such names have three quarters of all places. The names of one
+/// A name that was not answered last time is *silent*; such names have three quarters of all slots. The names of one
 /// domain have one more slot only while more are free than they hold, by `DomainShares`. So a question for a domain of
 /// which nothing is under way gets a slot until none is left.
 ///
@@ -25,31 +25,31 @@ struct LookupAdmission {
     static let mostRemembered = 16_384
 
     /// The most look-ups under way.
-    let places: Int
+    let slots: Int
     private var shares = DomainShares()
     /// Those under way for silent names.
     private var ofSilent: Set<DNSQuestion> = []
     private var silentNames: [DomainName: UInt64] = [:]
     private var nextSerial: UInt64 = 0
 
-    init(places: Int) { self.places = places }
+    init(slots: Int) { self.slots = slots }
 
     /// How many are under way.
     var count: Int { self.shares.total }
 
     /// How many silent names may have.
-    var silentPlaces: Int { self.places - self.places / 4 }
+    var silentSlots: Int { self.slots - self.slots / 4 }
 
     /// Whether so many are under way that one which is not answered in time says nothing of the domain. Silent names alone are
     /// never so many.
-    var isSaturated: Bool { self.count > self.silentPlaces }
+    var isSaturated: Bool { self.count > self.silentSlots }
 
     /// A look-up is to begin, and `ended` is to follow; or the limit that forbids it.
     mutating func begin(_ question: DNSQuestion) -> LookupLimit? {
-        guard self.count < self.places else { return .all }
+        guard self.count < self.slots else { return .all }
         let isSilent = self.silentNames[question.name] != nil
-        guard !isSilent || self.ofSilent.count < self.silentPlaces else { return .silent }
-        guard self.shares.take(question.name, of: self.places) else { return .domain }
+        guard !isSilent || self.ofSilent.count < self.silentSlots else { return .silent }
+        guard self.shares.take(question.name, of: self.slots) else { return .domain }
         if isSilent { self.ofSilent.insert(question) }
         return nil
     }
@@ -84,9 +84,9 @@ struct DomainShares {
     private(set) var total = 0
     private var held: [Substring: Int] = [:]
 
-    /// Takes one of so many places; `false` where the name's domain may have no more.
-    mutating func take(_ name: DomainName, of places: Int) -> Bool {
-        let free = places - self.total
+    /// Takes one of so many slots; `false` where the name's domain may have no more.
+    mutating func take(_ name: DomainName, of slots: Int) -> Bool {
+        let free = slots - self.total
         let domains = Self.domains(of: name)
         for (domain, factor) in domains {
             let count = self.held[domain, default: 0]
@@ -97,7 +97,7 @@ struct DomainShares {
         return true
     }
 
-    /// Gives back a place that was taken for this name.
+    /// Gives back a slot that was taken for this name.
     mutating func giveBack(_ name: DomainName) {
         self.total -= 1
         for (domain, _) in Self.domains(of: name) {

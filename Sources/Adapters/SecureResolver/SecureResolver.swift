@@ -296,9 +296,9 @@ public final class SecureResolver: Sendable {
     public func lookups(within limit: LookupLimit) -> Int {
         self.inFlight.withLock { inFlight in
             switch limit {
-            case .all: inFlight.admission.places
-            case .domain: inFlight.admission.places / 2
-            case .silent: inFlight.admission.silentPlaces
+            case .all: inFlight.admission.slots
+            case .domain: inFlight.admission.slots / 2
+            case .silent: inFlight.admission.silentSlots
             }
         }
     }

@@ -136,7 +136,7 @@ import TransportSecurity
         }
     }
 
-    /// All ways to an anchor.
+    /// All paths to an anchor.
     @unsafe private func paths(through presented: OpaquePointer, _ count: Int) -> [[Int]] {
         // Two certificates have one order, and below DANE-TA a chain has at least two.
         guard count > 2, !self.anchors.isEmpty else { return [] }

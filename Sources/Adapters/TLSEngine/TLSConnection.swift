@@ -99,8 +99,8 @@ import TransportSecurity
     func read(into target: inout ByteBuffer) -> Step {
         OpenSSLErrors.clear()
         var status: Int32 = 0
-        let room = min(16_384, max(1024, self.transport.waiting))
-        unsafe target.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { free in
+        let capacity = min(16_384, max(1024, self.transport.waiting))
+        unsafe target.writeWithUnsafeMutableBytes(minimumWritableBytes: capacity) { free in
             var count = 0
             // OpenSSL writes at most as much as the buffer holds.
             status = unsafe SSL_read_ex(self.connection, free.baseAddress, free.count, &count)

@@ -6,77 +6,77 @@ import Synchronization
 ///
 /// Nobody is refused: whoever comes last is the one who may be asking whether the node lives. At a limit an older connection
 /// is closed instead, so clients that hold all they can get never keep anybody out.
-struct TelemetryPlaces {
+struct TelemetrySlots {
     /// Numbers rise with time.
     typealias ID = UInt64
 
-    private struct Place {
+    private struct Slot {
         var client: IPAddress?
         var hasAnswer = false
     }
 
     private let limits: TelemetryLimits
-    private var places: [ID: Place] = [:]
+    private var slots: [ID: Slot] = [:]
     private var lastID: ID = 0
 
     init(limits: TelemetryLimits) { self.limits = limits }
 
     /// How many connections are open.
-    var count: Int { self.places.count }
+    var count: Int { self.slots.count }
 
     /// Admits a connection, and names the one to close for it, if any. That is one of this client where the client has
     /// all that it may have. It is one of the client with the most where the server has.
     mutating func admit(_ client: IPAddress?) -> (id: ID, evicted: ID?) {
         let client = client?.network(ipv4: 32, ipv6: 64)
         var evicted: ID?
-        if self.places.values.count(where: { $0.client == client }) >= self.limits.connectionsPerClient {
+        if self.slots.values.count(where: { $0.client == client }) >= self.limits.connectionsPerClient {
             evicted = self.oldest { $0.client == client }
-        } else if self.places.count >= self.limits.connections {
-            let counts = self.places.values.reduce(into: [:]) { $0[$1.client, default: 0] += 1 }
+        } else if self.slots.count >= self.limits.connections {
+            let counts = self.slots.values.reduce(into: [:]) { $0[$1.client, default: 0] += 1 }
             let most = counts.values.max()
             evicted = self.oldest { counts[$0.client] == most }
         }
-        if let evicted { self.places[evicted] = nil }
+        if let evicted { self.slots[evicted] = nil }
         self.lastID += 1
-        self.places[self.lastID] = Place(client: client)
+        self.slots[self.lastID] = Slot(client: client)
         return (self.lastID, evicted)
     }
 
     /// The answer is written: the connection has nothing more to wait for.
-    mutating func answered(_ id: ID) { self.places[id]?.hasAnswer = true }
+    mutating func answered(_ id: ID) { self.slots[id]?.hasAnswer = true }
 
-    mutating func closed(_ id: ID) { self.places[id] = nil }
+    mutating func closed(_ id: ID) { self.slots[id] = nil }
 
     /// Those that have their answer go first.
-    private func oldest(_ isCandidate: (Place) -> Bool) -> ID? {
-        self.places.filter { isCandidate($0.value) }
+    private func oldest(_ isCandidate: (Slot) -> Bool) -> ID? {
+        self.slots.filter { isCandidate($0.value) }
             .min { ($0.value.hasAnswer ? 0 : 1, $0.key) < ($1.value.hasAnswer ? 0 : 1, $1.key) }?.key
     }
 
 }
 
-/// `TelemetryPlaces` with the channels, shared by the server's event loops.
+/// `TelemetrySlots` with the channels, shared by the server's event loops.
 final class TelemetryConnections: Sendable {
     private struct State {
-        var places: TelemetryPlaces
-        var channels: [TelemetryPlaces.ID: any Channel] = [:]
+        var slots: TelemetrySlots
+        var channels: [TelemetrySlots.ID: any Channel] = [:]
     }
 
     private let state: Mutex<State>
 
-    init(limits: TelemetryLimits) { self.state = Mutex(State(places: TelemetryPlaces(limits: limits))) }
+    init(limits: TelemetryLimits) { self.state = Mutex(State(slots: TelemetrySlots(limits: limits))) }
 
     /// Admits a connection, and closes another one if there are too many. It forgets the connection when that is closed.
-    func admit(_ channel: any Channel) -> TelemetryPlaces.ID {
+    func admit(_ channel: any Channel) -> TelemetrySlots.ID {
         let client = channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) }
         let (id, evicted) = self.state.withLock { state in
-            let (id, evicted) = state.places.admit(client)
+            let (id, evicted) = state.slots.admit(client)
             state.channels[id] = channel
             return (id, evicted.flatMap { state.channels[$0] })
         }
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { state in
-                state.places.closed(id)
+                state.slots.closed(id)
                 state.channels[id] = nil
             }
         }
@@ -85,5 +85,5 @@ final class TelemetryConnections: Sendable {
     }
 
     /// The answer is written.
-    func answered(_ id: TelemetryPlaces.ID) { self.state.withLock { $0.places.answered(id) } }
+    func answered(_ id: TelemetrySlots.ID) { self.state.withLock { $0.slots.answered(id) } }
 }

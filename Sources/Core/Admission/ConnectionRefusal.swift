@@ -2,7 +2,7 @@ package import MailModel
 
 /// Why a connection is not served, and what its client hears instead of the greeting.
 package enum ConnectionRefusal: Hashable, Sendable {
-    /// All places are taken.
+    /// All slots are taken.
     case total
     /// This client has as many connections as one may have.
     case address

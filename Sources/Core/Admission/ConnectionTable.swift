@@ -33,10 +33,10 @@ package enum ConnectionDecision: Hashable, Sendable {
 
 /// Counts the client connections of a node, and refuses those over a limit; a pure value that is told the time.
 ///
-/// A connection takes its place when it is accepted, and is counted for its client once that is known, which behind a
+/// A connection takes its slot when it is accepted, and is counted for its client once that is known, which behind a
 /// proxy is later. Those that are refused are counted too, until they have taken their reply.
 package struct ConnectionTable<ID: Hashable> {
-    private enum Place {
+    private enum Slot {
         /// Its client is not known yet.
         case open
         case client(IPAddress)
@@ -44,7 +44,7 @@ package struct ConnectionTable<ID: Hashable> {
     }
 
     private let limits: ConnectionLimits
-    private var places: [ID: Place] = [:]
+    private var slots: [ID: Slot] = [:]
     private var refusals = 0
     private var perAddress: [IPAddress: Int] = [:]
     private var rates = ConnectionRates()
@@ -57,8 +57,8 @@ package struct ConnectionTable<ID: Hashable> {
     /// A connection was accepted. Whatever the answer, `closed` is told of its end.
     package mutating func opened(_ id: ID) -> ConnectionDecision {
         if self.isDraining { return self.refuse(id, .draining) }
-        guard self.places.count - self.refusals < self.limits.total else { return self.refuse(id, .total) }
-        self.places[id] = .open
+        guard self.slots.count - self.refusals < self.limits.total else { return self.refuse(id, .total) }
+        self.slots[id] = .open
         return .admitted
     }
 
@@ -73,13 +73,13 @@ package struct ConnectionTable<ID: Hashable> {
         let connections = self.perAddress[client, default: 0]
         guard connections < self.limits.perAddress else { return self.refuse(id, .address) }
         self.perAddress[client] = connections + 1
-        self.places[id] = .client(client)
+        self.slots[id] = .client(client)
         return .admitted
     }
 
     /// Forgets a connection.
     package mutating func closed(_ id: ID) {
-        switch self.places.removeValue(forKey: id) {
+        switch self.slots.removeValue(forKey: id) {
         case .client(let client):
             let rest = self.perAddress[client, default: 1] - 1
             self.perAddress[client] = rest > 0 ? rest : nil
@@ -93,10 +93,10 @@ package struct ConnectionTable<ID: Hashable> {
 
     private mutating func refuse(_ id: ID, _ refusal: ConnectionRefusal) -> ConnectionDecision {
         guard self.refusals < ConnectionLimits.refusals else {
-            self.places[id] = nil
+            self.slots[id] = nil
             return .dropped
         }
-        self.places[id] = .refused
+        self.slots[id] = .refused
         self.refusals += 1
         return .refused(refusal)
     }

@@ -3,8 +3,8 @@ package import MailModel
 /// How much one message may take up in the queue, where it is stored once for each shard that its recipients' domains are
 /// in. Recipients beyond that are answered 452, and the client sends the message to them again.
 ///
-/// Bodies over `inlineBytes` are staged too, so their copies must fit into what its client can have of the staged
-/// bytes while nobody else has any. Otherwise the client would be told to try later for ever.
+/// Bodies over `inlineBytes` are staged too. So their copies must fit into what its client can have of the staged bytes
+/// while nobody else has any. Otherwise the client would be told to try later for ever.
 package struct CopyBudget: Hashable, Sendable {
     /// Bytes of all copies together; 0 is without limit.
     package let bytes: Int

@@ -77,7 +77,7 @@ package struct StorageState: Hashable, Sendable {
     ///
     /// Mail without a sender may fill half of the queue: nobody waits for it. Whoever is flooded with reports must
     /// still be able to write.
-    package func hasRoom(for size: Int?, hasSender: Bool = true) -> Bool {
+    package func hasCapacity(for size: Int?, hasSender: Bool = true) -> Bool {
         guard self.reached == nil, hasSender || self.limit(overTenths: 5) == nil else { return false }
         guard let size, self.limits.bytes > 0 else { return true }
         return size <= self.limits.bytes - self.usage.bytes

@@ -1,7 +1,7 @@
-/// The ways from a leaf up to an anchor through the certificates that a host presented, in whatever order (RFC 4158).
+/// The paths from a leaf up to an anchor through the certificates that a host presented, in whatever order (RFC 4158).
 ///
 /// Two versions of a cross-signed certificate have one name and one key, and differ in who signed them. One path leads
-/// to each signer. Signatures are not looked at here; whoever takes a way verifies it.
+/// to each signer. Signatures are not looked at here; whoever takes a path verifies it.
 public struct CertificatePaths {
     /// How often the search may go one certificate further, so that certificates which all fit each other cost little.
     static let maximumSteps = 256
@@ -13,13 +13,13 @@ public struct CertificatePaths {
     private var stepsLeft = CertificatePaths.maximumSteps
     private var found: [[Int]] = []
 
-    /// The ways through `count` certificates, the leaf being number 0: each lists its certificates from the leaf up. Ways that
+    /// The paths through `count` certificates, the leaf being number 0: each lists its certificates from the leaf up. Paths that
     /// take certificates as they were presented come first; there are at most `DANELimits.alternativePaths` and one.
     ///
     /// - Parameters:
     ///   - isIssued: whether the first may have been issued by the second, by their names and key identifiers.
-    ///   - isAnchor: whether a record is about this certificate; a way ends there.
-    ///   - mayEndBelowAnchor: an anchor may stand in a record in full, so that a way may also end where nothing goes on.
+    ///   - isAnchor: whether a record is about this certificate; a path ends there.
+    ///   - mayEndBelowAnchor: an anchor may stand in a record in full, so that a path may also end where nothing goes on.
     public static func find(
         count: Int, mayEndBelowAnchor: Bool, isIssued: @escaping (Int, Int) -> Bool,
         isAnchor: @escaping (Int) -> Bool

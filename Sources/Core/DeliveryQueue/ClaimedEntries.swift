@@ -15,7 +15,7 @@ struct ClaimedEntries<Entry: ClaimableEntry>: Hashable, Sendable {
     /// Likewise, those that come last: no more than two pages.
     private(set) var pendingLast: [Entry] = []
     private var known: Set<Entry.ID> = []
-    private var concludedMeanwhile: Set<Entry.ID> = []
+    private var finishedMeanwhile: Set<Entry.ID> = []
     private var isReading = false
 
     /// Nothing waits for a worker.
@@ -41,8 +41,8 @@ struct ClaimedEntries<Entry: ClaimableEntry>: Hashable, Sendable {
             if entry.comesLast { self.pendingLast.append(entry) } else { self.pending.append(entry) }
         }
         self.isReading = false
-        self.known.subtract(self.concludedMeanwhile)
-        self.concludedMeanwhile.removeAll()
+        self.known.subtract(self.finishedMeanwhile)
+        self.finishedMeanwhile.removeAll()
         return !areAllKept
     }
 
@@ -58,20 +58,20 @@ struct ClaimedEntries<Entry: ClaimableEntry>: Hashable, Sendable {
     }
 
     /// The entry is no longer ours to deal with: another reading may bring it again.
-    mutating func concluded(_ id: Entry.ID) {
-        if self.isReading { self.concludedMeanwhile.insert(id) } else { self.known.remove(id) }
+    mutating func finished(_ id: Entry.ID) {
+        if self.isReading { self.finishedMeanwhile.insert(id) } else { self.known.remove(id) }
     }
 
     /// Forgets those that nobody has taken; they stay where they were read.
     mutating func dropPending() {
-        for entry in self.pending { self.concluded(entry.id) }
+        for entry in self.pending { self.finished(entry.id) }
         self.pending.removeAll()
         self.dropPendingLast()
     }
 
     /// Forgets those of them that come last.
     mutating func dropPendingLast() {
-        for entry in self.pendingLast { self.concluded(entry.id) }
+        for entry in self.pendingLast { self.finished(entry.id) }
         self.pendingLast.removeAll()
     }
 }

@@ -104,7 +104,7 @@ public struct ConnectionAdmission: Sendable {
         let standing: HostStanding
         let network: HostNetwork
         let since: MonotonicInstant
-        /// When the connection that has its place now was begun.
+        /// When the connection that has its slot now was begun.
         var triedSince: MonotonicInstant
         var isBeingOpened = true
         /// The host has taken no mail yet.
@@ -200,7 +200,7 @@ public struct ConnectionAdmission: Sendable {
     ) -> Search {
         var (limit, rest, obstacles): (Limit?, Duration?, Set<Obstacle>) = (nil, nil, [])
         for target in targets {
-            var sources = target.ways
+            var sources = target.sources
             // The source that the site's limit prefers may have no slot at the address.
             while let egress = self.sites.source(to: site, of: sources) {
                 switch self.window(Door(target, egress)).capacity(at: now) {
@@ -293,8 +293,8 @@ public struct ConnectionAdmission: Sendable {
     /// none does.
     ///
     /// - Parameter inSilence: nothing was said at all.
-    public mutating func turnedAway(_ grant: ConnectionGrant, inSilence: Bool, at now: MonotonicInstant) -> Int? {
-        let size = self.change(grant, at: now) { $0.turnedAway(at: now) ? $0.size(at: now) : nil }
+    public mutating func refused(_ grant: ConnectionGrant, inSilence: Bool, at now: MonotonicInstant) -> Int? {
+        let size = self.change(grant, at: now) { $0.refused(at: now) ? $0.size(at: now) : nil }
         let hasGreeted = self.records[grant.id]?.hasGreeted == true
         if inSilence, !hasGreeted, size == nil { self.fellSilent(grant, at: now) }
         return size
@@ -331,7 +331,7 @@ public struct ConnectionAdmission: Sendable {
         guard let record = self.records[grant.id], !record.isLeaving else { return .stay }
         switch phase {
         case .opening(let hasGreeted):
-            // Once is enough: over a second connection in the same place it is awaited again.
+            // Once is enough: over a second connection in the same slot it is awaited again.
             if hasGreeted { self.greeted(grant) }
             guard record.isBeingOpened else { return .stay }
             let waited = now - record.triedSince
@@ -390,7 +390,7 @@ public struct ConnectionAdmission: Sendable {
         self.leaving += 1
     }
 
-    /// Another connection follows in its place, which offers less TLS: it may be waited for as long again.
+    /// Another connection follows in its slot, which offers less TLS: it may be waited for as long again.
     public mutating func retries(_ grant: ConnectionGrant, at now: MonotonicInstant) {
         guard let record = self.records[grant.id] else { return }
         if record.isLeaving { self.leaving -= 1 }

@@ -7,13 +7,13 @@ public struct ConnectionTarget: Hashable, Sendable {
     /// The port.
     public let port: UInt16
     /// Our egress sources for it; at least one.
-    public let ways: [Egress]
+    public let sources: [Egress]
 
-    /// An address, and the ways to it.
-    public init(_ address: IPAddress, _ port: UInt16, by ways: [Egress]) {
+    /// An address, and the sources to it.
+    public init(_ address: IPAddress, _ port: UInt16, by sources: [Egress]) {
         self.address = address
         self.port = port
-        self.ways = ways
+        self.sources = sources
     }
 }
 

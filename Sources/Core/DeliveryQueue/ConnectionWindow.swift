@@ -92,7 +92,7 @@ public struct ConnectionWindow: Hashable, Sendable {
     /// The host refused it, broke it off, or left it waiting, before it could carry mail.
     ///
     /// - Returns: whether others work, so that only the window was too wide. Else the address has failed, and begins anew.
-    public mutating func turnedAway(at now: MonotonicInstant) -> Bool {
+    public mutating func refused(at now: MonotonicInstant) -> Bool {
         guard self.works(at: now) else {
             (self.reach, self.narrowing, self.restsUntil) = (Self.first, nil, nil)
             return false

@@ -39,7 +39,7 @@ public struct SessionClosings: Hashable, Sendable {
 /// Whether mail goes to a destination: at first nobody knows, then all of it, one test delivery, or none.
 ///
 /// ```
-/// unknown ──no row──▶ open ◀──answered── probing ◀──row that is over── unknown
+/// unknown ──no row──▶ open ◀──answered── testing ◀──row that is over── unknown
 ///    │                 │ ▲                  │
 ///    │              failed answered       failed
 ///    │                 ▼ │                  │
@@ -49,7 +49,7 @@ struct DestinationGate: Hashable {
     enum State: Hashable {
         case unknown
         case open
-        case probing(DestinationBackoff, isEarly: Bool)
+        case testing(DestinationBackoff, isEarly: Bool)
         case blocked(DestinationBackoff)
     }
 
@@ -80,7 +80,7 @@ struct DestinationGate: Hashable {
             return
         }
         self.state =
-            isInForce && !self.testsEarly ? .blocked(backoff) : .probing(backoff, isEarly: isInForce)
+            isInForce && !self.testsEarly ? .blocked(backoff) : .testing(backoff, isEarly: isInForce)
     }
 
     /// An attempt that began when there were so many answers has ended.
@@ -89,7 +89,7 @@ struct DestinationGate: Hashable {
     ) -> Change {
         switch finding {
         case .answered:
-            let wasShut = self.isProbing || self.isBlocked
+            let wasShut = self.isTesting || self.isBlocked
             self.answers += 1
             self.state = .open
             self.closings = SessionClosings()
@@ -106,7 +106,7 @@ struct DestinationGate: Hashable {
 
     /// A test before its time has shown nothing, and is not repeated.
     mutating func testEnded() -> Change {
-        guard case .probing(let backoff, isEarly: true) = self.state else { return .none }
+        guard case .testing(let backoff, isEarly: true) = self.state else { return .none }
         self.state = .blocked(backoff)
         return .stillBlocked
     }
@@ -119,7 +119,7 @@ struct DestinationGate: Hashable {
         _ failure: DeliveryFailure, _ arrival: Timestamp, _ schedule: RetrySchedule, _ now: Timestamp
     ) -> Change {
         self.closings = SessionClosings()
-        if case .probing(let backoff, isEarly: true) = self.state, backoff.isInForce(at: now) {
+        if case .testing(let backoff, isEarly: true) = self.state, backoff.isInForce(at: now) {
             // A test before its time takes no step of the schedule.
             self.state = .blocked(backoff.failing(failure))
         } else {
@@ -134,13 +134,13 @@ struct DestinationGate: Hashable {
     var backoff: DestinationBackoff? {
         switch self.state {
         case .unknown, .open: nil
-        case .probing(let backoff, _), .blocked(let backoff): backoff
+        case .testing(let backoff, _), .blocked(let backoff): backoff
         }
     }
 
     var isBlocked: Bool { if case .blocked = self.state { true } else { false } }
 
-    var isTestingEarly: Bool { if case .probing(_, isEarly: true) = self.state { true } else { false } }
+    var isTestingEarly: Bool { if case .testing(_, isEarly: true) = self.state { true } else { false } }
 
-    var isProbing: Bool { if case .probing = self.state { true } else { false } }
+    var isTesting: Bool { if case .testing = self.state { true } else { false } }
 }

@@ -26,7 +26,7 @@ struct DestinationPace: Hashable, Sendable {
 
     mutating func left() { self.workers -= 1 }
 
-    /// The site has no place for one of the workers, which leaves. Whether a timer is to be set, to widen again.
+    /// The site has no slot for one of the workers, which leaves. Whether a timer is to be set, to widen again.
     mutating func narrowed() -> Bool {
         self.window = max(1, self.workers - 1)
         guard !self.isWidening, self.window < self.maximum else { return false }

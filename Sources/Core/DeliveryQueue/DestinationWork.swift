@@ -81,12 +81,12 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
         if let suspension { return self.nextWhileBlocked(suspension) }
         if case .blocked(let backoff) = self.gate.state { return self.nextWhileBlocked(backoff) }
         // A worker that is busy may be so for long: each entry that waits gets one of its own.
-        if !self.isStaffed, !self.mayFindProbe {
+        if !self.isStaffed, !self.mayFindTestDelivery {
             self.pace.hired()
             return .hire
         }
-        if self.isWoken, self.reading == .finished, self.hasRoom { self.reading = .due(after: nil) }
-        if case .due(let cursor) = self.reading, self.hasRoom {
+        if self.isWoken, self.reading == .finished, self.hasCapacity { self.reading = .due(after: nil) }
+        if case .due(let cursor) = self.reading, self.hasCapacity {
             if cursor == nil {
                 self.isWoken = false
                 self.isShareTaken = false
@@ -113,7 +113,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
 
     /// There are workers for all that waits, or as many as there may be.
     private var isStaffed: Bool {
-        let limit = self.gate.isProbing ? 1 : self.pace.window
+        let limit = self.gate.isTesting ? 1 : self.pace.window
         return self.pace.workers >= limit || self.pace.starting >= self.entries.count
     }
 
@@ -121,13 +121,13 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     private var page: Int { 2 * self.pace.window }
 
     /// More is to be read. While there is but one test delivery, the next one is enough.
-    private var hasRoom: Bool {
-        self.gate.isProbing ? self.entries.isEmpty || self.mayFindProbe : self.entries.count < self.pace.window
+    private var hasCapacity: Bool {
+        self.gate.isTesting ? self.entries.isEmpty || self.mayFindTestDelivery : self.entries.count < self.pace.window
     }
 
     /// The next test delivery would be an entry that comes last, and the sweep may show another.
-    private var mayFindProbe: Bool {
-        guard self.gate.isProbing, self.pace.workers == 0, case .due = self.reading else { return false }
+    private var mayFindTestDelivery: Bool {
+        guard self.gate.isTesting, self.pace.workers == 0, case .due = self.reading else { return false }
         return self.entries.pending.isEmpty
     }
 
@@ -213,7 +213,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     public mutating func take(isHeld: Bool) -> Entry? {
         guard isHeld, !self.isStopping, self.suspension == nil, !self.pace.isResting else { return nil }
         // A worker that has made one test delivery goes, so that a better one is looked for.
-        if self.gate.isProbing, self.entries.pending.isEmpty, case .due = self.reading { return nil }
+        if self.gate.isTesting, self.entries.pending.isEmpty, case .due = self.reading { return nil }
         guard let entry = self.entries.take() else { return nil }
         self.attempts[entry.id] = self.gate.answers
         return entry
@@ -248,9 +248,9 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     }
 
     /// The entry is no longer ours to deal with: its outcome is on record, or the attempt was void.
-    public mutating func concluded(_ id: Entry.ID) {
+    public mutating func finished(_ id: Entry.ID) {
         let wasVoid = self.attempts.removeValue(forKey: id) != nil
-        self.entries.concluded(id)
+        self.entries.finished(id)
         if wasVoid, self.gate.testEnded() == .stillBlocked { self.entries.dropPending() }
     }
 
@@ -267,7 +267,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     public mutating func shareWasTaken(_ entry: Entry) {
         self.attempts[entry.id] = nil
         self.isShareTaken = true
-        self.entries.concluded(entry.id)
+        self.entries.finished(entry.id)
         self.entries.dropPendingLast()
     }
 
@@ -277,7 +277,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     /// The rest is over.
     public mutating func rested() { self.pace.rested() }
 
-    /// The site has no place for the worker, which leaves; others of the destination have one, and take the entry.
+    /// The site has no slot for the worker, which leaves; others of the destination have one, and take the entry.
     ///
     /// - Returns: whether a timer is to be set, which says `widened`.
     public mutating func siteWasFull(_ entry: Entry) -> Bool {
@@ -293,7 +293,7 @@ public struct DestinationWork<Entry: ClaimableEntry, Cursor: Hashable & Sendable
     private mutating func putBack(_ entry: Entry) {
         self.attempts[entry.id] = nil
         if self.takesNothing {
-            self.entries.concluded(entry.id)
+            self.entries.finished(entry.id)
         } else {
             self.entries.putBack(entry)
         }

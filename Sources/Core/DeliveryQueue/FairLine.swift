@@ -1,9 +1,9 @@
 import DequeModule
 import HeapModule
 
-/// A number of places shared out by `FairShares`, and the line of those who wait for one: decisions only.
+/// A number of slots shared out by `FairShares`, and the line of those who wait for one: decisions only.
 ///
-/// The next place goes to who holds the fewest, and of equals to who has waited longest. However many wait, a place that is given
+/// The next slot goes to who holds the fewest, and of equals to who has waited longest. However many wait, a slot that is given
 /// back costs time in proportion to the logarithm of the keys that wait, on the average of many.
 public struct FairLine<Key: Hashable & Sendable>: Sendable {
     private struct Waiter {
@@ -36,19 +36,19 @@ public struct FairLine<Key: Hashable & Sendable>: Sendable {
     /// How many wait.
     public private(set) var count = 0
 
-    /// - Parameter leavesRoom: see `FairShares`.
-    public init(_ places: Int, leavesRoom: Bool = true) {
-        self.shares = FairShares(places, leavesRoom: leavesRoom)
+    /// - Parameter leavesReserve: see `FairShares`.
+    public init(_ slots: Int, leavesReserve: Bool = true) {
+        self.shares = FairShares(slots, leavesReserve: leavesReserve)
     }
 
-    /// Takes a place now; `false` when it may not, or not yet.
+    /// Takes a slot now; `false` when it may not, or not yet.
     public mutating func take(_ key: Key) -> Bool {
         guard self.shares.take(key) else { return false }
         self.renew(key)
         return true
     }
 
-    /// Waits for a place from now on. A number is used once.
+    /// Waits for a slot from now on. A number is used once.
     public mutating func append(_ id: UInt64, for key: Key) {
         self.lines[key, default: []].append(Waiter(id: id, arrival: self.nextArrival))
         self.nextArrival += 1
@@ -63,7 +63,7 @@ public struct FairLine<Key: Hashable & Sendable>: Sendable {
         return true
     }
 
-    /// Gives a place back. Those in line who may go on now have their places.
+    /// Gives a slot back. Those in line who may go on now have their slots.
     public mutating func giveBack(_ key: Key) -> [UInt64] {
         self.shares.giveBack(key)
         self.renew(key)

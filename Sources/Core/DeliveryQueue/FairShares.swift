@@ -1,4 +1,4 @@
-/// A number of places shared among many who may hold several each: decisions only.
+/// A number of slots shared among many who may hold several each: decisions only.
 ///
 /// Whoever holds some may take one more only while more are free than that, and more than a quarter of all. That
 /// quarter is for those who have none. Some hold theirs for long, such as hosts that answer slowly. They take all only
@@ -6,15 +6,15 @@
 public struct FairShares<Key: Hashable & Sendable>: Sendable {
     private var free: Int
     private var held: [Key: Int] = [:]
-    private let leavesRoom: Bool
-    /// Places that are for those who hold none.
+    private let leavesReserve: Bool
+    /// Slots that are for those who hold none.
     private let reserve: Int
 
-    /// - Parameter leavesRoom: `false` lets anybody take the last place too.
-    public init(_ places: Int, leavesRoom: Bool = true) {
-        self.free = places
-        self.leavesRoom = leavesRoom
-        self.reserve = places / 4
+    /// - Parameter leavesReserve: `false` lets anybody take the last slot too.
+    public init(_ slots: Int, leavesReserve: Bool = true) {
+        self.free = slots
+        self.leavesReserve = leavesReserve
+        self.reserve = slots / 4
     }
 
     /// How many it holds.
@@ -26,10 +26,10 @@ public struct FairShares<Key: Hashable & Sendable>: Sendable {
     /// Whether it may take one more.
     public func allows(_ key: Key) -> Bool {
         let count = self.count(of: key)
-        return self.free > (self.leavesRoom && count > 0 ? max(count, self.reserve) : 0)
+        return self.free > (self.leavesReserve && count > 0 ? max(count, self.reserve) : 0)
     }
 
-    /// Takes a place; `false` when it may not.
+    /// Takes a slot; `false` when it may not.
     public mutating func take(_ key: Key) -> Bool {
         guard self.allows(key) else { return false }
         self.free -= 1
@@ -37,7 +37,7 @@ public struct FairShares<Key: Hashable & Sendable>: Sendable {
         return true
     }
 
-    /// Gives a place back.
+    /// Gives a slot back.
     public mutating func giveBack(_ key: Key) {
         guard let count = self.held[key] else { return }
         self.held[key] = count > 1 ? count - 1 : nil

@@ -86,9 +86,9 @@ public struct ReportBudget: Sendable {
     }
 
     /// Bytes that the next report on a message of so many bytes may have; `nil` for any number.
-    public mutating func room(for message: MessageID, of bytes: Int, at now: MonotonicInstant) -> Int? {
+    public mutating func capacity(for message: MessageID, of bytes: Int, at now: MonotonicInstant) -> Int? {
         // A message that shares its count with others is bounded by the other limits.
-        guard self.messages.hasRoom(for: message), self.messages.count(of: message, at: now) > 0 else { return nil }
+        guard self.messages.hasCapacity(for: message), self.messages.count(of: message, at: now) > 0 else { return nil }
         return max(0, bytes - Int(self.furtherBytes.count(of: message, at: now).rounded(.up)))
     }
 
@@ -103,8 +103,8 @@ public struct ReportBudget: Sendable {
         if isOver(self.pairs.count(of: pair, at: now), self.limits.perClientAndSenderDomain) {
             return .clientAndSenderDomain
         }
-        if let room = self.room(for: report.message, of: report.messageBytes, at: now) {
-            guard report.bytes <= room else { return .message }
+        if let capacity = self.capacity(for: report.message, of: report.messageBytes, at: now) {
+            guard report.bytes <= capacity else { return .message }
             self.furtherBytes.add(report.bytes, to: report.message, at: now)
         }
         self.domains.add(1, to: report.senderDomain, at: now)
@@ -135,13 +135,13 @@ struct SlidingCounts<Key: Hashable & Sendable>: Sendable {
     /// What was counted in the window before `now`.
     mutating func count(of key: Key, at now: MonotonicInstant) -> Double {
         let share = self.turn(to: now)
-        if !self.hasRoom(for: key) { return Double(self.others) + Double(self.previousOthers) * share }
+        if !self.hasCapacity(for: key) { return Double(self.others) + Double(self.previousOthers) * share }
         return Double(self.current[key] ?? 0) + Double(self.previous[key] ?? 0) * share
     }
 
     mutating func add(_ amount: Int, to key: Key, at now: MonotonicInstant) {
         _ = self.turn(to: now)
-        if !self.hasRoom(for: key) {
+        if !self.hasCapacity(for: key) {
             self.others += amount
         } else {
             self.current[key, default: 0] += amount
@@ -149,7 +149,7 @@ struct SlidingCounts<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Whether the key has a count of its own.
-    func hasRoom(for key: Key) -> Bool { self.current[key] != nil || self.current.count < self.capacity }
+    func hasCapacity(for key: Key) -> Bool { self.current[key] != nil || self.current.count < self.capacity }
 
     /// Turns to the window of `now`; the part of the one before that still counts.
     private mutating func turn(to now: MonotonicInstant) -> Double {

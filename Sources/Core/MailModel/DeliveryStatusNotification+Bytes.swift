@@ -86,13 +86,13 @@ extension DeliveryStatusNotification {
         let fields = self.original.content.headerSection.fields.map { field in
             (isTelling: Self.isTelling(field), text: self.safe(field))
         }
-        var room = self.headerLimit
+        var remaining = self.headerLimit
         var chosen: Set<Int> = []
         for isTelling in [true, false] {
             for (index, field) in fields.enumerated() where field.isTelling == isTelling {
                 let size = field.text.utf8.count + 2
-                guard size <= room else { continue }
-                room -= size
+                guard size <= remaining else { continue }
+                remaining -= size
                 chosen.insert(index)
             }
         }

@@ -39,7 +39,7 @@ struct QuotedPrintableEncoder: Hashable, Sendable {
             if let byte = rest.first { self.escape(byte, &output) }
             return
         }
-        self.makeRoom(for: 1, &output)
+        self.wrap(for: 1, &output)
         guard self.column > 0 || !Self.isDelicate(rest) else { return self.escape(byte, &output) }
         output.append(byte)
         self.column += 1
@@ -64,12 +64,12 @@ struct QuotedPrintableEncoder: Hashable, Sendable {
     }
 
     private mutating func escape(_ byte: UInt8, _ output: inout [UInt8]) {
-        self.makeRoom(for: 3, &output)
+        self.wrap(for: 3, &output)
         output += [UInt8(ascii: "="), Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]]
         self.column += 3
     }
 
-    private mutating func makeRoom(for width: Int, _ output: inout [UInt8]) {
+    private mutating func wrap(for width: Int, _ output: inout [UInt8]) {
         if self.column + width > Self.columns { self.breakSoftly(&output) }
     }
 

@@ -47,8 +47,8 @@ public struct SMTPReply: Hashable, Sendable {
     /// Appends the reply as it goes on the wire: escaped to printable ASCII, at most 512 bytes a line.
     public func serialise(into output: inout [UInt8]) {
         let status = self.enhancedStatus.map { "\($0) " } ?? ""
-        let room = Self.maximumLineLength - 6 - status.utf8.count
-        var pieces = self.lines.flatMap { SafeText.wrap(SafeText.escape($0), width: room) }
+        let width = Self.maximumLineLength - 6 - status.utf8.count
+        var pieces = self.lines.flatMap { SafeText.wrap(SafeText.escape($0), width: width) }
         if pieces.isEmpty { pieces = [""] }
         for (index, piece) in pieces.enumerated() {
             let separator = index == pieces.count - 1 ? " " : "-"

@@ -31,9 +31,9 @@ struct SMTPContentGauge: Hashable, Sendable {
     /// Puts out a part of a line.
     mutating func text(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
         // One run may pass both limits: that counts which it would have passed first byte by byte, however it was cut.
-        let lineRoom = self.lineLimit - self.lineLength
+        let lineRest = self.lineLimit - self.lineLength
         self.lineLength += bytes.count
-        if bytes.count > lineRoom, lineRoom <= self.sizeLimit - self.size { self.fail(.lineTooLong) }
+        if bytes.count > lineRest, lineRest <= self.sizeLimit - self.size { self.fail(.lineTooLong) }
         self.put(bytes, to: &output)
     }
 

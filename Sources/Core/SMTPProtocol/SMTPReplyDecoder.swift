@@ -62,14 +62,14 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
                 let end = bytes.firstLineByte(from: index)
                 guard end < bytes.count, bytes[end] == UInt8(ascii: "\n") else {
                     let next = min(end + 1, bytes.count)
-                    let room = self.limits.lineBytes - self.lineLength
-                    if next - index > room { return (index + room + 1, .malformed) }
+                    let limit = self.limits.lineBytes - self.lineLength
+                    if next - index > limit { return (index + limit + 1, .malformed) }
                     self.add(bytes[index..<next], keeping: kept)
                     index = next
                     continue
                 }
-                let room = self.limits.lineBytes - self.lineLength
-                if end - index > room { return (index + room + 1, .malformed) }
+                let limit = self.limits.lineBytes - self.lineLength
+                if end - index > limit { return (index + limit + 1, .malformed) }
                 self.add(bytes[index..<end], keeping: kept)
                 index = end + 1
                 if let result = self.endLine(keeping: kept) { return (index, result) }
@@ -82,8 +82,8 @@ public struct SMTPReplyDecoder: Hashable, Sendable {
     private mutating func add(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, keeping kept: Int) {
         self.lineLength += bytes.count
         // The code, a status code of up to 12 bytes with its space, and what is left of the text.
-        let room = 4 + 12 + max(0, kept - self.textLength) - self.line.count
-        self.line.append(contentsOf: bytes.prefix(max(0, room)))
+        let limit = 4 + 12 + max(0, kept - self.textLength) - self.line.count
+        self.line.append(contentsOf: bytes.prefix(max(0, limit)))
     }
 
     private mutating func endLine(keeping kept: Int) -> Result? {

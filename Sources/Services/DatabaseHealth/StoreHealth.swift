@@ -7,11 +7,11 @@ package import MailModel
 /// since leases are renewed in place on a full disk.
 ///
 /// ```
-///  unchecked ──probe──▶ healthy ◀──probe or write── suspected
+///  unchecked ──check──▶ healthy ◀──check or write── suspected
 ///                          │  ╲──accident──────────▶    │
-///                    certain fault                probe failed
+///                    certain fault                check failed
 ///                          ▼                            ▼
-///                        broken ◀───────────────────────┘     broken ──probes for a while──▶ healthy
+///                        broken ◀───────────────────────┘     broken ──checks for a while──▶ healthy
 /// ```
 ///
 /// A disk may have space for the check and none for the mail. So whenever it breaks soon after a recovery, the next one
@@ -28,9 +28,9 @@ package struct StoreHealth {
         /// They were not, and why.
         case notRenewed(String)
         /// A storage check was committed.
-        case probed
+        case checked
         /// It was not.
-        case probeFailed(StoreFault)
+        case checkFailed(StoreFault)
     }
 
     /// What an event changed.
@@ -57,7 +57,7 @@ package struct StoreHealth {
     }
 
     /// How long between two checks while something is wrong.
-    static let probeInterval = Duration.seconds(1)
+    static let checkInterval = Duration.seconds(1)
     /// After so long without any write one is made, so that a node without mail knows, too.
     package static let idleInterval = Duration.seconds(30)
     /// Breaking again within so long after a recovery is a relapse.
@@ -66,12 +66,12 @@ package struct StoreHealth {
     static let longestTrial = Duration.seconds(15)
     /// The pieces of 64 KiB in a check. They are those of a database that is thought to be well or has passed a larger
     /// one, at first, and at most.
-    static let (idleProbe, firstProbe, largestProbe) = (1, 16, 64)
+    static let (idleCheck, firstCheck, largestCheck) = (1, 16, 64)
 
     private var state = State.unchecked
     private var leaseFault: String? = "not checked yet"
     private var lastEvidence: MonotonicInstant?
-    private var lastProbe: MonotonicInstant?
+    private var lastCheck: MonotonicInstant?
     private var lastRecovery: MonotonicInstant?
     private var relapses = 0
     private var lastNews: News?
@@ -104,21 +104,21 @@ package struct StoreHealth {
         case .failed: self.suspect()
         case .renewed: self.leaseFault = nil
         case .notRenewed(let reason): self.leaseFault = reason
-        case .probed: return self.probed(at: now)
-        case .probeFailed(let fault): return self.broke(fault, at: now)
+        case .checked: return self.checked(at: now)
+        case .checkFailed(let fault): return self.broke(fault, at: now)
         }
         return .none
     }
 
     /// The pieces of the check that is to be made now; `nil` while none is due.
-    mutating func dueProbe(at now: MonotonicInstant) -> Int? {
-        let interval = self.state == .healthy ? Self.idleInterval : Self.probeInterval
-        let last = self.state == .healthy ? self.lastEvidence : self.lastProbe
+    mutating func dueCheck(at now: MonotonicInstant) -> Int? {
+        let interval = self.state == .healthy ? Self.idleInterval : Self.checkInterval
+        let last = self.state == .healthy ? self.lastEvidence : self.lastCheck
         if let last, now - last < interval { return nil }
-        self.lastProbe = now
+        self.lastCheck = now
         // Once a large one fit, small ones do: each takes space that is free again only after a vacuum.
-        guard case .broken(_, _, passingSince: nil) = self.state else { return Self.idleProbe }
-        return min(Self.largestProbe, Self.firstProbe << self.relapses)
+        guard case .broken(_, _, passingSince: nil) = self.state else { return Self.idleCheck }
+        return min(Self.largestCheck, Self.firstCheck << self.relapses)
     }
 
     private mutating func wrote(at now: MonotonicInstant) {
@@ -130,7 +130,7 @@ package struct StoreHealth {
     private mutating func suspect() {
         guard self.state == .healthy || self.state == .unchecked else { return }
         self.state = .suspected
-        self.lastProbe = nil
+        self.lastCheck = nil
     }
 
     private mutating func broke(_ fault: StoreFault, at now: MonotonicInstant) -> Change {
@@ -141,11 +141,11 @@ package struct StoreHealth {
         let isRelapse = self.lastRecovery.map { now - $0 < Self.relapseTime } ?? false
         self.relapses = isRelapse ? min(self.relapses + 1, 4) : 0
         self.state = .broken(fault, since: now, passingSince: nil)
-        self.lastProbe = nil
+        self.lastCheck = nil
         return .broke(fault)
     }
 
-    private mutating func probed(at now: MonotonicInstant) -> Change {
+    private mutating func checked(at now: MonotonicInstant) -> Change {
         self.lastEvidence = now
         guard case .broken(let fault, let since, let passing) = self.state else {
             self.state = .healthy

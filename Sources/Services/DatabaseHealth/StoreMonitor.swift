@@ -8,7 +8,7 @@ package import Telemetry
 
 /// Gathers what all parts of the node experience with the database, makes the storage checks, and says what follows.
 package final class StoreMonitor: Service {
-    private let probeRoom: @Sendable (Int) async throws(QueueStoreError) -> Void
+    private let checkStorage: @Sendable (Int) async throws(QueueStoreError) -> Void
     private let health: HealthRegistry
     private let time: any NodeClock
     private let logger: Logger
@@ -18,13 +18,13 @@ package final class StoreMonitor: Service {
     /// One waiting signal says all that more could say.
     private let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    /// - Parameter probeRoom: shows that there is room for so many pieces of mail.
+    /// - Parameter checkStorage: shows that so many pieces of mail fit.
     package init(
-        probeRoom: @escaping @Sendable (Int) async throws(QueueStoreError) -> Void, health: HealthRegistry,
+        checkStorage: @escaping @Sendable (Int) async throws(QueueStoreError) -> Void, health: HealthRegistry,
         time: any NodeClock, logger: Logger
     ) {
         self.time = time
-        self.probeRoom = probeRoom
+        self.checkStorage = checkStorage
         self.health = health
         self.logger = logger
     }
@@ -63,31 +63,31 @@ package final class StoreMonitor: Service {
 
     package func run() async throws { await self.run(until: .graceful) }
 
-    /// Probes until this shutdown.
+    /// Makes storage checks until this shutdown.
     package func run(until shutdown: Shutdown) async {
         await shutdown.cancels {
             await withDiscardingTaskGroup { group in
                 group.addTask {
                     while !Task.isCancelled {
                         self.signal.yield()
-                        try? await self.time.sleep(for: StoreHealth.probeInterval)
+                        try? await self.time.sleep(for: StoreHealth.checkInterval)
                     }
                 }
                 for await _ in self.signals {
-                    guard let pieces = self.state.withLock({ $0.dueProbe(at: self.time.now) }) else { continue }
-                    await self.probe(pieces)
+                    guard let pieces = self.state.withLock({ $0.dueCheck(at: self.time.now) }) else { continue }
+                    await self.check(pieces)
                 }
             }
         }
     }
 
-    private func probe(_ pieces: Int) async {
+    private func check(_ pieces: Int) async {
         do throws(QueueStoreError) {
-            try await self.probeRoom(pieces)
-            self.report(.probed)
+            try await self.checkStorage(pieces)
+            self.report(.checked)
         } catch {
             // Whatever kept the check from being committed would keep mail, too.
-            self.report(.probeFailed(StoreFault(error) ?? StoreFault(.refused, error.message)))
+            self.report(.checkFailed(StoreFault(error) ?? StoreFault(.refused, error.message)))
         }
     }
 }

@@ -67,10 +67,10 @@ struct MailServices: Service {
             Parts(
                 state: state, store: store,
                 monitor: StoreMonitor(
-                    probeRoom: { pieces throws(QueueStoreError) in try await store.probeRoom(pieces: pieces) },
+                    checkStorage: { pieces throws(QueueStoreError) in try await store.checkStorage(pieces: pieces) },
                     health: self.foundations.health, time: self.time, logger: self.logger),
                 network: NetworkMonitor(
-                    ways: self.configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) },
+                    routes: self.configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) },
                     port: self.configuration.delivery.port, health: self.foundations.health, time: self.time,
                     logger: self.logger),
                 clock: clock))

@@ -32,7 +32,7 @@ package struct LookupWatch: Sendable {
 
 /// Says where mail goes, and what the hosts there owe.
 package protocol RouteSource: Sendable {
-    /// The way to a next hop, or why there is none.
+    /// The route to a next hop, or why there is none.
     func route(to nextHop: NextHop) async -> Result<Route, NoRoute>
     /// Whether a host is still what it was planned as, for a connection to `address`.
     func confirms(_ host: PlannedHost, at address: IPAddress, for nextHop: NextHop) async -> Bool
@@ -48,7 +48,7 @@ package protocol RouteSource: Sendable {
 package struct RouteFinder: RouteSource {
     /// The most rounds of questions for all destinations together that have just begun. A round is two questions at the most.
     package static let roundsAtOnce = 1_000
-    /// A round that has not ended by then gives its place to others, and goes on: silent name servers must not keep healthy
+    /// A round that has not ended by then gives its slot to others, and goes on: silent name servers must not keep healthy
     /// domains waiting. How many go on is bounded by the resolver (`SecureResolverSettings.concurrentQueries`).
     package static let roundsTime = Duration.milliseconds(250)
 
@@ -75,7 +75,7 @@ package struct RouteFinder: RouteSource {
         await self.watch.whenClosed()
     }
 
-    /// The way to a next hop, or why there is none.
+    /// The route to a next hop, or why there is none.
     package func route(to nextHop: NextHop) async -> Result<Route, NoRoute> {
         let planning = RoutePlanning(to: nextHop, policy: self.policy)
         var answers: [DNSQuestion: DNSAnswer] = [:]
@@ -156,7 +156,7 @@ package struct RouteFinder: RouteSource {
     }
 
     private func answers(to questions: Set<DNSQuestion>, for nextHop: NextHop) async -> [DNSQuestion: DNSAnswer] {
-        // What the cache knows takes no place, and needs no timer.
+        // What the cache knows takes no slot, and needs no timer.
         if let known = self.resolver.known(questions) {
             self.watch.succeeded(nextHop)
             return known
@@ -234,7 +234,7 @@ package struct Route: Sendable {
 
     private var ahead: Ahead
 
-    /// A way to one host that is known.
+    /// A route to one host that is known.
     package init(to host: PlannedHost) { self.ahead = .host(host) }
 
     fileprivate init(_ mxOrder: MXOrder, to nextHop: NextHop, finder: RouteFinder) {

@@ -5,19 +5,19 @@ import Synchronization
 /// limit allows.
 package final class BoundedWorkers: Sendable {
     private let pool: NIOThreadPool
-    private let room: Int
+    private let limit: Int
     private let underWay = Mutex(0)
 
     /// Workers on the threads of `pool`. `limit`: pieces of work that run or wait; one more is refused.
-    package init(on pool: NIOThreadPool, room: Int) {
+    package init(on pool: NIOThreadPool, limit: Int) {
         self.pool = pool
-        self.room = room
+        self.limit = limit
     }
 
     /// What `work` gives; `nil` beyond the limit, or after the end of the threads.
     package func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value? {
         let isAdmitted = self.underWay.withLock { count in
-            guard count < self.room else { return false }
+            guard count < self.limit else { return false }
             count += 1
             return true
         }

@@ -1,7 +1,7 @@
 import DeliveryQueue
 import Synchronization
 
-/// Places that tasks wait for: connections, and rounds of questions to the resolver. `FairLine` says who is next.
+/// Slots that tasks wait for: connections, and rounds of questions to the resolver. `FairLine` says who is next.
 ///
 /// Those who wait are the workers of destinations, and each destination has a bounded number of them. So the
 /// destinations under way bound the line here.
@@ -18,12 +18,12 @@ package final class FairBudget<Key: Hashable & Sendable>: Sendable {
 
     private let state: Mutex<State>
 
-    /// - Parameter leavesRoom: see `FairShares`.
-    package init(_ places: Int, leavesRoom: Bool = true) {
-        self.state = Mutex(State(line: FairLine(places, leavesRoom: leavesRoom)))
+    /// - Parameter leavesReserve: see `FairShares`.
+    package init(_ slots: Int, leavesReserve: Bool = true) {
+        self.state = Mutex(State(line: FairLine(slots, leavesReserve: leavesReserve)))
     }
 
-    /// Waits for a place; `false`, and nothing to give back, when the task is cancelled first.
+    /// Waits for a slot; `false`, and nothing to give back, when the task is cancelled first.
     package func acquire(for key: Key) async -> Bool {
         let id = self.state.withLock { state in
             state.nextID += 1
@@ -47,7 +47,7 @@ package final class FairBudget<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Gives a place back, for those in line.
+    /// Gives a slot back, for those in line.
     package func release(_ key: Key) {
         let admitted = self.state.withLock { state in
             state.line.giveBack(key).compactMap { state.waiting.removeValue(forKey: $0) }

@@ -34,7 +34,7 @@ package enum LogKey {
     package static let authentication = "auth"
     package static let until = "until"
     package static let failures = "failures"
-    package static let way = "way"
+    package static let egress = "egress"
     package static let connections = "connections"
     package static let limit = "limit"
     package static let size = "size"

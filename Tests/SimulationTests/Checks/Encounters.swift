@@ -11,8 +11,8 @@ struct Encounters: CustomStringConvertible {
         case expiries = "recipients expired"
         case delayNotices = "notices of delay"
         case deferrals = "long waits"
-        case blocks = "destinations left alone"
-        case probes = "probes"
+        case blocks = "destinations in backoff"
+        case testDeliveries = "test deliveries"
         case earlyTests = "test deliveries before their time"
         case shortLeases = "final dots not written for the lease"
     }

@@ -32,7 +32,7 @@ struct AttemptLife {
     /// The process was stopped after that, for longer than the margin.
     var isDotLate = false
     /// Its outcome is on record.
-    var isConcluded = false
+    var hasOutcome = false
     /// The node gave it up by itself.
     var isForgotten = false
     /// The recipients whose delivery is on record.

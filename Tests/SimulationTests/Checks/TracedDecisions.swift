@@ -11,12 +11,12 @@ struct TracedDecisions {
     /// Recipients who are gone, and of whom the trace says nothing.
     private(set) var untold: Set<String>
 
-    init(_ conclusion: Conclusion) {
-        self.untold = Set(conclusion.entry.recipients.map(\.address))
-        if case .retry(_, let remaining, _, _) = conclusion.result {
+    init(_ outcome: RecordedOutcome) {
+        self.untold = Set(outcome.entry.recipients.map(\.address))
+        if case .retry(_, let remaining, _, _) = outcome.result {
             self.untold.subtract(remaining.map(\.address))
         }
-        for event in conclusion.events {
+        for event in outcome.events {
             let addresses = event.recipients.split(separator: " ").map(String.init)
             switch event.kind {
             case .send, .transfer: self.delivered += addresses.filter { self.untold.remove($0) != nil }
@@ -37,7 +37,7 @@ extension TraceEvent {
     }
 }
 
-extension Conclusion {
+extension RecordedOutcome {
     /// The sender is told that the message waits.
     var announcesDelay: Bool {
         self.notifications.contains { message in

@@ -21,7 +21,7 @@ extension Witness {
     func believedRecorded(_ name: AttemptName) {
         let attempt = self.attempts[name]
         self.require(
-            attempt?.isConcluded ?? false
+            attempt?.hasOutcome ?? false
                 || self.entries[name.key]?.wasDeliveredLate ?? false && attempt?.isOpened != true,
             "\(name) is believed to be on record, and is not")
     }
@@ -30,8 +30,8 @@ extension Witness {
     func refused() { self.encounters.count(.lateRefusals) }
 
     /// A node was told that its term is over: what it has delivered it must add at once.
-    func cameTooLate(_ conclusion: Conclusion, _ name: AttemptName) {
-        if !TracedDecisions(conclusion).delivered.isEmpty { self.lateDeliveries.insert(name) }
+    func cameTooLate(_ outcome: RecordedOutcome, _ name: AttemptName) {
+        if !TracedDecisions(outcome).delivered.isEmpty { self.lateDeliveries.insert(name) }
     }
 
     /// A node asks to add a delivery that came too late for its term.
@@ -96,13 +96,13 @@ extension Witness {
     private func explains(_ name: AttemptName, _ address: String) -> Bool {
         guard let attempt = self.attempts[name] else { return false }
         return attempt.isReplyLost
-            || !attempt.isForgotten && !attempt.isConcluded && !attempt.delivered.contains(address)
+            || !attempt.isForgotten && !attempt.hasOutcome && !attempt.delivered.contains(address)
     }
 
     /// Whether a second copy is that of a process which was stopped between its check and the final dot, so that
     /// another owner went on. The attempt is on record, and has no outcome.
     private func isOvertaken(_ name: AttemptName) -> Bool {
         guard let attempt = self.attempts[name] else { return false }
-        return attempt.isDotLate && attempt.isOpened && !attempt.isConcluded
+        return attempt.isDotLate && attempt.isOpened && !attempt.hasOutcome
     }
 }

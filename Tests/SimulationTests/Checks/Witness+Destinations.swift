@@ -40,7 +40,7 @@ struct DestinationLife {
     var isKnownToWork: Bool { self.lastAnswer > self.lastFailure }
 }
 
-// MARK: - Destinations that are left alone
+// MARK: - Destinations in backoff
 
 extension Witness {
     /// A node has taken an entry to attempt it. While the destination's row is in force it must not. When the row is
@@ -49,22 +49,22 @@ extension Witness {
     func attemptBegan(_ name: AttemptName) {
         let key = DestinationTerm(term: name.term, domain: name.key.domain)
         self.moment += 1
-        self.checkProbe(name, key)
+        self.checkTestDelivery(name, key)
         self.destinations[key, default: DestinationLife()].underWay[name] = self.moment
     }
 
-    private func checkProbe(_ name: AttemptName, _ key: DestinationTerm) {
+    private func checkTestDelivery(_ name: AttemptName, _ key: DestinationTerm) {
         let life = self.destinations[key] ?? DestinationLife()
         guard let row = self.backoffs[key.destination], !life.isKnownToWork, !self.hasClockJumped else { return }
-        self.encounters.count(.probes)
+        self.encounters.count(.testDeliveries)
         if row.until > self.databaseNow {
             let isEarlyTest = self.hints.remove(Hint(destination: key.destination, client: name.client)) != nil
-            self.require(isEarlyTest, "\(name) begins while its destination is left alone")
+            self.require(isEarlyTest, "\(name) begins while its destination is in backoff")
             self.encounters.count(.earlyTests)
             self.checkTestInterval(name, key)
         }
         if let other = life.underWay.keys.first {
-            self.world.violate("\(name) begins beside \(other), which is the probe")
+            self.world.violate("\(name) begins beside \(other), which is the test delivery")
         }
     }
 

@@ -7,22 +7,22 @@ import MailModel
 
 extension Witness {
     /// An outcome was recorded. What became of each recipient is what its trace says.
-    func concluded(_ conclusion: Conclusion, _ record: StoreRecord) {
-        let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: record.client)
+    func recorded(_ outcome: RecordedOutcome, _ record: StoreRecord) {
+        let name = AttemptName(of: outcome.entry, epoch: outcome.epoch, by: record.client)
         self.passed(name.term, record)
-        for message in conclusion.notifications { self.stored(message, at: record.at) }
-        self.attempts[name, default: AttemptLife()].isConcluded = true
-        let decisions = TracedDecisions(conclusion)
+        for message in outcome.notifications { self.stored(message, at: record.at) }
+        self.attempts[name, default: AttemptLife()].hasOutcome = true
+        let decisions = TracedDecisions(outcome)
         for address in decisions.delivered { self.delivered(address, name) }
         for (address, event) in decisions.givenUp { self.givenUp(address, name, event, at: record.at) }
-        let isReportOwed = !conclusion.entry.sender.isEmpty && !decisions.givenUp.isEmpty
-        self.require(!isReportOwed || !conclusion.notifications.isEmpty, "\(name) gave up, and told nobody")
-        if case .retry(let at, _, _, _) = conclusion.result {
+        let isReportOwed = !outcome.entry.sender.isEmpty && !decisions.givenUp.isEmpty
+        self.require(!isReportOwed || !outcome.notifications.isEmpty, "\(name) gave up, and told nobody")
+        if case .retry(let at, _, _, _) = outcome.result {
             self.entries[name.key]?.attempts = name.number
             if at >= record.at + .seconds(59 * 60) { self.encounters.count(.deferrals) }
         }
-        if case .blocked? = conclusion.destinationChange { self.encounters.count(.blocks) }
-        if conclusion.announcesDelay { self.delayAnnounced(name, at: record.at) }
+        if case .blocked? = outcome.destinationChange { self.encounters.count(.blocks) }
+        if outcome.announcesDelay { self.delayAnnounced(name, at: record.at) }
         self.require(
             decisions.untold.isEmpty, "\(name) is on record, and says nothing of \(decisions.untold.sorted())")
     }
@@ -63,14 +63,14 @@ extension Witness {
         self.entries[name.key]?.isDelayAnnounced = true
     }
 
-    func deliveredLate(_ conclusion: Conclusion, _ undelivered: [QueueRecipient], _ record: StoreRecord) {
-        let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: record.client)
+    func deliveredLate(_ outcome: RecordedOutcome, _ undelivered: [QueueRecipient], _ record: StoreRecord) {
+        let name = AttemptName(of: outcome.entry, epoch: outcome.epoch, by: record.client)
         self.encounters.count(.lateDeliveries)
         self.require(
             self.entries[name.key]?.latest == name, "\(name) was recorded late, and is not the latest of its entry")
-        self.attempts[name, default: AttemptLife()].isConcluded = true
+        self.attempts[name, default: AttemptLife()].hasOutcome = true
         let left = undelivered.map(\.address)
-        for recipient in conclusion.entry.recipients where !left.contains(recipient.address) {
+        for recipient in outcome.entry.recipients where !left.contains(recipient.address) {
             self.delivered(recipient.address, name)
         }
         self.entries[name.key]?.wasDeliveredLate = true

@@ -54,10 +54,10 @@ final class Witness {
             for entry in page.entries { self.read(entry, in: term) }
         case (.promote(let term), .promoted): self.passed(term, record)
         case (.open(let openings), .opened(let keys)): self.opened(openings, keys, record)
-        case (.conclude(let conclusions), .done):
-            for conclusion in conclusions { self.concluded(conclusion, record) }
-        case (.deliverLate(let conclusion, let undelivered), .late(isRecorded: true)):
-            self.deliveredLate(conclusion, undelivered, record)
+        case (.recordOutcomes(let outcomes), .done):
+            for outcome in outcomes { self.recorded(outcome, record) }
+        case (.deliverLate(let outcome, let undelivered), .late(isRecorded: true)):
+            self.deliveredLate(outcome, undelivered, record)
         default: ()
         }
     }

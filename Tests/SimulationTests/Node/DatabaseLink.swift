@@ -50,7 +50,7 @@ final class DatabaseLink {
         case .unanswered(let execution, let wait):
             self.world.note("\(self.client) will not hear of: \(transaction)")
             self.world.after(execution) {
-                guard !self.database.isDown, self.database.hasRoom(for: transaction) else { return }
+                guard !self.database.isDown, self.database.hasCapacity(for: transaction) else { return }
                 _ = self.database.execute(transaction, by: self.client)
             }
             self.fail(.ambiguousCommit, after: wait, then)
@@ -63,7 +63,7 @@ final class DatabaseLink {
         guard !self.database.isDown else {
             return self.fail(self.world.chance(30) ? .connectionLost : .cannotConnect, after: .zero, then)
         }
-        guard self.database.hasRoom(for: transaction) else { return self.fail(.diskFull, after: back, then) }
+        guard self.database.hasCapacity(for: transaction) else { return self.fail(.diskFull, after: back, then) }
         let starts = self.database.starts
         let answer = self.database.execute(transaction, by: self.client)
         self.world.after(back) {

@@ -41,9 +41,9 @@ struct NodeParts: Sendable {
         let health = HealthRegistry()
         health.set(.resolver, .passing)
         let monitor = StoreMonitor(
-            probeRoom: { (_: Int) async throws(QueueStoreError) -> Void in
+            checkStorage: { (_: Int) async throws(QueueStoreError) -> Void in
                 do throws(PostgresError) {
-                    _ = try await node.link.send(.probe).get()
+                    _ = try await node.link.send(.checkStorage).get()
                 } catch {
                     throw QueueStoreError(error)
                 }
@@ -71,7 +71,7 @@ struct NodeParts: Sendable {
             recorder: AttemptRecorder(store: store, metrics: Self.metrics.delivery, time: time, monitor: monitor),
             leases: LeaseTable(time: time), egress: egress,
             network: NetworkMonitor(
-                ways: egress.all, isNextHop: { _ in true }, port: 25, health: health, time: time, logger: Self.quiet,
+                routes: egress.all, isNextHop: { _ in true }, port: 25, health: health, time: time, logger: Self.quiet,
                 probe: { _, _, _ in nil }),
             sites: sites, links: ConnectionPool(sites: sites),
             reports: ReportLimiter(ReportBudget.Limits(perSenderDomain: 1000, perClient: 1000)),

@@ -8,7 +8,7 @@ import SMTPProtocol
 final class SimulatedConnection: HostConnection {
     private unowned let node: SimulatedNode
     private let peer: SimulatedPeer
-    private let place: ConnectionSlot
+    private let slot: ConnectionSlot
     private var isClosed = false
     private(set) var isReady = true
     private(set) var takesContent = false
@@ -20,11 +20,11 @@ final class SimulatedConnection: HostConnection {
     /// Ends the operation under way.
     private var breakOff: () -> Void = {}
 
-    init(_ node: SimulatedNode, to peer: SimulatedPeer, in place: ConnectionSlot) {
+    init(_ node: SimulatedNode, to peer: SimulatedPeer, in slot: ConnectionSlot) {
         self.node = node
         self.peer = peer
-        self.place = place
-        place.use()
+        self.slot = slot
+        slot.use()
         node.opened(self)
     }
 
@@ -51,7 +51,7 @@ final class SimulatedConnection: HostConnection {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.node.closed(self)
-        self.place.release()
+        self.slot.release()
     }
 
     /// What came of the message under way is known to the node.

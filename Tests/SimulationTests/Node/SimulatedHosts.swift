@@ -49,23 +49,23 @@ struct SimulatedHosts: RouteSource, HostDialer, @unchecked Sendable {
     // MARK: - Connections
 
     func dial(
-        _ demand: LinkDemand, in place: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
+        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
     ) async -> Result<PooledConnection, HostFailure> {
         await self.pause()
-        guard let peer = self.node.peer(at: place.address) else { preconditionFailure("every address has a peer") }
+        guard let peer = self.node.peer(at: slot.address) else { preconditionFailure("every address has a peer") }
         guard !self.node.isDead else { return .failure(HostFailure(.connectionLost)) }
         if let failure = peer.failureToConnect {
             self.node.hasFailed(peer)
             return .failure(failure)
         }
-        place.succeeded()
+        slot.succeeded()
         return .success(
             PooledConnection(
-                connection: SimulatedConnection(self.node, to: peer, in: place), address: place.address,
+                connection: SimulatedConnection(self.node, to: peer, in: slot), address: slot.address,
                 established: Established(label: .none),
                 warmth: WarmConnection(
-                    key: demand.purpose(at: place.address), nextHopDomain: demand.nextHopDomain, proof: .none),
-                usesChunking: false, stateVersion: demand.state.version, place: place))
+                    key: demand.purpose(at: slot.address), nextHopDomain: demand.nextHopDomain, proof: .none),
+                usesChunking: false, stateVersion: demand.state.version, slot: slot))
     }
 
     func closeAll(by environment: DeliveryEnvironment) { self.node.closeConnections() }

@@ -134,7 +134,7 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
     }
 
     /// Destinations that are at work.
-    var places: Int { self.parts?.service.deliveries.openCount ?? 0 }
+    var destinationCount: Int { self.parts?.service.deliveries.openCount ?? 0 }
 
     // MARK: - Attempts
 

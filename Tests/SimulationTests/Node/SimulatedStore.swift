@@ -111,18 +111,18 @@ final class SimulatedStore: DeliveryStore, @unchecked Sendable {
         }
     }
 
-    func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>] {
-        let conclusions = self.broken == .reportForgotten ? conclusions.map(\.withoutReports) : conclusions
-        let results = await ConcludeRepetition.record(conclusions) {
-            await self.node.link.send(.conclude($0)).map { _ in () }
+    func recordOutcomes(_ outcomes: [RecordedOutcome]) async -> [Result<Void, QueueStoreError>] {
+        let outcomes = self.broken == .reportForgotten ? outcomes.map(\.withoutReports) : outcomes
+        let results = await OutcomeRepetition.record(outcomes) {
+            await self.node.link.send(.recordOutcomes($0)).map { _ in () }
         }
-        return zip(conclusions, results).map { conclusion, result in self.told(result, of: conclusion) }
+        return zip(outcomes, results).map { outcome, result in self.told(result, of: outcome) }
     }
 
     private func told(
-        _ result: Result<Void, QueueStoreError>, of conclusion: Conclusion
+        _ result: Result<Void, QueueStoreError>, of outcome: RecordedOutcome
     ) -> Result<Void, QueueStoreError> {
-        let name = AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: self.node.client)
+        let name = AttemptName(of: outcome.entry, epoch: outcome.epoch, by: self.node.client)
         guard case .failure(let error) = result else {
             self.witness.believedRecorded(name)
             return result
@@ -130,7 +130,7 @@ final class SimulatedStore: DeliveryStore, @unchecked Sendable {
         if [.entryChanged, .staleEpoch].contains(error.code) {
             self.witness.refused()
             guard error.code == .staleEpoch else { return result }
-            self.witness.cameTooLate(conclusion, name)
+            self.witness.cameTooLate(outcome, name)
             if self.broken == .lateDeliveryForgotten {
                 return .failure(QueueStoreError(.entryChanged, "another owner's"))
             }
@@ -142,11 +142,11 @@ final class SimulatedStore: DeliveryStore, @unchecked Sendable {
     }
 
     func recordLateDelivery(
-        _ conclusion: Conclusion, undelivered: [QueueRecipient]
+        _ outcome: RecordedOutcome, undelivered: [QueueRecipient]
     ) async throws(QueueStoreError) -> Bool {
         self.witness.addsLate(
-            AttemptName(of: conclusion.entry, epoch: conclusion.epoch, by: self.node.client))
-        let answer = try await self.perform(.deliverLate(conclusion, undelivered: undelivered))
+            AttemptName(of: outcome.entry, epoch: outcome.epoch, by: self.node.client))
+        let answer = try await self.perform(.deliverLate(outcome, undelivered: undelivered))
         return answer == .late(isRecorded: true)
     }
 }
@@ -166,11 +166,11 @@ extension QueueStoreError {
     static var unexpected: QueueStoreError { QueueStoreError(.unreadable, "unexpected") }
 }
 
-extension Conclusion {
-    fileprivate var withoutReports: Conclusion {
-        var conclusion = self
-        conclusion.notifications = []
-        return conclusion
+extension RecordedOutcome {
+    fileprivate var withoutReports: RecordedOutcome {
+        var outcome = self
+        outcome.notifications = []
+        return outcome
     }
 }
 

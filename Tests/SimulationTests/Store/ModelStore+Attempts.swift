@@ -25,25 +25,25 @@ extension ModelStore {
         return .opened(opened)
     }
 
-    mutating func conclude(_ conclusions: [Conclusion], at now: Timestamp) throws(Refusal) -> StoreAnswer {
-        try self.fence(conclusions.map(\.term))
-        for conclusion in conclusions {
-            let entry = conclusion.entry
+    mutating func recordOutcomes(_ outcomes: [RecordedOutcome], at now: Timestamp) throws(Refusal) -> StoreAnswer {
+        try self.fence(outcomes.map(\.term))
+        for outcome in outcomes {
+            let entry = outcome.entry
             guard let row = self.entries[entry.key], !row.isDeferred, row.attempts == entry.attempts else {
                 throw Refusal(code: .entryChanged)
             }
-            switch conclusion.result {
+            switch outcome.result {
             case .removed: self.remove(entry.key)
-            case .retry: self.retry(entry.key, row, conclusion.result, at: now)
+            case .retry: self.retry(entry.key, row, outcome.result, at: now)
             }
-            self.close(conclusion)
-            self.write(conclusion)
-            for message in conclusion.notifications { self.enqueue(message, at: now) }
+            self.close(outcome)
+            self.write(outcome)
+            for message in outcome.notifications { self.enqueue(message, at: now) }
         }
         return .done
     }
 
-    private mutating func retry(_ key: EntryKey, _ row: EntryRow, _ result: Conclusion.Result, at now: Timestamp) {
+    private mutating func retry(_ key: EntryKey, _ row: EntryRow, _ result: RecordedOutcome.Result, at now: Timestamp) {
         guard case .retry(let at, let recipients, let failure, let isDelayNotified) = result else { return }
         self.count(row, by: -1)
         var row = row
@@ -59,18 +59,18 @@ extension ModelStore {
     }
 
     /// An attempt of an earlier term stays on record with an entry that is tried again.
-    private mutating func close(_ conclusion: Conclusion) {
-        let key = conclusion.entry.key
+    private mutating func close(_ outcome: RecordedOutcome) {
+        let key = outcome.entry.key
         guard let open = self.attempts[key] else { return }
-        let isRemoved = if case .removed = conclusion.result { true } else { false }
-        if isRemoved || open.epoch == conclusion.epoch { self.attempts[key] = nil }
+        let isRemoved = if case .removed = outcome.result { true } else { false }
+        if isRemoved || open.epoch == outcome.epoch { self.attempts[key] = nil }
     }
 
     /// Of several changes of one destination the last counts.
-    private mutating func write(_ conclusion: Conclusion) {
-        let key = conclusion.entry.key
+    private mutating func write(_ outcome: RecordedOutcome) {
+        let key = outcome.entry.key
         let destination = DueEntry(shard: key.shard, destination: key.domain)
-        switch conclusion.destinationChange {
+        switch outcome.destinationChange {
         case .blocked(let backoff): self.backoffs[destination] = backoff.asStored
         case .opened: self.backoffs[destination] = nil
         case nil: ()
@@ -85,12 +85,12 @@ extension ModelStore {
 
     /// Holds as long as the attempt is the entry's latest.
     mutating func deliverLate(
-        _ conclusion: Conclusion, undelivered: [QueueRecipient], by client: StoreClient, at now: Timestamp
+        _ outcome: RecordedOutcome, undelivered: [QueueRecipient], by client: StoreClient, at now: Timestamp
     ) -> StoreAnswer {
-        let entry = conclusion.entry
+        let entry = outcome.entry
         let isLatest =
             self.attempts[entry.key].map {
-                $0.node == client.name && $0.epoch == conclusion.epoch && $0.attempt == entry.attempts + 1
+                $0.node == client.name && $0.epoch == outcome.epoch && $0.attempt == entry.attempts + 1
             } ?? false
         guard isLatest || self.broken == .lateDeliveryUnchecked else { return .late(isRecorded: false) }
         self.attempts[entry.key] = nil
@@ -100,7 +100,7 @@ extension ModelStore {
             self.entries[entry.key]?.recipients = undelivered
             self.entries[entry.key]?.attempts += 1
         }
-        for message in conclusion.notifications { self.enqueue(message, at: now) }
+        for message in outcome.notifications { self.enqueue(message, at: now) }
         return .late(isRecorded: true)
     }
 }

@@ -111,11 +111,11 @@ struct ModelStore {
             try self.overdue(term, domain, criteria, after: cursor, count: count, at: now)
         case .promote(let term): try self.promote(term, at: now)
         case .carry(let term): try self.carry(term)
-        case .probe: .done
+        case .checkStorage: .done
         case .open(let attempts): try self.open(attempts, by: client, at: now)
-        case .conclude(let conclusions): try self.conclude(conclusions, at: now)
-        case .deliverLate(let conclusion, let undelivered):
-            self.deliverLate(conclusion, undelivered: undelivered, by: client, at: now)
+        case .recordOutcomes(let outcomes): try self.recordOutcomes(outcomes, at: now)
+        case .deliverLate(let outcome, let undelivered):
+            self.deliverLate(outcome, undelivered: undelivered, by: client, at: now)
         case .survey: self.survey(at: now)
         }
     }

@@ -73,10 +73,10 @@ struct RandomHistory {
         let domain = Self.domains[Int.random(in: 0..<Self.domains.count, using: &self.random)]
         switch Int.random(in: 0..<20, using: &self.random) {
         case 0: return self.registration()
-        case 1: return self.chance(20) ? .unregister : self.chance(20) ? .probe : .time
+        case 1: return self.chance(20) ? .unregister : self.chance(20) ? .checkStorage : .time
         case 2: return self.chance(30) ? .sightLeases(shards) : .acquire(shards, silent: self.sighted)
         case 3: return .renew(self.known.filter { _ in self.chance(50) }.uniqued())
-        case 4: return self.chance(25) ? .release(Array(self.known.suffix(1))) : self.upkeep(term)
+        case 4: return self.chance(25) ? .release(Array(self.known.suffix(1))) : self.maintenance(term)
         case 5, 6, 7: return .enqueue(self.message())
         case 8: return self.chance(50) ? self.look(shards) : self.overdue(term, domain)
         case 9, 10, 11, 12:
@@ -84,11 +84,11 @@ struct RandomHistory {
             return .claim(term, domain, after: cursor, count: Int.random(in: 1...3, using: &self.random))
         case 13, 14, 15:
             return .open(self.entries().map { AttemptOpening(entry: $0, epoch: self.term(of: $0.key.shard).epoch) })
-        case 16, 17, 18: return .conclude(self.entries().map { self.conclusion($0) })
+        case 16, 17, 18: return .recordOutcomes(self.entries().map { self.outcome($0) })
         default:
             guard let entry = self.entries().first else { return .time }
             let undelivered = self.chance(50) ? Array(entry.recipients.dropFirst()) : []
-            return .deliverLate(self.conclusion(entry), undelivered: undelivered)
+            return .deliverLate(self.outcome(entry), undelivered: undelivered)
         }
     }
 
@@ -96,7 +96,7 @@ struct RandomHistory {
         self.chance(30) ? .sightNode : .register(replacing: self.chance(50) ? self.sightedNode : nil)
     }
 
-    private mutating func upkeep(_ term: ShardTerm) -> StoreTransaction {
+    private mutating func maintenance(_ term: ShardTerm) -> StoreTransaction {
         self.chance(40) ? .carry(term) : .promote(term)
     }
 
@@ -158,23 +158,23 @@ struct RandomHistory {
                 until: self.now + wait))
     }
 
-    private mutating func conclusion(_ entry: QueueEntry) -> Conclusion {
+    private mutating func outcome(_ entry: QueueEntry) -> RecordedOutcome {
         let failure = DeliveryFailure(
             failureClass: self.chance(50) ? .general : .security,
             status: EnhancedStatusCode(.persistentTransientFailure, 4, 2), reason: .connectionLost, text: "lost",
             reply: self.chance(50) ? "451 4.4.2 no" : nil, host: self.chance(50) ? "mx" : nil)
         let wait = self.random.duration(.seconds(1) ... .seconds(2 * 3600))
-        let result: Conclusion.Result =
+        let result: RecordedOutcome.Result =
             self.chance(40)
             ? .removed
             : .retry(
                 at: self.now + wait, recipients: Array(entry.recipients.suffix(1)), because: failure,
                 isDelayNotified: self.chance(50))
-        var conclusion = Conclusion(
+        var outcome = RecordedOutcome(
             entry: entry, epoch: self.term(of: entry.key.shard).epoch, result: result, events: [],
             notifications: self.chance(20) ? [self.message()] : [])
-        conclusion.destinationChange = self.change(failure)
-        return conclusion
+        outcome.destinationChange = self.change(failure)
+        return outcome
     }
 }
 

@@ -128,14 +128,14 @@ final class ReplayDatabase {
         case .carry(let term):
             try await store.carryOver(term)
             try await store.rotateReady(atLeast: 0)
-        case .probe: try await store.probeRoom(pieces: 1)
+        case .checkStorage: try await store.checkStorage(pieces: 1)
         case .open(let attempts): return .opened(try await store.openTogether(attempts.map { ($0.entry, $0.epoch) }))
-        case .conclude(let conclusions):
+        case .recordOutcomes(let outcomes):
             // No answer depends on the trace, which is kept by days of the real clock.
-            let traceless = conclusions.map(\.traceless)
-            try await store.concludeTogether(traceless).mapError(QueueStoreError.init).get()
-        case .deliverLate(let conclusion, let undelivered):
-            return .late(isRecorded: try await store.recordLateDelivery(conclusion.traceless, undelivered: undelivered))
+            let traceless = outcomes.map(\.traceless)
+            try await store.recordTogether(traceless).mapError(QueueStoreError.init).get()
+        case .deliverLate(let outcome, let undelivered):
+            return .late(isRecorded: try await store.recordLateDelivery(outcome.traceless, undelivered: undelivered))
         case .survey:
             let totals = try await store.storedTotals().totals.filter { $0.value != .init() }
             return .survey(StoredTotals(totals), try await self.entries())
@@ -184,10 +184,10 @@ final class ReplayDatabase {
     }
 }
 
-extension Conclusion {
-    fileprivate var traceless: Conclusion {
-        var conclusion = self
-        conclusion.events = []
-        return conclusion
+extension RecordedOutcome {
+    fileprivate var traceless: RecordedOutcome {
+        var outcome = self
+        outcome.events = []
+        return outcome
     }
 }

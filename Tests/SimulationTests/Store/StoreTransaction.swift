@@ -32,10 +32,10 @@ enum StoreTransaction {
     /// Entries change partitions, which nobody sees.
     case carry(ShardTerm)
     /// Whether mail fits.
-    case probe
+    case checkStorage
     case open([AttemptOpening])
-    case conclude([Conclusion])
-    case deliverLate(Conclusion, undelivered: [QueueRecipient])
+    case recordOutcomes([RecordedOutcome])
+    case deliverLate(RecordedOutcome, undelivered: [QueueRecipient])
     /// What an operator would see: the running totals, and all entries.
     case survey
 }
@@ -102,9 +102,9 @@ struct StoreRecord {
 
 extension StoreTransaction {
     /// It writes rows anew.
-    var takesRoom: Bool {
+    var takesSpace: Bool {
         switch self {
-        case .enqueue, .open, .conclude, .deliverLate, .promote, .carry, .probe: true
+        case .enqueue, .open, .recordOutcomes, .deliverLate, .promote, .carry, .checkStorage: true
         case .register, .unregister, .sightNode, .time, .sightLeases, .acquire, .renew, .release: false
         case .lately, .walk, .claim, .overdue, .survey: false
         }
@@ -136,12 +136,12 @@ extension StoreTransaction: CustomStringConvertible {
             "overdue \(Self.text([term])) \(domain)\(cursor == nil ? "" : " on")"
         case .promote(let term): "promote \(Self.text([term]))"
         case .carry(let term): "carry over \(Self.text([term]))"
-        case .probe: "probe"
+        case .checkStorage: "storage check"
         case .open(let attempts):
             "open \(attempts.map { "\($0.entry.label) e\($0.epoch.rawValue)" }.joined(separator: ", "))"
-        case .conclude(let conclusions): "conclude \(conclusions.map(\.label).joined(separator: ", "))"
-        case .deliverLate(let conclusion, let undelivered):
-            "deliver late \(conclusion.label), \(undelivered.count) left"
+        case .recordOutcomes(let outcomes): "record \(outcomes.map(\.label).joined(separator: ", "))"
+        case .deliverLate(let outcome, let undelivered):
+            "deliver late \(outcome.label), \(undelivered.count) left"
         case .survey: "survey"
         }
     }
@@ -166,7 +166,7 @@ extension StoreAnswer: CustomStringConvertible {
             due.map { "\($0.shard)/\($0.destination)" }.joined(separator: " ")
         case .claimed(let page):
             page.entries.map { $0.label + ($0.interruptedAttempt == nil ? "" : " interrupted") }.joined(separator: ", ")
-                + (page.backoff.map { " left alone until \($0.until)" } ?? "")
+                + (page.backoff.map { " in backoff until \($0.until)" } ?? "")
         case .opened(let keys): keys.map(\.message.short).sorted().joined(separator: " ")
         case .promoted(let count): "\(count)"
         case .late(let isRecorded): isRecorded ? "recorded" : "too late"
@@ -189,7 +189,7 @@ extension QueueEntry {
     var label: String { "\(self.key.message.short)@\(self.key.domain)+\(self.attempts)" }
 }
 
-extension Conclusion {
+extension RecordedOutcome {
     fileprivate var label: String {
         switch self.result {
         case .removed: "\(self.entry.label) removed e\(self.epoch.rawValue)"

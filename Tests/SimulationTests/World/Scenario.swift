@@ -63,5 +63,5 @@ struct Scenario: CustomStringConvertible {
     /// So long after a domain was tried new mail may be a test delivery: within the shortest wait.
     var testInterval: Duration { self.unit * 7 }
     /// How often it brings deferred entries back: often enough for those that come within two minutes.
-    var upkeepInterval: Duration { min(self.unit * 30, .seconds(60)) }
+    var maintenanceInterval: Duration { min(self.unit * 30, .seconds(60)) }
 }

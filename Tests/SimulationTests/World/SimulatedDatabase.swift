@@ -25,7 +25,7 @@ final class SimulatedDatabase {
     var now: Timestamp { Self.birth + self.clockOffset + (self.world.now - MonotonicInstant(nanoseconds: 0)) }
 
     /// Whether what the transaction writes fits.
-    func hasRoom(for transaction: StoreTransaction) -> Bool { !self.isFull || !transaction.takesRoom }
+    func hasCapacity(for transaction: StoreTransaction) -> Bool { !self.isFull || !transaction.takesSpace }
 
     func execute(_ transaction: StoreTransaction, by client: StoreClient) -> StoreAnswer {
         let answer = self.store.perform(transaction, by: client, at: self.now)

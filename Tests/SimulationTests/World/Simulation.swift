@@ -40,7 +40,9 @@ final class Simulation {
         self.world.run(until: self.world.now + patience) { self.isQuiet }
         if self.world.violation == nil {
             self.witness.finish(self.database.store)
-            if self.places > 0 { self.world.violate("\(self.places) destinations have ended nothing and do not end") }
+            if self.destinationCount > 0 {
+                self.world.violate("\(self.destinationCount) destinations have ended nothing and do not end")
+            }
         }
         self.endNodes()
         self.world.end()
@@ -56,11 +58,11 @@ final class Simulation {
         }
     }
 
-    private var isQuiet: Bool { self.database.store.entries.isEmpty && self.places == 0 }
+    private var isQuiet: Bool { self.database.store.entries.isEmpty && self.destinationCount == 0 }
 
     /// Destinations at work in nodes that live.
-    private var places: Int {
-        self.nodes.compactMap(\.last).filter { !$0.isDead }.reduce(0) { $0 + $1.places }
+    private var destinationCount: Int {
+        self.nodes.compactMap(\.last).filter { !$0.isDead }.reduce(0) { $0 + $1.destinationCount }
     }
 
     private func begin() {

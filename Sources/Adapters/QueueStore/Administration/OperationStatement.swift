@@ -72,7 +72,7 @@ extension OperationStatement {
                 """)
     }
 
-    /// Locks those that are in this place. One that somebody has locked is being tried, concluded or moved just now: nobody waits
+    /// Locks those that are in this place. One that somebody has locked is being tried, recorded or moved just now: nobody waits
     /// for it.
     static func lock(in place: String) -> OperationStatement {
         OperationStatement(

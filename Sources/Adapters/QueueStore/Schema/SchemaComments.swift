@@ -53,8 +53,8 @@ enum SchemaComments {
                 ("shard", shard), ("message_id", message), ("sender", "The reverse path; empty for the null sender."),
                 ("attributes", "What came with MAIL FROM, and who brought the message, as JSON."),
                 ("size", "Bytes of content."), ("body", "The content up to 64 KiB; larger ones are in body_chunk."),
-                ("chunks", "Rows of body_chunk."), ("remaining", "Entries that are not concluded."),
-                ("finished_at", "When the last entry was concluded."),
+                ("chunks", "Rows of body_chunk."), ("remaining", "Entries without an outcome."),
+                ("finished_at", "When the last entry got its outcome."),
             ]
         ),
         (
@@ -87,7 +87,7 @@ enum SchemaComments {
         ),
         ("held", "Entries that an operator holds back.", entry + [("held_at", "Since when.")]),
         (
-            "destination", "Destinations that failed as a whole, and are left alone.",
+            "destination", "Destinations that failed as a whole, and are in backoff.",
             [
                 ("shard", shard), ("destination", destination), ("blocked_until", "Until then."),
                 ("failures", "Failures in a row."), ("reason", "The name of the failure, such as connection-timeout."),
@@ -98,7 +98,7 @@ enum SchemaComments {
             ]
         ),
         (
-            "open_attempt", "Attempts that are on record and not concluded: the message may have been delivered.",
+            "open_attempt", "Attempts that are on record without an outcome: the message may have been delivered.",
             [
                 ("shard", shard), ("message_id", message), ("domain", domain), ("node", node), ("epoch", epoch),
                 ("attempt", "Which attempt, from 1."), ("opened_at", "Since when."),
@@ -145,7 +145,7 @@ enum SchemaComments {
         ),
         (
             "destination_waiting",
-            "What is due, and waits for a destination that is left alone, as its owner counted last.",
+            "What is due, and waits for a destination in backoff, as its owner counted last.",
             [
                 ("shard", shard), ("destination", destination), ("messages", "Entries."),
                 ("bytes", "Bytes of content."),
@@ -174,7 +174,7 @@ enum SchemaComments {
                 ("action", "hold, release, retry, fail or drop."), ("actor", "Who, as relayctl was told."),
                 ("role", "By which login."), ("selection", "To which entries."), ("reason", "Why."),
                 ("batches", "Transactions that are done."), ("affected", "Entries that were changed."),
-                ("in_delivery", "Entries that were left alone, since they were being tried."),
+                ("in_delivery", "Entries that were not changed, since they were being tried."),
                 ("finished_at", "When it ended."),
             ]
         ),

@@ -31,7 +31,7 @@ struct Quarantine {
     /// Takes a question in, and says for how long.
     mutating func add(_ question: LookupQuestion, at now: Instant) -> Duration {
         let times = self.entries[question].map { $0.times + 1 } ?? 1
-        if self.entries[question] == nil { self.makeRoom() }
+        if self.entries[question] == nil { self.evict() }
         // Beyond so many doublings the longest time is passed.
         let time = min(self.limits.firstQuarantine * (1 << min(times - 1, 16)), self.limits.longestQuarantine)
         self.entries[question] = Entry(end: now + time, times: times)
@@ -43,7 +43,7 @@ struct Quarantine {
         self.entries[question] = nil
     }
 
-    private mutating func makeRoom() {
+    private mutating func evict() {
         guard self.entries.count >= self.limits.quarantined,
             let first = self.entries.min(by: { $0.value.end < $1.value.end })
         else { return }

@@ -31,7 +31,7 @@ struct SuspectZones {
     mutating func died(with questions: some Sequence<LookupQuestion>, share: Double = 1, at now: Instant) -> [String] {
         let names = Set(questions.map(\.name)).filter { $0.contains(".") }
         guard !names.isEmpty else { return [] }
-        self.makeRoom(at: now)
+        self.evict(at: now)
         let blame = share / Double(names.count)
         for name in names {
             for name in name[...].namesUpward { self.add(blame, to: name, at: now) }
@@ -84,7 +84,7 @@ struct SuspectZones {
     private func isOver(_ entry: Entry, at now: Instant) -> Bool { now - entry.last >= self.limits.firstQuarantine }
 
     /// What is over goes, then what has little blame, then all that is not suspected.
-    private mutating func makeRoom(at now: Instant) {
+    private mutating func evict(at now: Instant) {
         let limits = self.limits
         let isKept: [(Entry) -> Bool] = [
             { now - $0.last < limits.firstQuarantine }, { $0.isSuspected || $0.blame >= limits.blame / 4 },

@@ -12,7 +12,7 @@ public final class ScriptedPeer: Sendable {
     public let address: String
     /// Its port.
     public let port: UInt16
-    private let ledger: ScriptedLedger
+    private let recorder: ScriptedRecorder
     private let channel: any Channel
 
     /// Starts a peer.
@@ -26,25 +26,25 @@ public final class ScriptedPeer: Sendable {
         keeping retention: ScriptedRetention = .everything,
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) async throws -> ScriptedPeer {
-        let ledger = ScriptedLedger(retention: retention, rules: rules)
+        let recorder = ScriptedRecorder(retention: retention, rules: rules)
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let (number, rules) = ledger.opened()
+                    let (number, rules) = recorder.opened()
                     let conversation = ScriptedConversation(
                         hostName: hostName, rules: rules, connection: number, hasTLS: certificates != nil,
                         keepsContent: retention == .everything)
                     try channel.pipeline.syncOperations.addHandler(
                         ScriptedPeerHandler(
-                            conversation, certificates: certificates, ledger: ledger, connection: number))
+                            conversation, certificates: certificates, recorder: recorder, connection: number))
                 }
             }
             .bind(host: address, port: Int(port)).get()
         let bound = channel.localAddress?.port.flatMap(UInt16.init(exactly:)) ?? port
-        return ScriptedPeer(address: address, port: bound, ledger: ledger, channel: channel)
+        return ScriptedPeer(address: address, port: bound, recorder: recorder, channel: channel)
     }
 
     /// Starts a peer without TLS, and stops it at the end of `body`.
@@ -61,36 +61,36 @@ public final class ScriptedPeer: Sendable {
         await peer.stop()
     }
 
-    private init(address: String, port: UInt16, ledger: ScriptedLedger, channel: any Channel) {
+    private init(address: String, port: UInt16, recorder: ScriptedRecorder, channel: any Channel) {
         self.address = address
         self.port = port
-        self.ledger = ledger
+        self.recorder = recorder
         self.channel = channel
     }
 
     /// Ends all stalls at once, those to come too.
-    public func endStalls() { self.ledger.endStalls() }
+    public func endStalls() { self.recorder.endStalls() }
 
     /// The messages taken so far whose content is kept, in order; also those refused or left without a reply after the dot.
-    public var received: [ScriptedMail] { self.ledger.read { $0.mails } }
+    public var received: [ScriptedMail] { self.recorder.read { $0.mails } }
 
     /// How often each Message-ID was taken.
-    public var messageIDs: [String: Int] { self.ledger.read { $0.messageIDs } }
+    public var messageIDs: [String: Int] { self.recorder.read { $0.messageIDs } }
 
     /// The messages that arrived and were not refused, in order, if it keeps `arrivals`.
-    public var arrivals: [ScriptedArrival] { self.ledger.read { $0.arrivals } }
+    public var arrivals: [ScriptedArrival] { self.recorder.read { $0.arrivals } }
 
     /// How many messages were taken.
-    public var messageCount: Int { self.ledger.read { $0.messageCount } }
+    public var messageCount: Int { self.recorder.read { $0.messageCount } }
 
     /// How many connections were made.
-    public var connectionCount: Int { self.ledger.read { $0.connections } }
+    public var connectionCount: Int { self.recorder.read { $0.connections } }
 
     /// How many of them came beyond the limit of `ScriptedRule(takes:beyond:)`.
-    public var turnedAwayCount: Int { self.ledger.read { $0.turnedAway } }
+    public var refusedCount: Int { self.recorder.read { $0.refused } }
 
     /// What happened, in order.
-    public var events: [ScriptedEvent] { self.ledger.read { $0.events } }
+    public var events: [ScriptedEvent] { self.recorder.read { $0.events } }
 
     /// The lines that clients said, in order.
     public var commands: [String] {
@@ -100,7 +100,7 @@ public final class ScriptedPeer: Sendable {
     }
 
     /// Other rules for connections from now on.
-    public func follow(_ rules: [ScriptedRule]) { self.ledger.replaceRules(rules) }
+    public func follow(_ rules: [ScriptedRule]) { self.recorder.replaceRules(rules) }
 
     /// Waits until `condition` holds; `false` when time is up.
     public func wait(within limit: Duration = .seconds(60), until condition: (ScriptedPeer) -> Bool) async -> Bool {

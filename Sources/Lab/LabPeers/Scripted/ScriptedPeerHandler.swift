@@ -9,7 +9,7 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
 
     private var conversation: ScriptedConversation
     private let certificates: ServerCertificateStore?
-    private let ledger: ScriptedLedger
+    private let recorder: ScriptedRecorder
     private let connection: Int
     private var buffer = ByteBuffer()
     /// Actions behind a wait; while there are any, nothing more is read from `buffer`.
@@ -21,17 +21,17 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
     private var tls: TLSConnectionInfo?
 
     init(
-        _ conversation: ScriptedConversation, certificates: ServerCertificateStore?, ledger: ScriptedLedger,
+        _ conversation: ScriptedConversation, certificates: ServerCertificateStore?, recorder: ScriptedRecorder,
         connection: Int
     ) {
         self.conversation = conversation
         self.certificates = certificates
-        self.ledger = ledger
+        self.recorder = recorder
         self.connection = connection
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        self.ledger.record(
+        self.recorder.record(
             .opened(connection: self.connection, from: context.channel.remoteAddress?.ipAddress ?? ""))
         self.pending = self.conversation.opened()
         self.advance(context)
@@ -52,15 +52,15 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.isClosed = true
-        self.ledger.closed()
-        self.ledger.record(.closed(connection: self.connection))
+        self.recorder.closed()
+        self.recorder.record(.closed(connection: self.connection))
         context.fireChannelInactive()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let event = event as? TLSEvent else { return context.fireUserInboundEventTriggered(event) }
         if case .serverHandshake(let outcome) = event {
-            self.ledger.record(.handshake(connection: self.connection, outcome))
+            self.recorder.record(.handshake(connection: self.connection, outcome))
             if case .encrypted(let info) = outcome { self.conversation.secured(info) }
         }
     }
@@ -98,8 +98,8 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
         case .wait(let duration): self.wait(duration, context)
         case .stall(let duration): self.stall(duration, context)
         case .startTLS: self.startTLS(context)
-        case .store(let mail): self.ledger.store(mail)
-        case .command(let line): self.ledger.record(.command(connection: self.connection, line))
+        case .store(let mail): self.recorder.store(mail)
+        case .command(let line): self.recorder.record(.command(connection: self.connection, line))
         case .close:
             self.isClosed = true
             context.flush()
@@ -125,7 +125,7 @@ final class ScriptedPeerHandler: ChannelDuplexHandler {
 
     private func stayStalled(until end: NIODeadline, _ context: ChannelHandlerContext) {
         guard !self.isClosed else { return }
-        guard .now() < end, !self.ledger.read({ $0.endsStalls }) else {
+        guard .now() < end, !self.recorder.read({ $0.endsStalls }) else {
             self.isWaiting = false
             self.isStalled = false
             context.read()

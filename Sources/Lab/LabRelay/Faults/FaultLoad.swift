@@ -26,7 +26,7 @@ public final class FaultLoad: Sendable {
     private static let patience = Duration.seconds(5)
 
     private struct State {
-        var ledger = FaultLedger()
+        var record = FaultRecord()
         var longestWait = Duration.zero
     }
 
@@ -115,19 +115,19 @@ public final class FaultLoad: Sendable {
     /// Waits until the queue is empty, and holds what arrived against what was acknowledged. Throws when mail is left.
     public func verdict(within limit: Duration) async throws -> FaultVerdict {
         guard await self.lab.becomesEmpty(within: limit) else { throw LabFailure("mail is left after \(limit)") }
-        return try await self.ledger().verdict
+        return try await self.record().verdict
     }
 
     /// All that is known of each message so far.
-    public func ledger() async throws -> FaultLedger {
-        var ledger = self.state.withLock { $0.ledger }
-        for domain in self.domains { ledger.arrived(self.lab.peer(domain).server.arrivals) }
-        ledger.interrupted(try await self.lab.uncertainAttempts())
-        return ledger
+    public func record() async throws -> FaultRecord {
+        var record = self.state.withLock { $0.record }
+        for domain in self.domains { record.arrived(self.lab.peer(domain).server.arrivals) }
+        record.interrupted(try await self.lab.uncertainAttempts())
+        return record
     }
 
     private func remember(_ report: LoadClient.Report) {
-        self.state.withLock { $0.ledger.acknowledge(report.acknowledged) }
+        self.state.withLock { $0.record.acknowledge(report.acknowledged) }
     }
 
     private func client(port: UInt16, tls: TLSClientContext) -> LoadClient {

@@ -48,10 +48,9 @@ package enum VerificationLimitLabel: String, MetricLabel {
     case all, domain, unanswered
 }
 
-/// What keeps deliveries waiting. These are the pools of connections to strangers, or to those of one network, and what
-/// hosts of one network that have taken mail may have. They are also the half of these for mail without a sender. They
-/// are also the deliveries of such mail at once, the node's connections, the connections that an address takes, and the
-/// domains under way.
+/// What keeps deliveries waiting: the pools of connections to strangers, in all or in one network, or what known hosts of
+/// one network may have. It may be the half of these for mail without a sender, or the deliveries of such mail at once.
+/// It may also be the node's connections, the connections that an address takes, or the domains under way.
 package enum DeliveryLimitLabel: String, MetricLabel {
     package static let labelName = "limit"
     case pool, network

@@ -38,7 +38,7 @@ package struct DeliveryMetrics: Sendable {
         self.smtpConnectionsTotal = registry.counter("smtp_connections_total", "Connections opened to receiving hosts.")
         self.smtpConnections = registry.gauge("smtp_connections", "Connections to receiving hosts open now.")
         self.smtpNarrowings = registry.counter(
-            "smtp_narrowings_total", "Connections turned away by a host that others were open to: it gets fewer.")
+            "smtp_narrowings_total", "Connections that a host refused while others to it were open.")
         self.deliveriesAwaiting = registry.gauge(
             "deliveries_awaiting",
             "Deliveries that wait for a connection, by the limit that is reached; for destinations 1 while some wait.")

@@ -57,7 +57,7 @@ extension ConfigurationSchema {
             "The same, for one domain."),
     ]
 
-    static let room: [Setting<RelaydConfiguration>] = [
+    static let capacity: [Setting<RelaydConfiguration>] = [
         Key(
             "queue.max-messages", \.queue.maxMessages, .integer(0...1_000_000_000_000),
             "Entries of the whole queue, one for each message and recipient domain, from which on mail is answered 452 until it is under nine tenths; 0 is without limit. Looked at every 2s."

@@ -171,7 +171,7 @@ package enum ConfigurationSchema {
             Key(
                 "queue.trace-retention", \.queue.traceRetention, .duration(day...(day * 3650)),
                 "How long the trace of a message is kept, by whole days; of several nodes' values the least counts."),
-        ] + room
+        ] + capacity
 
     private static let delivery: [Setting<RelaydConfiguration>] = [
         Key(

@@ -44,8 +44,8 @@ struct AttemptRecord {
     }
 
     /// The record for the queue.
-    func conclusion(_ result: Conclusion.Result, epoch: Epoch) -> Conclusion {
-        Conclusion(
+    func outcome(_ result: RecordedOutcome.Result, epoch: Epoch) -> RecordedOutcome {
+        RecordedOutcome(
             entry: self.entry, epoch: epoch, result: result, events: self.lines.map(\.event),
             notifications: self.reports.flatMap(\.messages))
     }

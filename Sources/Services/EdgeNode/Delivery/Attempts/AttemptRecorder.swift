@@ -9,7 +9,7 @@ import Telemetry
 struct AttemptRecorder: Sendable {
     private let store: any DeliveryStore
     private let openings: GroupCommit<OpeningItem, Bool>
-    private let conclusions: GroupCommit<Conclusion, Result<Void, QueueStoreError>>
+    private let outcomes: GroupCommit<RecordedOutcome, Result<Void, QueueStoreError>>
 
     private struct OpeningItem: Sendable {
         let entry: QueueEntry
@@ -28,13 +28,13 @@ struct AttemptRecorder: Sendable {
             defer { metrics.queueOperationDuration.observe(.beginAttempt, time.now - started) }
             return await Self.open(items, in: store, monitor)
         }
-        self.conclusions = GroupCommit(
+        self.outcomes = GroupCommit(
             limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
             waited: { metrics.queueCommitWait.observe(.recordOutcome, $0) }
         ) { items in
             let started = time.now
             defer { metrics.queueOperationDuration.observe(.recordOutcome, time.now - started) }
-            let results = await store.conclude(items)
+            let results = await store.recordOutcomes(items)
             Self.tell(results, to: monitor)
             return results
         }
@@ -47,9 +47,9 @@ struct AttemptRecorder: Sendable {
     }
 
     /// Records the outcome of an attempt.
-    func conclude(_ conclusion: Conclusion) async -> Result<Void, QueueStoreError> {
-        guard let result = await self.conclusions.submit(conclusion) else {
-            return await self.store.conclude([conclusion])[0]
+    func record(_ outcome: RecordedOutcome) async -> Result<Void, QueueStoreError> {
+        guard let result = await self.outcomes.submit(outcome) else {
+            return await self.store.recordOutcomes([outcome])[0]
         }
         return result
     }

@@ -168,10 +168,10 @@ struct DeliveryAttempt {
         if link?.serves(demand) != true {
             self.giveBack(&link)
             link = self.environment.links.take(demand, on: self.eventLoop)
-            link?.place.move(to: self.customer)
+            link?.slot.move(to: self.customer)
         }
         guard let warm = link, !self.progress.unasked(at: warm.address).isEmpty else { return nil }
-        if let wait = await self.waitForRate(of: warm.place) {
+        if let wait = await self.waitForRate(of: warm.slot) {
             self.giveBack(&link)
             return .postponed(wait, because: .rate)
         }
@@ -202,11 +202,11 @@ struct DeliveryAttempt {
             self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,
             share: self.entry.sender.isEmpty ? .nullSender : .all, whenFull: self.environment.links.close(idleAt:))
         switch opened {
-        case .place(let place):
+        case .slot(let slot):
             // A connection that was opened there has it on.
-            defer { place.release() }
-            guard await self.isCurrent(host, at: place.address) else { return self.endForNewRoute }
-            return await self.tryAddress(of: host, requirement, over: &link, in: place)
+            defer { slot.release() }
+            guard await self.isCurrent(host, at: slot.address) else { return self.endForNewRoute }
+            return await self.tryAddress(of: host, requirement, over: &link, in: slot)
         case .full where self.tries.isEmpty: return .siteIsFull
         case .resting(let time) where self.tries.isEmpty: return .postponed(time, because: .site)
         case .withdrawn where self.tries.isEmpty: return .void
@@ -229,7 +229,7 @@ struct DeliveryAttempt {
         }
     }
 
-    /// Whether the plan of a host still holds. It may have been long until there was a place, and TTLs may be over.
+    /// Whether the plan of a host still holds. It may have been long until there was a slot, and TTLs may be over.
     private mutating func isCurrent(_ host: PlannedHost, at address: IPAddress?) async -> Bool {
         let now = self.environment.time.now
         guard now - self.planned > DeliveryEnvironment.planAge, let address = address ?? host.addresses.first else {
@@ -245,29 +245,29 @@ struct DeliveryAttempt {
         self.tries.isEmpty ? .postponed(DeliveryEnvironment.routePause, because: .route) : self.end(isCutOff: true)
     }
 
-    /// Over a new connection, for which there is a place.
+    /// Over a new connection, for which there is a slot.
     private mutating func tryAddress(
         of host: PlannedHost, _ requirement: AttemptRequirement, over link: inout PooledConnection?,
-        in place: ConnectionSlot
+        in slot: ConnectionSlot
     ) async -> AttemptEnd? {
-        if let wait = await self.waitForRate(of: place) { return .postponed(wait, because: .rate) }
-        // It may have been long until there was a place.
+        if let wait = await self.waitForRate(of: slot) { return .postponed(wait, because: .rate) }
+        // It may have been long until there was a slot.
         guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
         let started = self.environment.time.now
-        self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: place.address))
+        self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: slot.address))
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
-        var attempt = HostAttempt(host: host, policy: self.policy, address: place.address)
+        var attempt = HostAttempt(host: host, policy: self.policy, address: slot.address)
         let dialled = await self.environment.dialer.dial(
-            self.demand(host, requirement), in: place, on: self.eventLoop, by: self.environment)
+            self.demand(host, requirement), in: slot, on: self.eventLoop, by: self.environment)
         switch dialled {
         case .failure(let failure):
             attempt.failure = failure
             let isSilence = failure.failure == .connectionTimeout
-            if failure.isOfConnecting, !failure.isDisplaced, let size = place.turnedAway(inSilence: isSilence) {
+            if failure.isOfConnecting, !failure.isDisplaced, let size = slot.refused(inSilence: isSilence) {
                 attempt.isCrowded = true
                 self.logCrowded(attempt, size: size)
             } else if failure.isOfWaiting {
-                place.failed(failure)
+                slot.failed(failure)
             }
         case .success(let linked):
             link = linked
@@ -299,10 +299,10 @@ struct DeliveryAttempt {
     }
 
     /// Waits a moment for the site's rate to allow the message; gives the time until it does, if that is longer.
-    private mutating func waitForRate(of place: ConnectionSlot) async -> Duration? {
+    private mutating func waitForRate(of slot: ConnectionSlot) async -> Duration? {
         guard !self.isWithinRate else { return nil }
         let deadline = self.environment.time.now + DeliveryEnvironment.connectionIdleTime
-        while let wait = self.environment.sites.send(by: place) {
+        while let wait = self.environment.sites.send(by: slot) {
             guard self.environment.time.now + wait < deadline,
                 (try? await self.environment.time.sleep(for: wait)) != nil
             else { return wait }
@@ -320,7 +320,7 @@ struct DeliveryAttempt {
         attempt.established = current.established
         await self.transfer.send(
             over: &current, to: self.progress.unasked(at: current.address), noting: &attempt)
-        if attempt.outcomes.values.contains(where: \.isDelivered) { current.place.delivered() }
+        if attempt.outcomes.values.contains(where: \.isDelivered) { current.slot.delivered() }
         if attempt.failure?.isChunkingRefusal == true {
             self.environment.chunkingRefusals.note(current.address, at: self.environment.time.now)
             // Once more to the same address, by DATA. Other connections may have learnt of it at the same time.
@@ -328,7 +328,7 @@ struct DeliveryAttempt {
         }
         link = current
         if !current.connection.isReady || current.isUsedUp(self.environment.settings)
-            || self.environment.sites.isOwed(by: current.place.address)
+            || self.environment.sites.isOwed(by: current.slot.address)
         {
             current.connection.quit()
             link = nil

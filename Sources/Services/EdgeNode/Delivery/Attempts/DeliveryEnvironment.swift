@@ -97,7 +97,7 @@ struct DeliveryEnvironment: Sendable {
 
     /// An address of a host, with our egress sources that work.
     func target(_ address: IPAddress, _ port: UInt16) -> ConnectionTarget {
-        ConnectionTarget(address, port, by: self.network.working(self.egress.ways(to: address), to: address))
+        ConnectionTarget(address, port, by: self.network.working(self.egress.sources(to: address), to: address))
     }
 
     /// Whether mail for a domain needs look-ups: not where its next hop is given by address.

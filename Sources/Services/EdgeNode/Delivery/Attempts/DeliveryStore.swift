@@ -38,9 +38,9 @@ protocol DeliveryStore: Sendable {
     func openAttempts(
         _ attempts: [(entry: QueueEntry, epoch: Epoch)]
     ) async throws(QueueStoreError) -> Set<EntryKey>
-    func conclude(_ conclusions: [Conclusion]) async -> [Result<Void, QueueStoreError>]
+    func recordOutcomes(_ outcomes: [RecordedOutcome]) async -> [Result<Void, QueueStoreError>]
     func recordLateDelivery(
-        _ conclusion: Conclusion, undelivered: [QueueRecipient]
+        _ outcome: RecordedOutcome, undelivered: [QueueRecipient]
     ) async throws(QueueStoreError) -> Bool
 }
 

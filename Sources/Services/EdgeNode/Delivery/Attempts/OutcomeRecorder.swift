@@ -82,7 +82,7 @@ struct OutcomeRecorder: Sendable {
 
     private static func result(
         of entry: QueueEntry, _ decision: EntryDecision, _ plan: NotificationPlan, _ place: Timestamp?
-    ) -> Conclusion.Result {
+    ) -> RecordedOutcome.Result {
         guard let next = decision.nextAttempt, let reason = decision.waitingBecause else { return .removed }
         let remaining = zip(entry.recipients, decision.recipients).compactMap { recipient, decision in
             if case .retry = decision { recipient } else { nil }
@@ -96,15 +96,15 @@ struct OutcomeRecorder: Sendable {
 
     /// Has it recorded, and gives what was: all of it, what a former owner may add, or nothing.
     private func commit(
-        _ record: AttemptRecord, _ result: Conclusion.Result, undelivered: [QueueRecipient]
+        _ record: AttemptRecord, _ result: RecordedOutcome.Result, undelivered: [QueueRecipient]
     ) async -> AttemptRecord? {
-        var conclusion = record.conclusion(result, epoch: self.term.epoch)
+        var outcome = record.outcome(result, epoch: self.term.epoch)
         var wait = Duration.milliseconds(100)
         while true {
             // Asked anew each time: what was true of the destination at first may have been overtaken.
-            conclusion.destinationChange = await self.destination.unrecordedChange
-            guard case .failure(let error) = await self.environment.recorder.conclude(conclusion) else {
-                if let change = conclusion.destinationChange { await self.destination.recorded(change) }
+            outcome.destinationChange = await self.destination.unrecordedChange
+            guard case .failure(let error) = await self.environment.recorder.record(outcome) else {
+                if let change = outcome.destinationChange { await self.destination.recorded(change) }
                 return record
             }
             switch error.code {
@@ -121,12 +121,12 @@ struct OutcomeRecorder: Sendable {
     /// The shard has another owner: a delivery still counts, a failure is the new owner's to find out.
     private func commitLate(_ record: AttemptRecord?, undelivered: [QueueRecipient]) async -> AttemptRecord? {
         guard let record else { return nil }
-        let conclusion = record.conclusion(.removed, epoch: self.term.epoch)
+        let outcome = record.outcome(.removed, epoch: self.term.epoch)
         var wait = Duration.milliseconds(100)
         while true {
             do throws(QueueStoreError) {
                 let isRecorded = try await self.environment.store.recordLateDelivery(
-                    conclusion, undelivered: undelivered)
+                    outcome, undelivered: undelivered)
                 guard !isRecorded else { return record }
                 self.environment.logger.warning(
                     "delivered, but another node has begun an attempt of its own: a second copy may arrive",
@@ -152,8 +152,8 @@ struct OutcomeRecorder: Sendable {
         var writer = NotificationWriter(
             entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now,
             random: self.environment.random)
-        if let room = self.environment.reports.room(forReportOn: entry, at: self.environment.time.now) {
-            writer.room = room
+        if let capacity = self.environment.reports.capacity(forReportOn: entry, at: self.environment.time.now) {
+            writer.capacity = capacity
         }
         let source = await BodySource.open(entry.key, in: self.environment.store)
         return writer.reports(returning: await source.returned(of: entry, atMost: settings.returnedBytes))

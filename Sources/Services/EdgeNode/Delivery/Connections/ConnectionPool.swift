@@ -8,7 +8,7 @@ import TransportSecurity
 /// Open connections that nobody uses for the moment. The next message for the same host takes one, whichever domain it
 /// is for, if the connection may serve it (rules 26 and 27).
 ///
-/// A connection belongs to an event loop, and so do destinations: those of one loop share. Each connection here has a place
+/// A connection belongs to an event loop, and so do destinations: those of one loop share. Each connection here has a slot
 /// at its site, so there are never more than `delivery.max-connections`, and each is closed after a moment.
 final class ConnectionPool: Sendable {
     private struct Key: Hashable {
@@ -52,12 +52,12 @@ final class ConnectionPool: Sendable {
         self.idleTime = idleTime
     }
 
-    /// Keeps a connection for a moment, unless somebody waits for its place who cannot use it. Call it on the connection's
+    /// Keeps a connection for a moment, unless somebody waits for its slot who cannot use it. Call it on the connection's
     /// event loop.
     func put(_ link: PooledConnection, on eventLoop: any EventLoop) {
-        let site = link.place.site
+        let site = link.slot.site
         guard link.connection.isReady else { return link.connection.quit() }
-        link.place.move(to: nil)
+        link.slot.move(to: nil)
         guard self.sites.isAwaited(site) else { return self.keep(link, on: eventLoop) }
         // Nothing else runs on this event loop until the one who is told does.
         self.keep(link, on: eventLoop)
@@ -74,7 +74,7 @@ final class ConnectionPool: Sendable {
             let expiry = eventLoop.scheduleTask(in: TimeAmount(self.idleTime)) {
                 self.expire(key, id)
             }
-            state.idle[key, default: []].append(Idle(id: id, site: link.place.site, link: bound, expiry: expiry))
+            state.idle[key, default: []].append(Idle(id: id, site: link.slot.site, link: bound, expiry: expiry))
             return true
         }
         if !isKept { link.connection.quit() }
@@ -92,7 +92,7 @@ final class ConnectionPool: Sendable {
         return nil
     }
 
-    /// Closes those at a site, for whoever waits for a place there.
+    /// Closes those at a site, for whoever waits for a slot there.
     func close(idleAt site: ReceivingSite) {
         let idle = self.state.withLock { state in
             var found: [Idle] = []

@@ -88,7 +88,7 @@ final class ConnectionShortages: Sendable {
         self.look(at: now)
     }
 
-    /// There was no place for so many destinations at the last look.
+    /// There was no slot for so many destinations at the last look.
     func observed(destinationsLeft count: Int, at now: MonotonicInstant) {
         self.metrics.deliveriesAwaiting[.destinations].set(count)
         self.state.withLock { $0.destinations = count }
@@ -146,7 +146,7 @@ final class ConnectionShortages: Sendable {
             ("deliveries of mail without a sender", self.budgets.nullSenderDeliveries, setting)
         case .node: ("connections to receiving hosts", self.budgets.node, setting)
         case .address: ("connections to an address", "as found out", "none")
-        case .destinations: ("places for domains under way", self.budgets.destinations, "none")
+        case .destinations: ("slots for domains under way", self.budgets.destinations, "none")
         }
     }
 }

@@ -77,8 +77,8 @@ final class ConnectionSlot: Sendable {
     /// The host refused the connection before it could carry mail. Gives how many the address takes, where others work.
     ///
     /// - Parameter inSilence: nothing was said at all.
-    func turnedAway(inSilence: Bool) -> Int? {
-        self.table.turnedAway(self.grant, of: self.holder.withLock { $0.customer }, inSilence: inSilence)
+    func refused(inSilence: Bool) -> Int? {
+        self.table.refused(self.grant, of: self.holder.withLock { $0.customer }, inSilence: inSilence)
     }
 
     /// The connection failed so, before it could carry mail, and others may be told instead of trying.
@@ -90,7 +90,7 @@ final class ConnectionSlot: Sendable {
         self.table.delivered(self.grant)
     }
 
-    /// Another connection follows in this place, which offers less TLS.
+    /// Another connection follows in this slot, which offers less TLS.
     func retries() { self.table.retries(self.grant) }
 
     /// What is to become of the connection while it waits for its host.
@@ -114,11 +114,11 @@ final class SiteCustomer: Sendable {
 
     init(on eventLoop: any EventLoop) { self.eventLoop = ObjectIdentifier(eventLoop) }
 
-    /// Places that it has, or waits for.
-    var places: Int { self.count.load(ordering: .relaxed) }
+    /// Slots that it has, or waits for.
+    var slots: Int { self.count.load(ordering: .relaxed) }
 
-    /// Whether it has a place, or waits for one.
-    var isPresent: Bool { self.places > 0 }
+    /// Whether it has a slot, or waits for one.
+    var isPresent: Bool { self.slots > 0 }
 
     /// Whether it may be told now how an address failed for others; then it counts as told. Only under the lock of the `SiteTable`.
     func isToldNow(at now: MonotonicInstant) -> Bool {

@@ -34,9 +34,9 @@ extension OutboundConnection: HostConnection {}
 
 /// Opens connections to receiving hosts.
 protocol HostDialer: Sendable {
-    /// Connects to the address of `place`, as `demand` says; see `Dialer.dial`.
+    /// Connects to the address of `slot`, as `demand` says; see `Dialer.dial`.
     func dial(
-        _ demand: LinkDemand, in place: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
+        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
     ) async -> Result<PooledConnection, HostFailure>
 
     /// Closes what it has opened, and whatever it opens from now on.
@@ -46,9 +46,9 @@ protocol HostDialer: Sendable {
 /// Opens them over the network.
 struct NetworkDialer: HostDialer {
     func dial(
-        _ demand: LinkDemand, in place: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
+        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
     ) async -> Result<PooledConnection, HostFailure> {
-        await Dialer(environment: environment, eventLoop: eventLoop).dial(demand, in: place)
+        await Dialer(environment: environment, eventLoop: eventLoop).dial(demand, in: slot)
     }
 
     func closeAll(by environment: DeliveryEnvironment) { environment.channels.closeAll() }

@@ -3,7 +3,7 @@ import MailModel
 import OperatingSystem
 
 /// One route out of this machine: a source address, or the family where the system chooses the address.
-struct NetworkWay: Hashable {
+struct EgressRoute: Hashable {
     let source: IPAddress?
     let isIPv6: Bool
     /// Where it leads, if that is one configured next hop and nowhere else.
@@ -15,7 +15,7 @@ struct NetworkWay: Hashable {
         self.nextHop = nextHop
     }
 
-    /// The way that a connection to this address takes.
+    /// The route that a connection to this address takes.
     init(to address: IPAddress, by egress: Egress) { self.init(source: egress.address, isIPv6: address.isIPv6) }
 
     var words: String {
@@ -30,7 +30,7 @@ struct NetworkWay: Hashable {
 /// fault counts as ours if it comes before the address matters, or if the system would not send to well-known addresses
 /// either (`RouteProbe`). It also counts if the system would not send to the next hop that the operator named.
 ///
-/// A machine may have one family only, or no way to the public network at all. So a missing route to well-known addresses is
+/// A machine may have one family only, or no route to the public network at all. So a missing route to well-known addresses is
 /// a fault only where there was one since the start, or where nothing has ever worked.
 ///
 /// ```
@@ -39,7 +39,7 @@ struct NetworkWay: Hashable {
 struct NetworkHealth {
     /// What probes of routes, which send nothing, found out beside the fault.
     struct Surroundings: Hashable {
-        /// The system would send to well-known addresses, by the same way.
+        /// The system would send to well-known addresses, by the same route.
         var isRouted = true
         /// It would by the other family.
         var isOtherFamilyRouted = true
@@ -50,8 +50,8 @@ struct NetworkHealth {
     /// What an event changed.
     enum Change: Hashable {
         case none
-        case broke(NetworkWay, ConnectFault)
-        case recovered(NetworkWay, after: Duration)
+        case broke(EgressRoute, ConnectFault)
+        case recovered(EgressRoute, after: Duration)
     }
 
     private struct Broken {
@@ -63,15 +63,15 @@ struct NetworkHealth {
     /// How long probes must pass until a route counts as working again.
     static let trial = Duration.seconds(2)
 
-    /// Bounded by the ways and next hops that were configured.
-    private var broken: [NetworkWay: Broken] = [:]
+    /// Bounded by the routes and next hops that were configured.
+    private var broken: [EgressRoute: Broken] = [:]
     /// The families, by `isIPv6`, in which the system would have sent to well-known addresses at some time.
     private var routedFamilies: Set<Bool> = []
     /// A connection was opened that left this machine.
     private var hasConnected = false
 
-    /// The ways that do not work.
-    var brokenWays: [NetworkWay: ConnectFault] { self.broken.mapValues(\.fault) }
+    /// The routes that do not work.
+    var brokenRoutes: [EgressRoute: ConnectFault] { self.broken.mapValues(\.fault) }
 
     // MARK: - Events
 
@@ -80,31 +80,31 @@ struct NetworkHealth {
 
     /// A connection to an address failed for a fault of this system. Whether it was ours, and what has changed.
     mutating func failed(
-        _ fault: ConnectFault, to address: IPAddress, by way: NetworkWay, _ around: Surroundings,
+        _ fault: ConnectFault, to address: IPAddress, by route: EgressRoute, _ around: Surroundings,
         at now: MonotonicInstant
     ) -> (isOurs: Bool, Change) {
-        guard let way = self.brokenWay(fault, to: address, by: way, around) else { return (false, .none) }
-        let former = self.broken[way]
-        self.broken[way] = Broken(fault: fault, since: former?.since ?? now)
-        return (true, former?.fault == fault ? .none : .broke(way, fault))
+        guard let route = self.brokenRoute(fault, to: address, by: route, around) else { return (false, .none) }
+        let former = self.broken[route]
+        self.broken[route] = Broken(fault: fault, since: former?.since ?? now)
+        return (true, former?.fault == fault ? .none : .broke(route, fault))
     }
 
-    /// The way that a fault shows to be broken; `nil` where it is the address that cannot be reached.
-    private func brokenWay(
-        _ fault: ConnectFault, to address: IPAddress, by way: NetworkWay, _ around: Surroundings
-    ) -> NetworkWay? {
-        if fault.isOfResources || fault == .sourceAddress && way.source != nil { return way }
-        let wasRouted = self.routedFamilies.contains(way.isIPv6)
-        if !around.isRouted, wasRouted || !around.isOtherFamilyRouted && !self.hasConnected { return way }
+    /// The route that a fault shows to be broken; `nil` where it is the address that cannot be reached.
+    private func brokenRoute(
+        _ fault: ConnectFault, to address: IPAddress, by route: EgressRoute, _ around: Surroundings
+    ) -> EgressRoute? {
+        if fault.isOfResources || fault == .sourceAddress && route.source != nil { return route }
+        let wasRouted = self.routedFamilies.contains(route.isIPv6)
+        if !around.isRouted, wasRouted || !around.isOtherFamilyRouted && !self.hasConnected { return route }
         guard around.isNextHopCutOff else { return nil }
-        return NetworkWay(source: way.source, isIPv6: way.isIPv6, nextHop: address)
+        return EgressRoute(source: route.source, isIPv6: route.isIPv6, nextHop: address)
     }
 
     /// A connection to an address was opened.
-    mutating func connected(to address: IPAddress, by way: NetworkWay, at now: MonotonicInstant) -> Change {
+    mutating func connected(to address: IPAddress, by route: EgressRoute, at now: MonotonicInstant) -> Change {
         guard !address.isLoopback else { return .none }
         self.hasConnected = true
-        for broken in [way, NetworkWay(source: way.source, isIPv6: way.isIPv6, nextHop: address)] {
+        for broken in [route, EgressRoute(source: route.source, isIPv6: route.isIPv6, nextHop: address)] {
             guard let former = self.broken.removeValue(forKey: broken) else { continue }
             return .recovered(broken, after: now - former.since)
         }
@@ -112,27 +112,27 @@ struct NetworkHealth {
     }
 
     /// A route that does not work was probed.
-    mutating func probed(_ way: NetworkWay, passes: Bool, at now: MonotonicInstant) -> Change {
-        guard let broken = self.broken[way] else { return .none }
+    mutating func probed(_ route: EgressRoute, passes: Bool, at now: MonotonicInstant) -> Change {
+        guard let broken = self.broken[route] else { return .none }
         let passingSince = passes ? broken.passingSince ?? now : nil
         guard let passingSince, now - passingSince >= Self.trial else {
-            self.broken[way]?.passingSince = passingSince
+            self.broken[route]?.passingSince = passingSince
             return .none
         }
-        self.broken[way] = nil
-        return .recovered(way, after: now - broken.since)
+        self.broken[route] = nil
+        return .recovered(route, after: now - broken.since)
     }
 
-    /// Why mail waits that has no other way, for the operator; `nil` while there is one. IPv4 stands in for IPv6, since hardly a
+    /// Why mail waits that has no other route, for the operator; `nil` while there is one. IPv4 stands in for IPv6, since hardly a
     /// host has only that; but not the other way round.
     ///
     /// - Parameter working: routes that work, by a probe.
-    func problem(working: Set<NetworkWay>) -> String? {
-        let stuck = self.broken.filter { way, broken in
-            let others = working.filter { self.broken[$0] == nil && (!$0.isIPv6 || way.isIPv6) }
+    func problem(working: Set<EgressRoute>) -> String? {
+        let stuck = self.broken.filter { route, broken in
+            let others = working.filter { self.broken[$0] == nil && (!$0.isIPv6 || route.isIPv6) }
             return broken.fault.isOfResources || others.isEmpty
         }
-        guard let (way, broken) = stuck.min(by: { $0.key.words < $1.key.words }) else { return nil }
-        return "mail to receiving hosts waits: no connection \(way.words), \(broken.fault.words)"
+        guard let (route, broken) = stuck.min(by: { $0.key.words < $1.key.words }) else { return nil }
+        return "mail to receiving hosts waits: no connection \(route.words), \(broken.fault.words)"
     }
 }

@@ -15,7 +15,7 @@ final class NetworkMonitor: Service {
     /// Addresses that the public network leads to: name servers of the root. Nothing is ever sent to them from here.
     private static let wellKnown = ["198.41.0.4", "202.12.27.33", "2001:503:ba3e::2:30", "2001:dc3::35"]
 
-    private let ways: Set<NetworkWay>
+    private let routes: Set<EgressRoute>
     private let isNextHop: @Sendable (IPAddress) -> Bool
     private let references: [IPAddress]
     private let port: UInt16
@@ -33,16 +33,16 @@ final class NetworkMonitor: Service {
     }
 
     /// - Parameters:
-    ///   - ways: all that connections may take.
+    ///   - routes: all that connections may take.
     ///   - isNextHop: whether the operator has named a next hop by this address.
     init(
-        ways: Set<NetworkWay>, isNextHop: @escaping @Sendable (IPAddress) -> Bool, port: UInt16,
+        routes: Set<EgressRoute>, isNextHop: @escaping @Sendable (IPAddress) -> Bool, port: UInt16,
         health: HealthRegistry, time: any NodeClock, logger: Logger,
         probe: @escaping @Sendable (IPAddress, UInt16, IPAddress?) -> ConnectFault? = {
             RouteProbe.fault(to: $0, port: $1, from: $2)
         }
     ) {
-        self.ways = ways
+        self.routes = routes
         self.isNextHop = isNextHop
         self.references = Self.wellKnown.compactMap { IPAddress($0) }
         self.port = port
@@ -56,12 +56,12 @@ final class NetworkMonitor: Service {
     // MARK: - Events
 
     /// A connection was opened.
-    func connected(to address: IPAddress, by way: NetworkWay) {
-        self.note { $0.connected(to: address, by: way, at: self.time.now) }
+    func connected(to address: IPAddress, by route: EgressRoute) {
+        self.note { $0.connected(to: address, by: route, at: self.time.now) }
     }
 
     /// A connection was not opened: why, as the attempt has it.
-    func judge(_ error: any Error, to address: IPAddress, by way: NetworkWay) -> HostFailure {
+    func judge(_ error: any Error, to address: IPAddress, by route: EgressRoute) -> HostFailure {
         guard let error = error as? IOError else {
             guard case .connectTimeout(let limit)? = error as? ChannelError else {
                 // Words of a library are for nobody who reads a report.
@@ -73,39 +73,39 @@ final class NetworkMonitor: Service {
         guard let fault = ConnectFault(errno: error.errnoCode) else {
             return HostFailure(.connectionRefused, systemWords(errno: error.errnoCode))
         }
-        let around = self.surroundings(of: address, way)
+        let around = self.surroundings(of: address, route)
         var isOurs = false
         self.note { health in
-            let (verdict, change) = health.failed(fault, to: address, by: way, around, at: self.time.now)
+            let (verdict, change) = health.failed(fault, to: address, by: route, around, at: self.time.now)
             isOurs = verdict
             return change
         }
         return HostFailure(isOurs ? .localNetwork : .hostUnreachable, fault.words)
     }
 
-    private func surroundings(of address: IPAddress, _ way: NetworkWay) -> NetworkHealth.Surroundings {
+    private func surroundings(of address: IPAddress, _ route: EgressRoute) -> NetworkHealth.Surroundings {
         NetworkHealth.Surroundings(
-            isRouted: self.works(way),
-            isOtherFamilyRouted: self.works(NetworkWay(source: nil, isIPv6: !way.isIPv6)),
-            isNextHopCutOff: self.isNextHop(address) && self.probe(address, self.port, way.source) != nil)
+            isRouted: self.works(route),
+            isOtherFamilyRouted: self.works(EgressRoute(source: nil, isIPv6: !route.isIPv6)),
+            isNextHopCutOff: self.isNextHop(address) && self.probe(address, self.port, route.source) != nil)
     }
 
-    /// Those of some ways to an address that work; all of them if none does.
-    func working(_ ways: [Egress], to address: IPAddress) -> [Egress] {
-        guard ways.count > 1 else { return ways }
-        let broken = self.state.withLock(\.health.brokenWays)
-        guard !broken.isEmpty else { return ways }
-        let working = ways.filter { broken[NetworkWay(to: address, by: $0)] == nil }
-        return working.isEmpty ? ways : working
+    /// Those of some sources for an address that work; all of them if none does.
+    func working(_ sources: [Egress], to address: IPAddress) -> [Egress] {
+        guard sources.count > 1 else { return sources }
+        let broken = self.state.withLock(\.health.brokenRoutes)
+        guard !broken.isEmpty else { return sources }
+        let working = sources.filter { broken[EgressRoute(to: address, by: $0)] == nil }
+        return working.isEmpty ? sources : working
     }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 self.learnFamilies()
-                for way in self.state.withLock({ Array($0.health.brokenWays.keys) }) {
-                    let passes = self.works(way)
-                    self.note { $0.probed(way, passes: passes, at: self.time.now) }
+                for route in self.state.withLock({ Array($0.health.brokenRoutes.keys) }) {
+                    let passes = self.works(route)
+                    self.note { $0.probed(route, passes: passes, at: self.time.now) }
                 }
                 try? await self.time.sleep(for: Self.interval)
             }
@@ -115,15 +115,15 @@ final class NetworkMonitor: Service {
     // MARK: - Probes
 
     private func learnFamilies() {
-        for isIPv6 in [false, true] where self.works(NetworkWay(source: nil, isIPv6: isIPv6)) {
+        for isIPv6 in [false, true] where self.works(EgressRoute(source: nil, isIPv6: isIPv6)) {
             self.state.withLock { $0.health.routed(isIPv6: isIPv6) }
         }
     }
 
-    /// Whether the system would send by this way, anywhere.
-    private func works(_ way: NetworkWay) -> Bool {
-        let targets = way.nextHop.map { [$0] } ?? self.references.filter { $0.isIPv6 == way.isIPv6 }
-        return targets.contains { self.probe($0, self.port, way.source) == nil }
+    /// Whether the system would send by this route, anywhere.
+    private func works(_ route: EgressRoute) -> Bool {
+        let targets = route.nextHop.map { [$0] } ?? self.references.filter { $0.isIPv6 == route.isIPv6 }
+        return targets.contains { self.probe($0, self.port, route.source) == nil }
     }
 
     private func note(_ event: (inout NetworkHealth) -> NetworkHealth.Change) {
@@ -136,20 +136,20 @@ final class NetworkMonitor: Service {
         self.show(health, ofChange: number)
         switch change {
         case .none: ()
-        case .broke(let way, let fault):
+        case .broke(let route, let fault):
             self.logger.error(
                 "this system cannot open connections to receiving hosts: their mail waits",
-                metadata: [LogKey.reason: "\(fault.words)", LogKey.way: "\(way.words)"])
-        case .recovered(let way, let time):
+                metadata: [LogKey.reason: "\(fault.words)", LogKey.egress: "\(route.words)"])
+        case .recovered(let route, let time):
             self.logger.notice(
                 "connections to receiving hosts can be opened again",
-                metadata: [LogKey.way: "\(way.words)", "after": "\(time)"])
+                metadata: [LogKey.egress: "\(route.words)", "after": "\(time)"])
         }
     }
 
     /// Probes, which event loops must not wait for, and then sets readiness. Of two changes the later one stands in the end.
     private func show(_ health: NetworkHealth, ofChange number: UInt64) {
-        let problem = health.problem(working: self.ways.filter { self.works($0) })
+        let problem = health.problem(working: self.routes.filter { self.works($0) })
         self.health.set(.network, problem.map { .degraded($0) } ?? .passing, turn: number)
     }
 }

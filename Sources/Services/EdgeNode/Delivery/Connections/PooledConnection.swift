@@ -48,8 +48,8 @@ struct PooledConnection {
     let usesChunking: Bool
     /// The state by which it was opened.
     let stateVersion: UInt64
-    /// Its place at the site, given back when the connection is closed.
-    let place: ConnectionSlot
+    /// Its slot at the site, given back when the connection is closed.
+    let slot: ConnectionSlot
     /// Transactions so far.
     var messages = 0
 
@@ -76,10 +76,10 @@ struct Dialer {
     let environment: DeliveryEnvironment
     let eventLoop: any EventLoop
 
-    /// Connects to the address of `place`, greets, and negotiates TLS as `demand` says. An opportunistic handshake that
+    /// Connects to the address of `slot`, greets, and negotiates TLS as `demand` says. An opportunistic handshake that
     /// fails is followed by another connection that offers less (rule 28); one that is owed never is.
-    func dial(_ demand: LinkDemand, in place: ConnectionSlot) async -> Result<PooledConnection, HostFailure> {
-        let address = place.address
+    func dial(_ demand: LinkDemand, in slot: ConnectionSlot) async -> Result<PooledConnection, HostFailure> {
+        let address = slot.address
         let usesChunking =
             demand.mayChunk && !self.environment.chunkingRefusals.contains(address, at: self.environment.time.now)
         var offer = TLSOffer.full
@@ -87,10 +87,10 @@ struct Dialer {
         var rejectedName: AbandonedTLS?
         while true {
             let (connection, opened) = await self.open(
-                address, demand, offering: offer, usesChunking: usesChunking, in: place)
+                address, demand, offering: offer, usesChunking: usesChunking, in: slot)
             switch opened {
             case .ready(var established):
-                place.succeeded()
+                slot.succeeded()
                 if let abandoned { established.abandonedTLS = abandoned }
                 established.rejectedName = rejectedName
                 let warmth = WarmConnection(
@@ -99,14 +99,14 @@ struct Dialer {
                 return .success(
                     PooledConnection(
                         connection: connection, address: address, established: established, warmth: warmth,
-                        usesChunking: usesChunking, stateVersion: demand.state.version, place: place))
+                        usesChunking: usesChunking, stateVersion: demand.state.version, slot: slot))
             case .failed(var failure):
                 failure = await self.environment.explainer.explain(failure)
                 failure.abandonedTLS = abandoned
                 return .failure(failure)
             case .retry(let next, let failure) where next > offer:
                 offer = next
-                place.retries()
+                slot.retries()
                 switch next {
                 case .full: ()
                 case .withoutServerName: rejectedName = AbandonedTLS(failure)
@@ -122,35 +122,35 @@ struct Dialer {
 
     private func open(
         _ address: IPAddress, _ demand: LinkDemand, offering offer: TLSOffer, usesChunking: Bool,
-        in place: ConnectionSlot
+        in slot: ConnectionSlot
     ) async -> (OutboundConnection, OutboundConnection.Opened) {
         let (connection, opened) = self.connect(
-            to: address, demand, offering: offer, usesChunking: usesChunking, in: place)
+            to: address, demand, offering: offer, usesChunking: usesChunking, in: slot)
         // The future is always kept: by the connection, or by the failure to connect.
         return (connection, await opened.value ?? .failed(HostFailure(.connectionLost)))
     }
 
     private func connect(
         to address: IPAddress, _ demand: LinkDemand, offering offer: TLSOffer, usesChunking: Bool,
-        in place: ConnectionSlot
+        in slot: ConnectionSlot
     ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
         let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
             requirement: demand.requirement, tls: demand.state.tls, offer: offer,
-            helloName: place.egress.helloName, usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
-            patience: { [weak place] in place?.patience(in: $0) ?? .stay })
+            helloName: slot.egress.helloName, usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
+            patience: { [weak slot] in slot?.patience(in: $0) ?? .stay })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
-        // The channel has the place to its very end, QUIT included.
-        place.use()
+        // The channel has the slot to its very end, QUIT included.
+        slot.use()
         self.channel(
-            to: address, port: demand.host.port, from: place.egress.address, for: bound
+            to: address, port: demand.host.port, from: slot.egress.address, for: bound
         ).assumeIsolated().whenComplete {
             switch $0 {
-            case .success(let channel): self.connected(channel, to: address, in: place)
+            case .success(let channel): self.connected(channel, to: address, in: slot)
             case .failure(let error):
-                bound.value.connectingFailed(self.notConnected(error, to: address, in: place))
-                place.release()
+                bound.value.connectingFailed(self.notConnected(error, to: address, in: slot))
+                slot.release()
             }
         }
         return (connection, promise.futureResult)
@@ -177,21 +177,21 @@ struct Dialer {
         }
     }
 
-    private func connected(_ channel: any Channel, to address: IPAddress, in place: ConnectionSlot) {
+    private func connected(_ channel: any Channel, to address: IPAddress, in slot: ConnectionSlot) {
         let metrics = self.environment.metrics
-        self.environment.network.connected(to: address, by: NetworkWay(to: address, by: place.egress))
+        self.environment.network.connected(to: address, by: EgressRoute(to: address, by: slot.egress))
         metrics.smtpConnectionsTotal.increment(.connected)
         metrics.smtpConnections.add(1)
         self.environment.channels.add(channel)
         channel.closeFuture.whenComplete { _ in
             metrics.smtpConnections.add(-1)
-            place.release()
+            slot.release()
         }
     }
 
-    private func notConnected(_ error: any Error, to address: IPAddress, in place: ConnectionSlot) -> HostFailure {
-        let way = NetworkWay(to: address, by: place.egress)
-        let failure = self.environment.network.judge(error, to: address, by: way)
+    private func notConnected(_ error: any Error, to address: IPAddress, in slot: ConnectionSlot) -> HostFailure {
+        let route = EgressRoute(to: address, by: slot.egress)
+        let failure = self.environment.network.judge(error, to: address, by: route)
         self.environment.metrics.smtpConnectionsTotal.increment(OutboundConnectionResult(failure.failure))
         return failure
     }

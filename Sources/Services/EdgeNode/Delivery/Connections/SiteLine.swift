@@ -2,13 +2,13 @@ import DeliveryQueue
 import MailModel
 import QueueStore
 
-/// Who waits for a place at which site, and what becomes of them when a connection is opened or closed.
+/// Who waits for a slot at which site, and what becomes of them when a connection is opened or closed.
 ///
 /// A site stands in a line for each obstacle that keeps its first waiters from a connection
 /// (`ConnectionAdmission.Obstacle`). Events of a connection remove obstacles, and only those are looked at who wait for
 /// these. However many wait, the work is in proportion to the slots that are given out.
 struct SiteLine {
-    /// What is said to who asks for a place.
+    /// What is said to who asks for a slot.
     enum Answer {
         case granted(ConnectionGrant)
         case link
@@ -24,7 +24,7 @@ struct SiteLine {
     typealias Waiter = SiteWaiter
     private typealias Obstacle = ConnectionAdmission.Obstacle
 
-    /// The longest that anybody waits for a place. Then its destination gives its turn to others, and is found again.
+    /// The longest that anybody waits for a slot. Then its destination gives its turn to others, and is found again.
     static let longestWait = Duration.seconds(300)
     /// So many of a site's line are looked at who may not go on: most of them wait for the same.
     private static let looksAtSite = 4
@@ -69,7 +69,7 @@ struct SiteLine {
     /// Whether nobody waits at all.
     var isEmpty: Bool { self.waiters.isEmpty }
 
-    /// Whether anybody waits for a place at this site.
+    /// Whether anybody waits for a slot at this site.
     func isAwaited(_ site: ReceivingSite) -> Bool { self.waiters.isAwaited(site) }
 
     /// How many wait for each limit that all share.
@@ -119,7 +119,7 @@ struct SiteLine {
 
     // MARK: Coming and going
 
-    /// What is said to who asks for a place now; `nil` when it may wait, for the limit that is given.
+    /// What is said to who asks for a slot now; `nil` when it may wait, for the limit that is given.
     mutating func ask(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
         share: PoolShare = .all, now: MonotonicInstant
@@ -139,11 +139,11 @@ struct SiteLine {
         }
     }
 
-    /// A destination has a place, or waits for one. Where it waits only for mail without a sender, it is not served for other mail,
+    /// A destination has a slot, or waits for one. Where it waits only for mail without a sender, it is not served for other mail,
     /// which would have its turn much sooner.
     private func isServed(_ customer: SiteCustomer, _ share: PoolShare) -> Bool {
         guard share == .all else { return customer.isPresent }
-        return customer.places > self.waiters.all(of: customer).count { $0.share == .nullSender }
+        return customer.slots > self.waiters.all(of: customer).count { $0.share == .nullSender }
     }
 
     mutating func append(_ waiter: Waiter, at site: ReceivingSite, now: MonotonicInstant) {
@@ -179,7 +179,7 @@ struct SiteLine {
         let (last, first) = (candidates.filter { $0.share == .all }, candidates.filter { $0.share == .nullSender })
         for waiter in first + last where !waiter.isPatient && self.waiters.site(of: waiter) == site {
             // While it waits it is one of those that it has.
-            if waiter.customer.places > 1 {
+            if waiter.customer.slots > 1 {
                 self.waiters.remove(waiter)
                 removed.append(waiter)
             } else if waiter.limit == .address(isGrowing: true) {

@@ -3,15 +3,15 @@ import MailModel
 import QueueStore
 import Synchronization
 
-/// The places for connections to receiving sites, shared out among all destinations of the node, as `ConnectionAdmission` says.
+/// The slots for connections to receiving sites, shared out among all destinations of the node, as `ConnectionAdmission` says.
 ///
 /// Whoever gets no slot waits in line, and holds nothing meanwhile. A destination waits once: its other workers have
 /// nothing to wait for that the first would not get. Only while it is being found out how many connections an address
 /// takes do all of them wait.
 final class SiteTable: Sendable {
-    /// What came of asking for a place.
+    /// What came of asking for a slot.
     enum Opened: Sendable {
-        case place(ConnectionSlot)
+        case slot(ConnectionSlot)
         /// A connection to the site has become free on this event loop: look whether it serves.
         case link
         /// No slot is free, and the destination has one at the site, or waits for one.
@@ -22,15 +22,15 @@ final class SiteTable: Sendable {
         case failed(IPAddress, HostFailure)
         /// No slot was free for as long as anybody may wait: the destination gives its turn to others.
         case expired
-        /// The destination takes no place any more.
+        /// The destination takes no slot any more.
         case withdrawn
     }
 
-    /// Told when connections, or places for destinations, run out.
+    /// Told when connections, or slots for destinations, run out.
     let shortages: ConnectionShortages?
     private let time: any NodeClock
     private let state: Mutex<SiteLine>
-    /// Places that nobody released.
+    /// Slots that nobody released.
     private let abandoned = Mutex<[(grant: ConnectionGrant, wasEstablished: Bool)]>([])
 
     /// - Parameter connections: those of the whole node.
@@ -51,7 +51,7 @@ final class SiteTable: Sendable {
     /// - Parameters:
     ///   - isPatient: wait for it even if the destination has another.
     ///   - share: for whose mail it is.
-    ///   - whenFull: called before waiting; places that are kept for nobody may be given back now.
+    ///   - whenFull: called before waiting; slots that are kept for nobody may be given back now.
     func open(
         _ site: ReceivingSite, at targets: [ConnectionTarget], for customer: SiteCustomer, isPatient: Bool,
         share: PoolShare = .all, whenFull: (ReceivingSite) -> Void
@@ -66,10 +66,10 @@ final class SiteTable: Sendable {
         case .withdrawn: return .withdrawn
         case .granted(let grant):
             // Whoever gets it releases it.
-            let place = ConnectionSlot(grant, table: self, holder: customer)
+            let slot = ConnectionSlot(grant, table: self, holder: customer)
             // It may have been long until there was one.
-            guard customer.isWithdrawn.load(ordering: .relaxed) else { return .place(place) }
-            place.release()
+            guard customer.isWithdrawn.load(ordering: .relaxed) else { return .slot(slot) }
+            slot.release()
             return .withdrawn
         }
     }
@@ -99,7 +99,7 @@ final class SiteTable: Sendable {
         }
     }
 
-    /// Whether anybody waits for a place at this site.
+    /// Whether anybody waits for a slot at this site.
     func isAwaited(_ site: ReceivingSite) -> Bool { self.state.withLock { $0.isAwaited(site) } }
 
     /// A site waits that has no connection at all, since the node, or the network of this address, has as many as it
@@ -117,11 +117,11 @@ final class SiteTable: Sendable {
     }
 
     /// Takes the right to send one message; or says how long it is until there is one.
-    func send(by place: ConnectionSlot) -> Duration? {
-        self.state.withLock { $0.admission.send(over: place.grant, at: self.time.now) }
+    func send(by slot: ConnectionSlot) -> Duration? {
+        self.state.withLock { $0.admission.send(over: slot.grant, at: self.time.now) }
     }
 
-    /// The destination takes no place any more; its worker that waits is told so.
+    /// The destination takes no slot any more; its worker that waits is told so.
     func withdraw(_ customer: SiteCustomer) {
         let told = self.state.withLock { state in
             customer.isWithdrawn.store(true, ordering: .relaxed)
@@ -156,7 +156,7 @@ final class SiteTable: Sendable {
         return isBusy
     }
 
-    // MARK: What becomes of a place
+    // MARK: What becomes of a slot
 
     /// Its connection may carry mail.
     func succeeded(_ grant: ConnectionGrant) {
@@ -171,10 +171,10 @@ final class SiteTable: Sendable {
     ///
     /// Those who waited to find out need not wait any more. Where others work these are all but one of a destination,
     /// and else all of the destination that has just found out.
-    func turnedAway(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
+    func refused(_ grant: ConnectionGrant, of customer: SiteCustomer?, inSilence: Bool) -> Int? {
         let (size, told) = self.state.withLock { state in
             let now = self.time.now
-            let size = state.admission.turnedAway(grant, inSilence: inSilence, at: now)
+            let size = state.admission.refused(grant, inSilence: inSilence, at: now)
             guard size == nil else { return (size, state.removeSurplus(at: grant.site, now: now)) }
             return (size, customer.map { state.removeSurplus(at: grant.site, of: $0, now: now) } ?? [])
         }
@@ -203,10 +203,10 @@ final class SiteTable: Sendable {
         self.state.withLock { $0.patience(with: grant, in: phase, at: self.time.now) }
     }
 
-    /// Another connection follows in its place.
+    /// Another connection follows in its slot.
     func retries(_ grant: ConnectionGrant) { self.state.withLock { $0.admission.retries(grant, at: self.time.now) } }
 
-    /// Gives a place back, to the one whose turn it is.
+    /// Gives a slot back, to the one whose turn it is.
     func close(_ grant: ConnectionGrant, wasEstablished: Bool) {
         let (told, shortage) = self.state.withLock { state in
             let now = self.time.now
@@ -217,7 +217,7 @@ final class SiteTable: Sendable {
         for (waiter, answer) in told { waiter.resume(answer) }
     }
 
-    /// Has a place given back by the next look: nobody is resumed here, and no lock is taken that others hold for long, so it may be
+    /// Has a slot given back by the next look: nobody is resumed here, and no lock is taken that others hold for long, so it may be
     /// said anywhere.
     func closeLater(_ grant: ConnectionGrant, wasEstablished: Bool) {
         self.abandoned.withLock { $0.append((grant, wasEstablished)) }

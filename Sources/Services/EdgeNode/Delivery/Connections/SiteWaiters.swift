@@ -7,7 +7,7 @@ struct SiteWaiter {
     fileprivate(set) var number: UInt64 = 0
     let customer: SiteCustomer
     let targets: [ConnectionTarget]
-    /// It waits even if its destination has a place.
+    /// It waits even if its destination has a slot.
     let isPatient: Bool
     /// For whose mail it waits.
     let share: PoolShare
@@ -149,7 +149,7 @@ struct SiteWaiters {
         self.count(waiter, at: site, 1)
     }
 
-    /// It waits no more, and its customer has one place less.
+    /// It waits no more, and its customer has one slot less.
     mutating func remove(_ waiter: SiteWaiter) {
         guard let (site, waiter) = self.waiters.removeValue(forKey: waiter.number) else { return }
         let number = waiter.number

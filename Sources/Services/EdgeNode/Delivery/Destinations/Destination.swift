@@ -219,7 +219,7 @@ actor Destination {
             self.work.attempted(
                 entry.id, isWhole ? report.finding(sender: entry.sender) : .inconclusive, arrival: entry.arrival,
                 now: self.environment.clock.now)
-        case .void: self.work.concluded(entry.id)
+        case .void: self.work.finished(entry.id)
         case .postponed(let pause, let reason):
             if self.work.postponed(entry) { self.rest(for: pause, because: reason) }
         case .shareIsTaken:
@@ -276,13 +276,13 @@ actor Destination {
 
     // MARK: - Recording
 
-    private var conclusions: OutcomeRecorder {
+    private var outcomeRecorder: OutcomeRecorder {
         OutcomeRecorder(environment: self.environment, term: self.term, destination: self)
     }
 
     private func record(_ entry: QueueEntry, _ report: AttemptReport) async {
-        await self.conclusions.record(entry, report)
-        self.work.concluded(entry.id)
+        await self.outcomeRecorder.record(entry, report)
+        self.work.finished(entry.id)
     }
 
     /// What the destination's row ought to say, to be written with the next outcome.
@@ -298,7 +298,7 @@ actor Destination {
             metadata[LogKey.enhanced] = "\(backoff.failure.status)"
             metadata[LogKey.until] = "\(backoff.until)"
             metadata[LogKey.failures] = "\(backoff.failures)"
-            self.environment.logger.info("destination is left alone", metadata: metadata)
+            self.environment.logger.info("destination is backed off", metadata: metadata)
         case .opened:
             self.environment.logger.info("destination works again", metadata: metadata)
         }
@@ -317,17 +317,17 @@ actor Destination {
                 self.term, destination: self.domain, criteria, after: cursor,
                 maximumCount: QueueLimits.overdueEntries, lookedAt: QueueLimits.overdueLooks)
             try await self.holdBack(overdue.unreadable)
-            let conclusions = self.conclusions
+            let outcomeRecorder = self.outcomeRecorder
             await withDiscardingTaskGroup { group in
                 for entry in overdue.entries {
                     group.addTask {
                         if let verdict = entry.verdict {
-                            await conclusions.record(entry, AttemptReport(of: entry, verdict: verdict))
+                            await outcomeRecorder.record(entry, AttemptReport(of: entry, verdict: verdict))
                         } else if let open = entry.interruptedAttempt {
                             // It may have been delivered, which would not be told any more.
-                            await conclusions.record(entry, AttemptReport(of: entry, interrupted: open))
+                            await outcomeRecorder.record(entry, AttemptReport(of: entry, interrupted: open))
                         } else {
-                            await conclusions.record(
+                            await outcomeRecorder.record(
                                 entry, waitingFor: backoff, hasNextAttempt: hasNextAttempt, at: now)
                         }
                     }
@@ -336,7 +336,7 @@ actor Destination {
             self.work.settled(cursor: overdue.cursor)
         } catch {
             self.environment.logger.warning(
-                "overdue entries not concluded",
+                "overdue entries not recorded",
                 metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
             // They are looked for again at the next step.
             self.work.settled(cursor: nil)

@@ -29,8 +29,8 @@ struct RecentFailures {
     func failure(among targets: [ConnectionTarget], at now: MonotonicInstant) -> (IPAddress, HostFailure)? {
         guard !self.entries.isEmpty else { return nil }
         for target in targets {
-            let found = target.ways.map { way in
-                self.entries[Door(address: target.address, port: target.port, egress: way)]
+            let found = target.sources.map { source in
+                self.entries[Door(address: target.address, port: target.port, egress: source)]
             }
             guard let entry = found.last ?? nil else { continue }
             if found.allSatisfy({ $0.map { now < $0.since + Self.memory } ?? false }) {

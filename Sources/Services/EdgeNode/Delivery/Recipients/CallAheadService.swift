@@ -120,7 +120,7 @@ final class CallAheadService: Service {
         let progress = Progress()
         await withTaskGroup { group in
             group.addTask {
-                let (verdict, hearing) = await self.probe(address, question, progress)
+                let (verdict, hearing) = await self.callOut(address, question, progress)
                 self.landed(address, number, verdict, hearing)
             }
             group.addTask {
@@ -134,7 +134,7 @@ final class CallAheadService: Service {
         }
     }
 
-    private func probe(
+    private func callOut(
         _ address: CallAheadAddress, _ question: DeliveryEnvironment, _ progress: Progress
     ) async -> (CallAheadVerdict, Table.Hearing) {
         guard let ofDomain = self.budget(of: address.domain) else { return (.unsure, .nothing) }
@@ -151,9 +151,9 @@ final class CallAheadService: Service {
         // The turn may have come after the deadline.
         guard !Task.isCancelled else { return (.unsure, .nothing) }
         progress.hasBegun.store(true, ordering: .relaxed)
-        let probe = RecipientProbe(question, on: self.eventLoops.next())
-        let verdict = await probe.ask(address)
-        return (verdict, await probe.hasHeard ? .answer : .silence)
+        let callout = RecipientCallout(question, on: self.eventLoops.next())
+        let verdict = await callout.ask(address)
+        return (verdict, await callout.hasHeard ? .answer : .silence)
     }
 
     /// `nil` for a domain whose recipients are not verified any more.
@@ -164,7 +164,7 @@ final class CallAheadService: Service {
             if let budget = budgets[domain] { return budget }
             // No number of reloads fills the memory.
             budgets = budgets.filter { domains[$0.key]?.verification == .callAhead }
-            let budget = FairBudget<DomainName>(self.limits.connectionsPerDomain, leavesRoom: false)
+            let budget = FairBudget<DomainName>(self.limits.connectionsPerDomain, leavesReserve: false)
             budgets[domain] = budget
             return budget
         }

@@ -34,7 +34,7 @@ struct NotificationWriter {
     let now: Timestamp
     let random: RandomSource
     /// Bytes that a report may have where the client may not relay; see `ReportBudget`.
-    var room = strangersBytes
+    var capacity = strangersBytes
 
     /// The reports, to be queued in the transaction that records the attempt. None about a message without a sender, or with
     /// one that cannot be written to.
@@ -85,7 +85,7 @@ struct NotificationWriter {
         _ action: DeliveryStatusNotification.Action, to sender: Mailbox, _ domain: DomainName,
         on recipients: [DeliveryStatusNotification.Recipient], returning content: ReturnedContent
     ) -> [AcceptedMessage] {
-        let limit = min(self.room, Self.strangersBytes)
+        let limit = min(self.capacity, Self.strangersBytes)
         for header in [DeliveryStatusNotification.maximumHeader, Self.shortHeader] {
             var listed = min(recipients.count, Self.strangersRecipients)
             while listed > 0 {

@@ -18,8 +18,8 @@ final class ReportLimiter: Sendable {
     }
 
     /// Bytes that a report on an entry may have, if the client may not relay.
-    func room(forReportOn entry: QueueEntry, at now: MonotonicInstant) -> Int? {
-        self.state.withLock { $0.room(for: entry.key.message, of: entry.size, at: now) }
+    func capacity(forReportOn entry: QueueEntry, at now: MonotonicInstant) -> Int? {
+        self.state.withLock { $0.capacity(for: entry.key.message, of: entry.size, at: now) }
     }
 
     /// Takes those reports out for which there is no budget.

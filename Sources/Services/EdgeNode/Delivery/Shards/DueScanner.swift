@@ -111,7 +111,7 @@ struct DueScanner: Sendable {
         let lately = try await self.environment.store.latelyDue(
             terms, since: plan.seen, limit: QueueLimits.lateEntries)
         plan.seen = lately.moment
-        // One for which there is no place yet is found by the walk.
+        // One for which there is no slot yet is found by the walk.
         for entry in lately.due where self.mayBegin(entry, in: byShard) { _ = await self.shards.due(entry) }
         guard plan.isPageDue(at: self.environment.time.now) else { return }
         let started = self.environment.time.now
@@ -128,7 +128,7 @@ struct DueScanner: Sendable {
         self.environment.sites.shortages?.observed(
             destinationsLeft: areTaken ? 0 : 1, at: self.environment.time.now)
         // Those behind wait where they are, and the walk with them.
-        plan.pageEnded(areTaken ? .read(page.cursor) : .noPlace, after: took, at: self.environment.time.now)
+        plan.pageEnded(areTaken ? .read(page.cursor) : .noSlot, after: took, at: self.environment.time.now)
     }
 }
 
@@ -170,8 +170,8 @@ struct LookPlan {
     enum PageEnd {
         /// Its destinations are at work, and here it goes on.
         case read(DueCursor?)
-        /// There was no place for more destinations.
-        case noPlace
+        /// There was no slot for more destinations.
+        case noSlot
     }
 
     /// How often it is asked what became due.

@@ -39,7 +39,7 @@ actor QueueShard {
         }
     }
 
-    /// The walk has come to `domain`, of which entries are due. `false` when there is no place for it.
+    /// The walk has come to `domain`, of which entries are due. `false` when there is no slot for it.
     func walked(_ domain: DomainName) async -> Bool {
         guard self.blocked.isWalked(domain, at: self.environment.time.now) else { return true }
         // One that is still at work would read all of it in vain, too: the next walks leave it.
@@ -49,7 +49,7 @@ actor QueueShard {
     }
 
     /// Entries for `domain` may be due: its destination looks, and is started if there is none. `false` when there is no
-    /// place for one more.
+    /// slot for one more.
     func due(_ domain: DomainName, testsEarly: Bool = false) async -> Bool {
         self.blocked.due(domain)
         // One that has ended is replaced. Meanwhile the shard may have been stopped, or another caller, to whom it said

@@ -39,12 +39,12 @@ actor ShardTable {
         for (_, shard) in lost { await shard.stop() }
     }
 
-    /// Has an entry's destination look for work, if its shard is ours. `false` when there is no place for it now.
+    /// Has an entry's destination look for work, if its shard is ours. `false` when there is no slot for it now.
     func due(_ entry: DueEntry) async -> Bool {
         await self.shards[entry.shard]?.shard.due(entry.destination) ?? true
     }
 
-    /// The walk has come to an entry's destination, which looks for work, if its shard is ours. `false` when there is no place for
+    /// The walk has come to an entry's destination, which looks for work, if its shard is ours. `false` when there is no slot for
     /// it now.
     func walked(_ entry: DueEntry) async -> Bool {
         await self.shards[entry.shard]?.shard.walked(entry.destination) ?? true

@@ -13,7 +13,7 @@ final class PasswordWorkers: Sendable {
     ///   - waiting: comparisons that may wait for a thread; one more is refused.
     init(threads: Int, waiting: Int) {
         self.pool = NIOThreadPool(numberOfThreads: threads)
-        self.workers = BoundedWorkers(on: self.pool, room: threads + waiting)
+        self.workers = BoundedWorkers(on: self.pool, limit: threads + waiting)
         self.pool.start()
     }
 

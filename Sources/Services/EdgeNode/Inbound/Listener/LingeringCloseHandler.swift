@@ -22,8 +22,8 @@ final class LingeringCloseHandler: TimedHandler {
         /// Read and dropped.
         var bytes: Int
 
-        /// For a client that was served. It covers what a fast client still sends when it reads our reply, and much of
-        /// what one sends that does not read before it is done.
+        /// For a client that was served. It covers what a fast client still sends when it reads our reply. It also
+        /// covers much of what one sends that does not read before it is done.
         static let served = Self(time: .seconds(30), silence: .seconds(5), bytes: 64 << 20)
         /// For a client that is refused, and so has no reason to have sent much.
         static let refused = Self(time: .seconds(5), silence: .seconds(5), bytes: 256 << 10)

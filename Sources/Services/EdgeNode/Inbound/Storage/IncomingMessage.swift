@@ -177,7 +177,7 @@ final class IncomingMessage {
     /// Why no more of the body may be staged.
     private func refusal(ofStaging bytes: Int) -> SMTPReply? {
         if let refusal = self.sizeRefusal { return refusal }
-        return self.share.take(bytes) ? nil : StagingBudget.noRoom
+        return self.share.take(bytes) ? nil : StagingBudget.noCapacity
     }
 
     /// The message is not wanted any more.

@@ -52,7 +52,7 @@ final class StagingBudget: Sendable {
     }
 
     /// No more of a body fits.
-    static let noRoom = SMTPReply(
+    static let noCapacity = SMTPReply(
         452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room for large messages now, try later")
 }
 

@@ -40,13 +40,13 @@ final class StorageMonitor: Service {
     /// The refusal of a message with this envelope; `nil` while there is capacity.
     func refusal(of envelope: Envelope) -> SMTPReply? {
         let hasSender = envelope.reversePath != .null
-        let hasRoom =
-            self.state.withLock { $0.hasRoom(for: envelope.declaredSize, hasSender: hasSender) }
+        let hasCapacity =
+            self.state.withLock { $0.hasCapacity(for: envelope.declaredSize, hasSender: hasSender) }
             && !self.isWriterCongested()
-        return hasRoom ? nil : Self.noRoom
+        return hasCapacity ? nil : Self.noCapacity
     }
 
-    private static let noRoom = SMTPReply(
+    private static let noCapacity = SMTPReply(
         452, EnhancedStatusCode(.persistentTransientFailure, 3, 1), "No room for more mail now, try later")
 
     func run() async throws {
@@ -79,7 +79,7 @@ final class StorageMonitor: Service {
         case .closed(let limit):
             self.logger.error("no more mail is taken: the queue is full", metadata: ["limit": "\(limit.rawValue)"])
         case .opened:
-            self.logger.notice("mail is taken again: the queue has room")
+            self.logger.notice("mail is taken again: the queue has capacity")
         }
     }
 }

@@ -3,7 +3,7 @@ public import DeliveryQueue
 public import MailModel
 
 /// What became of one attempt at one entry, with all that is to be recorded of it in one transaction.
-public struct Conclusion: Sendable {
+public struct RecordedOutcome: Sendable {
     /// Where the entry goes.
     public enum Result: Sendable {
         /// No recipient remains: all were delivered or given up.

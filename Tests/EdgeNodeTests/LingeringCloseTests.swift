@@ -6,8 +6,8 @@ import Testing
 @testable import EdgeNode
 
 /// The end of a connection: how long the last reply waits for a client that is still sending.
-@Suite("Farewell", .timeLimit(.minutes(1)))
-struct FarewellTests {
+@Suite("Lingering close", .timeLimit(.minutes(1)))
+struct LingeringCloseTests {
     private let loop = EmbeddedEventLoop()
 
     /// Ends one side as a socket does: an embedded channel would end both.
@@ -69,7 +69,7 @@ struct FarewellTests {
         #expect(!ends.isActive)
     }
 
-    @Test("Who is turned away is waited for for 5 s at most, and for 256 KiB")
+    @Test("Who is refused is waited for for 5 s at most, and for 256 KiB")
     func refused() throws {
         let reply = SMTPReply(552, nil, "x")
         let slow = try self.channel(LingeringCloseHandler(refusing: reply))

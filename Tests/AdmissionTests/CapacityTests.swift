@@ -6,8 +6,8 @@ import Testing
 @testable import Admission
 
 /// When the queue is full: limits on the whole of it, and on the copies of one message.
-@Suite("Room in the queue")
-struct RoomTests {
+@Suite("Capacity of the queue")
+struct CapacityTests {
     private func expect<Value: Equatable>(
         _ actual: Value, _ wanted: Value, sourceLocation: SourceLocation = #_sourceLocation
     ) {
@@ -19,25 +19,25 @@ struct RoomTests {
     @Test("Mail without a sender may fill half of the queue (field A3)")
     func withoutSender() {
         var state = StorageState(StorageLimits(messages: 100, bytes: 1000))
-        for (messages, bytes, hasRoom) in [(49, 499, true), (50, 0, false), (0, 500, false), (99, 999, false)] {
+        for (messages, bytes, hasCapacity) in [(49, 499, true), (50, 0, false), (0, 500, false), (99, 999, false)] {
             _ = state.observed(StorageUsage(messages: messages, bytes: bytes))
-            #expect(state.hasRoom(for: nil, hasSender: false) == hasRoom)
-            #expect(state.hasRoom(for: nil))
+            #expect(state.hasCapacity(for: nil, hasSender: false) == hasCapacity)
+            #expect(state.hasCapacity(for: nil))
         }
-        #expect(StorageState(StorageLimits()).hasRoom(for: nil, hasSender: false))
+        #expect(StorageState(StorageLimits()).hasCapacity(for: nil, hasSender: false))
     }
 
     @Test("It closes at a limit, and opens under nine tenths of it")
     func hysteresis() {
         var state = StorageState(StorageLimits(messages: 100))
         self.expect(state.observed(StorageUsage(messages: 99)), .none)
-        #expect(state.hasRoom(for: nil))
+        #expect(state.hasCapacity(for: nil))
         self.expect(state.observed(StorageUsage(messages: 100)), .closed(.messages))
-        #expect(!state.hasRoom(for: 1))
+        #expect(!state.hasCapacity(for: 1))
         self.expect(state.observed(StorageUsage(messages: 90)), .none)
-        #expect(!state.hasRoom(for: nil))
+        #expect(!state.hasCapacity(for: nil))
         self.expect(state.observed(StorageUsage(messages: 89)), .opened)
-        #expect(state.hasRoom(for: nil))
+        #expect(state.hasCapacity(for: nil))
     }
 
     @Test("Each limit counts, and 0 is none")
@@ -54,7 +54,7 @@ struct RoomTests {
         }
     }
 
-    @Test("It stays closed until all limits have room, whichever closed it")
+    @Test("It stays closed until all limits allow more, whichever closed it")
     func severalLimits() {
         var state = StorageState(StorageLimits(messages: 100, bytes: 1000))
         self.expect(state.observed(StorageUsage(messages: 100, bytes: 950)), .closed(.messages))
@@ -66,10 +66,10 @@ struct RoomTests {
     func declaredSize() {
         var state = StorageState(StorageLimits(bytes: 1000))
         _ = state.observed(StorageUsage(bytes: 600))
-        #expect(state.hasRoom(for: 400))
-        #expect(!state.hasRoom(for: 401))
-        #expect(state.hasRoom(for: nil))
-        #expect(!state.hasRoom(for: .max))
+        #expect(state.hasCapacity(for: 400))
+        #expect(!state.hasCapacity(for: 401))
+        #expect(state.hasCapacity(for: nil))
+        #expect(!state.hasCapacity(for: .max))
     }
 
     // MARK: Bodies on their way in
@@ -172,7 +172,7 @@ struct RoomTests {
     }
 
     @Test(
-        "Whatever RCPT takes finds room in a node that has nothing else under way (field A5)", arguments: [true, false])
+        "Whatever RCPT takes fits into a node that has nothing else under way (field A5)", arguments: [true, false])
     func whatIsTakenFits(isRestricted: Bool) {
         var random = SplitMix(seed: 11)
         for _ in 0..<500 {

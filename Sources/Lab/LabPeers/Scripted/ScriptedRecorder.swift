@@ -24,7 +24,7 @@ public enum ScriptedRetention: Hashable, Sendable {
 }
 
 /// What all connections of a peer write into.
-final class ScriptedLedger: Sendable {
+final class ScriptedRecorder: Sendable {
     /// Events beyond this many are not kept: a peer under load is not there to be read.
     static let maximumEvents = 10_000
 
@@ -33,7 +33,7 @@ final class ScriptedLedger: Sendable {
         /// Of those, the ones open now.
         var open = 0
         /// Those that came beyond the limit of `ScriptedRule(takes:beyond:)`.
-        var turnedAway = 0
+        var refused = 0
         var mails: [ScriptedMail] = []
         var messageIDs: [String: Int] = [:]
         var arrivals: [ScriptedArrival] = []
@@ -60,7 +60,7 @@ final class ScriptedLedger: Sendable {
             guard let acts = state.rules.actsInsteadOfGreeting(the: state.open) else {
                 return (state.connections, state.rules)
             }
-            state.turnedAway += 1
+            state.refused += 1
             let refusal = ScriptedRule(effect: .acts(.greeting, connection: nil, acts))
             return (state.connections, state.rules + [refusal])
         }

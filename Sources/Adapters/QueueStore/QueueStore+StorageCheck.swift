@@ -5,7 +5,7 @@ extension QueueStore {
     /// committed. What it wrote is left to autovacuum like any other row that is gone, and used again.
     ///
     /// It is tried once: the caller wants to know how it is.
-    public func probeRoom(pieces: Int) async throws(QueueStoreError) {
+    public func checkStorage(pieces: Int) async throws(QueueStoreError) {
         var generator = SystemRandomNumberGenerator()
         // An id of its own, so that no two checks, nor any message, ever meet.
         let id = PostgresUUID(high: generator.next(), low: generator.next())

@@ -12,7 +12,7 @@ import TransportSecurity
 
 /// Asks the next hop of one domain about one recipient, host by host until one answers, with the same TLS that delivery
 /// owes it. Its executor is one event loop, where its connections live too.
-actor RecipientProbe {
+actor RecipientCallout {
     nonisolated let unownedExecutor: UnownedSerialExecutor
 
     /// The most bytes of a next hop's own words that a client is told.
@@ -30,7 +30,7 @@ actor RecipientProbe {
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
 
-    /// Asks; when the task is cancelled no further host is tried, and no place is waited for.
+    /// Asks; when the task is cancelled no further host is tried, and no slot is waited for.
     func ask(_ address: CallAheadAddress) async -> CallAheadVerdict {
         let customer = SiteCustomer(on: self.eventLoop)
         let sites = self.environment.sites
@@ -77,7 +77,7 @@ actor RecipientProbe {
         let target: IPAddress
     }
 
-    /// The verdict of one host; `nil` where it gave none, and the next one is to be asked. Its places are shared with deliveries.
+    /// The verdict of one host; `nil` where it gave none, and the next one is to be asked. Its slots are shared with deliveries.
     private func ask(
         _ question: Question, at site: ReceivingSite, _ customer: SiteCustomer
     ) async -> CallAheadVerdict? {
@@ -91,17 +91,17 @@ actor RecipientProbe {
             case .link: continue
             case .full, .withdrawn, .failed, .expired: return nil
             case .resting(let time): try? await self.environment.time.sleep(for: time)
-            case .place(let place):
-                defer { place.release() }
+            case .slot(let slot):
+                defer { slot.release() }
                 let dialled = await self.environment.dialer.dial(
-                    question.demand, in: place, on: self.eventLoop, by: self.environment)
+                    question.demand, in: slot, on: self.eventLoop, by: self.environment)
                 switch dialled {
                 case .success(let link): return await self.ask(question, over: link)
                 // Others to the host work: wait until it takes one more.
                 case .failure(let failure) where failure.isDisplaced: continue
                 case .failure(let failure)
                 where failure.isOfConnecting
-                    && place.turnedAway(inSilence: failure.failure == .connectionTimeout) != nil:
+                    && slot.refused(inSilence: failure.failure == .connectionTimeout) != nil:
                     continue
                 case .failure: return nil
                 }

@@ -4,8 +4,8 @@ import MailModel
 import Testing
 
 /// The proof by ids that the tests of faults rest on must be able to fail.
-@Suite("The ledger of faults")
-struct FaultLedgerTests {
+@Suite("The record of faults")
+struct FaultRecordTests {
     private static let first = MessageID(high: 1, low: 1)
     private static let second = MessageID(high: 2, low: 2)
 
@@ -19,40 +19,40 @@ struct FaultLedgerTests {
 
     @Test("What was acknowledged and did not arrive is lost, by its id, however much else arrived")
     func lost() {
-        var ledger = FaultLedger()
-        ledger.acknowledge(["<a>", "<b>"])
-        ledger.arrived([Self.arrival("<a>", Self.first), Self.arrival("<c>", Self.second)])
-        #expect(ledger.verdict.acknowledged == 2)
-        #expect(ledger.verdict.lost == ["<b>"])
-        #expect(ledger.verdict.copies == 0)
+        var record = FaultRecord()
+        record.acknowledge(["<a>", "<b>"])
+        record.arrived([Self.arrival("<a>", Self.first), Self.arrival("<c>", Self.second)])
+        #expect(record.verdict.acknowledged == 2)
+        #expect(record.verdict.lost == ["<b>"])
+        #expect(record.verdict.copies == 0)
     }
 
     @Test("A second copy is explained by an uncertain attempt of the same message, and by none of another")
     func explained() {
-        var ledger = FaultLedger()
-        ledger.arrived([Self.arrival("<a>", Self.first), Self.arrival("<a>", Self.first)])
-        ledger.interrupted([Self.attempt(1, of: Self.second)])
-        #expect(ledger.verdict.copies == 1)
-        #expect(ledger.verdict.unexplained.count == 1)
-        ledger.interrupted([Self.attempt(1, of: Self.first)])
-        #expect(ledger.verdict.unexplained.isEmpty)
+        var record = FaultRecord()
+        record.arrived([Self.arrival("<a>", Self.first), Self.arrival("<a>", Self.first)])
+        record.interrupted([Self.attempt(1, of: Self.second)])
+        #expect(record.verdict.copies == 1)
+        #expect(record.verdict.unexplained.count == 1)
+        record.interrupted([Self.attempt(1, of: Self.first)])
+        #expect(record.verdict.unexplained.isEmpty)
     }
 
     @Test("One uncertain attempt explains one copy, and is counted once")
     func oneCopyEach() {
-        var ledger = FaultLedger()
-        ledger.arrived(Array(repeating: Self.arrival("<a>", Self.first), count: 3))
-        ledger.interrupted([Self.attempt(1, of: Self.first), Self.attempt(1, of: Self.first)])
-        #expect(ledger.verdict.copies == 2)
-        #expect(ledger.verdict.unexplained.count == 1)
+        var record = FaultRecord()
+        record.arrived(Array(repeating: Self.arrival("<a>", Self.first), count: 3))
+        record.interrupted([Self.attempt(1, of: Self.first), Self.attempt(1, of: Self.first)])
+        #expect(record.verdict.copies == 2)
+        #expect(record.verdict.unexplained.count == 1)
     }
 
     @Test("A message that was queued twice is explained by no attempt")
     func queuedTwice() {
-        var ledger = FaultLedger()
-        ledger.arrived([Self.arrival("<a>", Self.first), Self.arrival("<a>", Self.second)])
-        ledger.interrupted([Self.attempt(1, of: Self.first), Self.attempt(1, of: Self.second)])
-        #expect(ledger.verdict.unexplained == ["<a>: queued 2 times"])
+        var record = FaultRecord()
+        record.arrived([Self.arrival("<a>", Self.first), Self.arrival("<a>", Self.second)])
+        record.interrupted([Self.attempt(1, of: Self.first), Self.attempt(1, of: Self.second)])
+        #expect(record.verdict.unexplained == ["<a>: queued 2 times"])
     }
 
     @Test("A sink reads the relay's id in the topmost Received, and leaves out what it refused")

@@ -6,7 +6,7 @@ public import MailModel
 ///
 /// A client knows a message by its Message-ID, the relay by an id of its own. The sinks read both: the relay's stands
 /// in the field Received. So each copy is held against the record of the very message, and not totals against totals.
-public struct FaultLedger: Sendable {
+public struct FaultRecord: Sendable {
     private var acknowledged: Set<String> = []
     private var arrivals: [String: [ScriptedArrival]] = [:]
     private var uncertain: [MessageID: Set<UncertainAttempt>] = [:]

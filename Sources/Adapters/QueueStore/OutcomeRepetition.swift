@@ -2,7 +2,7 @@ import ClusterModel
 import PostgresDriver
 
 /// What follows when a transaction that records outcomes fails: decisions only.
-struct ConcludeRepetition {
+struct OutcomeRepetition {
     /// What is to be done.
     enum Step {
         /// Send the same again.
@@ -27,16 +27,16 @@ struct ConcludeRepetition {
     /// An answer was lost, so that an earlier try may have been committed.
     private var wasAmbiguous: Bool
 
-    init(_ conclusions: [Conclusion]) { self.init(conclusions, wasAmbiguous: false) }
+    init(_ outcomes: [RecordedOutcome]) { self.init(outcomes, wasAmbiguous: false) }
 
-    private init(_ conclusions: [Conclusion], wasAmbiguous: Bool) {
-        self.count = conclusions.count
-        self.terms = Set(conclusions.map(\.term))
+    private init(_ outcomes: [RecordedOutcome], wasAmbiguous: Bool) {
+        self.count = outcomes.count
+        self.terms = Set(outcomes.map(\.term))
         self.wasAmbiguous = wasAmbiguous
     }
 
     /// For some of the outcomes, by a transaction of their own.
-    func limited(to conclusions: [Conclusion]) -> Self { Self(conclusions, wasAmbiguous: self.wasAmbiguous) }
+    func limited(to outcomes: [RecordedOutcome]) -> Self { Self(outcomes, wasAmbiguous: self.wasAmbiguous) }
 
     /// The transaction has failed.
     mutating func failed(_ error: PostgresError) -> Step {
@@ -56,36 +56,36 @@ struct ConcludeRepetition {
 
     /// Has outcomes recorded by `together`, which records all of them or none; gives a result for each, in order.
     static func record(
-        _ conclusions: [Conclusion], together: ([Conclusion]) async -> Result<Void, PostgresError>
+        _ outcomes: [RecordedOutcome], together: ([RecordedOutcome]) async -> Result<Void, PostgresError>
     ) async -> [Result<Void, QueueStoreError>] {
-        guard !conclusions.isEmpty else { return [] }
-        return await ConcludeRepetition(conclusions).record(conclusions, together)
+        guard !outcomes.isEmpty else { return [] }
+        return await OutcomeRepetition(outcomes).record(outcomes, together)
     }
 
     private func record(
-        _ conclusions: [Conclusion], _ together: ([Conclusion]) async -> Result<Void, PostgresError>
+        _ outcomes: [RecordedOutcome], _ together: ([RecordedOutcome]) async -> Result<Void, PostgresError>
     ) async -> [Result<Void, QueueStoreError>] {
         var repetition = self
-        while case .failure(let error) = await together(conclusions) {
+        while case .failure(let error) = await together(outcomes) {
             switch repetition.failed(error) {
             case .again: continue
             case .without(let terms, let refusal):
-                let others = conclusions.filter { !terms.contains($0.term) }
-                guard !others.isEmpty else { return conclusions.map { _ in .failure(refusal) } }
+                let others = outcomes.filter { !terms.contains($0.term) }
+                guard !others.isEmpty else { return outcomes.map { _ in .failure(refusal) } }
                 var results = await repetition.limited(to: others).record(others, together).makeIterator()
-                return conclusions.map {
+                return outcomes.map {
                     terms.contains($0.term) ? .failure(refusal) : results.next() ?? .failure(refusal)
                 }
             case .parts(let size):
                 var results: [Result<Void, QueueStoreError>] = []
-                for part in conclusions.parts(of: size) {
+                for part in outcomes.parts(of: size) {
                     results += await repetition.limited(to: part).record(part, together)
                 }
                 return results
-            case .end(let result): return conclusions.map { _ in result }
+            case .end(let result): return outcomes.map { _ in result }
             }
         }
-        return conclusions.map { _ in .success(()) }
+        return outcomes.map { _ in .success(()) }
     }
 
     /// One outcome of several may be the reason, such as an entry that somebody changed.

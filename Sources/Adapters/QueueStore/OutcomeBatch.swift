@@ -6,21 +6,21 @@ import PostgresDriver
 ///
 /// Counter rows are locked in the order deferred, held, ready by all transactions, so retries come before removals. The
 /// sums of what waits for its time come last.
-struct ConcludeBatch {
+struct OutcomeBatch {
     let statements: [Statement]
 
-    init(_ conclusions: [Conclusion], map: ShardMap, node: String) {
+    init(_ outcomes: [RecordedOutcome], map: ShardMap, node: String) {
         // Rows are touched in the order of their keys by all transactions, so that none wait for each other in a circle.
-        let sorted = conclusions.sorted { $0.entry.key.isLocked(before: $1.entry.key) }
+        let sorted = outcomes.sorted { $0.entry.key.isLocked(before: $1.entry.key) }
         let retried = sorted.filter { if case .retry = $0.result { true } else { false } }
         let removed = sorted.filter { if case .removed = $0.result { true } else { false } }
         var statements = [QueueStore.fence(Set(sorted.map(\.term)))]
         // In the order in which they came: of several changes of one destination the last is the newest.
-        statements += DestinationRows.statements(conclusions)
+        statements += DestinationRows.statements(outcomes)
         if !retried.isEmpty { statements.append(Self.retry(retried)) }
         if !removed.isEmpty { statements.append(Self.remove(removed)) }
         statements.append(Self.closeAttempts(sorted))
-        let events = sorted.flatMap { conclusion in conclusion.events.map { (conclusion.entry.key.shard, $0) } }
+        let events = sorted.flatMap { outcome in outcome.events.map { (outcome.entry.key.shard, $0) } }
         if !events.isEmpty { statements.append(TraceRows(events).statement) }
         let notifications = sorted.flatMap(\.notifications)
         if !notifications.isEmpty {
@@ -30,58 +30,58 @@ struct ConcludeBatch {
         self.statements = statements
     }
 
-    private static func keys(_ conclusions: [Conclusion]) -> [any PostgresEncodable] {
-        let keys = conclusions.map(\.entry.key)
+    private static func keys(_ outcomes: [RecordedOutcome]) -> [any PostgresEncodable] {
+        let keys = outcomes.map(\.entry.key)
         return [keys.map(\.shard.rawValue), keys.map(\.message.uuid), keys.map(\.domain.text)]
     }
 
     /// An open attempt of an earlier epoch stays on record with an entry that is tried again: its outcome may come yet.
-    private static func closeAttempts(_ conclusions: [Conclusion]) -> Statement {
-        let isRemoved = conclusions.map { if case .removed = $0.result { true } else { false } }
+    private static func closeAttempts(_ outcomes: [RecordedOutcome]) -> Statement {
+        let isRemoved = outcomes.map { if case .removed = $0.result { true } else { false } }
         return Statement(
             """
             DELETE FROM relay.open_attempt o
             USING unnest($1::int2[], $2::uuid[], $3::text[], $4::int8[], $5::bool[])
                 AS g (shard, message_id, domain, epoch, removed)
             WHERE \(Lookup.sql("o", "g", "shard", "message_id", "domain")) AND (g.removed OR o.epoch = g.epoch)
-            """, parameters: Self.keys(conclusions) + [conclusions.map(\.epoch.rawValue), isRemoved])
+            """, parameters: Self.keys(outcomes) + [outcomes.map(\.epoch.rawValue), isRemoved])
     }
 
-    private static func remove(_ conclusions: [Conclusion]) -> Statement {
-        let attempts = conclusions.map { Int32(clamping: $0.entry.attempts) }
-        return Statement(Self.removeSQL, parameters: Self.keys(conclusions) + [attempts])
+    private static func remove(_ outcomes: [RecordedOutcome]) -> Statement {
+        let attempts = outcomes.map { Int32(clamping: $0.entry.attempts) }
+        return Statement(Self.removeSQL, parameters: Self.keys(outcomes) + [attempts])
     }
 
-    private static func retry(_ conclusions: [Conclusion]) -> Statement {
+    private static func retry(_ outcomes: [RecordedOutcome]) -> Statement {
         var times: [PostgresTimestamp] = []
         var recipients: [String] = []
         var statuses: [String] = []
         var reasons: [String] = []
         var notified: [Bool] = []
-        for case .retry(let at, let remaining, let failure, let isNotified) in conclusions.map(\.result) {
+        for case .retry(let at, let remaining, let failure, let isNotified) in outcomes.map(\.result) {
             times.append(at.stored)
             recipients.append(StoredJSON.encode(remaining))
             statuses.append(failure.status.description)
             reasons.append(failure.reason.name)
             notified.append(isNotified)
         }
-        let attempts = conclusions.map { Int32(clamping: $0.entry.attempts) }
+        let attempts = outcomes.map { Int32(clamping: $0.entry.attempts) }
         return Statement(
             Self.retrySQL,
-            parameters: Self.keys(conclusions) + [attempts, times, recipients, statuses, reasons, notified])
+            parameters: Self.keys(outcomes) + [attempts, times, recipients, statuses, reasons, notified])
     }
 
     /// Adds those to the sums of what waits that wait in `ready`. All of them moved, or the transaction has failed.
-    private static func sumUp(_ conclusions: [Conclusion]) -> Statement {
+    private static func sumUp(_ outcomes: [RecordedOutcome]) -> Statement {
         var times: [PostgresTimestamp] = []
-        for case .retry(let at, _, _, _) in conclusions.map(\.result) { times.append(at.stored) }
+        for case .retry(let at, _, _, _) in outcomes.map(\.result) { times.append(at.stored) }
         let rows = """
             (SELECT * FROM unnest($1::timestamptz[], $2::int8[], $3::timestamptz[]) AS g (at, size, arrived_at)
                 WHERE g.at > now() AND g.at < now() + interval '59 minutes') AS v
             """
         return Statement(
-            WaitingSums.add(rows), times, conclusions.map { Int64($0.entry.size) },
-            conclusions.map(\.entry.arrival.stored))
+            WaitingSums.add(rows), times, outcomes.map { Int64($0.entry.size) },
+            outcomes.map(\.entry.arrival.stored))
     }
 
     /// A wait of an hour, give or take a minute of the clocks, is spent in `deferred`. An operator's verdict outlives a retry.

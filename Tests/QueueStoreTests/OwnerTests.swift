@@ -8,7 +8,7 @@ import QueueStore
 import TestLiterals
 import Testing
 
-@Suite("Leases and the fence (DESIGN domain4)", .timeLimit(.minutes(3)))
+@Suite("Leases and the fence (DESIGN §4)", .timeLimit(.minutes(3)))
 struct FenceTests {
     @Test("After a takeover the former owner's transaction fails and changes no row (hostile-input 32)")
     func stale() async throws {
@@ -202,7 +202,7 @@ func driverCode(_ body: () async throws -> Void) async -> PostgresError.Code? {
     }
 }
 
-@Suite("Claims and outcomes (DESIGN domain4)", .timeLimit(.minutes(3)))
+@Suite("Claims and outcomes (DESIGN §4)", .timeLimit(.minutes(3)))
 struct OutcomeTests {
     @Test("A claim is bounded by count and bytes, and goes on behind its cursor")
     func claims() async throws {

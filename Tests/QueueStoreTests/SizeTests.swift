@@ -6,7 +6,7 @@ import TestLiterals
 import Testing
 
 /// A large queue costs what a small one does. What is compared is work, in pages touched: speed is for `relay-bench`.
-@Suite("The queue at size (DESIGN domain4)", .timeLimit(.minutes(5)))
+@Suite("The queue at size (DESIGN §4)", .timeLimit(.minutes(5)))
 struct SizeTests {
     private static let names = (0..<1000).map { "d\($0).test" as DomainName }
 

@@ -5,7 +5,7 @@ import QueueStore
 import TestLiterals
 import Testing
 
-@Suite("Storage that keeps its size (DESIGN domain4)", .timeLimit(.minutes(5)))
+@Suite("Storage that keeps its size (DESIGN §4)", .timeLimit(.minutes(5)))
 struct StorageTests {
     @Test("Partitions rotate beside a load that never stops")
     func rotationUnderLoad() async throws {

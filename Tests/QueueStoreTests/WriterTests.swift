@@ -5,7 +5,7 @@ import QueueStore
 import TestLiterals
 import Testing
 
-@Suite("Accepting (DESIGN domain4)", .timeLimit(.minutes(3)))
+@Suite("Accepting (DESIGN §4)", .timeLimit(.minutes(3)))
 struct WriterTests {
     @Test("A stored message is read back whole: envelope, recipients, body, trace, summary")
     func roundTrip() async throws {

@@ -140,8 +140,7 @@ let package = Package(
 
         // Services
         service(
-            "ServiceSupport",
-            ["DeliveryQueue", "MailModel", "Telemetry", logging, nioCore, nioPosix, serviceLifecycle]),
+            "ServiceSupport", ["DeliveryQueue", "MailModel", "Telemetry", logging, nioCore, nioPosix, serviceLifecycle]),
         service(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
@@ -163,18 +162,29 @@ let package = Package(
             ]),
         service(
             "ShardLeases",
+            ["ClusterModel", "DatabaseHealth", "MailModel", "QueueStore", "ServiceSupport", "Telemetry", logging]),
+        service(
+            "Inbound",
             [
-                "ClusterModel", "DatabaseHealth", "MailModel", "OperatingSystem", "QueueStore", "ServiceSupport",
-                "Telemetry", logging,
+                "Admission", "Cryptography", "DatabaseHealth", "DeliveryQueue", "MailModel", "NodeState",
+                "OperatingSystem", "QueueStore", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
+                "TLSEngine", "Telemetry", logging, nioCore, nioPosix, serviceLifecycle,
+            ]),
+        service(
+            "Delivery",
+            [
+                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DatabaseHealth", "DeliveryQueue",
+                "MailModel", "NodeState", "OperatingSystem", "QueueStore", "RouteLookup", "Routing", "SMTPProtocol",
+                "SecureResolver", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TransportSecurity", deque,
+                logging, nioCore, nioPosix, orderedCollections, serviceLifecycle,
             ]),
         service(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DatabaseHealth", "DeliveryQueue",
+                "Admission", "ClusterModel", "Cryptography", "DatabaseHealth", "Delivery", "DeliveryQueue", "Inbound",
                 "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
                 "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
-                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", "TransportSecurity", nioCore, nioPosix, deque,
-                logging,
+                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, deque, logging,
                 orderedCollections, serviceLifecycle,
             ]),
         service(
@@ -287,23 +297,36 @@ let package = Package(
                 "TransportSecurity",
             ]),
         tests(
+            "Inbound",
+            [
+                "Admission", "Cryptography", "DatabaseHealth", "DeliveryQueue", "Inbound", "LabDatabase", "LabPeers",
+                "LabSupport", "MailModel", "NodeState", "OperatingSystem", "QueueStore", "SMTPProtocol",
+                "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TestLiterals", "TransportSecurity", logging,
+                nioCore, nioEmbedded,
+            ]),
+        tests(
+            "Delivery",
+            [
+                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DatabaseHealth", "Delivery",
+                "DeliveryQueue", "LabDatabase", "LabPeers", "LabSupport", "MailModel", "NodeState", "OperatingSystem",
+                "PostgresDriver", "QueueStore", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver",
+                "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TestLiterals", "TransportSecurity", logging,
+                nioCore, nioEmbedded, nioPosix, orderedCollections,
+            ]),
+        tests(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DANE", "DNSModel", "DeliveryQueue", "EdgeNode",
-                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
-                "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver",
-                "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", "TestLiterals",
-                "TransportSecurity", nioCore, nioEmbedded,
-                nioPosix, logging, orderedCollections,
+                "Admission", "Delivery", "DeliveryQueue", "EdgeNode", "Inbound", "MailModel", "NodeState",
+                "OperatingSystem", "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals",
+                nioCore, nioEmbedded, nioPosix, logging, orderedCollections,
             ]),
         tests(
             "Simulation",
             [
-                "Admission", "ClusterModel", "DANE", "DNSModel", "DatabaseHealth", "DeliveryQueue", "EdgeNode",
+                "Admission", "ClusterModel", "DANE", "DNSModel", "DatabaseHealth", "Delivery", "DeliveryQueue",
                 "LabDatabase", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
-                "QueueStore",
-                "RouteLookup", "Routing", "SMTPProtocol", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry",
-                "TransportSecurity", nioCore, logging,
+                "QueueStore", "RouteLookup", "Routing", "SMTPProtocol", "ServiceSupport", "ShardLeases", "TLSEngine",
+                "Telemetry", "TransportSecurity", nioCore, logging,
             ]),
         tests(
             "Lab",

@@ -1,4 +1,5 @@
 import Foundation
+import Inbound
 import MailModel
 import RelayConfiguration
 import Telemetry

@@ -1,4 +1,6 @@
+import Delivery
 import Foundation
+import Inbound
 import ServiceSupport
 import Telemetry
 import Testing

@@ -1,5 +1,7 @@
 import DatabaseHealth
+import Delivery
 import Foundation
+import Inbound
 public import Logging
 import MailModel
 import NodeState

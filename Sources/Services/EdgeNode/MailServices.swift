@@ -1,5 +1,7 @@
 import Admission
 import DatabaseHealth
+import Delivery
+import Inbound
 import Logging
 import MailModel
 import NIOCore
@@ -43,7 +45,7 @@ struct MailServices: Service {
     let random: RandomSource
     let logger: Logger
 
-    private var configuration: RelaydConfiguration { self.loaded.configuration }
+    var configuration: RelaydConfiguration { self.loaded.configuration }
 
     func run() async throws {
         try await withGracefulShutdownHandler {
@@ -70,7 +72,7 @@ struct MailServices: Service {
                     checkStorage: { pieces throws(QueueStoreError) in try await store.checkStorage(pieces: pieces) },
                     health: self.foundations.health, time: self.time, logger: self.logger),
                 network: NetworkMonitor(
-                    routes: self.configuration.egress.all, isNextHop: { state.current.policy.hasNextHop(at: $0) },
+                    self.configuration.egress, isNextHop: { state.current.policy.hasNextHop(at: $0) },
                     port: self.configuration.delivery.port, health: self.foundations.health, time: self.time,
                     logger: self.logger),
                 clock: clock))
@@ -82,7 +84,7 @@ struct MailServices: Service {
     }
 
     /// What the services are made of.
-    private struct Parts {
+    struct Parts {
         let state: Replaceable<NodeState>
         let store: QueueStore
         let monitor: StoreMonitor
@@ -107,21 +109,15 @@ struct MailServices: Service {
         ) { hints.add($0) }
         let deliveries = try self.deliveryEnvironment(parts)
         let rules = StandingRulesWatch(
-            environment: deliveries, store: parts.store, health: self.foundations.health)
+            deliveries.standing, store: parts.store, health: self.foundations.health, clock: parts.clock,
+            metrics: self.metrics.delivery, time: self.time, logger: self.logger)
         // Before anything is taken or sent.
         await rules.look()
-        let returning = ReturningDomains(
-            ReturningMail(
-                self.configuration, resolver: self.foundations.resolver, interfaces: try LocalAddresses.ofInterfaces(),
-                time: self.time, random: self.random),
-            state: parts.state, time: self.time, logger: self.logger)
-        let admission = AdmissionServices(
-            configuration: self.configuration, state: parts.state, returning: returning,
-            callAhead: CallAheadService(
-                self.configuration.callAheadLimits, environment: deliveries, eventLoops: parts.group),
-            standing: deliveries.standing, clock: parts.clock, store: parts.store, monitor: parts.monitor,
-            metrics: self.metrics.inbound, time: self.time, logger: self.logger,
-            isWriterCongested: { writer.isCongested })
+        let authenticator = Authenticator(
+            users: { parts.state.current.users }, limits: self.configuration.authenticatorLimits,
+            metrics: self.metrics.inbound, time: self.time, logger: self.logger)
+        let callAhead = CallAheadService(
+            self.configuration.callAheadLimits, environment: deliveries, eventLoops: parts.group)
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
             rules,
@@ -129,114 +125,13 @@ struct MailServices: Service {
                 running: self.loaded, load: self.load, signals: self.foundations.reloads, state: parts.state,
                 sites: deliveries.sites, resolver: self.foundations.resolver,
                 health: self.foundations.resolverHealth, flushes: deliveries.flushes,
-                certificates: self.foundations.certificates, authenticator: admission.authenticator,
+                certificates: self.foundations.certificates, authenticator: authenticator,
                 metrics: self.metrics, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics.database,
                 time: self.time, logger: self.logger),
-            self.deliveryService(parts, deliveries, hints),
-        ] + admission.services + [try await self.inboundService(parts, writer, admission)]
-    }
-
-    private func deliveryService(
-        _ parts: Parts, _ environment: DeliveryEnvironment, _ hints: DueHints
-    ) -> DeliveryService {
-        let maintenance = QueueMaintenance(
-            environment: environment, store: parts.store, traceLimits: self.configuration.traceLimits)
-        let publisher = ActivityPublisher(environment: environment, store: parts.store)
-        return DeliveryService(
-            environment: environment, store: parts.store, eventLoops: Array(parts.group.makeIterator()),
-            health: self.foundations.health, hints: hints, drainTime: self.configuration.drain.timeout,
-            leaseMetrics: self.metrics.leases, chores: [{ await maintenance.run() }, { await publisher.run() }])
-    }
-
-    private func inboundService(
-        _ parts: Parts, _ writer: QueueWriter, _ admission: AdmissionServices
-    ) async throws -> InboundService {
-        let supervisor = TaskSupervisor(backlog: 65_536)
-        let intake = MessageIntake(
-            enqueue: { message async throws(QueueStoreError) in try await writer.enqueue(message) },
-            bodyWriter: { writer.bodyWriter(for: $0) }, supervisor: supervisor, metrics: self.metrics.inbound,
-            time: self.time, logger: self.logger,
-            log: InboundLog(
-                self.logger, metrics: self.metrics.inbound, hasAddresses: self.configuration.telemetry.logAddresses,
-                networks: self.configuration.clientNetworks),
-            monitor: parts.monitor)
-        let limiter = ConnectionLimiter(limits: self.configuration.connectionLimits)
-        let clients = ChannelRegistry(time: self.time)
-        let listeners = self.configuration.smtp.listeners.map { listener in
-            SMTPListener(
-                settings: listener, isIPv6Only: self.configuration.smtp.leavesIPv4ToAnother(listener),
-                environment: admission.environment(
-                    InboundEnvironment(
-                        session: self.configuration.session(of: listener),
-                        timeouts: self.configuration.serverTimeouts, patience: self.configuration.patience,
-                        state: parts.state, intake: intake, metrics: self.metrics.inbound, time: self.time,
-                        random: self.random, submission: self.configuration.submissionRules,
-                        stagingBudget: admission.stagingBudget)),
-                limiter: limiter, proxies: self.configuration.trustedProxies, clients: clients, group: parts.group,
-                logger: self.logger)
-        }
-        return InboundService(
-            listeners: try await self.bound(listeners), limiter: limiter, clients: clients, intake: supervisor,
-            health: self.foundations.health,
-            draining: self.metrics.draining, time: self.time, drainDelay: self.configuration.drain.delay,
-            drainTime: self.configuration.drain.timeout)
-    }
-
-    /// Binds all addresses, before anything is taken over from another run of this node.
-    private func bound(_ listeners: [SMTPListener]) async throws -> [any Channel] {
-        var channels: [any Channel] = []
-        for (index, listener) in listeners.enumerated() {
-            do {
-                channels.append(try await listener.bind())
-            } catch let error as IOError {
-                throw ListenError.configurationOrTransient(
-                    errno: error.errnoCode, at: listener.settings.address, key: "smtp.listeners",
-                    element: "[\(index)].address", in: self.loaded)
-            }
-        }
-        return channels
-    }
-
-    private func deliveryEnvironment(_ parts: Parts) throws -> DeliveryEnvironment {
-        let sites = SiteTable(
-            limits: parts.state.current.sites, connections: self.configuration.delivery.maxConnections,
-            time: self.time,
-            shortages: ConnectionShortages(
-                ConnectionBudgets(
-                    connections: self.configuration.delivery.maxConnections,
-                    destinations: DeliveryService.destinationsAtOnce), metrics: self.metrics.delivery,
-                logger: self.logger))
-        let (settings, state) = (self.configuration.deliverySettings, parts.state)
-        let routes = RouteFinder(
-            resolver: self.foundations.resolver,
-            policy: self.configuration.routePolicy(interfaces: try LocalAddresses.ofInterfaces()),
-            watch: LookupWatch(
-                succeeded: { [health = self.foundations.resolverHealth] in health.succeeded($0) },
-                isOurFault: { [health = self.foundations.resolverHealth] in await health.isAtFault($0, isBogus: $1) },
-                whenClosed: { [health = self.foundations.resolverHealth] in await health.close() }),
-            time: self.time, random: self.random)
-        return DeliveryEnvironment(
-            settings: settings, state: state, routes: routes,
-            explainer: RefusalExplainer(time: self.time), store: parts.store,
-            recorder: AttemptRecorder(
-                store: parts.store, metrics: self.metrics.delivery, time: self.time, monitor: parts.monitor),
-            leases: LeaseTable(time: self.time), egress: self.configuration.egress, network: parts.network,
-            sites: sites, links: ConnectionPool(sites: sites),
-            reports: self.configuration.reportLimiter,
-            nullSenders: NullSenderShare(ofConnections: self.configuration.delivery.maxConnections),
-            channels: ChannelRegistry(time: self.time), metrics: self.metrics.delivery,
-            logger: self.logger,
-            clock: parts.clock, time: self.time, random: self.random, monitor: parts.monitor,
-            flushes: DNSFlushWatch(
-                store: parts.store, resolver: self.foundations.resolver, time: self.time,
-                logger: self.logger
-            ) {
-                domain in
-                let nextHop = state.current.policy.nextHop(for: domain, port: settings.port)
-                return nextHop.address == nil ? routes.questions(to: nextHop) : nil
-            })
+            self.deliveryService(parts, deliveries, hints), callAhead,
+        ] + (try await self.inbound(parts, writer, authenticator, callAhead, deliveries.standing))
     }
 }

@@ -1,4 +1,6 @@
 import DatabaseHealth
+import Delivery
+import Inbound
 import ShardLeases
 public import Telemetry
 

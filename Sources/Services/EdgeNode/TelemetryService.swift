@@ -1,4 +1,5 @@
 import Logging
+import MailModel
 import NIOCore
 import RelayConfiguration
 import ServiceLifecycle

@@ -12,7 +12,7 @@ import ShardLeases
 import TLSEngine
 import Telemetry
 
-@testable import EdgeNode
+@testable import Delivery
 @testable import QueueStore
 
 /// What a node is made of: the product's parts, with the world's clock, chance, database and hosts.
@@ -30,8 +30,13 @@ struct NodeParts: Sendable {
     }()
     private static let quiet = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
     // Those of all nodes: nobody reads them.
-    private static let metrics = RelayMetrics(
-        in: .ofRelayd, listeners: [], version: "simulation", revision: "simulation")
+    private static let registry = MetricsRegistry()
+    private static let database = DatabaseMetrics(in: registry)
+    private static let metrics = DeliveryMetrics(
+        in: registry, queueOperationDuration: database.queueOperationDuration,
+        queueCommitWait: database.queueCommitWait)
+    private static let leaseMetrics = LeaseMetrics(
+        in: registry, queueOperationDuration: database.queueOperationDuration)
     private static let tls: TLSClientContext = {
         guard let context = try? TLSClientContext() else { preconditionFailure("OpenSSL has its defaults") }
         return context
@@ -53,7 +58,7 @@ struct NodeParts: Sendable {
         self.monitor = monitor
         self.service = DeliveryService(
             environment: self.environment, store: leases, eventLoops: [node.eventLoop], health: health, hints: hints,
-            drainTime: .seconds(20), leaseMetrics: Self.metrics.leases,
+            drainTime: .seconds(20), leaseMetrics: Self.leaseMetrics,
             blocked: BlockedDomains(testInterval: node.scenario.testInterval))
     }
 
@@ -68,7 +73,7 @@ struct NodeParts: Sendable {
         return DeliveryEnvironment(
             settings: Self.settings(node.scenario), state: Replaceable(Self.state(node)), routes: hosts,
             dialer: hosts, explainer: RefusalExplainer(time: time), store: store,
-            recorder: AttemptRecorder(store: store, metrics: Self.metrics.delivery, time: time, monitor: monitor),
+            recorder: AttemptRecorder(store: store, metrics: Self.metrics, time: time, monitor: monitor),
             leases: LeaseTable(time: time), egress: egress,
             network: NetworkMonitor(
                 routes: egress.all, isNextHop: { _ in true }, port: 25, health: health, time: time, logger: Self.quiet,
@@ -76,7 +81,7 @@ struct NodeParts: Sendable {
             sites: sites, links: ConnectionPool(sites: sites),
             reports: ReportLimiter(ReportBudget.Limits(perSenderDomain: 1000, perClient: 1000)),
             nullSenders: NullSenderShare(ofConnections: 1000), channels: ChannelRegistry(time: time),
-            metrics: Self.metrics.delivery, logger: Self.quiet, clock: clock, time: time,
+            metrics: Self.metrics, logger: Self.quiet, clock: clock, time: time,
             random: RandomSource { world.bits() }, monitor: monitor)
     }
 

@@ -2,7 +2,7 @@ import MailModel
 import NIOCore
 import SMTPProtocol
 
-@testable import EdgeNode
+@testable import Delivery
 
 /// A connection of a node to a peer. What the peer has taken it has, whatever becomes of the node.
 final class SimulatedConnection: HostConnection {

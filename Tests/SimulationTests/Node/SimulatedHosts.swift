@@ -7,7 +7,7 @@ import RouteLookup
 import Routing
 import TransportSecurity
 
-@testable import EdgeNode
+@testable import Delivery
 
 /// The network as a node sees it: every domain has a next hop with one address, where its peer is.
 struct SimulatedHosts: RouteSource, HostDialer, @unchecked Sendable {

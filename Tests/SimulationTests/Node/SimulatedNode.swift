@@ -5,7 +5,7 @@ import MailModel
 import ServiceSupport
 import ShardLeases
 
-@testable import EdgeNode
+@testable import Delivery
 @testable import PostgresDriver
 @testable import QueueStore
 

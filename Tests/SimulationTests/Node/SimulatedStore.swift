@@ -2,7 +2,7 @@ import ClusterModel
 import DeliveryQueue
 import MailModel
 
-@testable import EdgeNode
+@testable import Delivery
 @testable import PostgresDriver
 @testable import QueueStore
 

@@ -2,7 +2,7 @@ import MailModel
 import QueueStore
 import ShardLeases
 
-@testable import EdgeNode
+@testable import Delivery
 
 /// The attempts of a node that are under way, as its `ActivityTable` tells, and what came of each, as the peers know it: for the
 /// witness.

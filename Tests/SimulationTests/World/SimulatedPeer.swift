@@ -1,7 +1,7 @@
 import DNSModel
 import MailModel
 
-@testable import EdgeNode
+@testable import Delivery
 @testable import SMTPProtocol
 
 /// The one receiving host of a domain, and the domain's DNS.

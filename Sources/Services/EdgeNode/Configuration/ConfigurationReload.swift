@@ -1,4 +1,6 @@
 import Cryptography
+import Delivery
+import Inbound
 import Logging
 import NodeState
 import OperatingSystem

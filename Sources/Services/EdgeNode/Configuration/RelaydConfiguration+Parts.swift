@@ -1,6 +1,8 @@
 import Admission
 import ClusterModel
+import Delivery
 import DeliveryQueue
+import Inbound
 import InternationalDomains
 import MailModel
 import PostgresDriver
@@ -60,8 +62,11 @@ extension RelaydConfiguration {
         ClientNetworks(prefixIPv4: self.smtp.clientPrefixIPv4, prefixIPv6: self.smtp.clientPrefixIPv6)
     }
 
-    var trustedProxies: TrustedProxies {
-        TrustedProxies(networks: self.smtp.proxyNetworks, headerTime: self.smtp.proxyTimeout)
+    func settings(of listener: Listener) -> ListenerSettings {
+        ListenerSettings(
+            name: listener.name, address: listener.address, isIPv6Only: self.smtp.leavesIPv4ToAnother(listener),
+            proxies: listener.proxyProtocol
+                ? TrustedProxies(networks: self.smtp.proxyNetworks, headerTime: self.smtp.proxyTimeout) : nil)
     }
 
     /// The most descriptors that a node with these settings opens. Beside those that settings count there are listeners,

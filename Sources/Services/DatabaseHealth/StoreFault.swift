@@ -61,3 +61,8 @@ extension StoreFault.Kind {
         }
     }
 }
+
+extension StoreFault.Kind {
+    /// Whether it may be over without anybody changing rights, schema or settings.
+    package var passesByItself: Bool { self != .refused && self != .unsuitable }
+}

@@ -94,21 +94,23 @@ struct DeliveryFixture {
                 policy: InboundPolicy(domains: Dictionary(domains) { first, _ in first }, relayNetworks: []),
                 destinations: DestinationRules(), sites: settings.sites, tls: try TLSClientContext()))
         let egress = EgressRoutes(settings.sources, fallback: settings.delivery.node, ipv4First: false)
+        let network = NetworkMonitor(
+            egress, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25, health: self.health,
+            time: .system, logger: .quiet)
+        let chunkingRefusals = ChunkingRefusals()
         self.environment = DeliveryEnvironment(
             settings: settings.delivery, state: state,
             routes: RouteFinder(
                 resolver: resolver, policy: RoutePolicy(), watch: .none, time: .system, random: .system),
-            explainer: RefusalExplainer(time: .system), store: store,
-            recorder: AttemptRecorder(store: store, metrics: metrics, time: .system),
-            leases: table, egress: egress,
-            network: NetworkMonitor(
-                egress, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25, health: self.health,
-                time: .system, logger: .quiet),
+            dialer: NetworkDialer(
+                settings.timeouts, network: network, chunkingRefusals: chunkingRefusals, metrics: metrics,
+                time: .system),
+            store: store, recorder: AttemptRecorder(store: store, metrics: metrics, time: .system),
+            leases: table, egress: egress, network: network,
             sites: sites, links: ConnectionPool(sites: sites, idleTime: idleTime),
             reports: ReportLimiter(ReportBudget.Limits(perSenderDomain: 300, perClient: 100)),
-            nullSenders: NullSenderShare(ofConnections: settings.connections),
-            channels: ChannelRegistry(time: .system), metrics: metrics,
-            logger: .quiet,
+            nullSenders: NullSenderShare(ofConnections: settings.connections), chunkingRefusals: chunkingRefusals,
+            metrics: metrics, logger: .quiet,
             clock: try await DatabaseClock(store: store, time: .system), time: .system, random: .system)
     }
 

@@ -23,11 +23,15 @@ struct DeliveryFixtureSettings {
 
     var sites: SiteLimits { SiteLimits(SiteLimit(connections: self.connectionsPerSite)) }
 
-    var delivery: DeliveryEnvironment.Settings {
+    var timeouts: DialTimeouts {
         var timeouts = SMTPTimeouts()
         timeouts.greeting = self.greetingTime
-        return DeliveryEnvironment.Settings(
-            node: "relay.test", port: 25, connectTimeout: .seconds(30), timeouts: timeouts, convertsEightBit: false,
+        return DialTimeouts(connect: .seconds(30), steps: timeouts)
+    }
+
+    var delivery: DeliveryEnvironment.Settings {
+        DeliveryEnvironment.Settings(
+            node: "relay.test", port: 25, convertsEightBit: false,
             connectionsPerDestination: self.connectionsPerDestination,
             messagesPerConnection: self.messagesPerConnection, retries: self.retries,
             reportsFrom: "mailer-daemon@relay.test", returnedBytes: 50 * 1024)

@@ -337,7 +337,7 @@ struct DestinationTests {
                 await secondRuns.value
                 #expect(await !second.wake())
                 #expect(try await queue.listing().allSatisfy { $0.attempts == 0 })
-                queue.environment.channels.closeAll()
+                queue.environment.dialer.closeAll()
                 await firstRuns.value
             }
         }

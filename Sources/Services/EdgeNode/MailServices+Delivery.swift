@@ -29,7 +29,8 @@ extension MailServices {
             return nextHop.address == nil ? routes.questions(to: nextHop) : nil
         }
         return DeliveryEnvironment(
-            settings: self.configuration.deliverySettings, state: state, routes: routes, store: parts.store,
+            settings: self.configuration.deliverySettings, timeouts: self.configuration.dialTimeouts, state: state,
+            routes: routes, store: parts.store,
             egress: self.configuration.egress,
             network: parts.network, connections: self.configuration.delivery.maxConnections,
             reports: self.configuration.reportLimiter, metrics: self.metrics.delivery, logger: self.logger,

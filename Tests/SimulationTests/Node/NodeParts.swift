@@ -72,7 +72,7 @@ struct NodeParts: Sendable {
         let world = SimulatedChance(node.world)
         return DeliveryEnvironment(
             settings: Self.settings(node.scenario), state: Replaceable(Self.state(node)), routes: hosts,
-            dialer: hosts, explainer: RefusalExplainer(time: time), store: store,
+            dialer: hosts, store: store,
             recorder: AttemptRecorder(store: store, metrics: Self.metrics, time: time, monitor: monitor),
             leases: LeaseTable(time: time), egress: egress,
             network: NetworkMonitor(
@@ -80,15 +80,15 @@ struct NodeParts: Sendable {
                 probe: { _, _, _ in nil }),
             sites: sites, links: ConnectionPool(sites: sites),
             reports: ReportLimiter(ReportBudget.Limits(perSenderDomain: 1000, perClient: 1000)),
-            nullSenders: NullSenderShare(ofConnections: 1000), channels: ChannelRegistry(time: time),
+            nullSenders: NullSenderShare(ofConnections: 1000), chunkingRefusals: ChunkingRefusals(),
             metrics: Self.metrics, logger: Self.quiet, clock: clock, time: time,
             random: RandomSource { world.bits() }, monitor: monitor)
     }
 
     private static func settings(_ scenario: Scenario) -> DeliveryEnvironment.Settings {
         DeliveryEnvironment.Settings(
-            node: Self.name, port: 25, connectTimeout: .seconds(30), timeouts: SMTPTimeouts(),
-            convertsEightBit: false, connectionsPerDestination: Self.connections, messagesPerConnection: 5,
+            node: Self.name, port: 25, convertsEightBit: false, connectionsPerDestination: Self.connections,
+            messagesPerConnection: 5,
             retries: scenario.retries, reportsFrom: nil, returnedBytes: 1024)
     }
 

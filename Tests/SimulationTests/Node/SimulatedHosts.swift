@@ -49,7 +49,7 @@ struct SimulatedHosts: RouteSource, HostDialer, @unchecked Sendable {
     // MARK: - Connections
 
     func dial(
-        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
+        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop
     ) async -> Result<PooledConnection, HostFailure> {
         await self.pause()
         guard let peer = self.node.peer(at: slot.address) else { preconditionFailure("every address has a peer") }
@@ -68,5 +68,7 @@ struct SimulatedHosts: RouteSource, HostDialer, @unchecked Sendable {
                 usesChunking: false, stateVersion: demand.state.version, slot: slot))
     }
 
-    func closeAll(by environment: DeliveryEnvironment) { self.node.closeConnections() }
+    func closeAll() { self.node.closeConnections() }
+
+    func limited(to limit: Duration) -> any HostDialer { preconditionFailure("no client of a simulation asks") }
 }

@@ -258,7 +258,7 @@ struct DeliveryAttempt {
         defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: slot.address)
         let dialled = await self.environment.dialer.dial(
-            self.demand(host, requirement), in: slot, on: self.eventLoop, by: self.environment)
+            self.demand(host, requirement), in: slot, on: self.eventLoop)
         switch dialled {
         case .failure(let failure):
             attempt.failure = failure

@@ -7,7 +7,7 @@ package import NodeState
 package import QueueStore
 package import RouteLookup
 import Routing
-package import SMTPProtocol
+import SMTPProtocol
 package import ServiceSupport
 package import ShardLeases
 import Telemetry
@@ -20,8 +20,6 @@ package struct DeliveryEnvironment: Sendable {
         let node: DomainName
         /// The port of hosts found by MX.
         let port: UInt16
-        var connectTimeout: Duration
-        var timeouts: SMTPTimeouts
         /// 8-bit content that nothing signs becomes 7-bit for hosts without 8BITMIME.
         var convertsEightBit: Bool
         let connectionsPerDestination: Int
@@ -35,14 +33,12 @@ package struct DeliveryEnvironment: Sendable {
         var logsAddresses: Bool
 
         package init(
-            node: DomainName, port: UInt16, connectTimeout: Duration, timeouts: SMTPTimeouts, convertsEightBit: Bool,
+            node: DomainName, port: UInt16, convertsEightBit: Bool,
             connectionsPerDestination: Int, messagesPerConnection: Int, retries: RetryPolicy, reportsFrom: Mailbox?,
             returnedBytes: Int, logsAddresses: Bool = false
         ) {
             self.node = node
             self.port = port
-            self.connectTimeout = connectTimeout
-            self.timeouts = timeouts
             self.convertsEightBit = convertsEightBit
             self.connectionsPerDestination = connectionsPerDestination
             self.messagesPerConnection = messagesPerConnection
@@ -76,9 +72,7 @@ package struct DeliveryEnvironment: Sendable {
     var state: Replaceable<NodeState>
     let routes: any RouteSource
     /// Opens connections to hosts.
-    var dialer: any HostDialer = NetworkDialer()
-    /// Says in words why a host's certificates were refused.
-    let explainer: RefusalExplainer
+    var dialer: any HostDialer
     let store: any DeliveryStore
     let recorder: AttemptRecorder
     package let leases: LeaseTable
@@ -90,14 +84,12 @@ package struct DeliveryEnvironment: Sendable {
     let links: ConnectionPool
     let reports: ReportLimiter
     let nullSenders: NullSenderShare
-    /// The connections to receiving hosts.
-    var channels: ChannelRegistry
     /// What deliveries are busy with.
     package let activity = ActivityTable()
     /// What operators say of all mail to some domains.
     package let standing = StandingRules()
     /// Hosts that get no BDAT, whatever they offer.
-    let chunkingRefusals = ChunkingRefusals()
+    let chunkingRefusals: ChunkingRefusals
     let metrics: DeliveryMetrics
     var logger: Logger
     let clock: DatabaseClock
@@ -137,8 +129,8 @@ extension DeliveryEnvironment {
     ///   - monitor: knows whether the database is well.
     ///   - flushes: has answers of the DNS looked up anew when an operator says so.
     package init(
-        settings: Settings, state: Replaceable<NodeState>, routes: any RouteSource, store: QueueStore,
-        egress: EgressRoutes, network: NetworkMonitor, connections: Int, reports: ReportLimiter,
+        settings: Settings, timeouts: DialTimeouts, state: Replaceable<NodeState>, routes: any RouteSource,
+        store: QueueStore, egress: EgressRoutes, network: NetworkMonitor, connections: Int, reports: ReportLimiter,
         metrics: DeliveryMetrics, logger: Logger, clock: DatabaseClock, time: any NodeClock, random: RandomSource,
         monitor: StoreMonitor, flushes: DNSFlushWatch
     ) {
@@ -147,12 +139,16 @@ extension DeliveryEnvironment {
             shortages: ConnectionShortages(
                 ConnectionBudgets(connections: connections, destinations: DeliveryService.destinationsAtOnce),
                 metrics: metrics, logger: logger))
+        let chunkingRefusals = ChunkingRefusals()
         self.init(
-            settings: settings, state: state, routes: routes, explainer: RefusalExplainer(time: time), store: store,
+            settings: settings, state: state, routes: routes,
+            dialer: NetworkDialer(
+                timeouts, network: network, chunkingRefusals: chunkingRefusals, metrics: metrics, time: time),
+            store: store,
             recorder: AttemptRecorder(store: store, metrics: metrics, time: time, monitor: monitor),
             leases: LeaseTable(time: time), egress: egress, network: network, sites: sites,
             links: ConnectionPool(sites: sites), reports: reports,
-            nullSenders: NullSenderShare(ofConnections: connections), channels: ChannelRegistry(time: time),
+            nullSenders: NullSenderShare(ofConnections: connections), chunkingRefusals: chunkingRefusals,
             metrics: metrics, logger: logger, clock: clock, time: time, random: random, monitor: monitor,
             flushes: flushes)
     }

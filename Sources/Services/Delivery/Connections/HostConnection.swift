@@ -31,25 +31,3 @@ protocol HostConnection: AnyObject {
 }
 
 extension OutboundConnection: HostConnection {}
-
-/// Opens connections to receiving hosts.
-protocol HostDialer: Sendable {
-    /// Connects to the address of `slot`, as `demand` says; see `Dialer.dial`.
-    func dial(
-        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
-    ) async -> Result<PooledConnection, HostFailure>
-
-    /// Closes what it has opened, and whatever it opens from now on.
-    func closeAll(by environment: DeliveryEnvironment)
-}
-
-/// Opens them over the network.
-struct NetworkDialer: HostDialer {
-    func dial(
-        _ demand: LinkDemand, in slot: ConnectionSlot, on eventLoop: any EventLoop, by environment: DeliveryEnvironment
-    ) async -> Result<PooledConnection, HostFailure> {
-        await Dialer(environment: environment, eventLoop: eventLoop).dial(demand, in: slot)
-    }
-
-    func closeAll(by environment: DeliveryEnvironment) { environment.channels.closeAll() }
-}

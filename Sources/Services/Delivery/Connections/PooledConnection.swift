@@ -73,7 +73,7 @@ struct PooledConnection {
 
 /// Opens connections to receiving hosts on one event loop.
 struct Dialer {
-    let environment: DeliveryEnvironment
+    let means: NetworkDialer
     let eventLoop: any EventLoop
 
     /// Connects to the address of `slot`, greets, and negotiates TLS as `demand` says. An opportunistic handshake that
@@ -81,7 +81,7 @@ struct Dialer {
     func dial(_ demand: LinkDemand, in slot: ConnectionSlot) async -> Result<PooledConnection, HostFailure> {
         let address = slot.address
         let usesChunking =
-            demand.mayChunk && !self.environment.chunkingRefusals.contains(address, at: self.environment.time.now)
+            demand.mayChunk && !self.means.chunkingRefusals.contains(address, at: self.means.time.now)
         var offer = TLSOffer.full
         var abandoned: AbandonedTLS?
         var rejectedName: AbandonedTLS?
@@ -101,7 +101,7 @@ struct Dialer {
                         connection: connection, address: address, established: established, warmth: warmth,
                         usesChunking: usesChunking, stateVersion: demand.state.version, slot: slot))
             case .failed(var failure):
-                failure = await self.environment.explainer.explain(failure)
+                failure = await self.means.explainer.explain(failure)
                 failure.abandonedTLS = abandoned
                 return .failure(failure)
             case .retry(let next, let failure) where next > offer:
@@ -134,11 +134,11 @@ struct Dialer {
         to address: IPAddress, _ demand: LinkDemand, offering offer: TLSOffer, usesChunking: Bool,
         in slot: ConnectionSlot
     ) -> (OutboundConnection, EventLoopFuture<OutboundConnection.Opened>) {
-        let settings = self.environment.settings
         let promise = self.eventLoop.makePromise(of: OutboundConnection.Opened.self)
         let connection = OutboundConnection(
             requirement: demand.requirement, tls: demand.state.tls, offer: offer,
-            helloName: slot.egress.helloName, usesChunking: usesChunking, timeouts: settings.timeouts, opened: promise,
+            helloName: slot.egress.helloName, usesChunking: usesChunking, timeouts: self.means.timeouts.steps,
+            opened: promise,
             patience: { [weak slot] in slot?.patience(in: $0) ?? .stay })
         let bound = NIOLoopBound(connection, eventLoop: self.eventLoop)
         // The channel has the slot to its very end, QUIT included.
@@ -162,7 +162,7 @@ struct Dialer {
     ) -> EventLoopFuture<any Channel> {
         var bootstrap = ClientBootstrap(group: self.eventLoop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .connectTimeout(TimeAmount(self.environment.settings.connectTimeout))
+            .connectTimeout(TimeAmount(self.means.timeouts.connect))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(connection.value)
@@ -178,11 +178,11 @@ struct Dialer {
     }
 
     private func connected(_ channel: any Channel, to address: IPAddress, in slot: ConnectionSlot) {
-        let metrics = self.environment.metrics
-        self.environment.network.connected(to: address, by: EgressRoute(to: address, by: slot.egress))
+        let metrics = self.means.metrics
+        self.means.network.connected(to: address, by: EgressRoute(to: address, by: slot.egress))
         metrics.smtpConnectionsTotal.increment(.connected)
         metrics.smtpConnections.add(1)
-        self.environment.channels.add(channel)
+        self.means.channels.add(channel)
         channel.closeFuture.whenComplete { _ in
             metrics.smtpConnections.add(-1)
             slot.release()
@@ -191,8 +191,8 @@ struct Dialer {
 
     private func notConnected(_ error: any Error, to address: IPAddress, in slot: ConnectionSlot) -> HostFailure {
         let route = EgressRoute(to: address, by: slot.egress)
-        let failure = self.environment.network.judge(error, to: address, by: route)
-        self.environment.metrics.smtpConnectionsTotal.increment(OutboundConnectionResult(failure.failure))
+        let failure = self.means.network.judge(error, to: address, by: route)
+        self.means.metrics.smtpConnectionsTotal.increment(OutboundConnectionResult(failure.failure))
         return failure
     }
 }

@@ -53,10 +53,6 @@ package final class CallAheadService: Service {
     private static let sayingPause = Duration.seconds(60)
 
     package init(_ limits: Limits, environment: DeliveryEnvironment, eventLoops: any EventLoopGroup) {
-        var environment = environment
-        // No single step may take longer than all of them together.
-        environment.settings.connectTimeout = min(environment.settings.connectTimeout, limits.deadline)
-        environment.settings.timeouts = environment.settings.timeouts.bounded(by: limits.deadline)
         self.environment = environment
         self.eventLoops = eventLoops
         self.limits = limits
@@ -124,7 +120,8 @@ package final class CallAheadService: Service {
     /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
     private func askWithinDeadline(_ address: CallAheadAddress, _ number: UInt64, by state: NodeState) async {
         var environment = self.environment
-        environment.channels = ChannelRegistry(time: self.environment.time)
+        // No single step may take longer than all of them together.
+        environment.dialer = self.environment.dialer.limited(to: self.limits.deadline)
         // The question keeps its configuration: after a reload, the answer of another next hop would count as this one's.
         environment.state = Replaceable(state)
         let question = environment
@@ -141,7 +138,7 @@ package final class CallAheadService: Service {
             }
             await group.next()
             group.cancelAll()
-            question.channels.closeAll()
+            question.dialer.closeAll()
         }
     }
 
@@ -209,17 +206,5 @@ package final class CallAheadService: Service {
         let now = self.environment.time.now
         let waiters = self.table.withLock { $0.landed(address, question: number, verdict, hearing: hearing, at: now) }
         for waiter in waiters { waiter.resume(returning: verdict) }
-    }
-}
-
-extension SMTPTimeouts {
-    /// The same, with no wait of a client longer than `limit`.
-    fileprivate func bounded(by limit: Duration) -> SMTPTimeouts {
-        var timeouts = self
-        timeouts.greeting = min(timeouts.greeting, limit)
-        timeouts.command = min(timeouts.command, limit)
-        timeouts.envelope = min(timeouts.envelope, limit)
-        timeouts.handshake = min(timeouts.handshake, limit)
-        return timeouts
     }
 }

@@ -23,7 +23,7 @@ actor RecipientCallout {
     /// A host has answered about the recipient, whatever it said.
     private(set) var hasHeard = false
 
-    /// - Parameter environment: its deadlines and channels are those of this one question.
+    /// - Parameter environment: its dialer is that of this one question.
     init(_ environment: DeliveryEnvironment, on eventLoop: any EventLoop) {
         self.environment = environment
         self.eventLoop = eventLoop
@@ -94,7 +94,7 @@ actor RecipientCallout {
             case .slot(let slot):
                 defer { slot.release() }
                 let dialled = await self.environment.dialer.dial(
-                    question.demand, in: slot, on: self.eventLoop, by: self.environment)
+                    question.demand, in: slot, on: self.eventLoop)
                 switch dialled {
                 case .success(let link): return await self.ask(question, over: link)
                 // Others to the host work: wait until it takes one more.

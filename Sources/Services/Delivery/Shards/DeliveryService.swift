@@ -96,7 +96,7 @@ package struct DeliveryService: Service {
             // record, and another owner goes on with it.
             await group.next()
             group.cancelAll()
-            self.environment.dialer.closeAll(by: self.environment)
+            self.environment.dialer.closeAll()
         }
     }
 }

@@ -39,7 +39,7 @@ extension RelaydConfiguration {
         return timeouts
     }
 
-    var clientTimeouts: SMTPTimeouts {
+    var dialTimeouts: DialTimeouts {
         var timeouts = SMTPTimeouts()
         timeouts.greeting = self.delivery.greetingTimeout
         timeouts.command = self.delivery.commandTimeout
@@ -49,7 +49,7 @@ extension RelaydConfiguration {
         timeouts.dataBlock = self.delivery.dataTimeout
         timeouts.dataTermination = self.delivery.finalDotTimeout
         timeouts.transaction = self.delivery.transactionTimeout
-        return timeouts
+        return DialTimeouts(connect: self.delivery.connectTimeout, steps: timeouts)
     }
 
     var connectionLimits: ConnectionLimits {
@@ -128,7 +128,6 @@ extension RelaydConfiguration {
     var deliverySettings: DeliveryEnvironment.Settings {
         DeliveryEnvironment.Settings(
             node: self.node.name, port: self.delivery.port,
-            connectTimeout: self.delivery.connectTimeout, timeouts: self.clientTimeouts,
             convertsEightBit: self.delivery.eightBitConversion == .unsigned,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,
             messagesPerConnection: self.delivery.messagesPerConnection, retries: self.retryPolicy,

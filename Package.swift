@@ -190,10 +190,11 @@ let package = Package(
         service(
             "Console",
             [
-                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "NodeState", "QueueStore",
-                "RelayConfiguration", argumentParser, logging,
+                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
+                "QueueStore", "RelayConfiguration", argumentParser, logging,
             ]),
-        service("OperatorCommands", ["NodeState", "RelayConfiguration", argumentParser]),
+        service(
+            "OperatorCommands", ["MailModel", "NodeState", "OperatingSystem", "RelayConfiguration", argumentParser]),
 
         // The lab
         lab("LabSupport", ["MailModel", logging]),
@@ -216,10 +217,15 @@ let package = Package(
         executable(
             "relayd",
             [
-                "Cryptography", "EdgeNode", "NodeState", "OperatorCommands", "QueueStore", "RelayConfiguration",
-                "SecureResolver", "Telemetry", argumentParser, logging,
+                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "QueueStore",
+                "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
             ]),
-        executable("relayctl", ["Console", "NodeState", "OperatorCommands", "SecureResolver", argumentParser]),
+        executable(
+            "relayctl",
+            [
+                "Console", "MailModel", "NodeState", "OperatingSystem", "OperatorCommands", "SecureResolver",
+                argumentParser,
+            ]),
         executable(
             "relay-lab",
             [
@@ -281,7 +287,7 @@ let package = Package(
                 "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
                 logging,
             ]),
-        tests("OperatorCommands", ["OperatorCommands"]),
+        tests("OperatorCommands", ["MailModel", "OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
         tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
         tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),

@@ -156,7 +156,7 @@ struct ConsoleFixture {
         do throws(ConsoleFailure) {
             try await QueueDatabase.with(connection: connection ?? self.connection, logger: .quiet) {
                 (queue) throws(ConsoleFailure) in
-                let console = QueueConsole(queue: queue, format: format, terminal: terminal)
+                let console = QueueConsole(queue: queue, format: format, terminal: terminal, time: ManualClock())
                 switch command {
                 case .list(let selection, let limit, let after, let order):
                     try await console.list(selection, limit: limit, after: after, order: order)

@@ -19,7 +19,8 @@ struct ConfigurationFileTests {
         loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: yaml)
         let loaded = try loader.load()
         do {
-            _ = try await loaded.checkFiles(relayd: try BuiltProgram.named("relayd").path)
+            _ = try await loaded.checkFiles(
+                relayd: try BuiltProgram.named("relayd").path, time: .system, random: .system)
             return []
         } catch let error as ConfigurationError {
             return error.problems.map(\.description)
@@ -85,8 +86,10 @@ struct ConfigurationFileTests {
         var loader = ConfigurationLoader(hostName: "edge.example")
         loader.file = ConfigurationLoader.File(
             path: "relayd.yaml", text: "tls: {certificates: [{certificate: '\(chain.path)', key: '\(key.path)'}]}")
-        let warnings = try await loader.load().checkFiles(relayd: try BuiltProgram.named("relayd").path)
-            .map(\.description)
+        let warnings = try await loader.load().checkFiles(
+            relayd: try BuiltProgram.named("relayd").path, time: .system, random: .system
+        )
+        .map(\.description)
         #expect(warnings.count == 1)
         let warning = warnings.first ?? ""
         #expect(
@@ -108,12 +111,12 @@ struct ConfigurationFileTests {
             loader.file = ConfigurationLoader.File(path: "relayd.yaml", text: text)
             return try loader.load()
         }
-        let first = try await ConfiguredFiles(try load("ab"), relayd: program)
-        let again = try await ConfiguredFiles(try load("ab"), relayd: program, running: first.resolver)
+        let first = try await ConfiguredFiles(try load("ab"), relayd: program, time: .system)
+        let again = try await ConfiguredFiles(try load("ab"), relayd: program, running: first.resolver, time: .system)
         #expect(again.resolver === first.resolver)
         for (digest, timeout) in [("cd", "30s"), ("ab", "20s")] {
             let other = try await ConfiguredFiles(
-                try load(digest, timeout: timeout), relayd: program, running: first.resolver)
+                try load(digest, timeout: timeout), relayd: program, running: first.resolver, time: .system)
             #expect(other.resolver !== first.resolver)
             await other.resolver.shutdown()
         }

@@ -1,5 +1,6 @@
 import ClusterModel
 import Foundation
+import LabSupport
 import PostgresDriver
 import QueueStore
 import Synchronization
@@ -49,7 +50,9 @@ struct CallerTimeTests {
     func leader() async {
         let caller = Caller()
         let executor = caller.executor
-        let group = GroupCommit<Int, Bool>(limits: .init(batchCount: 10, inFlight: 1, waitingCount: 10)) { items in
+        let group = GroupCommit<Int, Bool>(
+            limits: .init(batchCount: 10, inFlight: 1, waitingCount: 10), time: ManualClock()
+        ) { items in
             items.map { _ in executor.isCurrent }
         }
         #expect(await caller.submit(group) == false)

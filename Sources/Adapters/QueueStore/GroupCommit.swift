@@ -1,4 +1,5 @@
 import DequeModule
+public import MailModel
 import Synchronization
 
 /// Does the work of many callers in few batches, without a timer: what comes while batches are under way becomes the next.
@@ -43,7 +44,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
     private struct Waiter: Sendable {
         let item: Item
         let cost: Int
-        let since: ContinuousClock.Instant
+        let since: MonotonicInstant
         /// `nil` for the leader itself, who needs no call.
         var continuation: CheckedContinuation<Turn, Never>?
     }
@@ -56,6 +57,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
 
     private let limits: Limits
     private let cost: @Sendable (Item) -> Int
+    private let time: any NodeClock
     private let waited: @Sendable (Duration) -> Void
     private let perform: @Sendable ([Item]) async -> [Output]
     private let state = Mutex(State())
@@ -64,15 +66,17 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - cost: what one item adds to a batch.
+    ///   - time: by which waits are measured.
     ///   - waited: is told of each item how long it waited before its batch began.
     ///   - perform: does the work of a batch and gives one output for each item, in order.
     public init(
-        limits: Limits, cost: @escaping @Sendable (Item) -> Int = { _ in 0 },
+        limits: Limits, cost: @escaping @Sendable (Item) -> Int = { _ in 0 }, time: any NodeClock,
         waited: @escaping @Sendable (Duration) -> Void = { _ in },
         perform: @escaping @Sendable ([Item]) async -> [Output]
     ) {
         self.limits = limits
         self.cost = cost
+        self.time = time
         self.waited = waited
         self.perform = perform
     }
@@ -89,7 +93,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
 
     /// Performs for all. The caller's executor may be an event loop, which hundreds of items would keep from its connections.
     @concurrent private func lead(_ batch: [Waiter]) async -> Output {
-        let begin = ContinuousClock.now
+        let begin = self.time.now
         for waiter in batch { self.waited(begin - waiter.since) }
         let outputs = await self.perform(batch.map(\.item))
         precondition(outputs.count == batch.count, "one output for each item")
@@ -111,7 +115,7 @@ public final class GroupCommit<Item: Sendable, Output: Sendable>: Sendable {
 
     private func join(_ item: Item) async -> Turn {
         let cost = self.cost(item)
-        let since = ContinuousClock.now
+        let since = self.time.now
         return await withCheckedContinuation { continuation in
             let turn = self.state.withLock { state -> Turn? in
                 if state.inFlight < self.limits.inFlight {

@@ -1,5 +1,6 @@
 public import ClusterModel
-import MailModel
+public import MailModel
+public import OperatingSystem
 public import PostgresDriver
 
 /// Stores accepted messages, many with one COMMIT.
@@ -35,10 +36,11 @@ public final class QueueWriter: Sendable {
     ///   - pool: of the role `relay_queue`; see `QueueStore.poolSettings`.
     ///   - map: of the queue, from `QueueStore.shardMap`.
     ///   - node: this node's name, for the trace.
+    ///   - time: by which waits are measured.
     ///   - waited: is told of each message how long it waited before its transaction began.
     ///   - committed: is told, after each COMMIT and outside any lock, what has become due. It must not block.
     public init(
-        pool: PostgresPool, map: ShardMap, node: String, limits: Limits = Limits(),
+        pool: PostgresPool, map: ShardMap, node: String, limits: Limits = Limits(), time: any NodeClock = .system,
         waited: @escaping @Sendable (Duration) -> Void = { _ in },
         committed: @escaping @Sendable ([DueEntry]) -> Void = { _ in }
     ) {
@@ -46,7 +48,7 @@ public final class QueueWriter: Sendable {
         self.map = map
         let transaction = EnqueueTransaction(
             pool: pool, map: map, node: node, repetitions: limits.repetitions, committed: committed)
-        self.commits = GroupCommit(limits: limits.group, cost: { $0.inlineSize }, waited: waited) {
+        self.commits = GroupCommit(limits: limits.group, cost: { $0.inlineSize }, time: time, waited: waited) {
             await transaction.commit($0)
         }
     }

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Console
 import Foundation
+import MailModel
 import NodeState
+import OperatingSystem
 import OperatorCommands
 
 /// The configuration of a node, as its file and this environment give it.
@@ -29,7 +31,7 @@ struct ConfigExceptions: AsyncParsableCommand {
     @OptionGroup var output: QueueOutputOptions
 
     func run() async throws {
-        let exceptions = try self.options.load().exceptions.map { exception in
+        let exceptions = try self.options.load().exceptions(at: .systemNow).map { exception in
             PolicyException(
                 domain: exception.domain, setting: exception.key, policies: exception.policies,
                 reason: exception.reason,

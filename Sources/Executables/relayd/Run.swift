@@ -1,6 +1,7 @@
 import ArgumentParser
 import EdgeNode
 import Logging
+import OperatingSystem
 import OperatorCommands
 import RelayConfiguration
 import Telemetry
@@ -25,7 +26,8 @@ struct Run: AsyncParsableCommand {
         let logger = Logger(label: "relayd")
         let options = self.options
         let node = EdgeNode(
-            loaded, version: ProgramVersion.text(of: "relayd"), metrics: metrics, registry: registry, logger: logger
+            loaded, version: ProgramVersion.text(of: "relayd"), metrics: metrics, registry: registry, logger: logger,
+            time: .system, random: .system
         ) {
             () throws(ConfigurationError) in try options.read()
         }

@@ -48,12 +48,13 @@ extension QueueConsole {
             return try self.tell(try await self.count(request, selection), of: request)
         }
         if request.needsConfirmation, !request.isConfirmed { try await self.confirm(request, selection) }
-        var told = ContinuousClock.now
+        var told = self.time.now
         let count = try await self.queue.perform(
             request.action, on: selection, by: request.actor, because: request.reason
         ) { seen in
-            guard ContinuousClock.now - told >= Self.progressInterval else { return }
-            told = .now
+            let now = self.time.now
+            guard now - told >= Self.progressInterval else { return }
+            told = now
             self.terminal.say("\(seen) entries so far")
         }
         try self.tell(count, of: request)

@@ -3,7 +3,7 @@ import Delivery
 import Foundation
 import Inbound
 public import Logging
-import MailModel
+public import MailModel
 import NodeState
 import OperatingSystem
 import PostgresDriver
@@ -24,8 +24,8 @@ public struct EdgeNode: Sendable {
     private let version: String
     private let metrics: RelayMetrics
     private let registry: MetricsRegistry
-    private let time: any NodeClock = .system
-    private let random = RandomSource.system
+    private let time: any NodeClock
+    private let random: RandomSource
     private let logger: Logger
     private let reload: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
 
@@ -33,7 +33,7 @@ public struct EdgeNode: Sendable {
     /// `reload` reads the settings anew, from wherever these came.
     public init(
         _ loaded: LoadedConfiguration, version: String, metrics: RelayMetrics, registry: MetricsRegistry,
-        logger: Logger,
+        logger: Logger, time: any NodeClock, random: RandomSource,
         reload: @escaping @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     ) {
         self.loaded = loaded
@@ -41,6 +41,8 @@ public struct EdgeNode: Sendable {
         self.reload = reload
         self.metrics = metrics
         self.registry = registry
+        self.time = time
+        self.random = random
         var logger = logger
         logger[metadataKey: LogKey.node] = "\(loaded.configuration.node.name)"
         self.logger = logger
@@ -56,7 +58,7 @@ public struct EdgeNode: Sendable {
         // Trapped from the start on: until then a SIGHUP would end the process.
         let reloads = await UnixSignalsSequence(trapping: .sighup)
         self.announce()
-        let files = try await ConfiguredFiles(self.loaded, logger: self.logger)
+        let files = try await ConfiguredFiles(self.loaded, time: self.time, logger: self.logger)
         self.warn(files)
         let primaries = PrimaryHistory()
         var settings = self.configuration.poolSettings(primaries)
@@ -87,7 +89,7 @@ public struct EdgeNode: Sendable {
     }
 
     private func warn(_ files: ConfiguredFiles) {
-        for warning in self.loaded.warnings(at: .systemNow) + files.warnings { self.logger.warning("\(warning)") }
+        for warning in self.loaded.warnings(at: self.time.date) + files.warnings { self.logger.warning("\(warning)") }
     }
 
     private func foundations(

@@ -105,7 +105,7 @@ struct MailServices: Service {
         let hints = DueHints()
         let writer = QueueWriter(
             pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text,
-            waited: { [metrics] in metrics.database.queueCommitWait.observe(.enqueue, $0) }
+            time: self.time, waited: { [metrics] in metrics.database.queueCommitWait.observe(.enqueue, $0) }
         ) { hints.add($0) }
         let deliveries = try self.deliveryEnvironment(parts)
         let rules = StandingRulesWatch(
@@ -126,7 +126,7 @@ struct MailServices: Service {
                 sites: deliveries.sites, resolver: self.foundations.resolver,
                 health: self.foundations.resolverHealth, flushes: deliveries.flushes,
                 certificates: self.foundations.certificates, authenticator: authenticator,
-                metrics: self.metrics, logger: self.logger),
+                metrics: self.metrics, time: self.time, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics.database,

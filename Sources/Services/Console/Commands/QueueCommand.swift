@@ -4,6 +4,7 @@ import InternationalDomains
 import Logging
 import MailModel
 import NodeState
+import OperatingSystem
 import RelayConfiguration
 
 /// What is in the queue, and what is to be done with it.
@@ -49,7 +50,9 @@ struct QueueConnectionOptions: ParsableArguments {
                 connection: try self.connectionString(),
                 logger: Logger(label: "relayctl") { _ in SwiftLogNoOpLogHandler() }
             ) { (queue) throws(ConsoleFailure) in
-                try await body(QueueConsole(queue: queue, format: output?.output ?? .table, terminal: terminal))
+                try await body(
+                    QueueConsole(
+                        queue: queue, format: output?.output ?? .table, terminal: terminal, time: .system))
             }
         } catch {
             ConsoleTerminal.ofThisProcess.say("relayctl: \(error)")

@@ -21,7 +21,7 @@ struct AttemptRecorder: Sendable {
         self.store = store
         // What waits is bounded by the deliveries under way, each of which waits for one record.
         self.openings = GroupCommit(
-            limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
+            limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max), time: time,
             waited: { metrics.queueCommitWait.observe(.beginAttempt, $0) }
         ) { items in
             let started = time.now
@@ -29,7 +29,7 @@ struct AttemptRecorder: Sendable {
             return await Self.open(items, in: store, monitor)
         }
         self.outcomes = GroupCommit(
-            limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max),
+            limits: .init(batchCount: 256, inFlight: 1, waitingCount: .max), time: time,
             waited: { metrics.queueCommitWait.observe(.recordOutcome, $0) }
         ) { items in
             let started = time.now

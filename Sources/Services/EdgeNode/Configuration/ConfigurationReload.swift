@@ -2,8 +2,8 @@ import Cryptography
 import Delivery
 import Inbound
 import Logging
+import MailModel
 import NodeState
-import OperatingSystem
 import RelayConfiguration
 import SecureResolver
 import ServiceLifecycle
@@ -31,6 +31,7 @@ struct ConfigurationReload: Service {
     /// Is told of users, if there were none before.
     let authenticator: Authenticator
     let metrics: RelayMetrics
+    let time: any NodeClock
     let logger: Logger
 
     func run() async throws {
@@ -43,7 +44,7 @@ struct ConfigurationReload: Service {
             let loaded = try await onOwnThread("configuration") {
                 Result { () throws(ConfigurationError) in try load() }
             }.get()
-            let files = try await ConfiguredFiles(loaded, running: self.resolver)
+            let files = try await ConfiguredFiles(loaded, running: self.resolver, time: self.time)
             if let reason = await self.health.reloadAnchors() {
                 throw ConfigurationError(problems: [loaded.problem(with: "resolver.trust-anchor-files", reason)])
             }
@@ -51,7 +52,7 @@ struct ConfigurationReload: Service {
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
             self.certificates.look()
-            for warning in loaded.warnings(at: .systemNow) + files.warnings { self.logger.warning("\(warning)") }
+            for warning in loaded.warnings(at: self.time.date) + files.warnings { self.logger.warning("\(warning)") }
             self.announce(
                 files, waiting: self.running.configuration.keysWaiting(forRestartWith: loaded.configuration))
         } catch {

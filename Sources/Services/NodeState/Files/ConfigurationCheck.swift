@@ -1,5 +1,5 @@
 import Cryptography
-import MailModel
+public import MailModel
 import OperatingSystem
 public import RelayConfiguration
 import RouteLookup
@@ -12,16 +12,25 @@ extension LoadedConfiguration {
     /// - Parameters:
     ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
     ///   - withDNS: looks up, too, whether mail of accepted domains would come back to this node.
+    ///   - time: by which dates are judged.
+    ///   - random: chooses between hosts as good as each other.
     /// - Returns: what works as it is set, and does harm.
-    public func checkFiles(relayd: String? = nil, withDNS: Bool = false) async throws -> [ConfigurationProblem] {
-        let files = try await ConfiguredFiles(self, relayd: relayd)
+    public func checkFiles(
+        relayd: String? = nil, withDNS: Bool = false, time: any NodeClock, random: RandomSource
+    ) async throws -> [ConfigurationProblem] {
+        let files = try await ConfiguredFiles(self, relayd: relayd, time: time)
         let dates = CertificateDates.of(files.certificates).compactMap { certificate in
-            certificate.warning(at: .systemNow).map {
+            certificate.warning(at: time.date).map {
                 self.problem(with: "tls.certificates", element: "[\(certificate.slot)]", $0)
             }
         }
-        let warnings = self.warnings(at: .systemNow) + files.warnings + dates
-        return withDNS ? warnings + (await self.returningDomains(files.resolver)) : warnings
+        let warnings = self.warnings(at: time.date) + files.warnings + dates
+        guard withDNS else { return warnings }
+        // Interfaces that cannot be told leave nothing to compare with.
+        let mail = ReturningMail(
+            self.configuration, resolver: files.resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
+            time: time, random: random)
+        return warnings + (await self.returningDomains(mail))
     }
 
     /// The most domains that are looked up.
@@ -30,11 +39,7 @@ extension LoadedConfiguration {
     private static let domainsAtOnce = 20
 
     /// A warning for each accepted domain whose mail would come back, as far as they are looked up.
-    private func returningDomains(_ resolver: SecureResolver) async -> [ConfigurationProblem] {
-        // Interfaces that cannot be told leave nothing to compare with.
-        let mail = ReturningMail(
-            self.configuration, resolver: resolver, interfaces: (try? LocalAddresses.ofInterfaces()) ?? [],
-            time: .system, random: .system)
+    private func returningDomains(_ mail: ReturningMail) async -> [ConfigurationProblem] {
         let domains = self.configuration.acceptedDomains.enumerated().filter { $1.nextHop?.address == nil }
         var found: [Int] = []
         await withTaskGroup(of: Int?.self) { group in

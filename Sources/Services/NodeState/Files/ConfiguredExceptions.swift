@@ -1,6 +1,5 @@
 import DeliveryQueue
-import MailModel
-import OperatingSystem
+public import MailModel
 public import RelayConfiguration
 import TransportSecurity
 
@@ -22,9 +21,7 @@ public struct ConfiguredException: Hashable, Sendable {
 
 extension LoadedConfiguration {
     /// All exceptions that the operator made, those from TLS first.
-    public var exceptions: [ConfiguredException] { self.exceptions(at: .systemNow) }
-
-    func exceptions(at now: Timestamp) -> [ConfiguredException] {
+    public func exceptions(at now: Timestamp) -> [ConfiguredException] {
         func exception(
             _ key: String, _ index: Int, _ domain: String, _ policies: [String], _ reason: String, _ until: CalendarDay
         ) -> ConfiguredException {

@@ -31,9 +31,10 @@ package struct ConfiguredFiles: Sendable {
     ///   - relayd: the program that the resolver's process runs; the one that runs now unless given.
     ///   - running: a resolver that is taken where it is made of the same settings and files. Another need not be
     ///     started to see whether they are good.
+    ///   - time: by which the resolver judges signatures.
     ///   - logger: told of the resolver's start, which is of no interest to a mere check.
     package init(
-        _ loaded: LoadedConfiguration, relayd: String? = nil, running: SecureResolver? = nil,
+        _ loaded: LoadedConfiguration, relayd: String? = nil, running: SecureResolver? = nil, time: any NodeClock,
         logger: Logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
         let content = await onOwnThread("files") { Content(loaded) }
@@ -50,7 +51,7 @@ package struct ConfiguredFiles: Sendable {
         self.warnings = loaded.warnings(of: content.certificates)
         self.certificates = try Self.served(content.certificates, content.clients, loaded)
         self.clientTLS = try TLSClientContext(authorities: content.authorities)
-        self.resolver = try await Self.resolver(loaded, relayd, running, logger)
+        self.resolver = try await Self.resolver(loaded, relayd, running, time, logger)
     }
 
     /// What a node serves by that has read these files, and has these settings.
@@ -132,13 +133,14 @@ package struct ConfiguredFiles: Sendable {
     }
 
     private static func resolver(
-        _ loaded: LoadedConfiguration, _ relayd: String?, _ running: SecureResolver?, _ logger: Logger
+        _ loaded: LoadedConfiguration, _ relayd: String?, _ running: SecureResolver?, _ time: any NodeClock,
+        _ logger: Logger
     ) async throws -> SecureResolver {
         var settings = loaded.configuration.resolverSettings
         if let relayd { settings.executable = relayd }
         if let running, running.isMade(of: settings) { return running }
         do {
-            return try await SecureResolver(settings: settings, logger: logger, now: { .systemNow })
+            return try await SecureResolver(settings: settings, logger: logger, now: { time.date })
         } catch {
             switch error.code {
             case .invalidTrustAnchor:

@@ -1,5 +1,7 @@
 public import ArgumentParser
+import MailModel
 import NodeState
+import OperatingSystem
 import RelayConfiguration
 
 /// `config defaults`.
@@ -33,7 +35,7 @@ public struct ConfigCheck: AsyncParsableCommand {
         let loaded = try self.options.load()
         let warnings: [ConfigurationProblem]
         do {
-            warnings = try await loaded.checkFiles(withDNS: self.dns)
+            warnings = try await loaded.checkFiles(withDNS: self.dns, time: .system, random: .system)
         } catch {
             Terminal.complain("\(error)")
             throw error is ConfigurationError ? ExitCode.configuration : .failure

@@ -1,5 +1,7 @@
 public import ArgumentParser
 import Foundation
+import MailModel
+import OperatingSystem
 
 /// Prints manual pages, made from what the argument parser knows.
 public struct ManualCommand<Program: DocumentedProgram>: ParsableCommand {
@@ -20,7 +22,7 @@ public struct ManualCommand<Program: DocumentedProgram>: ParsableCommand {
     public init() {}
 
     public func run() throws {
-        let (date, source) = (ManualDate.text, ProgramVersion.text(of: Program._commandName))
+        let (date, source) = (ManualDate.text(now: .systemNow), ProgramVersion.text(of: Program._commandName))
         if self.command == [SettingsPage.name] {
             print(SettingsPage(date: date, source: source).text, terminator: "")
             return
@@ -39,9 +41,10 @@ enum ManualDate {
     static let variable = "SOURCE_DATE_EPOCH"
 
     /// As 2027-01-31.
-    static var text: String {
-        let given = ProcessInfo.processInfo.environment[Self.variable].flatMap { Double($0) }
-        let date = given.map { Date(timeIntervalSince1970: $0) } ?? Date()
-        return date.formatted(.iso8601.year().month().day())
+    static func text(
+        given: String? = ProcessInfo.processInfo.environment[Self.variable], now: Timestamp
+    ) -> String {
+        let seconds = given.flatMap { Double($0) } ?? Double(now.microseconds) / 1_000_000
+        return Date(timeIntervalSince1970: seconds).formatted(.iso8601.year().month().day())
     }
 }

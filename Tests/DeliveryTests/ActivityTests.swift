@@ -1,5 +1,6 @@
 import ClusterModel
 import LabPeers
+import LabSupport
 import MailModel
 import QueueStore
 import ShardLeases
@@ -76,12 +77,9 @@ struct ActivityTests {
                 await withTaskGroup { group in
                     group.addTask { await destination.run() }
                     let hour = queue.environment.clock.now + .seconds(3600)
-                    var told: [AttemptUnderWay] = []
-                    for _ in 0..<1000 where told.first?.stage != .host {
-                        told = activity.snapshot(at: hour).underWay
-                        try? await Task.sleep(for: .milliseconds(20))
-                    }
-                    #expect(told.map(\.key.message) == [id] && told.first?.stage == .host)
+                    #expect(await eventually { activity.snapshot(at: hour).underWay.first?.stage == .host })
+                    let told = activity.snapshot(at: hour).underWay
+                    #expect(told.map(\.key.message) == [id])
                     #expect(told.first?.host?.hasSuffix("[\(peer.address)]") == true)
                     #expect(await peer.wait(within: .seconds(60)) { $0.messageCount == 1 })
                     await group.waitForAll()

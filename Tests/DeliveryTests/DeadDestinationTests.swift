@@ -1,5 +1,6 @@
 import DeliveryQueue
 import LabPeers
+import LabSupport
 import MailModel
 import PostgresDriver
 import QueueStore
@@ -52,12 +53,8 @@ struct DeadDestinationTests {
                 try await Task.sleep(for: interval + .seconds(2))
                 try await queue.enqueue(to: "bravo.test")
                 await shard.arrived("bravo.test")
-                let deadline = ContinuousClock.now + .seconds(30)
-                while peer.messageCount < 4, ContinuousClock.now < deadline {
-                    try await Task.sleep(for: .milliseconds(20))
-                }
                 // But for the one that had an attempt, which has its own time.
-                #expect(peer.messageCount == 4)
+                #expect(await eventually { peer.messageCount == 4 })
                 supervisor.close()
                 await running
                 #expect(try await queue.backoff(of: "bravo.test") == nil)
@@ -67,12 +64,7 @@ struct DeadDestinationTests {
 
     /// The domain's row, once it is there.
     private static func row(of queue: DeliveryFixture) async throws -> DestinationBackoff? {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while ContinuousClock.now < deadline {
-            if let row = try await queue.backoff(of: "bravo.test") { return row }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        return nil
+        try await eventualValue { try await queue.backoff(of: "bravo.test") }
     }
 
     @Test(
@@ -160,11 +152,9 @@ struct DeadDestinationTests {
                     for _ in 0..<2 { try await queue.enqueue(to: "bravo.test") }
                     await shard.arrived("bravo.test")
                     #expect(await dead.wait { $0.connectionCount == 1 })
-                    while try await queue.backoff(of: "bravo.test") == nil {
-                        try await Task.sleep(for: .milliseconds(10))
-                    }
+                    #expect(try await Self.row(of: queue) != nil)
                     // The shard knows when its destination has ended, which lets another begin.
-                    while !supervisor.submit({}) { await Task.yield() }
+                    #expect(await eventually { supervisor.submit {} })
                     // The row is gone, but the shard does not know: were it to look, it would attempt the other message.
                     try await queue.store.pool.query(Statement("DELETE FROM relay.destination"))
                     await shard.arrived("bravo.test")

@@ -169,12 +169,7 @@ struct DeliveryFixture {
     /// Waits until a delivery waits for a connection to this host; `false` when time is up.
     func waitUntilAwaited(_ peer: ScriptedPeer) async throws -> Bool {
         let address = try #require(IPAddress(peer.address))
-        let deadline = ContinuousClock.now + .seconds(60)
-        while !self.environment.sites.isAwaited(.address(address)) {
-            guard ContinuousClock.now < deadline else { return false }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        return true
+        return await eventually(within: .seconds(60)) { self.environment.sites.isAwaited(.address(address)) }
     }
 
     /// How many entries wait, for one domain or all.
@@ -256,13 +251,11 @@ struct DeliveryFixture {
     func poll(
         _ domains: Set<DomainName>, within limit: Duration = .seconds(60), until condition: () async throws -> Bool
     ) async throws -> Bool {
-        let deadline = ContinuousClock.now + limit
-        while try await !condition() {
-            guard ContinuousClock.now < deadline else { return false }
+        try await eventually(within: limit) {
+            if try await condition() { return true }
             try await self.poll(domains)
-            try await Task.sleep(for: .milliseconds(20))
+            return false
         }
-        return true
     }
 
     /// The row of a domain in backoff.

@@ -1,12 +1,14 @@
 import ClusterModel
 import DeliveryQueue
 import LabPeers
+import LabSupport
 import MailModel
 import NIOCore
 import NIOPosix
 import OperatingSystem
 import QueueStore
 import ServiceSupport
+import ShardLeases
 import TestLiterals
 import Testing
 
@@ -297,9 +299,7 @@ struct DestinationTests {
                     for domain in domains + ["bravo.test"] {
                         try await queue.enqueue(to: domain)
                         let destination = try queue.destination(domain)
-                        while !supervisor.submit({ await destination.run() }) {
-                            try await Task.sleep(for: .milliseconds(20))
-                        }
+                        #expect(await eventually { supervisor.submit { await destination.run() } })
                     }
                     supervisor.close()
                     await running
@@ -349,7 +349,8 @@ struct DestinationTests {
             let id = try await queue.enqueue(to: "bravo.test")
             let destination = try queue.destination("bravo.test")
             async let running: Void = destination.run()
-            try await Task.sleep(for: .milliseconds(500))
+            let hour = queue.environment.clock.now + .seconds(3600)
+            #expect(await eventually { !queue.environment.activity.snapshot(at: hour).resting.isEmpty })
             // It rests, with the entry in hand.
             #expect(await destination.wake())
             await destination.stop()

@@ -1,6 +1,7 @@
 import DeliveryQueue
 import Foundation
 import LabPeers
+import LabSupport
 import MailModel
 import OperatingSystem
 import QueueStore
@@ -38,10 +39,7 @@ struct NetworkFaultTests {
                 let destination = try queue.destination("bravo.test")
                 async let running: Void = destination.run()
                 let connections = queue.environment.metrics.smtpConnectionsTotal
-                let deadline = ContinuousClock.now + .seconds(30)
-                while connections[.local].value == 0, ContinuousClock.now < deadline {
-                    try await Task.sleep(for: .milliseconds(20))
-                }
+                #expect(await eventually { connections[.local].value > 0 })
                 #expect(connections[.local].value == 1 && connections[.refused].value == 0)
                 let network = try #require(queue.health.checks.first { $0.check == .network })
                 #expect("\(network.status)".contains("no connection from \(Self.gone), the source address is not on"))

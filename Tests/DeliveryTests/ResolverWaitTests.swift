@@ -1,4 +1,5 @@
 import LabPeers
+import LabSupport
 import MailModel
 import NIOPosix
 import QueueStore
@@ -46,12 +47,11 @@ struct ResolverWaitTests {
                     group.addTask { await finder.run() }
                     #expect(await peer.wait(within: .seconds(30)) { $0.messageCount == 1 })
                     let hour = queue.environment.clock.now + .seconds(3600)
-                    var resting: [RestingDestination] = []
-                    for _ in 0..<1000 where resting.isEmpty {
-                        resting = queue.environment.activity.snapshot(at: hour).resting
-                        try? await Task.sleep(for: .milliseconds(20))
+                    let resting = await eventualValue {
+                        let resting = queue.environment.activity.snapshot(at: hour).resting
+                        return resting.isEmpty ? nil : resting
                     }
-                    #expect(resting.map(\.domain) == ["charlie.test"] && resting.map(\.reason) == ["resolver"])
+                    #expect(resting?.map(\.domain) == ["charlie.test"] && resting?.map(\.reason) == ["resolver"])
                     await shards.stop()
                     supervisor.close()
                     group.cancelAll()

@@ -1,5 +1,6 @@
 import DeliveryQueue
 import LabPeers
+import LabSupport
 import MailModel
 import QueueStore
 import ShardLeases
@@ -163,9 +164,8 @@ struct StandingRulesTests {
             #expect(await !watch.look())
             let clock = queue.environment.clock
             #expect(queue.environment.standing.suspension(of: "bravo.test", at: clock.now) != nil)
-            while queue.environment.standing.suspension(of: "bravo.test", at: clock.now) != nil {
-                try await Task.sleep(for: .milliseconds(50))
-            }
+            #expect(
+                await eventually { queue.environment.standing.suspension(of: "bravo.test", at: clock.now) == nil })
             #expect(await watch.look(), "it has ended")
         }
     }

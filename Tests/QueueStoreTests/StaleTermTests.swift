@@ -1,4 +1,5 @@
 import ClusterModel
+import LabSupport
 import MailModel
 import PostgresDriver
 import TestLiterals
@@ -102,7 +103,7 @@ struct StaleTermTests {
                         if number == 100 { message.sender = "bad@alpha.test" }
                         group.addTask { [message] in await code { try await queue.writer.enqueue(message) } }
                     }
-                    while queue.writer.waitingCount < 256 { await Task.yield() }
+                    #expect(await eventually { queue.writer.waitingCount == 256 })
                     try await lock.commit()
                     #expect(try await group.reduce(into: []) { $0.append($1) }.compactMap(\.self) == [.database])
                 }

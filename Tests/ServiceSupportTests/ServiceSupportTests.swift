@@ -55,7 +55,7 @@ struct ServiceSupportTests {
         #expect(supervisor.submit { for await _ in ends { break } })
         #expect(!supervisor.submit {})
         end.yield()
-        while !supervisor.submit({}) { await Task.yield() }
+        #expect(await eventually { supervisor.submit {} })
         supervisor.close()
         await running
     }
@@ -135,7 +135,7 @@ struct ServiceSupportTests {
                     return name
                 }
                 // The first waits in line before the other comes.
-                while budget.waitingCount <= position { await Task.yield() }
+                #expect(await eventually { budget.waitingCount > position })
             }
             budget.release("slow")
             let first = await group.next()

@@ -13,18 +13,22 @@ extension PeerCertificate {
             subjectPublicKeyInfo: encoded { unsafe i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), $0) },
             notBefore: unsafe timestamp(X509_get0_notBefore(certificate)) ?? Timestamp(microseconds: .max),
             notAfter: unsafe timestamp(X509_get0_notAfter(certificate)) ?? Timestamp(microseconds: .min),
-            dnsNames: unsafe Self.dnsNames(of: certificate),
+            dnsNames: unsafe Self.names(of: certificate, relay_GENERAL_NAMES_dns),
+            uris: unsafe Self.names(of: certificate, relay_GENERAL_NAMES_uri),
             commonName: unsafe Self.commonName(of: certificate),
             subject: unsafe line(X509_get_subject_name(certificate)),
             issuer: unsafe line(X509_get_issuer_name(certificate)))
     }
 
-    @unsafe private static func dnsNames(of certificate: OpaquePointer) -> [String] {
+    /// The subject alternative names of the kind that `text` gives the texts of.
+    @unsafe private static func names(
+        of certificate: OpaquePointer, _ text: (OpaquePointer?, Int32) -> UnsafePointer<ASN1_STRING>?
+    ) -> [String] {
         // The list is a copy of ours, freed when its texts have been copied.
         guard let names = unsafe relay_X509_subject_alternative_names(certificate) else { return [] }
         defer { unsafe relay_GENERAL_NAMES_free(names) }
         return (0..<min(unsafe relay_GENERAL_NAMES_count(names), Self.maximumNames)).compactMap { index in
-            guard let text = unsafe relay_GENERAL_NAMES_dns(names, index) else { return nil }
+            guard let text = unsafe text(names, index) else { return nil }
             return unsafe string(text)
         }
     }

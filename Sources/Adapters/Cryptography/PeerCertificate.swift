@@ -13,6 +13,8 @@ public struct PeerCertificate: Hashable, Sendable {
     public let notAfter: Timestamp
     /// The dNSName entries of its subject alternative names as they stand, wildcards included; at most 1,000.
     public let dnsNames: [String]
+    /// The uniformResourceIdentifier entries of its subject alternative names, such as the roles of a cluster's clients.
+    public let uris: [String]
     /// The last common name of its subject, if it is text.
     public let commonName: String?
     /// Subject and issuer on one line each (RFC 2253), for people; control characters are escaped.

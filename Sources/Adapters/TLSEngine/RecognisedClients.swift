@@ -39,7 +39,7 @@ public struct RecognisedClients: Sendable {
             || self.fingerprints.contains(Digests.sha256(certificate.subjectPublicKeyInfo))
         // Without authorities nothing can have been issued by one of them.
         guard isListed || (isIssuedByAuthority && !self.authorities.isEmpty) else { return nil }
-        return AuthenticatedClient(subject: certificate.subject, fingerprint: own)
+        return AuthenticatedClient(certificate, fingerprint: own)
     }
 }
 
@@ -49,9 +49,12 @@ public struct AuthenticatedClient: Hashable, Sendable {
     public let subject: String
     /// SHA-256 of the certificate.
     public let fingerprint: [UInt8]
+    /// The uniformResourceIdentifiers of the certificate, which name roles in a cluster.
+    public let uris: [String]
 
-    init(subject: String, fingerprint: [UInt8]) {
-        self.subject = subject
+    init(_ certificate: PeerCertificate, fingerprint: [UInt8]) {
+        self.subject = certificate.subject
         self.fingerprint = fingerprint
+        self.uris = certificate.uris
     }
 }

@@ -98,6 +98,13 @@ static inline const ASN1_STRING *relay_GENERAL_NAMES_dns(const GENERAL_NAMES *na
     return type == GEN_DNS ? (const ASN1_STRING *)value : NULL;
 }
 
+/// The text of one uniformResourceIdentifier, or NULL if the entry is of another kind.
+static inline const ASN1_STRING *relay_GENERAL_NAMES_uri(const GENERAL_NAMES *names, int index) {
+    int type = 0;
+    void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, index), &type);
+    return type == GEN_URI ? (const ASN1_STRING *)value : NULL;
+}
+
 /// Adds one extension written in OpenSSL's notation; 1 on success.
 static inline int relay_X509_add_extension(X509 *issuer, X509 *subject, int nid, const char *value) {
     X509V3_CTX context;

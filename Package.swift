@@ -72,6 +72,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
 
 let package = Package(
     name: "relay",
@@ -92,6 +93,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections.git", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
@@ -102,7 +104,6 @@ let package = Package(
         // Its pkg-config file asks for that of libevent, which Debian's package does not bring; the default paths will do.
         systemLibrary("CUnbound", pkgConfig: nil, debianPackage: "libunbound-dev"),
         systemLibrary("CPostgres", pkgConfig: "libpq", debianPackage: "libpq-dev"),
-        // The control channel will stand on it; so far only its place is kept, and a test that it can be used.
         systemLibrary("CNGHTTP2", pkgConfig: "libnghttp2", debianPackage: "libnghttp2-dev"),
         systemLibrary("CMalloc", pkgConfig: nil, debianPackage: "libc6-dev"),
         systemLibrary("CIDN2", pkgConfig: "libidn2", debianPackage: "libidn2-dev"),
@@ -131,6 +132,9 @@ let package = Package(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging]),
         adapter("Telemetry", ["MailModel", logging]),
+        adapter(
+            "GRPCTransport",
+            ["CNGHTTP2", "Cryptography", "TLSEngine", "TransportSecurity", deque, grpcCore, logging, nioCore, nioPosix]),
         adapter(
             "TelemetryHTTP",
             [
@@ -244,7 +248,10 @@ let package = Package(
 
         // Tests
         .target(
-            name: "FuzzTargets", dependencies: ["DANE", "DNSModel", "MailModel", "SMTPProtocol", "SecureResolver"],
+            name: "FuzzTargets",
+            dependencies: [
+                "DANE", "DNSModel", "GRPCTransport", "MailModel", "SMTPProtocol", "SecureResolver", nioCore,
+            ],
             path: "Tests/Fuzzing/Targets", swiftSettings: strict),
         tests("Fuzzing", ["FuzzTargets"]),
         .target(
@@ -289,6 +296,12 @@ let package = Package(
             ]),
         tests("OperatorCommands", ["MailModel", "OperatorCommands"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
+        tests(
+            "GRPCTransport",
+            [
+                "Cryptography", "GRPCTransport", "LabPeers", "LabSupport", "MailModel", "TLSEngine",
+                "TransportSecurity", grpcCore, nioCore, nioEmbedded, nioPosix,
+            ]),
         tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
         tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),
         tests("ShardLeases", ["ClusterModel", "LabSupport", "MailModel", "QueueStore", "ShardLeases"]),

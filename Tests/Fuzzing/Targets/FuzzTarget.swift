@@ -27,6 +27,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case serverSession = "server-session"
     /// A server's bytes in each stage of a client session.
     case clientSession = "client-session"
+    /// A peer's bytes at an HTTP/2 session.
+    case http2
 
     /// Tries one input, and throws what did not hold.
     public func check(_ input: [UInt8]) throws(Violation) {
@@ -43,6 +45,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .dsn: try ReportCheck.check(input)
         case .serverSession: try ServerSessionCheck.check(input)
         case .clientSession: try ClientSessionCheck.check(input)
+        case .http2: try HTTP2Check.check(input)
         }
     }
 }

@@ -30,7 +30,7 @@ struct AbandonedTLSTests {
             await (try queue.destination("bravo.test")).run()
             var events: [TraceEvent] = []
             for id in ids { events += try await queue.store.trace(of: id).filter { $0.kind != .receive } }
-            let metrics = queue.environment.metrics
+            let metrics = queue.metrics
             try check(peer, events) { metrics.smtpTLSAbandoned[$0].value }
         }
         await peer.stop()

@@ -73,10 +73,10 @@ struct ActivityTests {
             try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
                 let id = try await queue.enqueue(to: "bravo.test")
                 let destination = try queue.destination("bravo.test")
-                let activity = queue.environment.activity
+                let activity = queue.parts.activity
                 await withTaskGroup { group in
                     group.addTask { await destination.run() }
-                    let hour = queue.environment.clock.now + .seconds(3600)
+                    let hour = queue.parts.clock.now + .seconds(3600)
                     #expect(await eventually { activity.snapshot(at: hour).underWay.first?.stage == .host })
                     let told = activity.snapshot(at: hour).underWay
                     #expect(told.map(\.key.message) == [id])
@@ -84,7 +84,7 @@ struct ActivityTests {
                     #expect(await peer.wait(within: .seconds(60)) { $0.messageCount == 1 })
                     await group.waitForAll()
                 }
-                #expect(activity.snapshot(at: queue.environment.clock.now + .seconds(3600)) == ActivitySnapshot())
+                #expect(activity.snapshot(at: queue.parts.clock.now + .seconds(3600)) == ActivitySnapshot())
             }
         }
     }

@@ -206,7 +206,7 @@ struct AttemptReportTests {
         var failing = AttemptProgress(recipients: 1)
         var addresses = 0
         while failing.takeAddress() { addresses += 1 }
-        #expect(addresses == DeliveryEnvironment.addressesPerAttempt)
+        #expect(addresses == AttemptAllowance.addressesPerAttempt)
     }
 
     /// A host that was not tried, for this.
@@ -221,7 +221,7 @@ struct AttemptReportTests {
     @Test(
         "However many hosts provably do not exist, all are looked up, and then it is 5.4.4 (RFC 5321 §5.1) (field C9)",
         arguments: [
-            1, DeliveryEnvironment.failedLookUpsPerAttempt, DeliveryEnvironment.failedLookUpsPerAttempt + 1,
+            1, AttemptAllowance.failedLookUpsPerAttempt, AttemptAllowance.failedLookUpsPerAttempt + 1,
             DNSLimits().mailExchangers,
         ])
     func noneExists(_ hosts: Int) {
@@ -235,7 +235,7 @@ struct AttemptReportTests {
     func someFail() {
         var progress = AttemptProgress(recipients: 1)
         let failure = RouteFailure.dnsQueryFailed(DNSQuestion("mx.bravo.test", .a), .timeout)
-        for number in 1...DeliveryEnvironment.failedLookUpsPerAttempt {
+        for number in 1...AttemptAllowance.failedLookUpsPerAttempt {
             #expect(!progress.isOver)
             for _ in 0..<number { progress.skipped(self.skipped(Self.absent)) }
             #expect(!progress.isOver)

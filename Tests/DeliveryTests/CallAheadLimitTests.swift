@@ -3,7 +3,6 @@ import LabPeers
 import LabSupport
 import Logging
 import MailModel
-import NIOPosix
 import NodeState
 import SMTPProtocol
 import ServiceSupport
@@ -37,16 +36,15 @@ struct CallAheadLimitTests {
         try await ScriptedPeer.with([.on(.greeting, .wait(.seconds(3600)))]) { silent in
             try await DeliveryFixture.run([("bravo.test", silent)]) { queue in
                 let log = RecordedLog()
-                var environment = queue.environment
-                var state = environment.state.current
+                var hosts = queue.parts.hosts
+                var state = hosts.state.current
                 state.policy.domains["bravo.test"]?.verification = .callAhead
-                environment.state = Replaceable(state)
-                environment.logger = log.logger
-                let service = CallAheadService(
+                hosts.state = Replaceable(state)
+                let service = queue.callAhead(
                     CallAheadService.Limits(
                         deadline: .seconds(3600), table: Self.limits(reaching: label), connections: 10,
                         connectionsPerDomain: 10, acceptsUnsure: false),
-                    environment: environment, eventLoops: MultiThreadedEventLoopGroup.singleton)
+                    hosts: hosts, logger: log.logger)
                 async let _ = service.decide("bob@bravo.test", of: "bravo.test")
                 // It ends before the question does, as in a node that stops.
                 async let _: Void = service.run()
@@ -55,7 +53,7 @@ struct CallAheadLimitTests {
                     let decision = await service.decide(address, of: "bravo.test")
                     #expect(decision == .refuse(CallAheadVerdict.notNow))
                 }
-                let metrics = queue.environment.metrics
+                let metrics = queue.metrics
                 #expect(metrics.smtpdVerificationsRefused[label].value == 2)
                 #expect(metrics.smtpdVerifications[.unsure].value == 2)
                 #expect(log.lines.filter { $0.metadata["limit"] == label.rawValue }.count == 1)

@@ -2,7 +2,6 @@ import Admission
 import DANE
 import LabPeers
 import MailModel
-import NIOPosix
 import NodeState
 import Routing
 import SMTPProtocol
@@ -33,16 +32,15 @@ struct CallAheadReloadTests {
         try await ScriptedPeer.with([refuse]) { former in
             try await ScriptedPeer.with { next in
                 try await DeliveryFixture.run { queue in
-                    let state = queue.environment.state
+                    let state = queue.parts.hosts.state
                     var current = state.current
                     current.policy = try Self.policy(alpha: former, bravo: former)
                     state.replace(with: current)
-                    let service = CallAheadService(
+                    let service = queue.callAhead(
                         CallAheadService.Limits(
                             deadline: .seconds(60),
                             table: .init(positiveTime: .seconds(3600), negativeTime: .seconds(3600), entries: 10),
-                            connections: 10, connectionsPerDomain: 10, acceptsUnsure: false),
-                        environment: queue.environment, eventLoops: MultiThreadedEventLoopGroup.singleton)
+                            connections: 10, connectionsPerDomain: 10, acceptsUnsure: false))
                     async let _: Void = service.run()
                     for domain: DomainName in ["alpha.test", "bravo.test"] {
                         let decision = await service.decide(try #require(Mailbox("bob@\(domain)")), of: domain)

@@ -28,7 +28,8 @@ import Testing
 /// A queue in a database of its own, owned by this test, and all that deliveries from it need. Where a domain has a next hop, its
 /// mail goes there without a look-up; the resolver is shut down.
 struct DeliveryFixture {
-    let environment: DeliveryEnvironment
+    let parts: DeliveryParts
+    let metrics: DeliveryMetrics
     let store: QueueStore
     let health = HealthRegistry()
     /// Which limits keep deliveries waiting.
@@ -40,7 +41,7 @@ struct DeliveryFixture {
     /// Runs a test with it, and removes the database afterwards.
     static func run(
         _ hops: [(DomainName, ScriptedPeer)] = [], _ change: (inout DeliveryFixtureSettings) -> Void = { _ in },
-        retry: RetryPolicy? = nil, idleTime: Duration = DeliveryEnvironment.connectionIdleTime,
+        retry: RetryPolicy? = nil, idleTime: Duration = ConnectionPool.connectionIdleTime,
         knowsRules: Bool = true, _ body: (DeliveryFixture) async throws -> Void
     ) async throws {
         var settings = DeliveryFixtureSettings()
@@ -48,11 +49,11 @@ struct DeliveryFixture {
         change(&settings)
         try await PrivateDatabase.with("delivery") { [settings] database in
             let fixture = try await Self(database, hops, settings, idleTime)
-            if knowsRules { fixture.environment.standing.replace(with: []) }
+            if knowsRules { fixture.parts.gate.standing.replace(with: []) }
             // As in a node; it ends with this function.
-            async let _: Void = fixture.environment.sites.watch()
+            async let _: Void = fixture.parts.hosts.sites.watch()
             defer {
-                fixture.environment.links.close()
+                fixture.parts.hosts.links.close()
                 fixture.pool.shutDown()
             }
             try await body(fixture)
@@ -79,6 +80,7 @@ struct DeliveryFixture {
         await resolver.shutdown()
         let registry = MetricsRegistry()
         let metrics = DeliveryMetrics(testing: registry)
+        self.metrics = metrics
         let sites = SiteTable(
             limits: settings.sites, connections: settings.connections, time: .system,
             shortages: ConnectionShortages(
@@ -98,27 +100,29 @@ struct DeliveryFixture {
             egress, isNextHop: { state.current.policy.hasNextHop(at: $0) }, port: 25, health: self.health,
             time: .system, logger: .quiet)
         let chunkingRefusals = ChunkingRefusals()
-        self.environment = DeliveryEnvironment(
-            settings: settings.delivery, state: state,
-            routes: RouteFinder(
-                resolver: resolver, policy: RoutePolicy(), watch: .none, time: .system, random: .system),
-            dialer: NetworkDialer(
-                settings.timeouts, network: network, chunkingRefusals: chunkingRefusals, metrics: metrics,
-                time: .system),
-            store: store, recorder: AttemptRecorder(store: store, metrics: metrics, time: .system),
-            leases: table, egress: egress, network: network,
-            sites: sites, links: ConnectionPool(sites: sites, idleTime: idleTime),
+        self.parts = DeliveryParts(
+            settings.delivery,
+            hosts: HostAccess(
+                state: state, port: settings.delivery.port,
+                routes: RouteFinder(
+                    resolver: resolver, policy: RoutePolicy(), watch: .none, time: .system, random: .system),
+                dialer: NetworkDialer(
+                    settings.timeouts, network: network, chunkingRefusals: chunkingRefusals, metrics: metrics,
+                    time: .system),
+                egress: egress, network: network, sites: sites,
+                links: ConnectionPool(sites: sites, idleTime: idleTime), chunkingRefusals: chunkingRefusals),
+            gate: DeliveryGate(leases: table, standing: StandingRules(), monitor: nil), store: store,
+            recorder: AttemptRecorder(store: store, metrics: metrics, time: .system),
             reports: ReportLimiter(ReportBudget.Limits(perSenderDomain: 300, perClient: 100)),
-            nullSenders: NullSenderShare(ofConnections: settings.connections), chunkingRefusals: chunkingRefusals,
-            metrics: metrics, logger: .quiet,
+            nullSenders: NullSenderShare(ofConnections: settings.connections), metrics: metrics, logger: .quiet,
             clock: try await DatabaseClock(store: store, time: .system), time: .system, random: .system)
     }
 
     /// What reads the rules that operators make in this queue.
     func rulesWatch(_ logger: Logger? = nil) -> StandingRulesWatch {
         StandingRulesWatch(
-            self.environment.standing, store: self.store, health: self.health, clock: self.environment.clock,
-            metrics: self.environment.metrics, time: .system, logger: logger ?? self.environment.logger)
+            self.parts.gate.standing, store: self.store, health: self.health, clock: self.parts.clock,
+            metrics: self.metrics, time: .system, logger: logger ?? self.parts.logger)
     }
 
     /// Stores one message; its id.
@@ -152,7 +156,7 @@ struct DeliveryFixture {
     {
         let shard = self.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })
-        return Destination(environment: self.environment, term: lease.term, domain: domain, eventLoop: eventLoop)
+        return Destination(self.parts.destinations, term: lease.term, domain: domain, eventLoop: eventLoop)
     }
 
     /// The shard of a domain's mail, in our term.
@@ -162,14 +166,29 @@ struct DeliveryFixture {
         let shard = self.store.shardMap.shard(for: domain, message: MessageID(high: 1, low: 1))
         let lease = try #require(self.leases.first { $0.shard == shard })
         return QueueShard(
-            environment: self.environment, term: lease.term, supervisor: supervisor,
-            eventLoops: [MultiThreadedEventLoopGroup.singleton.next()], blocked: blocked)
+            self.parts.destinations, term: lease.term, supervisor: supervisor,
+            eventLoops: [MultiThreadedEventLoopGroup.singleton.next()], blocked: blocked, clock: self.parts.clock,
+            time: .system)
+    }
+
+    /// What asks about recipients, which has not begun.
+    ///
+    /// - Parameters:
+    ///   - hosts: how it reaches them, if not as deliveries do.
+    ///   - logger: keeps nothing unless given.
+    func callAhead(
+        _ limits: CallAheadService.Limits, hosts: HostAccess? = nil, logger: Logger = .quiet
+    ) -> CallAheadService {
+        CallAheadService(
+            limits, hosts: hosts ?? self.parts.hosts, standing: self.parts.gate.standing,
+            eventLoops: MultiThreadedEventLoopGroup.singleton, metrics: self.metrics, logger: logger,
+            clock: self.parts.clock, time: .system)
     }
 
     /// Waits until a delivery waits for a connection to this host; `false` when time is up.
     func waitUntilAwaited(_ peer: ScriptedPeer) async throws -> Bool {
         let address = try #require(IPAddress(peer.address))
-        return await eventually(within: .seconds(60)) { self.environment.sites.isAwaited(.address(address)) }
+        return await eventually(within: .seconds(60)) { self.parts.hosts.sites.isAwaited(.address(address)) }
     }
 
     /// How many entries wait, for one domain or all.
@@ -220,7 +239,7 @@ struct DeliveryFixture {
     /// All leases are held, and too short for a final dot or long enough for it, as this node sees it.
     func leasesPermitFinalDots(_ isPermitted: Bool) {
         let terms = LeaseTerms(timeToLive: .seconds(600), finalDotMargin: .seconds(isPermitted ? 2 : 1200))
-        self.environment.leases.replace(
+        self.parts.gate.leases.replace(
             self.leases.map { Lease(shard: $0.shard, epoch: $0.epoch, sentAt: .now, terms: terms) })
     }
 

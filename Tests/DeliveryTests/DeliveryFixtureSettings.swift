@@ -29,8 +29,8 @@ struct DeliveryFixtureSettings {
         return DialTimeouts(connect: .seconds(30), steps: timeouts)
     }
 
-    var delivery: DeliveryEnvironment.Settings {
-        DeliveryEnvironment.Settings(
+    var delivery: DeliverySettings {
+        DeliverySettings(
             node: "relay.test", port: 25, convertsEightBit: false,
             connectionsPerDestination: self.connectionsPerDestination,
             messagesPerConnection: self.messagesPerConnection, retries: self.retries,

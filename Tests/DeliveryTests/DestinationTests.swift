@@ -331,13 +331,13 @@ struct DestinationTests {
                 #expect(await silent.wait { $0.connectionCount == 1 })
                 let secondRuns = Task { await second.run() }
                 #expect(try await queue.waitUntilAwaited(silent))
-                queue.environment.sites.look(at: .now)
+                queue.parts.hosts.sites.look(at: .now)
                 #expect(await second.wake(), "it waits")
-                queue.environment.sites.look(at: .now + SiteLine.longestWait)
+                queue.parts.hosts.sites.look(at: .now + SiteLine.longestWait)
                 await secondRuns.value
                 #expect(await !second.wake())
                 #expect(try await queue.listing().allSatisfy { $0.attempts == 0 })
-                queue.environment.dialer.closeAll()
+                queue.parts.hosts.dialer.closeAll()
                 await firstRuns.value
             }
         }
@@ -349,8 +349,8 @@ struct DestinationTests {
             let id = try await queue.enqueue(to: "bravo.test")
             let destination = try queue.destination("bravo.test")
             async let running: Void = destination.run()
-            let hour = queue.environment.clock.now + .seconds(3600)
-            #expect(await eventually { !queue.environment.activity.snapshot(at: hour).resting.isEmpty })
+            let hour = queue.parts.clock.now + .seconds(3600)
+            #expect(await eventually { !queue.parts.activity.snapshot(at: hour).resting.isEmpty })
             // It rests, with the entry in hand.
             #expect(await destination.wake())
             await destination.stop()

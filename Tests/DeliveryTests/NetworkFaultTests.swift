@@ -38,7 +38,7 @@ struct NetworkFaultTests {
                 let id = try await queue.enqueue(to: "bravo.test")
                 let destination = try queue.destination("bravo.test")
                 async let running: Void = destination.run()
-                let connections = queue.environment.metrics.smtpConnectionsTotal
+                let connections = queue.metrics.smtpConnectionsTotal
                 #expect(await eventually { connections[.local].value > 0 })
                 #expect(connections[.local].value == 1 && connections[.refused].value == 0)
                 let network = try #require(queue.health.checks.first { $0.check == .network })

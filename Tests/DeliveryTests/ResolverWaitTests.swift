@@ -2,6 +2,7 @@ import LabPeers
 import LabSupport
 import MailModel
 import NIOPosix
+import OperatingSystem
 import QueueStore
 import ServiceSupport
 import ShardLeases
@@ -37,18 +38,24 @@ struct ResolverWaitTests {
                 try await queue.enqueue(to: "charlie.test")
                 #expect(!queue.health.isPassing(.resolver))
                 let supervisor = TaskSupervisor(backlog: 10)
-                let shards = ShardTable(
-                    environment: queue.environment, supervisor: supervisor,
-                    eventLoops: [MultiThreadedEventLoopGroup.singleton.next()])
-                await shards.own(queue.environment.leases.terms)
-                let finder = DueScanner(environment: queue.environment, health: queue.health, shards: shards)
+                let shards = ShardTable { term in
+                    QueueShard(
+                        queue.parts.destinations, term: term, supervisor: supervisor,
+                        eventLoops: [MultiThreadedEventLoopGroup.singleton.next()], clock: queue.parts.clock,
+                        time: .system)
+                }
+                await shards.own(queue.parts.gate.leases.terms)
+                let finder = DueScanner(
+                    store: queue.store, hosts: queue.parts.hosts, gate: queue.parts.gate,
+                    activity: queue.parts.activity, health: queue.health, shards: shards, logger: .quiet,
+                    clock: queue.parts.clock, time: .system)
                 await withTaskGroup { group in
                     group.addTask { await supervisor.run() }
                     group.addTask { await finder.run() }
                     #expect(await peer.wait(within: .seconds(30)) { $0.messageCount == 1 })
-                    let hour = queue.environment.clock.now + .seconds(3600)
+                    let hour = queue.parts.clock.now + .seconds(3600)
                     let resting = await eventualValue {
-                        let resting = queue.environment.activity.snapshot(at: hour).resting
+                        let resting = queue.parts.activity.snapshot(at: hour).resting
                         return resting.isEmpty ? nil : resting
                     }
                     #expect(resting?.map(\.domain) == ["charlie.test"] && resting?.map(\.reason) == ["resolver"])

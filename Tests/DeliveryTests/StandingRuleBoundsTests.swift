@@ -4,7 +4,6 @@ import LabPeers
 import LabSupport
 import Logging
 import MailModel
-import NIOPosix
 import NodeState
 import QueueStore
 import SMTPProtocol
@@ -91,7 +90,7 @@ struct StandingRuleBoundsTests {
                 let watch = queue.rulesWatch(log.logger)
                 try await queue.script("ALTER TABLE relay.queue_rule RENAME TO gone")
                 for _ in 0..<2 { #expect(await !watch.look()) }
-                #expect(log.lines.map(\.level) == [.warning] && !queue.environment.mayDeliver)
+                #expect(log.lines.map(\.level) == [.warning] && !queue.parts.gate.isOpen)
                 try await queue.enqueue(to: "bravo.test")
                 let destination = try queue.destination("bravo.test")
                 async let working: Void = destination.run()
@@ -112,16 +111,15 @@ struct StandingRuleBoundsTests {
     func callAhead() async throws {
         try await ScriptedPeer.with { peer in
             try await DeliveryFixture.run([("bravo.test", peer)]) { queue in
-                var state = queue.environment.state.current
+                var state = queue.parts.hosts.state.current
                 state.policy.domains["bravo.test"]?.verification = .callAhead
-                queue.environment.state.replace(with: state)
+                queue.parts.hosts.state.replace(with: state)
                 func service(acceptsUnsure: Bool) -> CallAheadService {
-                    CallAheadService(
+                    queue.callAhead(
                         CallAheadService.Limits(
                             deadline: .seconds(60),
                             table: .init(positiveTime: .seconds(3600), negativeTime: .seconds(3600), entries: 10),
-                            connections: 10, connectionsPerDomain: 10, acceptsUnsure: acceptsUnsure),
-                        environment: queue.environment, eventLoops: MultiThreadedEventLoopGroup.singleton)
+                            connections: 10, connectionsPerDomain: 10, acceptsUnsure: acceptsUnsure))
                 }
                 let (strict, lenient) = (service(acceptsUnsure: false), service(acceptsUnsure: true))
                 async let _: Void = strict.run()

@@ -162,10 +162,10 @@ struct StandingRulesTests {
             #expect(await watch.look())
             try await queue.script("ALTER TABLE relay.queue_rule RENAME TO gone")
             #expect(await !watch.look())
-            let clock = queue.environment.clock
-            #expect(queue.environment.standing.suspension(of: "bravo.test", at: clock.now) != nil)
+            let clock = queue.parts.clock
+            #expect(queue.parts.gate.standing.suspension(of: "bravo.test", at: clock.now) != nil)
             #expect(
-                await eventually { queue.environment.standing.suspension(of: "bravo.test", at: clock.now) == nil })
+                await eventually { queue.parts.gate.standing.suspension(of: "bravo.test", at: clock.now) == nil })
             #expect(await watch.look(), "it has ended")
         }
     }

@@ -21,7 +21,7 @@ struct StateChangeTests {
     private func next(
         _ queue: DeliveryFixture, to peer: ScriptedPeer, owing demands: DestinationDemands = DestinationDemands()
     ) throws -> NodeState {
-        let current = queue.environment.state.current
+        let current = queue.parts.hosts.state.current
         let address = try #require(IPAddress(peer.address))
         return NodeState(
             version: current.version + 1,
@@ -44,7 +44,7 @@ struct StateChangeTests {
                 try await deliver()
                 try await deliver()
                 #expect(peer.messageCount == 2 && peer.connectionCount == 1)
-                queue.environment.state.replace(with: try self.next(queue, to: peer))
+                queue.parts.hosts.state.replace(with: try self.next(queue, to: peer))
                 try await deliver()
                 try await deliver()
                 #expect(peer.messageCount == 4 && peer.connectionCount == 2)
@@ -62,7 +62,7 @@ struct StateChangeTests {
                     async let running: Void = destination.run()
                     #expect(await old.wait { $0.connectionCount == 1 })
                     let encrypted = DestinationDemands(transport: .encrypt)
-                    queue.environment.state.replace(with: try self.next(queue, to: new, owing: encrypted))
+                    queue.parts.hosts.state.replace(with: try self.next(queue, to: new, owing: encrypted))
                     old.endStalls()
                     await running
                     #expect(old.messageCount == 1 && new.connectionCount == 0)

@@ -66,7 +66,7 @@ struct StrangersReportTests {
                     #expect(try await queue.waiting(for: "victim.test") == 5)
                     try await queue.enqueue(to: "victim.test")
                     var taken = 0
-                    while queue.environment.nullSenders.take() { taken += 1 }
+                    while queue.parts.destinations.nullSenders.take() { taken += 1 }
                     #expect(taken == 100)
                     #expect(queue.shortages.lines.isEmpty)
 
@@ -89,7 +89,7 @@ struct StrangersReportTests {
                     await running
                     #expect(await shard.walked("victim.test"), "it looks, though there is no slot for that")
                     #expect(await !shard.due("victim.test"), "new mail is looked for")
-                    for _ in 0..<taken { queue.environment.nullSenders.release() }
+                    for _ in 0..<taken { queue.parts.destinations.nullSenders.release() }
                     try await queue.poll(["victim.test"])
                     #expect(victim.received.dropFirst().map(\.reversePath) == Array(repeating: "", count: 5))
                     #expect(try await queue.waiting() == 0)

@@ -15,8 +15,7 @@ import ServiceSupport
 import ShardLeases
 
 extension MailServices {
-    /// What all deliveries share.
-    func deliveryEnvironment(_ parts: Parts) throws -> DeliveryEnvironment {
+    func deliveryParts(_ parts: Parts) throws -> DeliveryParts {
         let (state, port) = (parts.state, self.configuration.delivery.port)
         let routes = RouteFinder(
             resolver: self.foundations.resolver,
@@ -28,8 +27,8 @@ extension MailServices {
             let nextHop = state.current.policy.nextHop(for: domain, port: port)
             return nextHop.address == nil ? routes.questions(to: nextHop) : nil
         }
-        return DeliveryEnvironment(
-            settings: self.configuration.deliverySettings, timeouts: self.configuration.dialTimeouts, state: state,
+        return DeliveryParts(
+            self.configuration.deliverySettings, timeouts: self.configuration.dialTimeouts, state: state,
             routes: routes, store: parts.store,
             egress: self.configuration.egress,
             network: parts.network, connections: self.configuration.delivery.maxConnections,
@@ -37,15 +36,22 @@ extension MailServices {
             clock: parts.clock, time: self.time, random: self.random, monitor: parts.monitor, flushes: flushes)
     }
 
-    func deliveryService(_ parts: Parts, _ environment: DeliveryEnvironment, _ hints: DueHints) -> DeliveryService {
+    func deliveryService(_ parts: Parts, _ deliveries: DeliveryParts, _ hints: DueHints) -> DeliveryService {
         let maintenance = QueueMaintenance(
-            store: parts.store, leases: environment.leases, traceLimits: self.configuration.traceLimits,
+            store: parts.store, leases: deliveries.gate.leases, traceLimits: self.configuration.traceLimits,
             metrics: self.metrics.delivery, time: self.time, logger: self.logger)
         let publisher = ActivityPublisher(
-            environment.activity, store: parts.store, clock: parts.clock, time: self.time, logger: self.logger)
+            deliveries.activity, store: parts.store, clock: parts.clock, time: self.time, logger: self.logger)
         return DeliveryService(
-            environment: environment, store: parts.store, eventLoops: Array(parts.group.makeIterator()),
+            parts: deliveries, store: parts.store, eventLoops: Array(parts.group.makeIterator()),
             health: self.foundations.health, hints: hints, drainTime: self.configuration.drain.timeout,
             leaseMetrics: self.metrics.leases, chores: [{ await maintenance.run() }, { await publisher.run() }])
+    }
+
+    func callAhead(_ parts: Parts, _ deliveries: DeliveryParts) -> CallAheadService {
+        CallAheadService(
+            self.configuration.callAheadLimits, hosts: deliveries.hosts, standing: deliveries.gate.standing,
+            eventLoops: parts.group, metrics: self.metrics.delivery, logger: self.logger, clock: parts.clock,
+            time: self.time)
     }
 }

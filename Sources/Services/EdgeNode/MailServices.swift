@@ -107,23 +107,22 @@ struct MailServices: Service {
             pool: self.foundations.pool, map: parts.store.shardMap, node: self.configuration.node.name.text,
             time: self.time, waited: { [metrics] in metrics.database.queueCommitWait.observe(.enqueue, $0) }
         ) { hints.add($0) }
-        let deliveries = try self.deliveryEnvironment(parts)
+        let deliveries = try self.deliveryParts(parts)
         let rules = StandingRulesWatch(
-            deliveries.standing, store: parts.store, health: self.foundations.health, clock: parts.clock,
+            deliveries.gate.standing, store: parts.store, health: self.foundations.health, clock: parts.clock,
             metrics: self.metrics.delivery, time: self.time, logger: self.logger)
         // Before anything is taken or sent.
         await rules.look()
         let authenticator = Authenticator(
             users: { parts.state.current.users }, limits: self.configuration.authenticatorLimits,
             metrics: self.metrics.inbound, time: self.time, logger: self.logger)
-        let callAhead = CallAheadService(
-            self.configuration.callAheadLimits, environment: deliveries, eventLoops: parts.group)
+        let callAhead = self.callAhead(parts, deliveries)
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
             rules,
             ConfigurationReload(
                 running: self.loaded, load: self.load, signals: self.foundations.reloads, state: parts.state,
-                sites: deliveries.sites, resolver: self.foundations.resolver,
+                sites: deliveries.hosts.sites, resolver: self.foundations.resolver,
                 health: self.foundations.resolverHealth, flushes: deliveries.flushes,
                 certificates: self.foundations.certificates, authenticator: authenticator,
                 metrics: self.metrics, time: self.time, logger: self.logger),
@@ -132,6 +131,6 @@ struct MailServices: Service {
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics.database,
                 time: self.time, logger: self.logger),
             self.deliveryService(parts, deliveries, hints), callAhead,
-        ] + (try await self.inbound(parts, writer, authenticator, callAhead, deliveries.standing))
+        ] + (try await self.inbound(parts, writer, authenticator, callAhead, deliveries.gate.standing))
     }
 }

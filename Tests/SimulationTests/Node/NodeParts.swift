@@ -17,7 +17,7 @@ import Telemetry
 
 /// What a node is made of: the product's parts, with the world's clock, chance, database and hosts.
 struct NodeParts: Sendable {
-    let environment: DeliveryEnvironment
+    let deliveries: DeliveryParts
     let monitor: StoreMonitor
     let service: DeliveryService
 
@@ -53,40 +53,41 @@ struct NodeParts: Sendable {
                     throw QueueStoreError(error)
                 }
             }, health: health, time: node.clock, logger: Self.quiet)
-        self.environment = Self.environment(of: node, clock, monitor, health)
-        self.environment.standing.replace(with: [])
+        self.deliveries = Self.deliveries(of: node, clock, monitor, health)
+        self.deliveries.gate.standing.replace(with: [])
         self.monitor = monitor
         self.service = DeliveryService(
-            environment: self.environment, store: leases, eventLoops: [node.eventLoop], health: health, hints: hints,
+            parts: self.deliveries, store: leases, eventLoops: [node.eventLoop], health: health, hints: hints,
             drainTime: .seconds(20), leaseMetrics: Self.leaseMetrics,
             blocked: BlockedDomains(testInterval: node.scenario.testInterval))
     }
 
-    private static func environment(
+    private static func deliveries(
         of node: SimulatedNode, _ clock: DatabaseClock, _ monitor: StoreMonitor, _ health: HealthRegistry
-    ) -> DeliveryEnvironment {
+    ) -> DeliveryParts {
         let (time, store) = (node.clock, SimulatedStore(node))
         let sites = SiteTable(limits: SiteLimits(SiteLimit(connections: 20)), connections: 1000, time: time)
         let hosts = SimulatedHosts(node)
         let egress = EgressRoutes([], fallback: Self.name, ipv4First: true)
         let world = SimulatedChance(node.world)
-        return DeliveryEnvironment(
-            settings: Self.settings(node.scenario), state: Replaceable(Self.state(node)), routes: hosts,
-            dialer: hosts, store: store,
+        return DeliveryParts(
+            Self.settings(node.scenario),
+            hosts: HostAccess(
+                state: Replaceable(Self.state(node)), port: 25, routes: hosts, dialer: hosts, egress: egress,
+                network: NetworkMonitor(
+                    routes: egress.all, isNextHop: { _ in true }, port: 25, health: health, time: time,
+                    logger: Self.quiet, probe: { _, _, _ in nil }),
+                sites: sites, links: ConnectionPool(sites: sites), chunkingRefusals: ChunkingRefusals()),
+            gate: DeliveryGate(leases: LeaseTable(time: time), standing: StandingRules(), monitor: monitor),
+            store: store,
             recorder: AttemptRecorder(store: store, metrics: Self.metrics, time: time, monitor: monitor),
-            leases: LeaseTable(time: time), egress: egress,
-            network: NetworkMonitor(
-                routes: egress.all, isNextHop: { _ in true }, port: 25, health: health, time: time, logger: Self.quiet,
-                probe: { _, _, _ in nil }),
-            sites: sites, links: ConnectionPool(sites: sites),
             reports: ReportLimiter(ReportBudget.Limits(perSenderDomain: 1000, perClient: 1000)),
-            nullSenders: NullSenderShare(ofConnections: 1000), chunkingRefusals: ChunkingRefusals(),
-            metrics: Self.metrics, logger: Self.quiet, clock: clock, time: time,
-            random: RandomSource { world.bits() }, monitor: monitor)
+            nullSenders: NullSenderShare(ofConnections: 1000), metrics: Self.metrics, logger: Self.quiet,
+            clock: clock, time: time, random: RandomSource { world.bits() })
     }
 
-    private static func settings(_ scenario: Scenario) -> DeliveryEnvironment.Settings {
-        DeliveryEnvironment.Settings(
+    private static func settings(_ scenario: Scenario) -> DeliverySettings {
+        DeliverySettings(
             node: Self.name, port: 25, convertsEightBit: false, connectionsPerDestination: Self.connections,
             messagesPerConnection: 5,
             retries: scenario.retries, reportsFrom: nil, returnedBytes: 1024)

@@ -164,7 +164,7 @@ final class SimulatedNode: SimulatedProcess, @unchecked Sendable {
 
     override func tookSteps() {
         guard let parts, !self.isDead else { return }
-        self.attempts.look(at: parts.environment)
+        self.attempts.look(at: parts.deliveries)
         if !self.isPaused { self.witness.tookSteps(self.client) }
     }
 

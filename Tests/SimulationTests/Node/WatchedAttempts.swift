@@ -45,14 +45,14 @@ struct WatchedAttempts {
     }
 
     /// Tells of attempts that have begun or ended since the last look.
-    mutating func look(at environment: DeliveryEnvironment) {
-        let names = environment.activity.snapshot(at: Self.future).underWay.map {
+    mutating func look(at deliveries: DeliveryParts) {
+        let names = deliveries.activity.snapshot(at: Self.future).underWay.map {
             AttemptName(key: $0.key, number: $0.attempt, epoch: $0.epoch, client: self.client)
         }
         guard !names.isEmpty || !self.underWay.isEmpty else { return }
         let present = Set(names)
         for name in self.underWay.keys.filter({ !present.contains($0) }).sorted(by: AttemptName.isFirst) {
-            self.ended(name, environment)
+            self.ended(name, deliveries.gate)
         }
         for name in names.filter({ self.underWay[$0] == nil }).sorted(by: AttemptName.isFirst) {
             self.moment += 1
@@ -61,11 +61,11 @@ struct WatchedAttempts {
         }
     }
 
-    private mutating func ended(_ name: AttemptName, _ environment: DeliveryEnvironment) {
+    private mutating func ended(_ name: AttemptName, _ gate: DeliveryGate) {
         let began = self.underWay.removeValue(forKey: name) ?? 0
         let (wasAnswered, wasBegun) = (self.answered.remove(name) != nil, self.begun.remove(name) != nil)
         // What was cut short by the node itself says nothing of the destination.
-        let isWhole = environment.mayDeliver && environment.leases.isHeld(name.term)
+        let isWhole = gate.isOpen(for: name.term)
         let hasFailed = !wasBegun && self.failures[name.key.domain, default: 0] > began
         self.witness.attemptEnded(
             name, !isWhole ? .nothing : wasAnswered ? .answered : hasFailed ? .failed : .nothing)

@@ -19,7 +19,29 @@ import TransportSecurity
 ///
 /// It runs on its destination's event loop, and keeps no more of the message in memory than one chunk.
 struct DeliveryAttempt {
-    let environment: DeliveryEnvironment
+    /// What all attempts of a node share.
+    struct Means: Sendable {
+        let hosts: HostAccess
+        let transfer: MessageTransfer.Means
+        let leases: LeaseTable
+        /// What deliveries are busy with.
+        let activity: ActivityTable
+        let metrics: DeliveryMetrics
+        let logger: Logger
+        /// This node's own clock, and its timers.
+        let time: any NodeClock
+    }
+
+    /// How long a destination rests whose look-ups our own resolver could not make.
+    private static let resolverPause = Duration.seconds(10)
+    /// A host that was planned so long ago, before the wait for a connection to it, is looked up again.
+    private static let planAge = Duration.seconds(1)
+    /// How long a destination rests whose route has changed while it waited.
+    private static let routePause = Duration.seconds(1)
+    /// How long a destination rests for which we could open no connection ourselves.
+    private static let networkPause = Duration.seconds(5)
+
+    let means: Means
     let entry: QueueEntry
     let term: ShardTerm
     let eventLoop: any EventLoop
@@ -43,35 +65,33 @@ struct DeliveryAttempt {
     private var transfer: MessageTransfer
 
     init(
-        environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop,
-        customer: SiteCustomer
+        _ means: Means, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop, customer: SiteCustomer
     ) {
-        self.environment = environment
+        self.means = means
         self.entry = entry
         self.term = term
         self.eventLoop = eventLoop
         self.customer = customer
-        self.state = environment.state.current
-        self.nextHop = self.state.policy.nextHop(for: entry.key.domain, port: environment.settings.port)
-        self.planned = environment.time.now
-        self.policy = self.state.transport(to: entry.key.domain, at: environment.time.date)
+        self.state = means.hosts.state.current
+        self.nextHop = self.state.policy.nextHop(for: entry.key.domain, port: means.hosts.port)
+        self.planned = means.time.now
+        self.policy = self.state.transport(to: entry.key.domain, at: means.time.date)
         self.progress = AttemptProgress(recipients: entry.recipients.count)
-        self.transfer = MessageTransfer(
-            environment: environment, entry: entry, term: term, eventLoop: eventLoop)
+        self.transfer = MessageTransfer(means.transfer, entry: entry, term: term, eventLoop: eventLoop)
     }
 
     /// Makes the attempt. `link` is a connection from an earlier message, and afterwards one for a later message.
     mutating func run(over link: inout PooledConnection?) async -> AttemptEnd {
-        let started = self.environment.time.now
-        switch await self.environment.routes.route(to: self.nextHop) {
+        let started = self.means.time.now
+        switch await self.hosts.routes.route(to: self.nextHop) {
         case .failure(let reason):
-            self.progress.tried(HostAttempt(reason, duration: self.environment.time.now - started))
+            self.progress.tried(HostAttempt(reason, duration: self.means.time.now - started))
         case .success(var route):
             self.site = self.state.site(hosts: route.hostNames, configured: self.nextHop.address)
             while !self.isOver, let next = await route.next() {
                 switch next {
                 case .failure(let reason):
-                    self.progress.tried(HostAttempt(reason, duration: self.environment.time.now - started))
+                    self.progress.tried(HostAttempt(reason, duration: self.means.time.now - started))
                 case .success(let host):
                     if let end = await self.tryHost(host, over: &link) { return end }
                 }
@@ -80,10 +100,12 @@ struct DeliveryAttempt {
         return self.end()
     }
 
+    private var hosts: HostAccess { self.means.hosts }
+
     private var tries: [HostAttempt] { self.progress.tries }
 
     /// We may go on.
-    private var isHeld: Bool { self.environment.leases.isHeld(self.term) && !Task.isCancelled }
+    private var isHeld: Bool { self.means.leases.isHeld(self.term) && !Task.isCancelled }
 
     private var isOver: Bool { self.progress.isOver || !self.isHeld }
 
@@ -91,10 +113,10 @@ struct DeliveryAttempt {
     private func end(isCutOff: Bool = false) -> AttemptEnd {
         let wasAnybodyAsked = self.tries.contains { $0.address != nil && !$0.isOurNetworks }
         if !wasAnybodyAsked, self.tries.contains(where: \.isOurNetworks) {
-            return .postponed(DeliveryEnvironment.networkPause, because: .network)
+            return .postponed(Self.networkPause, because: .network)
         }
         if !wasAnybodyAsked, self.tries.contains(where: \.isOurResolvers) {
-            return .postponed(DeliveryEnvironment.resolverPause, because: .resolver)
+            return .postponed(Self.resolverPause, because: .resolver)
         }
         // It is a fact about the hosts, and no failure of the message's: its turn comes over the connections that they take.
         if self.tries.contains(where: { $0.isCrowded || $0.isDisplaced }), self.tries.allSatisfy(\.isOfNoMessage) {
@@ -110,8 +132,8 @@ struct DeliveryAttempt {
     // MARK: - One host
 
     private mutating func tryHost(_ host: PlannedHost, over link: inout PooledConnection?) async -> AttemptEnd? {
-        self.environment.metrics.count(host)
-        self.planned = self.environment.time.now
+        self.means.metrics.count(host)
+        self.planned = self.means.time.now
         switch AttemptRequirement.of(host, by: self.policy) {
         case .failure(let skipped):
             let failure = HostFailure(
@@ -124,7 +146,7 @@ struct DeliveryAttempt {
         case .success(let requirement):
             if let end = await self.tryWarm(host, requirement, over: &link) { return end }
             var addresses = host.addressesToTry(
-                ipv4First: self.environment.egress.ipv4First, limit: DeliveryEnvironment.addressesPerHost)
+                ipv4First: self.hosts.egress.ipv4First, limit: AttemptAllowance.addressesPerHost)
             while !self.isOver {
                 // The same address under the name of another host would say the same.
                 addresses.removeAll { self.progress.unasked(at: $0).isEmpty }
@@ -149,7 +171,7 @@ struct DeliveryAttempt {
             failure == .tlsaInvalid || failure == .certificateExpired,
             let address = last.address, self.renewed.insert(host.name).inserted
         else { return nil }
-        switch await self.environment.routes.renewed(host, at: address, for: self.nextHop) {
+        switch await self.hosts.routes.renewed(host, at: address, for: self.nextHop) {
         case .changed(let later): return later
         case .same: self.progress.explain("the TLSA records are the same when asked for anew")
         case .kept(nil): self.progress.explain("the TLSA records could not be asked for anew")
@@ -163,11 +185,11 @@ struct DeliveryAttempt {
     private mutating func tryWarm(
         _ host: PlannedHost, _ requirement: AttemptRequirement, over link: inout PooledConnection?
     ) async -> AttemptEnd? {
-        let started = self.environment.time.now
+        let started = self.means.time.now
         let demand = self.demand(host, requirement)
         if link?.serves(demand) != true {
             self.giveBack(&link)
-            link = self.environment.links.take(demand, on: self.eventLoop)
+            link = self.hosts.links.take(demand, on: self.eventLoop)
             link?.slot.move(to: self.customer)
         }
         guard let warm = link, !self.progress.unasked(at: warm.address).isEmpty else { return nil }
@@ -175,16 +197,16 @@ struct DeliveryAttempt {
             self.giveBack(&link)
             return .postponed(wait, because: .rate)
         }
-        self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: warm.address))
-        defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
+        self.means.activity.moved(self.entry.key, to: .host, host: host.shown(at: warm.address))
+        defer { self.means.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: warm.address, isWarm: true)
         await self.transact(over: &link, &attempt)
-        attempt.duration = self.environment.time.now - started
+        attempt.duration = self.means.time.now - started
         // That a connection went stale while it was idle, or that the host has had enough messages over it, says
         // nothing about the next one. So dial anew.
         let isStale =
             attempt.failure?.isAmbiguous == false && attempt.outcomes.isEmpty && !attempt.isUnrecorded
-            && self.environment.leases.permitsFinalDot(self.term)
+            && self.means.leases.permitsFinalDot(self.term)
         if !isStale { self.progress.tried(attempt) }
         return nil
     }
@@ -195,12 +217,12 @@ struct DeliveryAttempt {
         over link: inout PooledConnection?
     ) async -> AttemptEnd? {
         self.giveBack(&link)
-        let targets = addresses.map { self.environment.target($0, host.port) }
+        let targets = addresses.map { self.hosts.target($0, host.port) }
         // Whoever gets a slot waits no more than a moment, and nobody reads of it.
-        self.environment.activity.moved(self.entry.key, to: self.tries.isEmpty ? .connection : .host, host: host.shown)
-        let opened = await self.environment.sites.open(
+        self.means.activity.moved(self.entry.key, to: self.tries.isEmpty ? .connection : .host, host: host.shown)
+        let opened = await self.hosts.sites.open(
             self.site, at: targets, for: self.customer, isPatient: !self.tries.isEmpty,
-            share: self.entry.sender.isEmpty ? .nullSender : .all, whenFull: self.environment.links.close(idleAt:))
+            share: self.entry.sender.isEmpty ? .nullSender : .all, whenFull: self.hosts.links.close(idleAt:))
         switch opened {
         case .slot(let slot):
             // A connection that was opened there has it on.
@@ -231,18 +253,18 @@ struct DeliveryAttempt {
 
     /// Whether the plan of a host still holds. It may have been long until there was a slot, and TTLs may be over.
     private mutating func isCurrent(_ host: PlannedHost, at address: IPAddress?) async -> Bool {
-        let now = self.environment.time.now
-        guard now - self.planned > DeliveryEnvironment.planAge, let address = address ?? host.addresses.first else {
+        let now = self.means.time.now
+        guard now - self.planned > Self.planAge, let address = address ?? host.addresses.first else {
             return true
         }
-        guard await self.environment.routes.confirms(host, at: address, for: self.nextHop) else { return false }
+        guard await self.hosts.routes.confirms(host, at: address, for: self.nextHop) else { return false }
         self.planned = now
         return true
     }
 
     /// The entry is planned anew, at once where nobody has been asked.
     private var endForNewRoute: AttemptEnd {
-        self.tries.isEmpty ? .postponed(DeliveryEnvironment.routePause, because: .route) : self.end(isCutOff: true)
+        self.tries.isEmpty ? .postponed(Self.routePause, because: .route) : self.end(isCutOff: true)
     }
 
     /// Over a new connection, for which there is a slot.
@@ -252,12 +274,12 @@ struct DeliveryAttempt {
     ) async -> AttemptEnd? {
         if let wait = await self.waitForRate(of: slot) { return .postponed(wait, because: .rate) }
         // It may have been long until there was a slot.
-        guard self.environment.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
-        let started = self.environment.time.now
-        self.environment.activity.moved(self.entry.key, to: .host, host: host.shown(at: slot.address))
-        defer { self.environment.activity.moved(self.entry.key, to: .lookUp) }
+        guard self.means.leases.isHeld(self.term) else { return self.tries.isEmpty ? .void : self.end() }
+        let started = self.means.time.now
+        self.means.activity.moved(self.entry.key, to: .host, host: host.shown(at: slot.address))
+        defer { self.means.activity.moved(self.entry.key, to: .lookUp) }
         var attempt = HostAttempt(host: host, policy: self.policy, address: slot.address)
-        let dialled = await self.environment.dialer.dial(
+        let dialled = await self.hosts.dialer.dial(
             self.demand(host, requirement), in: slot, on: self.eventLoop)
         switch dialled {
         case .failure(let failure):
@@ -273,7 +295,7 @@ struct DeliveryAttempt {
             link = linked
             await self.transact(over: &link, &attempt)
         }
-        attempt.duration = self.environment.time.now - started
+        attempt.duration = self.means.time.now - started
         self.progress.tried(attempt)
         return nil
     }
@@ -283,8 +305,8 @@ struct DeliveryAttempt {
     }
 
     private func logCrowded(_ attempt: HostAttempt, size: Int) {
-        self.environment.metrics.smtpNarrowings.increment()
-        self.environment.logger.info(
+        self.means.metrics.smtpNarrowings.increment()
+        self.means.logger.info(
             "an address takes fewer connections",
             metadata: [
                 LogKey.mxHost: "\(attempt.hostText ?? "")",
@@ -295,16 +317,16 @@ struct DeliveryAttempt {
 
     /// A connection that does not serve here may serve somebody else.
     private func giveBack(_ link: inout PooledConnection?) {
-        if let unused = link.take() { self.environment.links.put(unused, on: self.eventLoop) }
+        if let unused = link.take() { self.hosts.links.put(unused, on: self.eventLoop) }
     }
 
     /// Waits a moment for the site's rate to allow the message; gives the time until it does, if that is longer.
     private mutating func waitForRate(of slot: ConnectionSlot) async -> Duration? {
         guard !self.isWithinRate else { return nil }
-        let deadline = self.environment.time.now + DeliveryEnvironment.connectionIdleTime
-        while let wait = self.environment.sites.send(by: slot) {
-            guard self.environment.time.now + wait < deadline,
-                (try? await self.environment.time.sleep(for: wait)) != nil
+        let deadline = self.means.time.now + ConnectionPool.connectionIdleTime
+        while let wait = self.hosts.sites.send(by: slot) {
+            guard self.means.time.now + wait < deadline,
+                (try? await self.means.time.sleep(for: wait)) != nil
             else { return wait }
         }
         self.isWithinRate = true
@@ -322,13 +344,13 @@ struct DeliveryAttempt {
             over: &current, to: self.progress.unasked(at: current.address), noting: &attempt)
         if attempt.outcomes.values.contains(where: \.isDelivered) { current.slot.delivered() }
         if attempt.failure?.isChunkingRefusal == true {
-            self.environment.chunkingRefusals.note(current.address, at: self.environment.time.now)
+            self.hosts.chunkingRefusals.note(current.address, at: self.means.time.now)
             // Once more to the same address, by DATA. Other connections may have learnt of it at the same time.
             attempt.isCutShort = !self.progress.hasRefusedChunking(current.address)
         }
         link = current
-        if !current.connection.isReady || current.isUsedUp(self.environment.settings)
-            || self.environment.sites.isOwed(by: current.slot.address)
+        if !current.connection.isReady || current.isUsedUp(after: self.means.transfer.messagesPerConnection)
+            || self.hosts.sites.isOwed(by: current.slot.address)
         {
             current.connection.quit()
             link = nil

@@ -11,12 +11,22 @@ import ShardLeases
 /// No final dot is written before the attempt is on record, nor unless enough of the lease is left. No more of the message
 /// is kept in memory than one chunk.
 struct MessageTransfer {
+    /// What all transfers of a node share.
+    struct Means: Sendable {
+        let store: any DeliveryStore
+        let recorder: AttemptRecorder
+        let leases: LeaseTable
+        /// 8-bit content that nothing signs becomes 7-bit for hosts without 8BITMIME.
+        let convertsEightBit: Bool
+        let messagesPerConnection: Int
+    }
+
     /// Recipients in a transaction where the host states no limit: each must take so many (RFC 5321 §4.5.3.1.8).
     private static let recipientsPerTransaction = 100
     /// Recipients in a transaction, whatever the host allows: their commands and replies stand in memory.
     private static let mostRecipientsPerTransaction = 1000
 
-    let environment: DeliveryEnvironment
+    let means: Means
     let entry: QueueEntry
     let term: ShardTerm
     let eventLoop: any EventLoop
@@ -24,8 +34,8 @@ struct MessageTransfer {
     /// How the content becomes 7-bit, or why it does not; `nil` until a host needs it so.
     private var sevenBitPlan: Result<SevenBitPlan, SevenBitRefusal>?
 
-    init(environment: DeliveryEnvironment, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop) {
-        self.environment = environment
+    init(_ means: Means, entry: QueueEntry, term: ShardTerm, eventLoop: any EventLoop) {
+        self.means = means
         self.entry = entry
         self.term = term
         self.eventLoop = eventLoop
@@ -65,7 +75,7 @@ struct MessageTransfer {
             limit = max(1, min(limit, batch.count - surplus.count))
             waiting = surplus + waiting.dropFirst(batch.count)
             guard attempt.failure == nil, link.connection.isReady else { break }
-            if link.isUsedUp(self.environment.settings) { break }
+            if link.isUsedUp(after: self.means.messagesPerConnection) { break }
         }
         attempt.isCutShort = attempt.failure == nil && !waiting.isEmpty
     }
@@ -79,7 +89,7 @@ struct MessageTransfer {
             return .failed(HostFailure(.protocolViolation, "the stored envelope is unreadable"))
         }
         var conversion: SevenBitConversion?
-        if self.environment.settings.convertsEightBit, message.needsConversion(for: connection.capabilities) {
+        if self.means.convertsEightBit, message.needsConversion(for: connection.capabilities) {
             guard let plan = await self.planConversion() else {
                 connection.quit()
                 return .failed(HostFailure(.connectionLost, "the content cannot be read"))
@@ -110,7 +120,7 @@ struct MessageTransfer {
         if let plan = self.sevenBitPlan { return plan }
         var survey = SevenBitSurvey(size: self.entry.size)
         if survey.refusal == nil {
-            var source = await BodySource.open(self.entry.key, in: self.environment.store)
+            var source = await BodySource.open(self.entry.key, in: self.means.store)
             reading: while survey.refusal == nil {
                 switch await source.next() {
                 case .chunk(let bytes): survey.consume(bytes)
@@ -126,9 +136,7 @@ struct MessageTransfer {
 
     /// Puts the attempt on record, once for all transactions, and reads the first of the content.
     private mutating func prepare() async -> BodySource {
-        let (recorder, entry, epoch, store) = (
-            self.environment.recorder, self.entry, self.term.epoch, self.environment.store
-        )
+        let (recorder, entry, epoch, store) = (self.means.recorder, self.entry, self.term.epoch, self.means.store)
         guard !self.isOnRecord else { return await BodySource.open(entry.key, in: store) }
         async let isOpened = recorder.open(entry, epoch: epoch)
         let source = await BodySource.open(entry.key, in: store)
@@ -146,7 +154,7 @@ struct MessageTransfer {
         let refusal = isWhole ? "the lease is too short" : "the content cannot be read"
         let finished = await connection.finish(on: self.eventLoop, orBecause: refusal) {
             // Checked in the same turn of the event loop as the dot is written.
-            isLeaseTooShort = !self.environment.leases.permitsFinalDot(self.term)
+            isLeaseTooShort = !self.means.leases.permitsFinalDot(self.term)
             return isWhole && !isLeaseTooShort
         }.value
         // The fault is ours, and nothing was sent: the message is not put off for it.

@@ -12,24 +12,41 @@ import Telemetry
 /// Decides what becomes of an entry after an attempt, and has it recorded: outcome, trace rows, retry or report, all in
 /// one transaction. Then it writes the log lines and counters of what was recorded.
 struct OutcomeRecorder: Sendable {
-    let environment: DeliveryEnvironment
+    /// What the recorders of all destinations share.
+    struct Means: Sendable {
+        /// This node's name, in traces.
+        let node: DomainName
+        /// Log lines have whole addresses, and not their domains alone.
+        let logsAddresses: Bool
+        let state: Replaceable<NodeState>
+        let schedules: RetrySchedules
+        let reports: SenderReports
+        let recorder: AttemptRecorder
+        let store: any DeliveryStore
+        let metrics: DeliveryMetrics
+        let logger: Logger
+        let clock: DatabaseClock
+        let time: any NodeClock
+    }
+
+    let means: Means
     let term: ShardTerm
     /// Whose row is written with an outcome, if it has changed.
     let destination: Destination
 
     private func schedule(for entry: QueueEntry) -> RetrySchedule {
-        self.environment.schedule(for: entry.key.domain)
+        self.means.schedules[entry.key.domain]
     }
 
     /// Records an attempt that was made. Returns only when that is done, or can no longer be done by us: until then the
     /// entry must not be tried again.
     func record(_ entry: QueueEntry, _ report: AttemptReport) async {
-        let now = self.environment.clock.now
+        let now = self.means.clock.now
         let decision = EntryDecision(
             report.outcomes, schedule: self.schedule(for: entry), attempts: entry.attempts + 1, arrival: entry.arrival,
             now: now)
         // By then the lease has been renewed, or is another's.
-        let again = now + self.environment.store.terms.timeToLive
+        let again = now + self.means.store.terms.timeToLive
         await self.record(entry, report, report.isWithdrawn ? decision.retried(by: again) : decision, at: now)
     }
 
@@ -54,16 +71,15 @@ struct OutcomeRecorder: Sendable {
         place: Timestamp? = nil, hasNextAttempt: Bool = true
     ) async {
         let trace = AttemptTrace(
-            entry: entry, report: report, decision: decision, node: self.environment.settings.node,
-            isTransfer: self.environment.state.current.policy.domains[entry.key.domain] != nil,
+            entry: entry, report: report, decision: decision, node: self.means.node,
+            isTransfer: self.means.state.current.policy.domains[entry.key.domain] != nil,
             hasNextAttempt: hasNextAttempt)
         let plan = NotificationPlan(
             decision, notify: entry.recipients.map { $0.envelope?.notify },
             sender: entry.reversePath ?? .null,
             schedule: self.schedule(for: entry), arrival: entry.arrival, now: now,
             isDelayNotified: entry.isDelayNotified)
-        let reports = self.environment.reports.limit(
-            await self.reports(on: entry, plan, now: now), on: entry, at: self.environment.time.now)
+        let reports = await self.means.reports.reports(on: entry, plan, now: now)
         let dropped = reports.flatMap { kind in kind.dropped.map { trace.dropped(kind.action, $0) } }
         let record = AttemptRecord(entry, report, decision, lines: trace.lines + dropped, reports: reports)
         let undelivered = zip(entry.recipients, decision.recipients).filter { !$1.isDelivered }.map(\.0)
@@ -72,11 +88,11 @@ struct OutcomeRecorder: Sendable {
             let recorded = await self.commit(
                 record, Self.result(of: entry, decision, plan, place), undelivered: undelivered)
         else { return }
-        recorded.count(in: self.environment.metrics, at: self.environment.clock.now)
+        recorded.count(in: self.means.metrics, at: self.means.clock.now)
         for line in recorded.lines {
-            self.environment.logger.info(
+            self.means.logger.info(
                 "\(line.event.kind.rawValue)",
-                metadata: line.logMetadata(of: entry, hasAddresses: self.environment.settings.logsAddresses))
+                metadata: line.logMetadata(of: entry, hasAddresses: self.means.logsAddresses))
         }
     }
 
@@ -103,17 +119,17 @@ struct OutcomeRecorder: Sendable {
         while true {
             // Asked anew each time: what was true of the destination at first may have been overtaken.
             outcome.destinationChange = await self.destination.unrecordedChange
-            guard case .failure(let error) = await self.environment.recorder.record(outcome) else {
+            guard case .failure(let error) = await self.means.recorder.record(outcome) else {
                 if let change = outcome.destinationChange { await self.destination.recorded(change) }
                 return record
             }
             switch error.code {
             case .entryChanged: return nil
             case .staleEpoch: return await self.commitLate(record.deliveries, undelivered: undelivered)
-            default: self.environment.logger.error("outcome not recorded yet", metadata: ["error": "\(error)"])
+            default: self.means.logger.error("outcome not recorded yet", metadata: ["error": "\(error)"])
             }
             // Nothing is lost meanwhile; a restart before it is recorded may send what was sent a second time.
-            do { try await self.environment.time.sleep(for: wait) } catch { return nil }
+            do { try await self.means.time.sleep(for: wait) } catch { return nil }
             wait = min(wait * 2, .seconds(5))
         }
     }
@@ -125,50 +141,19 @@ struct OutcomeRecorder: Sendable {
         var wait = Duration.milliseconds(100)
         while true {
             do throws(QueueStoreError) {
-                let isRecorded = try await self.environment.store.recordLateDelivery(
+                let isRecorded = try await self.means.store.recordLateDelivery(
                     outcome, undelivered: undelivered)
                 guard !isRecorded else { return record }
-                self.environment.logger.warning(
+                self.means.logger.warning(
                     "delivered, but another node has begun an attempt of its own: a second copy may arrive",
                     metadata: [LogKey.messageID: "\(record.entry.key.message)"])
                 return nil
             } catch {
-                self.environment.logger.error("late delivery not recorded yet", metadata: ["error": "\(error)"])
+                self.means.logger.error("late delivery not recorded yet", metadata: ["error": "\(error)"])
             }
             // The new owner waits a step of the schedule before its own attempt: until then it is not too late.
-            do { try await self.environment.time.sleep(for: wait) } catch { return nil }
+            do { try await self.means.time.sleep(for: wait) } catch { return nil }
             wait = min(wait * 2, .seconds(5))
         }
-    }
-
-    // MARK: - Reports to the sender
-
-    /// The original is read here, before the transaction: no connection waits for another.
-    private func reports(
-        on entry: QueueEntry, _ plan: NotificationPlan, now: Timestamp
-    ) async -> [NotificationWriter.Reports] {
-        guard plan.notices.contains(where: { $0 != nil }) else { return [] }
-        let settings = self.environment.settings
-        var writer = NotificationWriter(
-            entry: entry, plan: plan, from: settings.reportsFrom, reportingMTA: settings.node, now: now,
-            random: self.environment.random)
-        if let capacity = self.environment.reports.capacity(forReportOn: entry, at: self.environment.time.now) {
-            writer.capacity = capacity
-        }
-        let source = await BodySource.open(entry.key, in: self.environment.store)
-        return writer.reports(returning: await source.returned(of: entry, atMost: settings.returnedBytes))
-    }
-}
-
-extension BodySource {
-    /// What a report may give back. It is the whole message if the sender asked for it (RET=FULL) and it has at most
-    /// `limit` bytes, which stand in the first chunk. Else it is the beginning, with the header section.
-    fileprivate consuming func returned(of entry: QueueEntry, atMost limit: Int) async -> ReturnedContent {
-        guard case .chunk(let bytes) = await self.next() else { return .header([]) }
-        let isAsked = entry.attributes.dsnReturn == .full
-        guard isAsked, entry.size <= limit, bytes.count == entry.size else {
-            return .header(Array(bytes.prefix(NotificationWriter.headerBytes)))
-        }
-        return .message(bytes)
     }
 }

@@ -42,12 +42,15 @@ final class ConnectionPool: Sendable {
         }
     }
 
+    /// How long a connection waits for the next message before it is given back.
+    static let connectionIdleTime = Duration.seconds(1)
+
     private let sites: SiteTable
     private let idleTime: Duration
     private let state = Mutex(State())
 
     /// - Parameter idleTime: for so long a connection is kept.
-    init(sites: SiteTable, idleTime: Duration = DeliveryEnvironment.connectionIdleTime) {
+    init(sites: SiteTable, idleTime: Duration = ConnectionPool.connectionIdleTime) {
         self.sites = sites
         self.idleTime = idleTime
     }

@@ -53,9 +53,9 @@ struct PooledConnection {
     /// Transactions so far.
     var messages = 0
 
-    /// Whether it has carried as many transactions as we or the host allow (MAILMAX, RFC 9422 §4.1).
-    func isUsedUp(_ settings: DeliveryEnvironment.Settings) -> Bool {
-        self.messages >= min(settings.messagesPerConnection, self.connection.capabilities.maximumTransactions ?? .max)
+    /// Whether it has carried as many transactions as we, who allow `limit`, or the host allow (MAILMAX, RFC 9422 §4.1).
+    func isUsedUp(after limit: Int) -> Bool {
+        self.messages >= min(limit, self.connection.capabilities.maximumTransactions ?? .max)
     }
 
     /// Whether it may carry the next message to this host (rules 26 and 27).

@@ -19,9 +19,30 @@ import TransportSecurity
 /// the other's; a second later one more may try. Where the site has had all that it may have, or our own resolver does
 /// not work, the destination rests, with its entries in hand. It asks neither the database nor anybody else meanwhile.
 actor Destination {
+    /// What all destinations of a node share.
+    struct Means: Sendable {
+        let store: any DeliveryStore
+        let gate: DeliveryGate
+        let attempts: DeliveryAttempt.Means
+        let outcomes: OutcomeRecorder.Means
+        let schedules: RetrySchedules
+        /// The most connections of one destination.
+        let connections: Int
+        let nullSenders: NullSenderShare
+        let sites: SiteTable
+        let links: ConnectionPool
+        let activity: ActivityTable
+        /// Has answers of the DNS looked up anew when an operator says so.
+        let flushes: DNSFlushWatch?
+        let metrics: DeliveryMetrics
+        let logger: Logger
+        let clock: DatabaseClock
+        let time: any NodeClock
+    }
+
     nonisolated let unownedExecutor: UnownedSerialExecutor
 
-    private let environment: DeliveryEnvironment
+    private let means: Means
     private let term: ShardTerm
     private let domain: DomainName
     private let eventLoop: any EventLoop
@@ -46,17 +67,16 @@ actor Destination {
     ///   - testsEarly: make one test delivery though the domain is in backoff.
     ///   - closings: sessions closed upon a message that earlier runs have met.
     init(
-        environment: DeliveryEnvironment, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop,
-        testsEarly: Bool = false, closings: SessionClosings = SessionClosings()
+        _ means: Means, term: ShardTerm, domain: DomainName, eventLoop: any EventLoop, testsEarly: Bool = false,
+        closings: SessionClosings = SessionClosings()
     ) {
-        self.environment = environment
+        self.means = means
         self.term = term
         self.domain = domain
         self.eventLoop = eventLoop
         self.customer = SiteCustomer(on: eventLoop)
         self.work = DestinationWork(
-            schedule: environment.schedule(for: domain),
-            maximumWorkers: environment.settings.connectionsPerDestination, testsEarly: testsEarly,
+            schedule: means.schedules[domain], maximumWorkers: means.connections, testsEarly: testsEarly,
             closings: closings)
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
@@ -72,7 +92,7 @@ actor Destination {
     /// Takes no further message; those under way are finished.
     func stop() {
         self.work.stopped()
-        self.environment.sites.withdraw(self.customer)
+        self.means.sites.withdraw(self.customer)
         self.changed()
     }
 
@@ -90,7 +110,7 @@ actor Destination {
 
     /// Works until nothing is due, the destination is blocked, the shard is lost, or it is stopped.
     func run() async {
-        defer { self.environment.activity.works(self.domain, in: self.term) }
+        defer { self.means.activity.works(self.domain, in: self.term) }
         await withDiscardingTaskGroup { group in
             while true {
                 self.heedRules()
@@ -112,7 +132,7 @@ actor Destination {
     }
 
     /// Whether work may go on: the shard is ours, and the database is well.
-    private var isHeld: Bool { self.environment.mayDeliver && self.environment.leases.isHeld(self.term) }
+    private var isHeld: Bool { self.means.gate.isOpen(for: self.term) }
 
     private func nextEvent() async { await withCheckedContinuation { self.watcher = $0 } }
 
@@ -124,19 +144,19 @@ actor Destination {
     // MARK: - Reading
 
     private func read(after cursor: ClaimCursor?, count: Int) async {
-        let started = self.environment.time.now
+        let started = self.means.time.now
         do throws(QueueStoreError) {
-            let claim = try await self.environment.store.claim(
+            let claim = try await self.means.store.claim(
                 self.term, destination: self.domain, after: cursor, maximumCount: count,
                 maximumBytes: QueueLimits.claimedBytes)
-            self.environment.metrics.queueOperationDuration.observe(.claim, self.environment.time.now - started)
-            await self.environment.flushes?.caughtUp(with: claim.flushSerial)
+            self.means.metrics.queueOperationDuration.observe(.claim, self.means.time.now - started)
+            await self.means.flushes?.caughtUp(with: claim.flushSerial)
             self.work.claimed(
                 claim.entries, cursor: claim.cursor, backoff: claim.backoff, isInForce: claim.isBackoffInForce)
             try await self.holdBack(claim.unreadable)
         } catch {
             // The poll finds the destination again when the database is back.
-            self.environment.logger.warning(
+            self.means.logger.warning(
                 "claim failed", metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
             self.work.claimFailed()
         }
@@ -145,14 +165,14 @@ actor Destination {
     private func holdBack(_ entries: [UnreadableEntry]) async throws(QueueStoreError) {
         guard !entries.isEmpty else { return }
         for entry in entries {
-            self.environment.logger.error(
+            self.means.logger.error(
                 "a queue entry cannot be read, and is held back",
                 metadata: [
                     LogKey.recipientDomain: "\(self.domain)", LogKey.messageID: "\(entry.message)",
                     "error": "\(entry.error)",
                 ])
         }
-        try await self.environment.store.holdBack(entries, in: self.term, for: Self.unreadablePause)
+        try await self.means.store.holdBack(entries, in: self.term, for: Self.unreadablePause)
     }
 
     // MARK: - Working
@@ -170,7 +190,7 @@ actor Destination {
                 await recording.next()
                 recording.addTask { await self.record(entry, report) }
             }
-            if let unused = link.take() { self.environment.links.put(unused, on: self.eventLoop) }
+            if let unused = link.take() { self.means.links.put(unused, on: self.eventLoop) }
         }
         self.work.workerLeft()
         self.changed()
@@ -194,18 +214,17 @@ actor Destination {
             case .suspend: return .suspended
             }
         }
-        guard !isFromNullSender || self.environment.nullSenders.take() else { return .shareIsTaken }
+        guard !isFromNullSender || self.means.nullSenders.take() else { return .shareIsTaken }
         defer {
             if isFromNullSender {
-                self.environment.nullSenders.release()
+                self.means.nullSenders.release()
                 self.work.shareWasFreed()
             }
         }
-        self.environment.activity.began(entry, epoch: self.term.epoch, at: self.environment.clock.now)
-        defer { self.environment.activity.ended(entry.key) }
+        self.means.activity.began(entry, epoch: self.term.epoch, at: self.means.clock.now)
+        defer { self.means.activity.ended(entry.key) }
         var attempt = DeliveryAttempt(
-            environment: self.environment, entry: entry, term: self.term,
-            eventLoop: self.eventLoop, customer: self.customer)
+            self.means.attempts, entry: entry, term: self.term, eventLoop: self.eventLoop, customer: self.customer)
         return await attempt.run(over: &link)
     }
 
@@ -213,17 +232,17 @@ actor Destination {
     private func ended(_ entry: QueueEntry, _ end: AttemptEnd) -> Bool {
         switch end {
         case .made(let report):
-            self.environment.activity.works(self.domain, in: self.term)
+            self.means.activity.works(self.domain, in: self.term)
             // What was cut short by ourselves says nothing of the destination.
             let isWhole = self.isHeld && !Task.isCancelled
             self.work.attempted(
                 entry.id, isWhole ? report.finding(sender: entry.sender) : .inconclusive, arrival: entry.arrival,
-                now: self.environment.clock.now)
+                now: self.means.clock.now)
         case .void: self.work.finished(entry.id)
         case .postponed(let pause, let reason):
             if self.work.postponed(entry) { self.rest(for: pause, because: reason) }
         case .shareIsTaken:
-            self.environment.sites.shortages?.refusedNullSender(at: self.environment.time.now)
+            self.means.sites.shortages?.refusedNullSender(at: self.means.time.now)
             self.work.shareWasTaken(entry)
         case .suspended: self.work.shareWasTaken(entry)
         case .siteIsFull:
@@ -241,7 +260,7 @@ actor Destination {
 
     /// Another rule may be in force.
     func heedRules() {
-        let (rules, clock) = (self.environment.standing, self.environment.clock)
+        let (rules, clock) = (self.means.gate.standing, self.means.clock)
         let rule = rules.governing(self.domain, isFromNullSender: false, at: clock.now)
         let nullSenderRule = rules.governing(self.domain, isFromNullSender: true, at: clock.now)
         guard rule != self.rule || nullSenderRule != self.nullSenderRule else { return }
@@ -250,11 +269,11 @@ actor Destination {
         self.suspension = nil
         if rule != nil {
             // What waits for a connection has not begun.
-            self.environment.sites.withdraw(self.customer)
+            self.means.sites.withdraw(self.customer)
             self.customer = SiteCustomer(on: self.eventLoop)
         }
         if let rule, rule.action == .suspend {
-            let backoff = DestinationBackoff(suspendedBy: rule, at: self.environment.clock.now)
+            let backoff = DestinationBackoff(suspendedBy: rule, at: self.means.clock.now)
             self.suspension = backoff
             self.work.suspended(backoff)
         } else {
@@ -268,7 +287,7 @@ actor Destination {
     /// What is told of overdue entries: how the destination itself failed last, if it did, also while it is suspended.
     private func failure(of backoff: DestinationBackoff) async throws(QueueStoreError) -> DestinationBackoff {
         guard backoff == self.suspension,
-            let failure = try await self.environment.store.backoff(self.term, destination: self.domain)?.failure
+            let failure = try await self.means.store.backoff(self.term, destination: self.domain)?.failure
         else { return backoff }
         return DestinationBackoff(
             failure: failure, failures: backoff.failures, since: backoff.since, until: backoff.until)
@@ -277,7 +296,7 @@ actor Destination {
     // MARK: - Recording
 
     private var outcomeRecorder: OutcomeRecorder {
-        OutcomeRecorder(environment: self.environment, term: self.term, destination: self)
+        OutcomeRecorder(means: self.means.outcomes, term: self.term, destination: self)
     }
 
     private func record(_ entry: QueueEntry, _ report: AttemptReport) async {
@@ -298,22 +317,22 @@ actor Destination {
             metadata[LogKey.enhanced] = "\(backoff.failure.status)"
             metadata[LogKey.until] = "\(backoff.until)"
             metadata[LogKey.failures] = "\(backoff.failures)"
-            self.environment.logger.info("destination is backed off", metadata: metadata)
+            self.means.logger.info("destination is backed off", metadata: metadata)
         case .opened:
-            self.environment.logger.info("destination works again", metadata: metadata)
+            self.means.logger.info("destination works again", metadata: metadata)
         }
     }
 
     /// Records outcomes for a page of entries that are overdue, or given up, while the destination is in backoff or
     /// suspended.
     private func settle(_ backoff: DestinationBackoff, after cursor: ClaimCursor?) async {
-        let now = self.environment.clock.now
+        let now = self.means.clock.now
         let hasNextAttempt = backoff != self.suspension || self.rule?.until != nil
         do throws(QueueStoreError) {
             let backoff = try await self.failure(of: backoff)
             let criteria = OverdueCriteria(
-                self.environment.schedule(for: self.domain), after: backoff.failure.failureClass, now: now)
-            let overdue = try await self.environment.store.overdueEntries(
+                self.means.schedules[self.domain], after: backoff.failure.failureClass, now: now)
+            let overdue = try await self.means.store.overdueEntries(
                 self.term, destination: self.domain, criteria, after: cursor,
                 maximumCount: QueueLimits.overdueEntries, lookedAt: QueueLimits.overdueLooks)
             try await self.holdBack(overdue.unreadable)
@@ -335,7 +354,7 @@ actor Destination {
             }
             self.work.settled(cursor: overdue.cursor)
         } catch {
-            self.environment.logger.warning(
+            self.means.logger.warning(
                 "overdue entries not recorded",
                 metadata: [LogKey.recipientDomain: "\(self.domain)", "error": "\(error)"])
             // They are looked for again at the next step.
@@ -355,8 +374,8 @@ actor Destination {
     }
 
     private func rest(for pause: Duration, because reason: Postponement) {
-        self.environment.activity.rests(self.domain, in: self.term, because: reason, at: self.environment.clock.now)
-        self.environment.logger.log(
+        self.means.activity.rests(self.domain, in: self.term, because: reason, at: self.means.clock.now)
+        self.means.logger.log(
             level: reason == .resolver ? .warning : .debug, "deliveries rest",
             metadata: [LogKey.recipientDomain: "\(self.domain)", LogKey.reason: "\(reason.rawValue)"])
         self.eventLoop.scheduleTask(in: TimeAmount(pause)) {

@@ -1,12 +1,12 @@
 package import Admission
-import Logging
+package import Logging
 package import MailModel
 package import NIOCore
 import NodeState
 package import SMTPProtocol
 import ServiceLifecycle
 import ServiceSupport
-import ShardLeases
+package import ShardLeases
 import Synchronization
 import Telemetry
 
@@ -38,7 +38,12 @@ package final class CallAheadService: Service {
 
     private typealias Table = CallAheadTable<CheckedContinuation<CallAheadVerdict, Never>>
 
-    private let environment: DeliveryEnvironment
+    private let hosts: HostAccess
+    private let standing: StandingRules
+    private let metrics: DeliveryMetrics
+    private let logger: Logger
+    private let clock: DatabaseClock
+    private let time: any NodeClock
     private let eventLoops: any EventLoopGroup
     private let limits: Limits
     private let table: Mutex<Table>
@@ -52,8 +57,16 @@ package final class CallAheadService: Service {
     /// How often it is said that there are too many questions.
     private static let sayingPause = Duration.seconds(60)
 
-    package init(_ limits: Limits, environment: DeliveryEnvironment, eventLoops: any EventLoopGroup) {
-        self.environment = environment
+    package init(
+        _ limits: Limits, hosts: HostAccess, standing: StandingRules, eventLoops: any EventLoopGroup,
+        metrics: DeliveryMetrics, logger: Logger, clock: DatabaseClock, time: any NodeClock
+    ) {
+        self.hosts = hosts
+        self.standing = standing
+        self.metrics = metrics
+        self.logger = logger
+        self.clock = clock
+        self.time = time
         self.eventLoops = eventLoops
         self.limits = limits
         self.table = Mutex(Table(limits.table))
@@ -65,9 +78,7 @@ package final class CallAheadService: Service {
     package func run() async throws {
         await withTaskGroup { group in
             group.addTask { await self.supervisor.run() }
-            await cancelWhenGracefulShutdown {
-                await self.environment.time.sleepUntilCancelled()
-            }
+            await cancelWhenGracefulShutdown { await self.time.sleepUntilCancelled() }
             self.supervisor.close()
             group.cancelAll()
         }
@@ -75,29 +86,28 @@ package final class CallAheadService: Service {
 
     /// Whether a recipient may pass.
     package func decide(_ mailbox: Mailbox, of domain: DomainName) async -> SMTPRecipientDecision {
-        let state = self.environment.state.current
-        let nextHop = state.policy.nextHop(for: domain, port: self.environment.settings.port)
+        let state = self.hosts.state.current
+        let nextHop = state.policy.nextHop(for: domain, port: self.hosts.port)
         switch await self.verdict(of: CallAheadAddress(mailbox, of: domain, at: nextHop), by: state) {
         case .exists:
-            self.environment.metrics.smtpdVerifications.increment(.exists)
+            self.metrics.smtpdVerifications.increment(.exists)
             return .accept
         case .unknown(let reply):
-            self.environment.metrics.smtpdVerifications.increment(.unknown)
+            self.metrics.smtpdVerifications.increment(.unknown)
             return .refuse(reply)
         case .unsure:
-            self.environment.metrics.smtpdVerifications.increment(.unsure)
+            self.metrics.smtpdVerifications.increment(.unsure)
             return self.limits.acceptsUnsure ? .accept : .refuse(CallAheadVerdict.notNow)
         }
     }
 
     private func verdict(of address: CallAheadAddress, by state: NodeState) async -> CallAheadVerdict {
-        let environment = self.environment
-        if environment.standing.suspension(of: address.domain, at: environment.clock.now) != nil {
+        if self.standing.suspension(of: address.domain, at: self.clock.now) != nil {
             // An operator has suspended its mail: no connection. What they have said before counts.
-            return self.table.withLock { $0.known(address, at: self.environment.time.now) } ?? .unsure
+            return self.table.withLock { $0.known(address, at: self.time.now) } ?? .unsure
         }
         return await withCheckedContinuation { continuation in
-            let now = self.environment.time.now
+            let now = self.time.now
             switch self.table.withLock({ $0.asked(address, by: continuation, at: now) }) {
             case .answer(let verdict): continuation.resume(returning: verdict)
             case .joined: ()
@@ -119,31 +129,28 @@ package final class CallAheadService: Service {
 
     /// Asks, and lets nobody wait past the deadline, even where a look-up takes longer.
     private func askWithinDeadline(_ address: CallAheadAddress, _ number: UInt64, by state: NodeState) async {
-        var environment = self.environment
-        // No single step may take longer than all of them together.
-        environment.dialer = self.environment.dialer.limited(to: self.limits.deadline)
-        // The question keeps its configuration: after a reload, the answer of another next hop would count as this one's.
-        environment.state = Replaceable(state)
-        let question = environment
+        // No single step may take longer than all of them together. The question keeps its configuration: after a reload,
+        // the answer of another next hop would count as this one's.
+        let hosts = self.hosts.limited(to: self.limits.deadline, by: state)
         let progress = Progress()
         await withTaskGroup { group in
             group.addTask {
-                let (verdict, hearing) = await self.callOut(address, question, progress)
+                let (verdict, hearing) = await self.callOut(address, hosts, progress)
                 self.landed(address, number, verdict, hearing)
             }
             group.addTask {
-                try? await self.environment.time.sleep(for: self.limits.deadline)
+                try? await self.time.sleep(for: self.limits.deadline)
                 // Who stood in our own line has not been asked.
                 self.landed(address, number, .unsure, progress.hasBegun.load(ordering: .relaxed) ? .silence : .nothing)
             }
             await group.next()
             group.cancelAll()
-            question.dialer.closeAll()
+            hosts.dialer.closeAll()
         }
     }
 
     private func callOut(
-        _ address: CallAheadAddress, _ question: DeliveryEnvironment, _ progress: Progress
+        _ address: CallAheadAddress, _ hosts: HostAccess, _ progress: Progress
     ) async -> (CallAheadVerdict, Table.Hearing) {
         guard let ofDomain = self.budget(of: address.domain) else { return (.unsure, .nothing) }
         guard await ofDomain.acquire(for: address.domain) else { return (.unsure, .nothing) }
@@ -159,14 +166,14 @@ package final class CallAheadService: Service {
         // The turn may have come after the deadline.
         guard !Task.isCancelled else { return (.unsure, .nothing) }
         progress.hasBegun.store(true, ordering: .relaxed)
-        let callout = RecipientCallout(question, on: self.eventLoops.next())
+        let callout = RecipientCallout(hosts, time: self.time, on: self.eventLoops.next())
         let verdict = await callout.ask(address)
         return (verdict, await callout.hasHeard ? .answer : .silence)
     }
 
     /// `nil` for a domain whose recipients are not verified any more.
     private func budget(of domain: DomainName) -> FairBudget<DomainName>? {
-        let domains = self.environment.state.current.policy.domains
+        let domains = self.hosts.state.current.policy.domains
         guard domains[domain]?.verification == .callAhead else { return nil }
         return self.budgets.withLock { budgets in
             if let budget = budgets[domain] { return budget }
@@ -186,14 +193,14 @@ package final class CallAheadService: Service {
             case .domain(let size): (.domain, size)
             case .unanswered(let size): (.unanswered, size)
             }
-        self.environment.metrics.smtpdVerificationsRefused.increment(limit)
+        self.metrics.smtpdVerificationsRefused.increment(limit)
         let isNews = self.lastSaid.withLock { last in
-            if let last, self.environment.time.now - last < Self.sayingPause { return false }
-            last = self.environment.time.now
+            if let last, self.time.now - last < Self.sayingPause { return false }
+            last = self.time.now
             return true
         }
         guard isNews else { return }
-        self.environment.logger.warning(
+        self.logger.warning(
             "too many questions about recipients are under way: they count as not answered",
             metadata: [
                 LogKey.limit: "\(limit.rawValue)", LogKey.size: .stringConvertible(size), LogKey.setting: "none",
@@ -203,7 +210,7 @@ package final class CallAheadService: Service {
     private func landed(
         _ address: CallAheadAddress, _ number: UInt64, _ verdict: CallAheadVerdict, _ hearing: Table.Hearing
     ) {
-        let now = self.environment.time.now
+        let now = self.time.now
         let waiters = self.table.withLock { $0.landed(address, question: number, verdict, hearing: hearing, at: now) }
         for waiter in waiters { waiter.resume(returning: verdict) }
     }

@@ -18,14 +18,16 @@ actor RecipientCallout {
     /// The most bytes of a next hop's own words that a client is told.
     private static let maximumTextBytes = 200
 
-    private let environment: DeliveryEnvironment
+    private let hosts: HostAccess
+    private let time: any NodeClock
     private let eventLoop: any EventLoop
     /// A host has answered about the recipient, whatever it said.
     private(set) var hasHeard = false
 
-    /// - Parameter environment: its dialer is that of this one question.
-    init(_ environment: DeliveryEnvironment, on eventLoop: any EventLoop) {
-        self.environment = environment
+    /// - Parameter hosts: its dialer is that of this one question.
+    init(_ hosts: HostAccess, time: any NodeClock, on eventLoop: any EventLoop) {
+        self.hosts = hosts
+        self.time = time
         self.eventLoop = eventLoop
         self.unownedExecutor = eventLoop.executor.asUnownedSerialExecutor()
     }
@@ -33,7 +35,7 @@ actor RecipientCallout {
     /// Asks; when the task is cancelled no further host is tried, and no slot is waited for.
     func ask(_ address: CallAheadAddress) async -> CallAheadVerdict {
         let customer = SiteCustomer(on: self.eventLoop)
-        let sites = self.environment.sites
+        let sites = self.hosts.sites
         return await withTaskCancellationHandler {
             await self.ask(address, customer)
         } onCancel: {
@@ -42,12 +44,12 @@ actor RecipientCallout {
     }
 
     private func ask(_ address: CallAheadAddress, _ customer: SiteCustomer) async -> CallAheadVerdict {
-        let state = self.environment.state.current
-        guard case .success(var route) = await self.environment.routes.route(to: address.nextHop) else {
+        let state = self.hosts.state.current
+        guard case .success(var route) = await self.hosts.routes.route(to: address.nextHop) else {
             return .unsure
         }
         let site = state.site(hosts: route.hostNames, configured: address.nextHop.address)
-        let policy = state.transport(to: address.domain, at: self.environment.time.date)
+        let policy = state.transport(to: address.domain, at: self.time.date)
         var allowance = AttemptAllowance()
         while !allowance.isSpent, !Task.isCancelled, let next = await route.next() {
             guard case .success(let host) = next,
@@ -57,7 +59,7 @@ actor RecipientCallout {
                 continue
             }
             for target in host.addressesToTry(
-                ipv4First: self.environment.egress.ipv4First, limit: DeliveryEnvironment.addressesPerHost)
+                ipv4First: self.hosts.egress.ipv4First, limit: AttemptAllowance.addressesPerHost)
             {
                 guard !Task.isCancelled, allowance.takeAddress() else { return .unsure }
                 let question = Question(
@@ -82,18 +84,18 @@ actor RecipientCallout {
         _ question: Question, at site: ReceivingSite, _ customer: SiteCustomer
     ) async -> CallAheadVerdict? {
         while !Task.isCancelled {
-            let target = self.environment.target(question.target, question.demand.host.port)
-            let opened = await self.environment.sites.open(
+            let target = self.hosts.target(question.target, question.demand.host.port)
+            let opened = await self.hosts.sites.open(
                 site, at: [target], for: customer, isPatient: true,
-                whenFull: self.environment.links.close(idleAt:))
+                whenFull: self.hosts.links.close(idleAt:))
             switch opened {
             // A connection of a delivery has a delivery's deadlines: it does not serve here.
             case .link: continue
             case .full, .withdrawn, .failed, .expired: return nil
-            case .resting(let time): try? await self.environment.time.sleep(for: time)
+            case .resting(let time): try? await self.time.sleep(for: time)
             case .slot(let slot):
                 defer { slot.release() }
-                let dialled = await self.environment.dialer.dial(
+                let dialled = await self.hosts.dialer.dial(
                     question.demand, in: slot, on: self.eventLoop)
                 switch dialled {
                 case .success(let link): return await self.ask(question, over: link)

@@ -14,8 +14,10 @@ package struct DeliveryService: Service {
     /// The most destinations at work at once, so that no number of them fills the memory. The others wait in the database.
     static let destinationsAtOnce = 10_000
 
-    private let environment: DeliveryEnvironment
-    private let health: HealthRegistry
+    private let hosts: HostAccess
+    private let standing: StandingRules
+    private let flushes: DNSFlushWatch?
+    private let time: any NodeClock
     private let hints: DueHints
     private let finder: DueScanner
     private let deferred: DeferredEntries
@@ -32,26 +34,33 @@ package struct DeliveryService: Service {
     ///   - blocked: what is known of throttled domains at first, and how often new mail is a test delivery to one.
     ///   - chores: done beside the deliveries, each until it is cancelled.
     package init(
-        environment: DeliveryEnvironment, store: any LeaseStore, eventLoops: [any EventLoop], health: HealthRegistry,
+        parts: DeliveryParts, store: any LeaseStore, eventLoops: [any EventLoop], health: HealthRegistry,
         hints: DueHints, drainTime: Duration, leaseMetrics: LeaseMetrics,
         blocked: BlockedDomains = BlockedDomains(), chores: [@Sendable () async -> Void] = []
     ) {
         let deliveries = TaskSupervisor(backlog: 65_536, atOnce: Self.destinationsAtOnce)
-        let shards = ShardTable(
-            environment: environment, supervisor: deliveries, eventLoops: eventLoops, blocked: blocked)
-        self.environment = environment
-        self.health = health
+        let shards = ShardTable { term in
+            QueueShard(
+                parts.destinations, term: term, supervisor: deliveries, eventLoops: eventLoops, blocked: blocked,
+                clock: parts.clock, time: parts.time)
+        }
+        self.hosts = parts.hosts
+        self.standing = parts.gate.standing
+        self.flushes = parts.flushes
+        self.time = parts.time
         self.hints = hints
-        self.finder = DueScanner(environment: environment, health: health, shards: shards)
+        self.finder = DueScanner(
+            store: parts.store, hosts: parts.hosts, gate: parts.gate, activity: parts.activity, health: health,
+            shards: shards, logger: parts.logger, clock: parts.clock, time: parts.time)
         self.deferred = DeferredEntries(
-            store: environment.store, leases: environment.leases, time: environment.time, logger: environment.logger)
+            store: parts.store, leases: parts.gate.leases, time: parts.time, logger: parts.logger)
         self.chores = chores
         self.deliveries = deliveries
         self.shards = shards
         self.drainTime = drainTime
         self.keeper = LeaseKeeper(
-            store: store, leases: environment.leases, clock: environment.clock, time: environment.time,
-            monitor: environment.monitor, metrics: leaseMetrics, logger: environment.logger
+            store: store, leases: parts.gate.leases, clock: parts.clock, time: parts.time, monitor: parts.gate.monitor,
+            metrics: leaseMetrics, logger: parts.logger
         ) { await shards.own($0) }
     }
 
@@ -78,25 +87,25 @@ package struct DeliveryService: Service {
                     chores.addTask { await self.finder.run() }
                     chores.addTask { await self.finder.follow(self.hints) }
                     chores.addTask { await self.deferred.run() }
-                    chores.addTask { await self.environment.sites.watch() }
+                    chores.addTask { await self.hosts.sites.watch() }
                     chores.addTask {
-                        for await _ in self.environment.standing.news { await self.shards.heedRules() }
+                        for await _ in self.standing.news { await self.shards.heedRules() }
                     }
-                    if let flushes = self.environment.flushes { chores.addTask { await flushes.run() } }
+                    if let flushes = self.flushes { chores.addTask { await flushes.run() } }
                     for chore in self.chores { chores.addTask { await chore() } }
                 }
             }
             await self.shards.stop()
             // Nothing is begun any more, so nobody need wait for an answer.
-            await self.environment.routes.close()
-            self.environment.links.close()
+            await self.hosts.routes.close()
+            self.hosts.links.close()
             self.deliveries.close()
-            group.addTask { try? await self.environment.time.sleep(for: self.drainTime) }
+            group.addTask { try? await self.time.sleep(for: self.drainTime) }
             // Either all deliveries have ended, or the time is up. What takes longer is cut off: its attempt is on
             // record, and another owner goes on with it.
             await group.next()
             group.cancelAll()
-            self.environment.dialer.closeAll()
+            self.hosts.dialer.closeAll()
         }
     }
 }

@@ -13,58 +13,63 @@ import Telemetry
 /// slot that was not free, or a new shard may leave work that this cannot show. A walk through all destinations finds
 /// it, which takes no more than a twentieth of the time of one connection.
 struct DueScanner: Sendable {
-    let environment: DeliveryEnvironment
+    let store: any DeliveryStore
+    let hosts: HostAccess
+    let gate: DeliveryGate
+    let activity: ActivityTable
     let health: HealthRegistry
     let shards: ShardTable
+    let logger: Logger
+    let clock: DatabaseClock
+    let time: any NodeClock
 
     /// Whether deliveries to an entry's destination may begin. What needs DNS waits while the resolver does not validate: its
     /// answers would hold the mail back, and blame the wrong side. All waits while the database is not well.
     private func mayBegin(_ entry: DueEntry) -> Bool {
-        guard self.environment.mayDeliver else { return false }
-        return self.health.isPassing(.resolver) || !self.environment.needsDNS(entry.destination)
+        guard self.gate.isOpen else { return false }
+        return self.health.isPassing(.resolver) || !self.hosts.needsDNS(entry.destination)
     }
 
     /// The same, with what is passed over noted, so that operators see what it waits for.
     private func mayBegin(_ entry: DueEntry, in terms: [Shard: ShardTerm]) -> Bool {
-        guard self.environment.mayDeliver else { return false }
+        guard self.gate.isOpen else { return false }
         guard !self.isSuspended(entry) else {
             // The rules themselves tell that.
-            if let term = terms[entry.shard] { self.environment.activity.works(entry.destination, in: term) }
+            if let term = terms[entry.shard] { self.activity.works(entry.destination, in: term) }
             return false
         }
         let mayBegin = self.mayBegin(entry)
         if !mayBegin, let term = terms[entry.shard] {
-            self.environment.activity.rests(
-                entry.destination, in: term, because: .resolver, at: self.environment.clock.now)
+            self.activity.rests(entry.destination, in: term, because: .resolver, at: self.clock.now)
         }
         return mayBegin
     }
 
     /// Whether an operator has suspended deliveries to an entry's destination.
     private func isSuspended(_ entry: DueEntry) -> Bool {
-        self.environment.standing.suspension(of: entry.destination, at: self.environment.clock.now) != nil
+        self.gate.standing.suspension(of: entry.destination, at: self.clock.now) != nil
     }
 
     /// Looks until cancelled.
     func run() async {
         var plan = LookPlan()
         var wait = ResolverWait()
-        var rules = self.environment.standing.changes
+        var rules = self.gate.standing.changes
         while !Task.isCancelled {
             self.look(at: &rules, &plan)
-            let terms = self.environment.leases.terms
+            let terms = self.gate.leases.terms
             do throws(QueueStoreError) {
                 self.look(at: &wait, &plan)
-                if self.environment.mayDeliver, !terms.isEmpty {
+                if self.gate.isOpen, !terms.isEmpty {
                     try await self.look(terms, &plan)
                 } else {
                     plan.forget()
                 }
             } catch {
                 plan.forget()
-                self.environment.logger.warning("poll failed", metadata: ["error": "\(error)"])
+                self.logger.warning("poll failed", metadata: ["error": "\(error)"])
             }
-            try? await self.environment.time.sleep(for: plan.pause)
+            try? await self.time.sleep(for: plan.pause)
         }
     }
 
@@ -80,7 +85,7 @@ struct DueScanner: Sendable {
 
     /// Looks whether operators have made or lifted rules: what was passed over for one is found by a walk.
     private func look(at rules: inout Int, _ plan: inout LookPlan) {
-        let changes = self.environment.standing.changes
+        let changes = self.gate.standing.changes
         guard changes != rules else { return }
         rules = changes
         plan.forget()
@@ -88,36 +93,36 @@ struct DueScanner: Sendable {
 
     /// Looks whether the resolver works, and says what waits for it.
     private func look(at wait: inout ResolverWait, _ plan: inout LookPlan) {
-        switch wait.noted(isPassing: self.health.isPassing(.resolver), at: self.environment.time.now) {
+        switch wait.noted(isPassing: self.health.isPassing(.resolver), at: self.time.now) {
         case .none: ()
         case .announced:
             let status = self.health.checks.first { $0.check == .resolver }?.status
             let reason = if case .failing(let reason)? = status { reason } else { "" }
-            self.environment.logger.warning(
+            self.logger.warning(
                 "deliveries that need DNS wait for the resolver; those to next hops given by address go on",
                 metadata: [LogKey.reason: "\(reason)"])
         case .over(let wasAnnounced):
             // What was passed over is found by a walk.
             plan.forget()
-            self.environment.activity.resolverWorks()
+            self.activity.resolverWorks()
             guard wasAnnounced else { return }
-            self.environment.logger.notice("deliveries that need DNS go on")
+            self.logger.notice("deliveries that need DNS go on")
         }
     }
 
     private func look(_ terms: [ShardTerm], _ plan: inout LookPlan) async throws(QueueStoreError) {
-        plan.begin(terms, at: self.environment.time.now)
+        plan.begin(terms, at: self.time.now)
         let byShard = Dictionary(terms.map { ($0.shard, $0) }) { $1 }
-        let lately = try await self.environment.store.latelyDue(
+        let lately = try await self.store.latelyDue(
             terms, since: plan.seen, limit: QueueLimits.lateEntries)
         plan.seen = lately.moment
         // One for which there is no slot yet is found by the walk.
         for entry in lately.due where self.mayBegin(entry, in: byShard) { _ = await self.shards.due(entry) }
-        guard plan.isPageDue(at: self.environment.time.now) else { return }
-        let started = self.environment.time.now
-        let page = try await self.environment.store.dueDestinations(
+        guard plan.isPageDue(at: self.time.now) else { return }
+        let started = self.time.now
+        let page = try await self.store.dueDestinations(
             terms, after: plan.cursor, limit: QueueLimits.walkedDestinations)
-        let took = self.environment.time.now - started
+        let took = self.time.now - started
         var areTaken = true
         // Now and then suspended ones are visited, too: their overdue entries get an outcome.
         let isSettling = plan.isSettling
@@ -125,10 +130,9 @@ struct DueScanner: Sendable {
         where areTaken && (self.mayBegin(entry, in: byShard) || isSettling && self.isSuspended(entry)) {
             areTaken = await self.shards.walked(entry)
         }
-        self.environment.sites.shortages?.observed(
-            destinationsLeft: areTaken ? 0 : 1, at: self.environment.time.now)
+        self.hosts.sites.shortages?.observed(destinationsLeft: areTaken ? 0 : 1, at: self.time.now)
         // Those behind wait where they are, and the walk with them.
-        plan.pageEnded(areTaken ? .read(page.cursor) : .noSlot, after: took, at: self.environment.time.now)
+        plan.pageEnded(areTaken ? .read(page.cursor) : .noSlot, after: took, at: self.time.now)
     }
 }
 

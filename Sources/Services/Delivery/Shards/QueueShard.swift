@@ -8,7 +8,9 @@ import ShardLeases
 
 /// One shard in one term of our ownership: its destinations that have work, each found once.
 actor QueueShard {
-    private let environment: DeliveryEnvironment
+    private let means: Destination.Means
+    private let clock: DatabaseClock
+    private let time: any NodeClock
     private let term: ShardTerm
     private let supervisor: TaskSupervisor
     private let eventLoops: [any EventLoop]
@@ -16,12 +18,15 @@ actor QueueShard {
     private var blocked: BlockedDomains
     private var isStopping = false
 
+    /// - Parameter means: for its destinations.
     init(
-        environment: DeliveryEnvironment, term: ShardTerm, supervisor: TaskSupervisor,
-        eventLoops: [any EventLoop], blocked: BlockedDomains = BlockedDomains()
+        _ means: Destination.Means, term: ShardTerm, supervisor: TaskSupervisor, eventLoops: [any EventLoop],
+        blocked: BlockedDomains = BlockedDomains(), clock: DatabaseClock, time: any NodeClock
     ) {
         self.blocked = blocked
-        self.environment = environment
+        self.means = means
+        self.clock = clock
+        self.time = time
         self.term = term
         self.supervisor = supervisor
         self.eventLoops = eventLoops
@@ -32,7 +37,7 @@ actor QueueShard {
 
     /// New mail for `domain` has come. One in backoff is not woken, but for a test delivery now and then.
     func arrived(_ domain: DomainName) async {
-        switch self.blocked.arrived(domain, at: self.environment.clock.now) {
+        switch self.blocked.arrived(domain, at: self.clock.now) {
         case .wait: ()
         case .look: _ = await self.due(domain)
         case .test: _ = await self.due(domain, testsEarly: true)
@@ -41,10 +46,10 @@ actor QueueShard {
 
     /// The walk has come to `domain`, of which entries are due. `false` when there is no slot for it.
     func walked(_ domain: DomainName) async -> Bool {
-        guard self.blocked.isWalked(domain, at: self.environment.time.now) else { return true }
+        guard self.blocked.isWalked(domain, at: self.time.now) else { return true }
         // One that is still at work would read all of it in vain, too: the next walks leave it.
         let isShareTaken = await self.destinations[domain]?.isShareTaken ?? false
-        self.blocked.looked(domain, isShareTaken: isShareTaken, at: self.environment.time.now)
+        self.blocked.looked(domain, isShareTaken: isShareTaken, at: self.time.now)
         return await self.due(domain)
     }
 
@@ -56,13 +61,13 @@ actor QueueShard {
         // the same, may have replaced it.
         while !self.isStopping, let destination = self.destinations[domain] {
             if await destination.wake() { return true }
-            self.blocked.ended(domain, closings: await destination.closings, at: self.environment.clock.now)
+            self.blocked.ended(domain, closings: await destination.closings, at: self.clock.now)
             self.ended(destination, domain, .forgotten)
         }
         guard !self.isStopping else { return true }
         let destination = Destination(
-            environment: self.environment, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain),
-            testsEarly: testsEarly, closings: self.blocked.closings(of: domain, at: self.environment.clock.now))
+            self.means, term: self.term, domain: domain, eventLoop: self.eventLoop(of: domain), testsEarly: testsEarly,
+            closings: self.blocked.closings(of: domain, at: self.clock.now))
         self.destinations[domain] = destination
         let isStarted = self.supervisor.submit {
             await destination.run()
@@ -111,9 +116,9 @@ actor QueueShard {
         guard self.destinations[domain] === destination else { return }
         self.destinations[domain] = nil
         guard case .known(let until, let wasTried, let closings, let isShareTaken) = end else { return }
-        let now = self.environment.clock.now
+        let now = self.clock.now
         self.blocked.ended(domain, until: until, wasTried: wasTried, at: now)
         self.blocked.ended(domain, closings: closings, at: now)
-        self.blocked.looked(domain, isShareTaken: isShareTaken, at: self.environment.time.now)
+        self.blocked.looked(domain, isShareTaken: isShareTaken, at: self.time.now)
     }
 }

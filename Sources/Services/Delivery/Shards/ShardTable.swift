@@ -1,28 +1,15 @@
 import ClusterModel
-import DeliveryQueue
 import MailModel
-import NIOCore
 import QueueStore
-import ServiceSupport
 
 /// The shards that this node works on, each in its present term.
 actor ShardTable {
-    private let environment: DeliveryEnvironment
-    private let supervisor: TaskSupervisor
-    private let eventLoops: [any EventLoop]
-    private let blocked: BlockedDomains
+    private let makeShard: @Sendable (ShardTerm) -> QueueShard
     private var shards: [Shard: (term: ShardTerm, shard: QueueShard)] = [:]
     private var isStopping = false
 
-    init(
-        environment: DeliveryEnvironment, supervisor: TaskSupervisor, eventLoops: [any EventLoop],
-        blocked: BlockedDomains = BlockedDomains()
-    ) {
-        self.blocked = blocked
-        self.environment = environment
-        self.supervisor = supervisor
-        self.eventLoops = eventLoops
-    }
+    /// - Parameter makeShard: begins a shard in a term of our ownership.
+    init(makeShard: @escaping @Sendable (ShardTerm) -> QueueShard) { self.makeShard = makeShard }
 
     /// Works on these terms and no others from now on.
     func own(_ terms: [ShardTerm]) async {
@@ -31,10 +18,7 @@ actor ShardTable {
         let lost = self.inOrder.filter { !owned.contains($0.term) }
         for (term, _) in lost { self.shards[term.shard] = nil }
         for term in terms where self.shards[term.shard] == nil {
-            let shard = QueueShard(
-                environment: self.environment, term: term, supervisor: self.supervisor,
-                eventLoops: self.eventLoops, blocked: self.blocked)
-            self.shards[term.shard] = (term, shard)
+            self.shards[term.shard] = (term, self.makeShard(term))
         }
         for (_, shard) in lost { await shard.stop() }
     }

@@ -125,8 +125,8 @@ extension RelaydConfiguration {
             addsMissingFields: self.smtp.addMissingFields, hidesClients: self.smtp.hideAuthenticatedClients)
     }
 
-    var deliverySettings: DeliveryEnvironment.Settings {
-        DeliveryEnvironment.Settings(
+    var deliverySettings: DeliverySettings {
+        DeliverySettings(
             node: self.node.name, port: self.delivery.port,
             convertsEightBit: self.delivery.eightBitConversion == .unsigned,
             connectionsPerDestination: self.delivery.maxConnectionsPerDestination,

@@ -241,9 +241,10 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "ClusterModel", "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay",
-                "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "SecureResolver",
-                "TLSEngine", argumentParser, logging,
+                "ClusterModel", "Cryptography", "DNSModel", "GRPCTransport", "LabDNS", "LabDatabase", "LabPeers",
+                "LabRelay", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
+                "SecureResolver", "TLSEngine", "TransportSecurity", argumentParser, grpcCore, logging, nioCore,
+                nioPosix,
             ]),
 
         // Tests

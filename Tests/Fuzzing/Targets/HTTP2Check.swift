@@ -9,6 +9,8 @@ enum HTTP2Check {
         /// Bytes of bodies by stream: their cuts are not the peer's choice alone.
         var bodies: [HTTP2StreamID: Int] = [:]
         var failure: HTTP2Failure?
+        /// The peer went away. Once no stream is open, the library reads what follows in the same piece, and no other.
+        var isOver = false
     }
 
     private static let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
@@ -40,7 +42,7 @@ enum HTTP2Check {
             start += length
             try outcome.add(session.takeEvents())
         }
-        outcome.failure = session.failure
+        outcome.failure = outcome.isOver ? nil : session.failure
         try Self.finish(session, outcome, input.count)
         return outcome
     }
@@ -85,7 +87,7 @@ enum HTTP2Check {
 
 extension HTTP2Check.Outcome {
     fileprivate mutating func add(_ events: [HTTP2Event]) throws(Violation) {
-        for event in events {
+        for event in events where !self.isOver {
             switch event {
             case .data(let stream, let bytes): self.bodies[stream, default: 0] += bytes.readableBytes
             case .headers(_, let list, _):
@@ -95,7 +97,10 @@ extension HTTP2Check.Outcome {
                 // What is not UTF-8 grows by its replacement, threefold at most.
                 try promise(size <= 3 * HTTP2Limits().headerListBytes, "a header list of \(size) bytes")
                 self.events.append(event)
-            case .oversizedHeaders, .endStream, .closed, .sent, .goAway, .settings, .ping, .pingAcknowledged:
+            case .goAway:
+                self.events.append(event)
+                self.isOver = true
+            case .oversizedHeaders, .endStream, .closed, .sent, .settings, .ping, .pingAcknowledged:
                 self.events.append(event)
             }
         }

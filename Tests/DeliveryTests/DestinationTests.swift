@@ -336,7 +336,7 @@ struct DestinationTests {
                 queue.parts.hosts.sites.look(at: .now + SiteLine.longestWait)
                 await secondRuns.value
                 #expect(await !second.wake())
-                #expect(try await queue.listing().allSatisfy { $0.attempts == 0 })
+                #expect(try await queue.listing().map(\.attempts) == [0, 0])
                 queue.parts.hosts.dialer.closeAll()
                 await firstRuns.value
             }

@@ -40,7 +40,7 @@ struct StandingRuleBoundsTests {
         }
     }
 
-    @Test("What a bounce of many domains leaves alone waits while its domain is suspended")
+    @Test("Mail that a bounce of many domains passes over waits while its domain is suspended")
     func suspendedReports() async throws {
         try await ScriptedPeer.with { peer in
             try await DeliveryFixture.run([("alpha.test", peer)]) { queue in

@@ -23,7 +23,7 @@ struct StandingRulesTests {
                 #expect(await !watch.look(), "there is no rule")
                 let rule = try await queue.make(.suspend, "bravo.test", watch)
                 #expect(await !watch.look(), "nothing has changed")
-                let id = try await queue.enqueue(to: "bravo.test")
+                try await queue.enqueue(to: "bravo.test")
                 await (try queue.destination("bravo.test")).run()
                 #expect(peer.connectionCount == 0)
                 let entry = try #require(try await queue.listing().first)
@@ -35,7 +35,7 @@ struct StandingRulesTests {
                 #expect(lifted == 1)
                 #expect(await watch.look())
                 await (try queue.destination("bravo.test")).run()
-                #expect(peer.messageIDs.keys.contains("\(id)@client.test") || peer.messageCount == 1)
+                #expect(peer.messageCount == 1)
                 #expect(try await queue.waiting() == 0)
                 #expect(queue.health.remarks.isEmpty)
             }

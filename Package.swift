@@ -188,8 +188,7 @@ let package = Package(
                 "Admission", "ClusterModel", "Cryptography", "DatabaseHealth", "Delivery", "DeliveryQueue", "Inbound",
                 "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
                 "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
-                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, deque, logging,
-                orderedCollections, serviceLifecycle,
+                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         service(
             "Console",
@@ -214,7 +213,7 @@ let package = Package(
             "LabRelay",
             [
                 "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabSupport", "MailModel",
-                "OperatingSystem", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix, logging,
+                "OperatingSystem", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix,
             ]),
 
         // Executables
@@ -296,7 +295,7 @@ let package = Package(
                 logging,
             ]),
         tests("OperatorCommands", ["MailModel", "OperatorCommands"]),
-        tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle]),
+        tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging]),
         tests(
             "GRPCTransport",
             [
@@ -338,7 +337,7 @@ let package = Package(
             [
                 "Admission", "Delivery", "DeliveryQueue", "EdgeNode", "Inbound", "MailModel", "NodeState",
                 "OperatingSystem", "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals",
-                nioCore, nioEmbedded, nioPosix, logging, orderedCollections,
+                nioCore, nioPosix,
             ]),
         tests(
             "Simulation",

@@ -29,6 +29,13 @@ func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/Services/\(name)", swiftSettings: strict)
 }
 
+/// Code that a generator made, with the language's own settings: its warnings are the generator's.
+func generated(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/Services/\(name)",
+        exclude: ["Generated/checksums"], swiftSettings: [.swiftLanguageMode(.v6)])
+}
+
 /// A part of the world that tests, benchmarks and relay-lab run in; no other product has it.
 func lab(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/Lab/\(name)", swiftSettings: strict)
@@ -73,6 +80,8 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf: Target.Dependency = .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 let package = Package(
     name: "relay",
@@ -93,7 +102,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections.git", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: []),
         .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", exact: "2.4.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
@@ -198,6 +209,7 @@ let package = Package(
             ]),
         service(
             "OperatorCommands", ["MailModel", "NodeState", "OperatingSystem", "RelayConfiguration", argumentParser]),
+        generated("ControlAPI", [grpcCore, grpcProtobuf, protobuf]),
 
         // The lab
         lab("LabSupport", ["MailModel", logging]),
@@ -302,6 +314,7 @@ let package = Package(
                 "Cryptography", "GRPCTransport", "LabPeers", "LabSupport", "MailModel", "TLSEngine",
                 "TransportSecurity", grpcCore, nioCore, nioEmbedded, nioPosix,
             ]),
+        tests("ControlAPI", ["ControlAPI", "GRPCTransport", grpcCore, nioPosix, protobuf]),
         tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
         tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),
         tests("ShardLeases", ["ClusterModel", "LabSupport", "MailModel", "QueueStore", "ShardLeases"]),

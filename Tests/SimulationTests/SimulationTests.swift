@@ -22,8 +22,8 @@ struct SimulationTests {
         print("simulation: \(runs) runs, \(transactions) transactions in \(time): \(encounters)")
         // A machine that is too busy for that shows nothing.
         #expect(runs >= min(plan.runs, 50), "\(runs) runs in \(time)")
-        // One seed comes to this, another to that; a thousand come to everything.
-        if runs >= 1000 { #expect(encounters.missing.isEmpty) }
+        // One seed comes to this, another to that. The rarest comes once in 250 worlds, so a thousand may still lack it.
+        if runs >= 3000 { #expect(encounters.missing.isEmpty) }
     }
 
     private static func replay(_ simulation: Simulation, atMost count: Int) async throws {

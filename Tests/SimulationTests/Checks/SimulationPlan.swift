@@ -17,7 +17,7 @@ struct SimulationPlan {
         let runs = environment["RELAY_SIMULATION_RUNS"].flatMap { Int($0) }
         return SimulationPlan(
             first: seed ?? UInt64.random(in: 0..<1 << 62), runs: runs ?? (seed == nil ? 1000 : 1),
-            time: runs == nil ? .seconds(20) : .seconds(24 * 3600),
+            time: runs == nil ? .seconds(60) : .seconds(24 * 3600),
             isReplaying: environment["RELAY_SIMULATION_REPLAY"] != nil)
     }()
 

@@ -269,6 +269,23 @@ struct TransportTests {
         #expect(drained.value.load(ordering: .relaxed) > 3)
     }
 
+    @Test("control 8: a client leaves a server that ends each connection at once for times that grow")
+    func endedAtOnce() async throws {
+        let path = self.world.newPath("socket")
+        var configuration = self.plainServer(.unix(path: path))
+        configuration.connection.maximumAge = .milliseconds(1)
+        let ended = Counter()
+        configuration.observe = { if case .closed = $0 { ended.value.add(1, ordering: .relaxed) } }
+        try await withInteropServer(configuration) { _, _ in
+            var client = self.plainClient(.unix(path: path))
+            client.backoff.first = .milliseconds(200)
+            try await withInteropClient(client) { _ in try await Task.sleep(for: .seconds(2)) }
+        }
+        // After 0.2, 0.32, 0.51 and 0.82 s.
+        let count = ended.value.load(ordering: .relaxed)
+        #expect(count > 1 && count < 8, "\(count)")
+    }
+
     @Test("control 8: connections beyond the limit are closed, and there is room again when one ends")
     func connectionLimit() async throws {
         let path = self.world.newPath("socket")

@@ -68,11 +68,18 @@ package final class GRPCClientTransport: ClientTransport {
                 var backoff = self.configuration.backoff
                 while !self.stopping.isSet {
                     guard let connection = await self.attempt(&backoff) else { continue }
+                    let began = NIODeadline.now()
                     // At once, on its event loop: calls go to the next connection from then on.
                     connection.draining.whenSet { _ in self.state.withLock { $0.disconnected(connection) } }
                     _ = await connection.draining.get()
                     // Its calls go on beside the next connection.
                     group.addTask { await connection.closed.get() }
+                    // A server that takes connections and ends them at once is as good as away.
+                    if NIODeadline.now() - began < self.configuration.backoff.first {
+                        await self.pause(backoff.failed(random: self.configuration.random()))
+                    } else {
+                        backoff.succeeded()
+                    }
                 }
             }
         } onCancel: {
@@ -155,7 +162,6 @@ package final class GRPCClientTransport: ClientTransport {
                     connection.channel.close(promise: nil)
                     return nil
                 }
-                backoff.succeeded()
                 for waiter in waiters { waiter.resume(returning: connection) }
                 return connection
             }

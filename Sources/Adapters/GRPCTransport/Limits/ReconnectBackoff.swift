@@ -23,6 +23,6 @@ package struct ReconnectBackoff: Hashable, Sendable {
         return .nanoseconds(Int64(wait * (1 + self.jitter * (2 * random - 1))))
     }
 
-    /// A connection came about: the next failure waits as the first did.
+    /// A connection came about and lasted: the next failure waits as the first did.
     package mutating func succeeded() { self.failures = 0 }
 }

@@ -20,6 +20,55 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Whose certificate it is, and so what its holder may call.
+package nonisolated enum ControlRole: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+  case unspecified // = 0
+
+  /// A node of the cluster.
+  case node // = 1
+
+  /// A person that may change the cluster.
+  case admin // = 2
+
+  /// A person that may look at it.
+  case viewer // = 3
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .node
+    case 2: self = .admin
+    case 3: self = .viewer
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .node: return 1
+    case .admin: return 2
+    case .viewer: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [ControlRole] = [
+    .unspecified,
+    .node,
+    .admin,
+    .viewer,
+  ]
+
+}
+
 /// What every change of the cluster says of itself.
 package nonisolated struct ControlChangeContext: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -40,6 +89,10 @@ package nonisolated struct ControlChangeContext: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "relay.control.v1"
+
+nonisolated extension ControlRole: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ROLE_UNSPECIFIED\0\u{1}ROLE_NODE\0\u{1}ROLE_ADMIN\0\u{1}ROLE_VIEWER\0")
+}
 
 nonisolated extension ControlChangeContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ChangeContext"

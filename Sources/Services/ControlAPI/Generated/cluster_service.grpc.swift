@@ -72,12 +72,26 @@ package enum ControlClusterService: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "RenewCredential" metadata.
+        package enum RenewCredential: Sendable {
+            /// Request type for "RenewCredential".
+            package typealias Input = ControlRenewCredentialRequest
+            /// Response type for "RenewCredential".
+            package typealias Output = ControlRenewCredentialResponse
+            /// Descriptor for "RenewCredential".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "relay.control.v1.ClusterService"),
+                method: "RenewCredential",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "relay.control.v1.ClusterService" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             GetStatus.descriptor,
             GetAuthority.descriptor,
             RotateAuthority.descriptor,
-            ListAudit.descriptor
+            ListAudit.descriptor,
+            RenewCredential.descriptor
         ]
     }
 }
@@ -179,6 +193,24 @@ extension ControlClusterService {
             request: GRPCCore.StreamingServerRequest<ControlListAuditRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<ControlListAuditResponse>
+
+        /// Handle the "RenewCredential" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `ControlRenewCredentialRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `ControlRenewCredentialResponse` messages.
+        func renewCredential(
+            request: GRPCCore.StreamingServerRequest<ControlRenewCredentialRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<ControlRenewCredentialResponse>
     }
 
     /// Service protocol for the "relay.control.v1.ClusterService" service.
@@ -264,6 +296,24 @@ extension ControlClusterService {
             request: GRPCCore.ServerRequest<ControlListAuditRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<ControlListAuditResponse>
+
+        /// Handle the "RenewCredential" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `ControlRenewCredentialRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `ControlRenewCredentialResponse` message.
+        func renewCredential(
+            request: GRPCCore.ServerRequest<ControlRenewCredentialRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<ControlRenewCredentialResponse>
     }
 
     /// Simple service protocol for the "relay.control.v1.ClusterService" service.
@@ -347,6 +397,24 @@ extension ControlClusterService {
             request: ControlListAuditRequest,
             context: GRPCCore.ServerContext
         ) async throws -> ControlListAuditResponse
+
+        /// Handle the "RenewCredential" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+        ///
+        /// - Parameters:
+        ///   - request: A `ControlRenewCredentialRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `ControlRenewCredentialResponse` to respond with.
+        func renewCredential(
+            request: ControlRenewCredentialRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> ControlRenewCredentialResponse
     }
 }
 
@@ -398,6 +466,17 @@ extension ControlClusterService.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: ControlClusterService.Method.RenewCredential.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<ControlRenewCredentialRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<ControlRenewCredentialResponse>(),
+            handler: { request, context in
+                try await self.renewCredential(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -442,6 +521,17 @@ extension ControlClusterService.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<ControlListAuditResponse> {
         let response = try await self.listAudit(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func renewCredential(
+        request: GRPCCore.StreamingServerRequest<ControlRenewCredentialRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<ControlRenewCredentialResponse> {
+        let response = try await self.renewCredential(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -497,6 +587,19 @@ extension ControlClusterService.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<ControlListAuditResponse> {
         return GRPCCore.ServerResponse<ControlListAuditResponse>(
             message: try await self.listAudit(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func renewCredential(
+        request: GRPCCore.ServerRequest<ControlRenewCredentialRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<ControlRenewCredentialResponse> {
+        return GRPCCore.ServerResponse<ControlRenewCredentialResponse>(
+            message: try await self.renewCredential(
                 request: request.message,
                 context: context
             ),
@@ -608,6 +711,29 @@ extension ControlClusterService {
             deserializer: some GRPCCore.MessageDeserializer<ControlListAuditResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlListAuditResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RenewCredential" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `ControlRenewCredentialRequest` message.
+        ///   - serializer: A serializer for `ControlRenewCredentialRequest` messages.
+        ///   - deserializer: A deserializer for `ControlRenewCredentialResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func renewCredential<Result>(
+            request: GRPCCore.ClientRequest<ControlRenewCredentialRequest>,
+            serializer: some GRPCCore.MessageSerializer<ControlRenewCredentialRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<ControlRenewCredentialResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRenewCredentialResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -766,6 +892,40 @@ extension ControlClusterService {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "RenewCredential" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `ControlRenewCredentialRequest` message.
+        ///   - serializer: A serializer for `ControlRenewCredentialRequest` messages.
+        ///   - deserializer: A deserializer for `ControlRenewCredentialResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func renewCredential<Result>(
+            request: GRPCCore.ClientRequest<ControlRenewCredentialRequest>,
+            serializer: some GRPCCore.MessageSerializer<ControlRenewCredentialRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<ControlRenewCredentialResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRenewCredentialResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: ControlClusterService.Method.RenewCredential.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -883,6 +1043,35 @@ extension ControlClusterService.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<ControlListAuditRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<ControlListAuditResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RenewCredential" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `ControlRenewCredentialRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func renewCredential<Result>(
+        request: GRPCCore.ClientRequest<ControlRenewCredentialRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRenewCredentialResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.renewCredential(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<ControlRenewCredentialRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<ControlRenewCredentialResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1018,6 +1207,39 @@ extension ControlClusterService.ClientProtocol {
             metadata: metadata
         )
         return try await self.listAudit(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RenewCredential" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Gives the calling person a new certificate for the same name and role. Roles: admin, viewer.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func renewCredential<Result>(
+        _ message: ControlRenewCredentialRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRenewCredentialResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<ControlRenewCredentialRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.renewCredential(
             request: request,
             options: options,
             onResponse: handleResponse

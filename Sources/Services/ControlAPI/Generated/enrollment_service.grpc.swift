@@ -84,7 +84,7 @@ extension ControlEnrollmentService {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+        /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `ControlEnrollRequest` messages.
@@ -133,7 +133,7 @@ extension ControlEnrollmentService {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+        /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `ControlEnrollRequest` message.
@@ -180,7 +180,7 @@ extension ControlEnrollmentService {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+        /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
         ///
         /// - Parameters:
         ///   - request: A `ControlEnrollRequest` message.
@@ -316,7 +316,7 @@ extension ControlEnrollmentService {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+        /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `ControlEnrollRequest` message.
@@ -383,7 +383,7 @@ extension ControlEnrollmentService {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+        /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
         ///
         /// - Parameters:
         ///   - request: A request containing a single `ControlEnrollRequest` message.
@@ -456,7 +456,7 @@ extension ControlEnrollmentService.ClientProtocol {
     ///
     /// > Source IDL Documentation:
     /// >
-    /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+    /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
     ///
     /// - Parameters:
     ///   - request: A request containing a single `ControlEnrollRequest` message.
@@ -518,7 +518,7 @@ extension ControlEnrollmentService.ClientProtocol {
     ///
     /// > Source IDL Documentation:
     /// >
-    /// > Gives a node its first certificate. Repeated with the same token and key, it gives the same certificate.
+    /// > Gives a node or a person the first certificate. Repeated with the same token and key, it gives the same certificate.
     ///
     /// - Parameters:
     ///   - message: request message to send.

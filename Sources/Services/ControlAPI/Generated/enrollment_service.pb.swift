@@ -33,11 +33,14 @@ package nonisolated struct ControlEnrollRequest: Sendable {
   /// A join token.
   package var token: String = String()
 
-  /// The name of the node: a host name in lower case.
+  /// The name of the node: a host name in lower case. With another role, the name of the person.
   package var nodeName: String = String()
 
   /// PKCS #10 in DER, signed by the node's key.
   package var signingRequestDer: Data = Data()
+
+  /// As the token has it. Unspecified stands for a node.
+  package var role: ControlRole = .unspecified
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -111,7 +114,7 @@ fileprivate nonisolated let _protobuf_package = "relay.control.v1"
 
 nonisolated extension ControlEnrollRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".EnrollRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{3}node_name\0\u{3}signing_request_der\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{3}node_name\0\u{3}signing_request_der\0\u{1}role\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -122,6 +125,7 @@ nonisolated extension ControlEnrollRequest: SwiftProtobuf.Message, SwiftProtobuf
       case 1: try { try decoder.decodeSingularStringField(value: &self.token) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nodeName) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.signingRequestDer) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.role) }()
       default: break
       }
     }
@@ -137,6 +141,9 @@ nonisolated extension ControlEnrollRequest: SwiftProtobuf.Message, SwiftProtobuf
     if !self.signingRequestDer.isEmpty {
       try visitor.visitSingularBytesField(value: self.signingRequestDer, fieldNumber: 3)
     }
+    if self.role != .unspecified {
+      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -144,6 +151,7 @@ nonisolated extension ControlEnrollRequest: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.token != rhs.token {return false}
     if lhs.nodeName != rhs.nodeName {return false}
     if lhs.signingRequestDer != rhs.signingRequestDer {return false}
+    if lhs.role != rhs.role {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -72,6 +72,19 @@ package enum ControlFleetService: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "RevokePerson" metadata.
+        package enum RevokePerson: Sendable {
+            /// Request type for "RevokePerson".
+            package typealias Input = ControlRevokePersonRequest
+            /// Response type for "RevokePerson".
+            package typealias Output = ControlRevokePersonResponse
+            /// Descriptor for "RevokePerson".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "relay.control.v1.FleetService"),
+                method: "RevokePerson",
+                type: .unary
+            )
+        }
         /// Namespace for "GetSettings" metadata.
         package enum GetSettings: Sendable {
             /// Request type for "GetSettings".
@@ -104,6 +117,7 @@ package enum ControlFleetService: Sendable {
             DiffNode.descriptor,
             CreateJoinToken.descriptor,
             RevokeNode.descriptor,
+            RevokePerson.descriptor,
             GetSettings.descriptor,
             SetSettings.descriptor
         ]
@@ -207,6 +221,24 @@ extension ControlFleetService {
             request: GRPCCore.StreamingServerRequest<ControlRevokeNodeRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<ControlRevokeNodeResponse>
+
+        /// Handle the "RevokePerson" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `ControlRevokePersonRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `ControlRevokePersonResponse` messages.
+        func revokePerson(
+            request: GRPCCore.StreamingServerRequest<ControlRevokePersonRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<ControlRevokePersonResponse>
 
         /// Handle the "GetSettings" method.
         ///
@@ -329,6 +361,24 @@ extension ControlFleetService {
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<ControlRevokeNodeResponse>
 
+        /// Handle the "RevokePerson" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `ControlRevokePersonRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `ControlRevokePersonResponse` message.
+        func revokePerson(
+            request: GRPCCore.ServerRequest<ControlRevokePersonRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<ControlRevokePersonResponse>
+
         /// Handle the "GetSettings" method.
         ///
         /// > Source IDL Documentation:
@@ -448,6 +498,24 @@ extension ControlFleetService {
             context: GRPCCore.ServerContext
         ) async throws -> ControlRevokeNodeResponse
 
+        /// Handle the "RevokePerson" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+        ///
+        /// - Parameters:
+        ///   - request: A `ControlRevokePersonRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `ControlRevokePersonResponse` to respond with.
+        func revokePerson(
+            request: ControlRevokePersonRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> ControlRevokePersonResponse
+
         /// Handle the "GetSettings" method.
         ///
         /// > Source IDL Documentation:
@@ -535,6 +603,17 @@ extension ControlFleetService.StreamingServiceProtocol {
             }
         )
         router.registerHandler(
+            forMethod: ControlFleetService.Method.RevokePerson.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<ControlRevokePersonRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<ControlRevokePersonResponse>(),
+            handler: { request, context in
+                try await self.revokePerson(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
             forMethod: ControlFleetService.Method.GetSettings.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<ControlGetSettingsRequest>(),
             serializer: GRPCProtobuf.ProtobufSerializer<ControlGetSettingsResponse>(),
@@ -600,6 +679,17 @@ extension ControlFleetService.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<ControlRevokeNodeResponse> {
         let response = try await self.revokeNode(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func revokePerson(
+        request: GRPCCore.StreamingServerRequest<ControlRevokePersonRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<ControlRevokePersonResponse> {
+        let response = try await self.revokePerson(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -677,6 +767,19 @@ extension ControlFleetService.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<ControlRevokeNodeResponse> {
         return GRPCCore.ServerResponse<ControlRevokeNodeResponse>(
             message: try await self.revokeNode(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func revokePerson(
+        request: GRPCCore.ServerRequest<ControlRevokePersonRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<ControlRevokePersonResponse> {
+        return GRPCCore.ServerResponse<ControlRevokePersonResponse>(
+            message: try await self.revokePerson(
                 request: request.message,
                 context: context
             ),
@@ -814,6 +917,29 @@ extension ControlFleetService {
             deserializer: some GRPCCore.MessageDeserializer<ControlRevokeNodeResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRevokeNodeResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RevokePerson" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `ControlRevokePersonRequest` message.
+        ///   - serializer: A serializer for `ControlRevokePersonRequest` messages.
+        ///   - deserializer: A deserializer for `ControlRevokePersonResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func revokePerson<Result>(
+            request: GRPCCore.ClientRequest<ControlRevokePersonRequest>,
+            serializer: some GRPCCore.MessageSerializer<ControlRevokePersonRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<ControlRevokePersonResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRevokePersonResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "GetSettings" method.
@@ -1019,6 +1145,40 @@ extension ControlFleetService {
             )
         }
 
+        /// Call the "RevokePerson" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `ControlRevokePersonRequest` message.
+        ///   - serializer: A serializer for `ControlRevokePersonRequest` messages.
+        ///   - deserializer: A deserializer for `ControlRevokePersonResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func revokePerson<Result>(
+            request: GRPCCore.ClientRequest<ControlRevokePersonRequest>,
+            serializer: some GRPCCore.MessageSerializer<ControlRevokePersonRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<ControlRevokePersonResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRevokePersonResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: ControlFleetService.Method.RevokePerson.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
         /// Call the "GetSettings" method.
         ///
         /// > Source IDL Documentation:
@@ -1203,6 +1363,35 @@ extension ControlFleetService.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<ControlRevokeNodeRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<ControlRevokeNodeResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RevokePerson" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `ControlRevokePersonRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func revokePerson<Result>(
+        request: GRPCCore.ClientRequest<ControlRevokePersonRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRevokePersonResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.revokePerson(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<ControlRevokePersonRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<ControlRevokePersonResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1396,6 +1585,39 @@ extension ControlFleetService.ClientProtocol {
             metadata: metadata
         )
         return try await self.revokeNode(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RevokePerson" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Refuses an admin or a viewer from the next RPC on. Role: admin.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func revokePerson<Result>(
+        _ message: ControlRevokePersonRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<ControlRevokePersonResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<ControlRevokePersonRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.revokePerson(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -291,6 +291,9 @@ package nonisolated struct ControlCreateJoinTokenRequest: Sendable {
   /// Clears the value of `context`. Subsequent reads from it will return its default value.
   package mutating func clearContext() {self._context = nil}
 
+  /// Whose certificates it gives. Unspecified stands for nodes.
+  package var role: ControlRole = .unspecified
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -347,6 +350,42 @@ package nonisolated struct ControlRevokeNodeRequest: Sendable {
 }
 
 package nonisolated struct ControlRevokeNodeResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct ControlRevokePersonRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var name: String = String()
+
+  /// ROLE_ADMIN or ROLE_VIEWER.
+  package var role: ControlRole = .unspecified
+
+  package var context: ControlChangeContext {
+    get {_context ?? ControlChangeContext()}
+    set {_context = newValue}
+  }
+  /// Returns true if `context` has been explicitly set.
+  package var hasContext: Bool {self._context != nil}
+  /// Clears the value of `context`. Subsequent reads from it will return its default value.
+  package mutating func clearContext() {self._context = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _context: ControlChangeContext? = nil
+}
+
+package nonisolated struct ControlRevokePersonResponse: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -769,7 +808,7 @@ nonisolated extension ControlResourceDifference: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension ControlCreateJoinTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CreateJoinTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_pattern\0\u{1}lifetime\0\u{1}uses\0\u{1}context\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_pattern\0\u{1}lifetime\0\u{1}uses\0\u{1}context\0\u{1}role\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -781,6 +820,7 @@ nonisolated extension ControlCreateJoinTokenRequest: SwiftProtobuf.Message, Swif
       case 2: try { try decoder.decodeSingularMessageField(value: &self._lifetime) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.uses) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._context) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.role) }()
       default: break
       }
     }
@@ -803,6 +843,9 @@ nonisolated extension ControlCreateJoinTokenRequest: SwiftProtobuf.Message, Swif
     try { if let v = self._context {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if self.role != .unspecified {
+      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -811,6 +854,7 @@ nonisolated extension ControlCreateJoinTokenRequest: SwiftProtobuf.Message, Swif
     if lhs._lifetime != rhs._lifetime {return false}
     if lhs.uses != rhs.uses {return false}
     if lhs._context != rhs._context {return false}
+    if lhs.role != rhs.role {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -908,6 +952,69 @@ nonisolated extension ControlRevokeNodeResponse: SwiftProtobuf.Message, SwiftPro
   }
 
   package static func ==(lhs: ControlRevokeNodeResponse, rhs: ControlRevokeNodeResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ControlRevokePersonRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RevokePersonRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}role\0\u{1}context\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.role) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._context) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.role != .unspecified {
+      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 2)
+    }
+    try { if let v = self._context {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ControlRevokePersonRequest, rhs: ControlRevokePersonRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.role != rhs.role {return false}
+    if lhs._context != rhs._context {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ControlRevokePersonResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RevokePersonResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ControlRevokePersonResponse, rhs: ControlRevokePersonResponse) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

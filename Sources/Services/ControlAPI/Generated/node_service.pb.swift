@@ -198,6 +198,9 @@ package nonisolated struct ControlReportServedRequest: Sendable {
   /// The version of relayd.
   package var programVersion: String = String()
 
+  /// SHA-256 of each authority's certificate that the node trusts.
+  package var trustedAuthoritiesSha256: [Data] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -257,6 +260,12 @@ package nonisolated struct ControlReportServedResponse: Sendable {
   package var hasClock: Bool {self._clock != nil}
   /// Clears the value of `clock`. Subsequent reads from it will return its default value.
   package mutating func clearClock() {self._clock = nil}
+
+  /// The authorities that the node is to trust, in DER.
+  package var authoritiesDer: [Data] = []
+
+  /// Whether the node is to ask for a new certificate now: its own is not of the authority that issues.
+  package var renew: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -575,7 +584,7 @@ nonisolated extension ControlResourceLifetime: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension ControlReportServedRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ReportServedRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}state_version\0\u{1}resources\0\u{1}clock\0\u{3}program_version\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}state_version\0\u{1}resources\0\u{1}clock\0\u{3}program_version\0\u{3}trusted_authorities_sha256\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -587,6 +596,7 @@ nonisolated extension ControlReportServedRequest: SwiftProtobuf.Message, SwiftPr
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.resources) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._clock) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.programVersion) }()
+      case 5: try { try decoder.decodeRepeatedBytesField(value: &self.trustedAuthoritiesSha256) }()
       default: break
       }
     }
@@ -609,6 +619,9 @@ nonisolated extension ControlReportServedRequest: SwiftProtobuf.Message, SwiftPr
     if !self.programVersion.isEmpty {
       try visitor.visitSingularStringField(value: self.programVersion, fieldNumber: 4)
     }
+    if !self.trustedAuthoritiesSha256.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.trustedAuthoritiesSha256, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -617,6 +630,7 @@ nonisolated extension ControlReportServedRequest: SwiftProtobuf.Message, SwiftPr
     if lhs.resources != rhs.resources {return false}
     if lhs._clock != rhs._clock {return false}
     if lhs.programVersion != rhs.programVersion {return false}
+    if lhs.trustedAuthoritiesSha256 != rhs.trustedAuthoritiesSha256 {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -673,7 +687,7 @@ nonisolated extension ControlServedResource: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension ControlReportServedResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ReportServedResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clock\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clock\0\u{3}authorities_der\0\u{1}renew\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -682,6 +696,8 @@ nonisolated extension ControlReportServedResponse: SwiftProtobuf.Message, SwiftP
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._clock) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.authoritiesDer) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.renew) }()
       default: break
       }
     }
@@ -695,11 +711,19 @@ nonisolated extension ControlReportServedResponse: SwiftProtobuf.Message, SwiftP
     try { if let v = self._clock {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
+    if !self.authoritiesDer.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.authoritiesDer, fieldNumber: 2)
+    }
+    if self.renew != false {
+      try visitor.visitSingularBoolField(value: self.renew, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: ControlReportServedResponse, rhs: ControlReportServedResponse) -> Bool {
     if lhs._clock != rhs._clock {return false}
+    if lhs.authoritiesDer != rhs.authoritiesDer {return false}
+    if lhs.renew != rhs.renew {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

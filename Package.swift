@@ -279,7 +279,7 @@ let package = Package(
         tests("Admission", ["Admission", "LabSupport", "MailModel", "Routing", "TestLiterals"]),
         tests("ClusterModel", ["ClusterModel", "MailModel", "TestLiterals"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel", "TestLiterals"]),
-        tests("Cryptography", ["Cryptography", "DNSModel", "LabPeers", "MailModel"]),
+        tests("Cryptography", ["Cryptography", "DNSModel", "LabPeers", "LabSupport", "MailModel"]),
         tests(
             "TLSEngine",
             [

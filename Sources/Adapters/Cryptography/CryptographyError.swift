@@ -1,4 +1,4 @@
-/// Why a certificate, key or password could not be read or made. The message names the file.
+/// Why a certificate, key, password or secret could not be read or made. The message names the file.
 public typealias CryptographyError = CodedError<CryptographyFault>
 
 /// The faults that callers and tests tell apart.
@@ -11,6 +11,10 @@ public enum CryptographyFault: Hashable, Sendable {
     case unparsable
     /// The key does not belong to the first certificate.
     case keyMismatch
-    /// OpenSSL refused, for the reason in the message.
+    /// Sealed under a key-encryption key that is not the one given.
+    case otherKey
+    /// Not what was sealed, or not for this context or under this key.
+    case sealBroken
+    /// OpenSSL refused, or we do, for the reason in the message.
     case refused
 }

@@ -19,4 +19,10 @@ public enum Digests {
             count = 64
         }
     }
+
+    /// Whether both are the same bytes. For equal lengths the time tells nothing of where they differ.
+    public static func equal(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+        // Both have as many bytes as are compared.
+        unsafe first.count == second.count && CRYPTO_memcmp(first, second, first.count) == 0
+    }
 }

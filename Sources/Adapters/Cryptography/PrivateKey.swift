@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// A private key. Its bytes show up in `pem` only.
+/// A private key. Its bytes show up in `pem` and `der` only.
 @safe public final class PrivateKey: @unchecked Sendable {
     /// The kinds that can be made.
     public enum Algorithm: Hashable, Sendable {
@@ -50,6 +50,23 @@ import COpenSSL
         unsafe self.init(owning: key)
     }
 
+    /// Reads an unencrypted key from PKCS #8 in DER, and nothing behind it.
+    public convenience init(der: [UInt8]) throws(CryptographyError) {
+        OpenSSLErrors.clear()
+        let key: OpaquePointer? = unsafe der.withUnsafeBufferPointer { buffer in
+            // The parser never reads past the length given; what it makes is freed here.
+            var cursor = buffer.baseAddress
+            guard let content = unsafe d2i_PKCS8_PRIV_KEY_INFO(nil, &cursor, buffer.count) else { return nil }
+            defer { unsafe PKCS8_PRIV_KEY_INFO_free(content) }
+            guard unsafe cursor == buffer.baseAddress.map({ unsafe $0 + buffer.count }) else { return nil }
+            return unsafe EVP_PKCS82PKEY(content)
+        }
+        guard let key = unsafe key else {
+            throw CryptographyError(.unparsable, "no private key in DER: \(OpenSSLErrors.drainText())")
+        }
+        unsafe self.init(owning: key)
+    }
+
     private init(owning key: OpaquePointer) {
         unsafe self.key = key
         self.subjectPublicKeyInfo = encoded { unsafe i2d_PUBKEY(key, $0) }
@@ -62,6 +79,14 @@ import COpenSSL
         let output = MemoryBIO()
         _ = output.with { unsafe PEM_write_bio_PKCS8PrivateKey($0, self.key, nil, nil, 0, nil, nil) }
         return output.text
+    }
+
+    /// PKCS #8 in DER, unencrypted.
+    public var der: [UInt8] {
+        // The copy for the encoder is ours, and freed here.
+        guard let content = unsafe EVP_PKEY2PKCS8(self.key) else { return [] }
+        defer { unsafe PKCS8_PRIV_KEY_INFO_free(content) }
+        return encoded { unsafe i2d_PKCS8_PRIV_KEY_INFO(content, $0) }
     }
 
     /// A number that two keys share when a server can present only one of them: RSA, EC.

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/kdf.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -130,4 +131,30 @@ failed:
     ASN1_IA5STRING_free(value);
     GENERAL_NAME_free(name);
     return 0;
+}
+
+// MARK: Secrets
+
+/// HKDF with SHA-256 (RFC 5869); 1 on success, and then `output` has `count` bytes. An empty salt is none.
+static inline int relay_HKDF_SHA256(
+    unsigned char *output, size_t count, const unsigned char *secret, size_t secretCount, const unsigned char *salt,
+    size_t saltCount, const unsigned char *info, size_t infoCount) {
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+    if (context == NULL) return 0;
+    size_t written = count;
+    int done = EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_CTX_set_hkdf_md(context, EVP_sha256()) == 1
+        && EVP_PKEY_CTX_set1_hkdf_key(context, secret, (int)secretCount) == 1
+        && (saltCount == 0 || EVP_PKEY_CTX_set1_hkdf_salt(context, salt, (int)saltCount) == 1)
+        && (infoCount == 0 || EVP_PKEY_CTX_add1_hkdf_info(context, info, (int)infoCount) == 1)
+        && EVP_PKEY_derive(context, output, &written) == 1 && written == count;
+    EVP_PKEY_CTX_free(context);
+    return done;
+}
+
+/// The tag of an authenticated cipher, after the last byte was sealed or before the first is opened.
+static inline int relay_EVP_CIPHER_CTX_get_tag(EVP_CIPHER_CTX *context, int count, unsigned char *tag) {
+    return EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, count, tag);
+}
+static inline int relay_EVP_CIPHER_CTX_set_tag(EVP_CIPHER_CTX *context, int count, const unsigned char *tag) {
+    return EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, count, (void *)tag);
 }

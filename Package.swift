@@ -210,6 +210,12 @@ let package = Package(
         service(
             "OperatorCommands", ["MailModel", "NodeState", "OperatingSystem", "RelayConfiguration", argumentParser]),
         generated("ControlAPI", [grpcCore, grpcProtobuf, protobuf]),
+        service(
+            "ControlClient",
+            [
+                "ClusterModel", "Cryptography", "DANE", "DNSModel", "GRPCTransport", "MailModel", "OperatingSystem",
+                "TLSEngine", "TransportSecurity", grpcCore, nioCore,
+            ]),
 
         // The lab
         lab("LabSupport", ["MailModel", logging]),
@@ -315,6 +321,12 @@ let package = Package(
                 "TransportSecurity", grpcCore, nioCore, nioEmbedded, nioPosix,
             ]),
         tests("ControlAPI", ["ControlAPI", "GRPCTransport", grpcCore, nioPosix, protobuf]),
+        tests(
+            "ControlClient",
+            [
+                "ClusterModel", "ControlAPI", "ControlClient", "Cryptography", "GRPCTransport", "LabSupport",
+                "MailModel", "OperatingSystem", "TLSEngine", grpcCore, nioCore, nioPosix, protobuf,
+            ]),
         tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
         tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),
         tests("ShardLeases", ["ClusterModel", "LabSupport", "MailModel", "QueueStore", "ShardLeases"]),

@@ -24,7 +24,8 @@ struct RetrySettingsTests {
     private func schedules(_ yaml: String) throws -> (DomainName) -> RetrySchedule {
         let configuration = try self.load(yaml)
         let (retries, policy) = (
-            configuration.retryPolicy, try configuration.nodeState(tls: try TLSClientContext()).policy
+            configuration.retryPolicy,
+            try NodeState(configuration.stateContent(), LocalState(sites: configuration.siteLimits)).policy
         )
         return { retries[$0, hasNextHop: policy.hasNextHop($0)] }
     }

@@ -78,7 +78,7 @@ struct DestinationRulesTests {
                 - {domain: slow.test, chunking: false}
                 - {domain: partner.test, tls: verify, tls-name: mx.partner.test}
             """
-        ).configuration.nodeState(tls: try TLSClientContext())
+        ).configuration.state()
         let now = Timestamp(seconds: 0)
         func verify(_ name: DomainName, _ authorities: TrustedAuthorities) -> TransportPolicy {
             .verify(CertificateVerification(name: name, authorities: authorities))
@@ -102,7 +102,7 @@ struct DestinationRulesTests {
         let loaded = try self.loaded(
             "delivery: {tls-exceptions: [\(entry)], destinations: [{domain: a.test, tls: encrypt}]}")
         let end = try #require(CalendarDay("2027-01-31")).start
-        let state = try loaded.configuration.nodeState(tls: try TLSClientContext())
+        let state = try loaded.configuration.state()
         #expect(state.transport(to: "a.test", at: end + .milliseconds(-1)) == .excepted)
         #expect(state.transport(to: "a.test", at: end) == .encrypt)
         #expect(state.transport(to: "b.a.test", at: end + .milliseconds(-1)) == .opportunistic)
@@ -121,5 +121,11 @@ struct DestinationRulesTests {
             self.problem("delivery: {tls-exceptions: [{domain: a.test, until: 2027-01-31}]}").contains(
                 "reason is missing"))
         #expect(self.problem("delivery: {tls-exceptions: [{domain: a.test, reason: x}]}").contains("until is missing"))
+    }
+}
+
+extension RelaydConfiguration {
+    fileprivate func state() throws -> NodeState {
+        try NodeState(self.stateContent(), LocalState(sites: self.siteLimits))
     }
 }

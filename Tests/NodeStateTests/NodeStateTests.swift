@@ -18,7 +18,8 @@ struct NodeStateTests {
     }
 
     private func state(_ yaml: String) throws -> NodeState {
-        try self.load(yaml).nodeState(tls: try TLSClientContext())
+        let settings = try self.load(yaml)
+        return try NodeState(settings.stateContent(), LocalState(sites: settings.siteLimits))
     }
 
     @Test(

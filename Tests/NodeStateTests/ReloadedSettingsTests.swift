@@ -42,8 +42,10 @@ struct ReloadedSettingsTests {
               destinations: [{domain: owed.test, tls: dane}]
               tls-exceptions: [{domain: stale.test, reason: stale, until: 2999-01-01}]
             """)
-        let (bob, tls) = (RecipientList(["bob"]), try TLSClientContext())
-        let state = try old.reloaded(taking: new).nodeState(lists: ["hop.test": bob], tls: tls)
+        let bob = RecipientList(["bob"])
+        let settings = old.reloaded(taking: new)
+        let state = try NodeState(
+            settings.stateContent(lists: ["hop.test": bob]), LocalState(sites: settings.siteLimits))
         let policy = state.policy
         #expect(policy.domains.mapValues(\.verification) == ["hop.test": .list(bob), "asked.test": .callAhead])
         let hop = try #require(IPAddress("192.0.2.1"))

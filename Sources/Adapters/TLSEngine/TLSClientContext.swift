@@ -36,6 +36,11 @@ public final class TLSClientContext: Sendable {
         self.verifying = verifying
     }
 
+    /// The names of the files of authorities that it has.
+    package var authorityNames: Set<String> {
+        Set(self.verifying.keys.compactMap { if case .file(let name) = $0 { name } else { nil } })
+    }
+
     func context(for requirement: TLSRequirement) throws(TLSConfigurationError) -> TLSContext {
         switch requirement {
         case .mustAuthenticate: return self.authenticating

@@ -3,16 +3,20 @@ package import MailModel
 
 /// One certificate that is served, and its dates.
 package struct CertificateDates: Hashable, Sendable {
-    /// Its place in `tls.certificates`, from 0.
+    /// Its place among those that are served, from 0.
     package let slot: Int
+    /// What an operator knows it by.
+    package let name: String
     package let subject: String
     package let notBefore, notAfter: Timestamp
 
     /// The times before the end from which on it is told.
     private static let (firstCall, lastCall) = (Duration.seconds(14 * 86_400), Duration.seconds(3 * 86_400))
 
-    package init(slot: Int, subject: String, notBefore: Timestamp, notAfter: Timestamp) {
+    /// - Parameter name: that of its place in `tls.certificates` unless given.
+    package init(slot: Int, name: String? = nil, subject: String, notBefore: Timestamp, notAfter: Timestamp) {
         self.slot = slot
+        self.name = name ?? "tls.certificates[\(slot)]"
         self.subject = subject
         self.notBefore = notBefore
         self.notAfter = notAfter
@@ -39,8 +43,8 @@ package struct CertificateDates: Hashable, Sendable {
     /// Why hosts that verify it refuse it now; `nil` if they do not.
     package func fault(at now: Timestamp) -> String? {
         switch self.standing(at: now) {
-        case .expired: "tls.certificates[\(self.slot)] (\(self.subject)) expired at \(self.notAfter)"
-        case .notYetValid: "tls.certificates[\(self.slot)] (\(self.subject)) is not valid before \(self.notBefore)"
+        case .expired: "\(self.name) (\(self.subject)) expired at \(self.notAfter)"
+        case .notYetValid: "\(self.name) (\(self.subject)) is not valid before \(self.notBefore)"
         case .valid, .endsSoon, .endsVerySoon: nil
         }
     }
@@ -60,10 +64,15 @@ package enum CertificateStanding: Hashable, Sendable {
 extension CertificateDates {
     /// The dates of certificates, by slot; none where none is served.
     package static func of(_ served: ServedCertificates?) -> [CertificateDates] {
-        (served?.certificates ?? []).enumerated().map { slot, certificate in
-            let own = certificate.chain[0].value
-            return CertificateDates(
-                slot: slot, subject: own.subject, notBefore: own.notBefore, notAfter: own.notAfter)
+        guard let served else { return [] }
+        return zip(served.certificates, served.names).enumerated().map { slot, item in
+            CertificateDates(item.0, slot: slot, name: item.1)
         }
+    }
+
+    /// Those of one certificate.
+    init(_ certificate: ServerCertificate, slot: Int, name: String? = nil) {
+        let own = certificate.chain[0].value
+        self.init(slot: slot, name: name, subject: own.subject, notBefore: own.notBefore, notAfter: own.notAfter)
     }
 }

@@ -68,7 +68,7 @@ struct ConfigurationReload: Service {
             "configuration reloaded",
             metadata: [
                 LogKey.event: "\(LogEventName.admin.rawValue)",
-                "certificates": .stringConvertible(files.certificates?.certificates.count ?? 0),
+                "certificates": .stringConvertible(files.certificates.count),
                 "users": .stringConvertible(files.users?.count ?? 0),
                 "recipient_lists": .stringConvertible(files.recipientLists.count),
                 "after_restart": "\(waiting.joined(separator: " "))",

@@ -57,7 +57,7 @@ package final class CertificateMonitor: Service {
 
     private func tell(_ news: CertificateWatch.News) {
         let metadata: Logger.Metadata = [
-            LogKey.setting: "tls.certificates[\(news.certificate.slot)]", "subject": "\(news.certificate.subject)",
+            LogKey.setting: "\(news.certificate.name)", "subject": "\(news.certificate.subject)",
             "not_before": "\(news.certificate.notBefore)", "not_after": "\(news.certificate.notAfter)",
         ]
         switch news.standing {

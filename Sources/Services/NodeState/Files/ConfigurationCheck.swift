@@ -19,9 +19,9 @@ extension LoadedConfiguration {
         relayd: String? = nil, withDNS: Bool = false, time: any NodeClock, random: RandomSource
     ) async throws -> [ConfigurationProblem] {
         let files = try await ConfiguredFiles(self, relayd: relayd, time: time)
-        let dates = CertificateDates.of(files.certificates).compactMap { certificate in
-            certificate.warning(at: time.date).map {
-                self.problem(with: "tls.certificates", element: "[\(certificate.slot)]", $0)
+        let dates = files.certificates.enumerated().compactMap { slot, certificate in
+            CertificateDates(certificate, slot: slot).warning(at: time.date).map {
+                self.problem(with: "tls.certificates", element: "[\(slot)]", $0)
             }
         }
         let warnings = self.warnings(at: time.date) + files.warnings + dates

@@ -1,5 +1,5 @@
 package import Admission
-import Cryptography
+package import Cryptography
 import Foundation
 package import Logging
 package import MailModel
@@ -7,14 +7,16 @@ import OperatingSystem
 package import RelayConfiguration
 package import SecureResolver
 import ServiceSupport
-package import TLSEngine
+import TLSEngine
 
 /// What a node makes of the files that its settings name, before it touches network or database.
 ///
 /// A start and `config check` both come through here, so that the one cannot call good what the other refuses.
 package struct ConfiguredFiles: Sendable {
-    /// `nil` when none is configured.
-    package let certificates: ServedCertificates?
+    /// In the order of their slots.
+    package let certificates: [ServerCertificate]
+    /// The clients to recognise by their certificates, where some are configured.
+    private let clients: RecognisedClients?
     /// `nil` when no file of users is configured.
     package let users: UserCredentials?
     /// By accepted domain, where there is one.
@@ -22,8 +24,8 @@ package struct ConfiguredFiles: Sendable {
     package let resolver: SecureResolver
     /// What works as it is, and does harm.
     package let warnings: [ConfigurationProblem]
-    /// With the authorities that hosts are verified by.
-    package let clientTLS: TLSClientContext
+    /// The authorities that hosts are verified by, by file.
+    private let authorities: [String: [Certificate]]
 
     /// Loads everything. Throws a `ConfigurationError` with all that is wrong; anything else is no fault of the settings.
     ///
@@ -49,15 +51,25 @@ package struct ConfiguredFiles: Sendable {
         self.users = content.users
         self.recipientLists = content.recipientLists
         self.warnings = loaded.warnings(of: content.certificates)
-        self.certificates = try Self.served(content.certificates, content.clients, loaded)
-        self.clientTLS = try TLSClientContext(authorities: content.authorities)
+        self.certificates = content.certificates
+        self.clients = content.clients
+        self.authorities = content.authorities
+        try Self.examine(content.certificates, content.clients, loaded)
         self.resolver = try await Self.resolver(loaded, relayd, running, time, logger)
     }
 
     /// What a node serves by that has read these files, and has these settings.
-    package func state(by configuration: RelaydConfiguration) throws(NodeStateError) -> NodeState {
-        try configuration.nodeState(
-            lists: self.recipientLists, users: self.users, certificates: self.certificates, tls: self.clientTLS)
+    package func state(by configuration: RelaydConfiguration) throws -> NodeState {
+        try NodeState(
+            configuration.stateContent(
+                lists: self.recipientLists, users: self.users, certificates: self.certificates,
+                authorities: self.authorities),
+            self.local(by: configuration))
+    }
+
+    /// What of that is the node's own, wherever the rest comes from.
+    package func local(by configuration: RelaydConfiguration) -> LocalState {
+        LocalState(clients: self.clients, sites: configuration.siteLimits)
     }
 
     /// What the files say, and what is wrong with them. They may be large: a list of recipients has up to 64 MiB.
@@ -121,12 +133,13 @@ package struct ConfiguredFiles: Sendable {
         return certificates
     }
 
-    private static func served(
+    /// Sees whether OpenSSL takes all certificates together.
+    private static func examine(
         _ certificates: [ServerCertificate], _ clients: RecognisedClients?, _ loaded: LoadedConfiguration
-    ) throws(ConfigurationError) -> ServedCertificates? {
-        guard !certificates.isEmpty else { return nil }
+    ) throws(ConfigurationError) {
+        guard !certificates.isEmpty else { return }
         do {
-            return try ServedCertificates(certificates, clients: clients)
+            _ = try ServedCertificates(certificates, clients: clients)
         } catch {
             throw ConfigurationError(problems: [loaded.problem(with: "tls.certificates", error.message)])
         }

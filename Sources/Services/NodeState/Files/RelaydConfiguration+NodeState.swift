@@ -1,9 +1,9 @@
 package import Admission
+package import Cryptography
 package import DeliveryQueue
 package import MailModel
 package import RelayConfiguration
 import Routing
-package import TLSEngine
 import TransportSecurity
 
 extension RelaydConfiguration {
@@ -11,26 +11,27 @@ extension RelaydConfiguration {
     ///
     /// - Parameters:
     ///   - lists: by accepted domain, where there is one.
-    ///   - tls: with the authorities that the settings name.
-    package func nodeState(
+    ///   - authorities: those that the settings name, by file.
+    package func stateContent(
         lists: [DomainName: RecipientList] = [:], users: UserCredentials? = nil,
-        certificates: ServedCertificates? = nil, tls: TLSClientContext
-    ) throws(NodeStateError) -> NodeState {
-        NodeState(
-            policy: try self.inboundPolicy(lists), users: users, certificates: certificates,
-            requiresCertificate: self.tls.required, destinations: self.destinationRules, sites: self.siteLimits,
-            tls: tls)
-    }
-
-    private func inboundPolicy(_ lists: [DomainName: RecipientList]) throws(NodeStateError) -> InboundPolicy {
-        let postmaster = self.postmaster.flatMap { Mailbox($0) }
-        if let address = self.postmaster, postmaster == nil {
+        certificates: [ServerCertificate] = [], authorities: [String: [Certificate]] = [:]
+    ) throws(NodeStateError) -> NodeStateContent {
+        var content = NodeStateContent()
+        let domains = self.acceptedDomains.map { ($0.domain, $0.served(lists[$0.domain])) }
+        content.domains = Dictionary(domains) { first, _ in first }
+        content.users = users
+        content.certificates = certificates.enumerated().map { slot, certificate in
+            NamedCertificate(name: "tls.certificates[\(slot)]", certificate)
+        }
+        content.relayNetworks = self.relayNetworks
+        content.postmaster = self.postmaster.flatMap { Mailbox($0) }
+        if let address = self.postmaster, content.postmaster == nil {
             throw NodeStateError(description: "dsn.postmaster is not a mailbox: \(address)")
         }
-        let domains = self.acceptedDomains.map { ($0.domain, $0.served(lists[$0.domain])) }
-        return InboundPolicy(
-            domains: Dictionary(domains) { first, _ in first }, relayNetworks: self.relayNetworks,
-            postmaster: postmaster)
+        content.requiresCertificate = self.tls.required
+        content.destinations = self.destinationRules
+        content.authorities = authorities
+        return content
     }
 
     /// What is demanded of deliveries, beside what is stated of accepted domains.

@@ -283,7 +283,7 @@ let package = Package(
         tests("Routing", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals"]),
         tests("TransportSecurity", ["DANE", "DNSModel", "MailModel", "Routing", "TestLiterals", "TransportSecurity"]),
         tests("Admission", ["Admission", "LabSupport", "MailModel", "Routing", "TestLiterals"]),
-        tests("ClusterModel", ["ClusterModel", "MailModel", "TestLiterals"]),
+        tests("ClusterModel", ["ClusterModel", "LabSupport", "MailModel", "TestLiterals"]),
         tests("DeliveryQueue", ["DeliveryQueue", "MailModel", "TestLiterals"]),
         tests("Cryptography", ["Cryptography", "DNSModel", "LabPeers", "LabSupport", "MailModel"]),
         tests(

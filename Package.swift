@@ -160,14 +160,20 @@ let package = Package(
             "RelayConfiguration",
             ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
         service(
+            "OperatorCommands",
+            [
+                "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "RelayConfiguration",
+                argumentParser,
+            ]),
+        service(
             "RouteLookup",
             ["Cryptography", "DANE", "DNSModel", "MailModel", "Routing", "SecureResolver", "ServiceSupport"]),
         service(
             "NodeState",
             [
-                "Admission", "Cryptography", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem",
-                "PostgresDriver", "RelayConfiguration", "RouteLookup", "Routing", "SecureResolver", "ServiceSupport",
-                "TLSEngine", "TransportSecurity", logging,
+                "Admission", "Cryptography", "DeliveryQueue", "MailModel", "OperatingSystem", "OperatorCommands",
+                "RelayConfiguration", "RouteLookup", "Routing", "SecureResolver", "ServiceSupport", "TLSEngine",
+                "TransportSecurity", argumentParser, logging,
             ]),
         service(
             "DatabaseHealth",
@@ -204,11 +210,9 @@ let package = Package(
         service(
             "Console",
             [
-                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
-                "QueueStore", "RelayConfiguration", argumentParser, logging,
+                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem",
+                "OperatorCommands", "QueueStore", "RelayConfiguration", argumentParser, logging,
             ]),
-        service(
-            "OperatorCommands", ["MailModel", "NodeState", "OperatingSystem", "RelayConfiguration", argumentParser]),
         generated("ControlAPI", [grpcCore, grpcProtobuf, protobuf]),
         service(
             "ControlClient",
@@ -244,8 +248,8 @@ let package = Package(
         executable(
             "relayctl",
             [
-                "Console", "MailModel", "NodeState", "OperatingSystem", "OperatorCommands", "SecureResolver",
-                argumentParser,
+                "Console", "MailModel", "NodeState", "OperatingSystem", "OperatorCommands", "RelayConfiguration",
+                "SecureResolver", argumentParser,
             ]),
         executable(
             "relay-lab",
@@ -312,7 +316,7 @@ let package = Package(
                 "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
                 logging,
             ]),
-        tests("OperatorCommands", ["MailModel", "OperatorCommands"]),
+        tests("OperatorCommands", ["MailModel", "OperatorCommands", "RelayConfiguration"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging]),
         tests(
             "GRPCTransport",

@@ -219,7 +219,7 @@ struct ConfigurationLoadingTests {
 
     @Test("No two keys have the same name in the environment")
     func environmentNames() {
-        let names = ConfigurationSchema.settings.map(\.environmentName)
+        let names = ConfigurationSchema.settings.map { RelaydConfiguration.schema.variable(of: $0.key) }
         #expect(Set(names).count == names.count)
     }
 

@@ -5,6 +5,7 @@ import MailModel
 import NodeState
 import OperatingSystem
 import OperatorCommands
+import RelayConfiguration
 
 /// The configuration of a node, as its file and this environment give it.
 struct Config: AsyncParsableCommand {
@@ -14,7 +15,10 @@ struct Config: AsyncParsableCommand {
             It needs no database. Beside a running node it says what the node would find at its next start. Exit codes: 0, 1 \
             failed, 64 usage, 78 the configuration is not good.
             """,
-        subcommands: [ConfigDefaults.self, ConfigCheck.self, ConfigShow.self, ConfigExceptions.self])
+        subcommands: [
+            ConfigDefaults<RelaydConfiguration>.self, ConfigCheck<NodeSettingsCheck>.self,
+            ConfigShow<RelaydConfiguration>.self, ConfigExceptions.self,
+        ])
 }
 
 /// Where mail goes without what DANE or the settings demand, by the operator's word.
@@ -27,7 +31,7 @@ struct ConfigExceptions: AsyncParsableCommand {
             the exception: `dnssec`, or what the settings demand of TLS, beside what DANE demands of the domain's hosts.
             """)
 
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var options: ConfigurationOptions<RelaydConfiguration>
     @OptionGroup var output: QueueOutputOptions
 
     func run() async throws {

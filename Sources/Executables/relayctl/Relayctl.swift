@@ -1,6 +1,7 @@
 import ArgumentParser
 import Console
 import OperatorCommands
+import RelayConfiguration
 import SecureResolver
 
 @main
@@ -22,14 +23,16 @@ struct Relayctl: AsyncParsableCommand {
 }
 
 extension Relayctl: DocumentedProgram {
+    typealias Settings = RelaydConfiguration
+
     static let facts = ProgramFacts(
         exitStatuses: [.init("0", "It was done.")]
             + ConsoleFailure.Status.allCases.map { .init("\($0.rawValue)", $0.meaning) },
-        environment: ProgramFacts.settingsEnvironment + [
+        environment: Self.settingsEnvironment + [
             .init("NO_COLOR", "With any value but an empty one, tables have no colours. So it is with TERM=dumb."),
             .init("COLUMNS", "How wide tables on a terminal may be; as wide as the terminal unless set."),
             .init("SUDO_USER", "Who is named in the record of an action, where sudo set it."),
             .init("PGPASSFILE, PGSSLROOTCERT, ...", "What the connection string leaves open, as libpq reads it."),
         ],
-        files: [ProgramFacts.configurationFile], seeAlso: ["relayd(8)", "relayd.yaml(5)"])
+        files: [Self.configurationFile], seeAlso: ["relayd(8)", "relayd.yaml(5)"])
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Logging
-import NodeState
 import OperatorCommands
 import QueueStore
 import RelayConfiguration
@@ -20,8 +19,8 @@ struct Migrate: AsyncParsableCommand {
     @Option(
         name: .long,
         help: """
-            Connection string or URI of libpq. Else the environment \(AdministratorConnection.environmentName), else the file \
-            \(AdministratorConnection.credentialName) in $CREDENTIALS_DIRECTORY: all users can see a command line.
+            Connection string or URI of libpq. Else the environment \(AdministratorConnection<RelaydConfiguration>.environmentName), else the file \
+            \(AdministratorConnection<RelaydConfiguration>.credentialName) in $CREDENTIALS_DIRECTORY: all users can see a command line.
             """)
     var connection: String?
 
@@ -54,7 +53,7 @@ struct Migrate: AsyncParsableCommand {
     func run() async throws {
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: .error) }
         do {
-            let connection = try AdministratorConnection.find(self.connection)
+            let connection = try AdministratorConnection<RelaydConfiguration>.find(self.connection)
             try await self.run(connection, Logger(label: "relayd"))
         } catch let error as MigrationError {
             Terminal.complain("the schema was not brought up to date: \(error)")

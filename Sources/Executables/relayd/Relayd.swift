@@ -1,6 +1,7 @@
 import ArgumentParser
 import NodeState
 import OperatorCommands
+import RelayConfiguration
 import SecureResolver
 
 @main
@@ -32,10 +33,15 @@ struct Relayd: AsyncParsableCommand {
 struct Config: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Explain, check and show the configuration.",
-        subcommands: [ConfigDefaults.self, ConfigCheck.self, ConfigShow.self])
+        subcommands: [
+            ConfigDefaults<RelaydConfiguration>.self, ConfigCheck<NodeSettingsCheck>.self,
+            ConfigShow<RelaydConfiguration>.self,
+        ])
 }
 
 extension Relayd: DocumentedProgram {
+    typealias Settings = RelaydConfiguration
+
     static let facts = ProgramFacts(
         exitStatuses: [
             .init("0", "It was done; a node has drained after SIGTERM."),
@@ -47,16 +53,16 @@ extension Relayd: DocumentedProgram {
                 "The settings, a file that they name, the schema of the database or the login's rights must change first."
             ),
         ],
-        environment: ProgramFacts.settingsEnvironment + [
+        environment: Self.settingsEnvironment + [
             .init(
-                AdministratorConnection.environmentName,
+                AdministratorConnection<RelaydConfiguration>.environmentName,
                 """
                 The connection string of `relayd migrate`, unless --connection gives it. Without both it is the file \
-                \(AdministratorConnection.credentialName) in CREDENTIALS_DIRECTORY.
+                \(AdministratorConnection<RelaydConfiguration>.credentialName) in CREDENTIALS_DIRECTORY.
                 """),
             .init("PGPASSFILE, PGSSLROOTCERT, ...", "What the connection string leaves open, as libpq reads it."),
         ],
-        files: [ProgramFacts.configurationFile], seeAlso: ["relayctl(8)", "relayd.yaml(5)"])
+        files: [Self.configurationFile], seeAlso: ["relayctl(8)", "relayd.yaml(5)"])
 }
 
 /// Exit codes of sysexits.h, as the operators' conventions name them.

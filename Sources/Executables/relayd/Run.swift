@@ -9,7 +9,7 @@ import Telemetry
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Run the node until SIGTERM (the default).")
 
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var options: ConfigurationOptions<RelaydConfiguration>
 
     func run() async throws {
         let loaded = try self.options.load()

@@ -12,7 +12,8 @@ struct ListenError: Error, CustomStringConvertible {
 
     /// What to throw for a failed bind: a `ListenError` where the address is in use, else a `ConfigurationError`.
     static func configurationOrTransient(
-        errno: CInt, at endpoint: Endpoint, key: String, element: String = "", in loaded: LoadedConfiguration
+        errno: CInt, at endpoint: Endpoint, key: String, element: String = "",
+        in loaded: LoadedSettings<some ProgramSettings>
     ) -> any Error {
         let holder = errno == EADDRINUSE ? PortHolder.find(endpoint.address, port: endpoint.port) : nil
         let problem = loaded.problem(

@@ -1,5 +1,5 @@
 public import ArgumentParser
-import RelayConfiguration
+public import RelayConfiguration
 
 /// What a manual page tells of a program that its argument parser does not know.
 public struct ProgramFacts: Sendable {
@@ -33,31 +33,41 @@ public struct ProgramFacts: Sendable {
 
 /// A program with a manual page and scripts for shells.
 public protocol DocumentedProgram: ParsableCommand {
+    /// The settings that it reads.
+    associatedtype Settings: ProgramSettings
+
     static var facts: ProgramFacts { get }
 }
 
+extension DocumentedProgram {
+    /// The file that the settings are read from.
+    public static var configurationFile: ProgramFacts.Entry {
+        ProgramFacts.Entry(
+            Settings.schema.defaultPath,
+            "The settings, unless --config names another file; see \(Settings.schema.fileName)(5).")
+    }
+
+    /// Variables by which settings come.
+    public static var settingsEnvironment: [ProgramFacts.Entry] {
+        let schema = Settings.schema
+        return [
+            ProgramFacts.Entry(
+                "\(schema.environmentPrefix)...",
+                """
+                A setting: its key in capitals, with _ for each . and -, such as \(schema.variable(of: schema.exampleKey)) for \
+                \(schema.exampleKey). It overrides the file.
+                """),
+            ProgramFacts.Entry(
+                "CREDENTIALS_DIRECTORY",
+                """
+                A folder with a file for each secret, named like its key: \(schema.secretKeys.joined(separator: ", ")). They \
+                override the file, and the environment overrides them.
+                """),
+        ]
+    }
+}
+
 extension ProgramFacts {
-    /// The file that both programs read the settings from.
-    public static let configurationFile = Entry(
-        ConfigurationLoader.defaultPath, "The settings, unless --config names another file; see relayd.yaml(5).")
-
-    /// Variables that both programs read: those by which settings come.
-    public static let settingsEnvironment = [
-        Entry(
-            "RELAYD_...",
-            """
-            A setting: its key in capitals, with _ for each . and -, such as RELAYD_DELIVERY_PORT for delivery.port. It \
-            overrides the file.
-            """),
-        Entry(
-            "CREDENTIALS_DIRECTORY",
-            """
-            A folder with a file for each secret, named like its key: \
-            \(ConfigurationLoader.secretKeys.joined(separator: ", ")). They override the file, and the environment \
-            overrides them.
-            """),
-    ]
-
     /// The variable that every program with a manual page reads.
     static let pageEnvironment = Entry(
         ManualDate.variable, "The date of a page that `man` prints, in seconds since 1970; today unless set.")

@@ -23,12 +23,6 @@ extension LoadedConfiguration {
             """)
     }
 
-    private var emptyFile: ConfigurationProblem? {
-        self.fileWithoutSettings.map {
-            ConfigurationProblem(.file($0, line: 1), "", "holds no settings: each has its default")
-        }
-    }
-
     private var openProxies: ConfigurationProblem? {
         let networks = self.configuration.smtp.proxyNetworks
         let whole = networks.first { $0.prefixLength == 0 }.map { "\($0) is every address" }

@@ -3,8 +3,8 @@ import Foundation
 import InternationalDomains
 import Logging
 import MailModel
-import NodeState
 import OperatingSystem
+import OperatorCommands
 import RelayConfiguration
 
 /// What is in the queue, and what is to be done with it.

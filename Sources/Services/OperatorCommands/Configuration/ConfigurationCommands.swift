@@ -1,33 +1,34 @@
 public import ArgumentParser
-import MailModel
-import NodeState
-import OperatingSystem
-import RelayConfiguration
+public import RelayConfiguration
 
 /// `config defaults`.
-public struct ConfigDefaults: AsyncParsableCommand {
-    public static let configuration = CommandConfiguration(
-        commandName: "defaults", abstract: "Print every key with its meaning and default, as YAML.")
+public struct ConfigDefaults<Settings: ProgramSettings>: AsyncParsableCommand {
+    public static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "defaults", abstract: "Print every key with its meaning and default, as YAML.")
+    }
 
     public init() {}
 
     public func run() async throws {
         // Without any source, so that neither a file nor the environment shows through.
-        let loader = ConfigurationLoader.withoutSources()
+        let loader = SettingsLoader<Settings>.withoutSources()
         print(ConfigurationText.defaults(try loader.load().configuration), terminator: "")
     }
 }
 
 /// `config check`.
-public struct ConfigCheck: AsyncParsableCommand {
-    public static let configuration = CommandConfiguration(
-        commandName: "check",
-        abstract: "Check the configuration and the files it names; exit 78 and say what is wrong if it is not good.")
+public struct ConfigCheck<Check: SettingsCheck>: AsyncParsableCommand {
+    public static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "check",
+            abstract: "Check the configuration and the files it names; exit 78 and say what is wrong if it is not good."
+        )
+    }
 
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var options: ConfigurationOptions<Check.Settings>
 
-    @Flag(name: .long, help: "Look up, too, whether mail of accepted domains without next-hop would come back.")
-    var dns = false
+    @OptionGroup var check: Check
 
     public init() {}
 
@@ -35,7 +36,7 @@ public struct ConfigCheck: AsyncParsableCommand {
         let loaded = try self.options.load()
         let warnings: [ConfigurationProblem]
         do {
-            warnings = try await loaded.checkFiles(withDNS: self.dns, time: .system, random: .system)
+            warnings = try await self.check.warnings(of: loaded)
         } catch {
             Terminal.complain("\(error)")
             throw error is ConfigurationError ? ExitCode.configuration : .failure
@@ -46,11 +47,13 @@ public struct ConfigCheck: AsyncParsableCommand {
 }
 
 /// `config show`.
-public struct ConfigShow: AsyncParsableCommand {
-    public static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Print the values in force and where each came from; secrets are left out.")
+public struct ConfigShow<Settings: ProgramSettings>: AsyncParsableCommand {
+    public static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "show", abstract: "Print the values in force and where each came from; secrets are left out.")
+    }
 
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var options: ConfigurationOptions<Settings>
 
     public init() {}
 

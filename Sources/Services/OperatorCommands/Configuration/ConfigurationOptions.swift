@@ -1,11 +1,10 @@
 public import ArgumentParser
 import Foundation
-import NodeState
 public import RelayConfiguration
 
 /// The options that say where settings come from, the same for every subcommand.
-public struct ConfigurationOptions: ParsableArguments, Sendable {
-    @Option(name: .long, help: "The configuration file; \(ConfigurationLoader.defaultPath) if it exists.")
+public struct ConfigurationOptions<Settings: ProgramSettings>: ParsableArguments, Sendable {
+    @Option(name: .long, help: "The configuration file; \(Settings.schema.defaultPath) if it exists.")
     var config: String?
 
     @Option(name: .long, help: "One setting, as key=value; may be given again. It overrides file and environment.")
@@ -14,7 +13,7 @@ public struct ConfigurationOptions: ParsableArguments, Sendable {
     public init() {}
 
     /// Loads the settings, or says what is wrong with them and ends with 78.
-    public func load() throws -> LoadedConfiguration {
+    public func load() throws -> LoadedSettings<Settings> {
         do {
             return try self.read()
         } catch {
@@ -24,9 +23,9 @@ public struct ConfigurationOptions: ParsableArguments, Sendable {
     }
 
     /// Reads the settings from all their sources.
-    public func read() throws(ConfigurationError) -> LoadedConfiguration {
+    public func read() throws(ConfigurationError) -> LoadedSettings<Settings> {
         // Names in other scripts become A-labels here, once.
-        try ConfigurationLoader.ofThisProcess(
+        try SettingsLoader.ofThisProcess(
             path: self.config, flags: self.set, dialect: .libraries
         ).load()
     }

@@ -5,26 +5,28 @@ import OperatingSystem
 
 /// Prints manual pages, made from what the argument parser knows.
 public struct ManualCommand<Program: DocumentedProgram>: ParsableCommand {
+    private typealias Page = SettingsPage<Program.Settings>
+
     public static var configuration: CommandConfiguration {
-        let name = Program._commandName
+        let (name, settings) = (Program._commandName, Page.name)
         return CommandConfiguration(
-            commandName: "man", abstract: "Print a manual page of \(name), of a command, or of relayd.yaml.",
+            commandName: "man", abstract: "Print a manual page of \(name), of a command, or of \(settings).",
             discussion: """
                 \(name) man > /usr/local/share/man/man\(CommandPage.section)/\(name).\(CommandPage.section)
-                \(name) man relayd.yaml > /usr/local/share/man/man\(SettingsPage.section)/relayd.yaml.\(SettingsPage.section)
+                \(name) man \(settings) > /usr/local/share/man/man\(Page.section)/\(settings).\(Page.section)
                 \(name) man config show | man -l -
                 """)
     }
 
-    @Argument(help: "The words of a command, or relayd.yaml; the program with all its commands unless given.")
+    @Argument(help: "The words of a command, or \(Page.name); the program with all its commands unless given.")
     var command: [String] = []
 
     public init() {}
 
     public func run() throws {
         let (date, source) = (ManualDate.text(now: .systemNow), ProgramVersion.text(of: Program._commandName))
-        if self.command == [SettingsPage.name] {
-            print(SettingsPage(date: date, source: source).text, terminator: "")
+        if self.command == [Page.name] {
+            print(Page(date: date, source: source).text, terminator: "")
             return
         }
         guard let command = try CommandDescription.of(Program.self).command(self.command) else {

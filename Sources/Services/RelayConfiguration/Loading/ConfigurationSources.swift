@@ -2,27 +2,21 @@ import Foundation
 import MailModel
 import OperatingSystem
 
-extension ConfigurationLoader {
+extension SettingsLoader {
     /// Where the file is looked for unless `--config` names another.
-    public static let defaultPath = "/etc/relayd/relayd.yaml"
-    /// The keys whose values are secret, and may come from files in `$CREDENTIALS_DIRECTORY`.
-    public static var secretKeys: [String] { ConfigurationSchema.settings.filter(\.isSecret).map(\.key) }
-    /// The variable with the connection string of `relayd migrate`. It is no setting of a node, and a node does not look at it.
-    package static let administratorVariable = "RELAYD_MIGRATE_CONNECTION"
-    /// The largest file that is read.
-    static let maximumFileSize = 4 << 20
+    public static var defaultPath: String { Settings.schema.defaultPath }
 
     /// A loader with the sources of this process. A file named by `path` must exist; the default one may be absent.
     public static func ofThisProcess(
         path: String?, flags: [String], dialect: ConfigurationDialect = ConfigurationDialect()
-    ) throws(ConfigurationError) -> ConfigurationLoader {
+    ) throws(ConfigurationError) -> SettingsLoader {
         let environment = ProcessInfo.processInfo.environment
         var loader = Self.withoutSources()
         loader.dialect = dialect
         if let path {
-            loader.file = try Self.read(path)
+            loader.file = try SettingsFile.read(path)
         } else if FileManager.default.fileExists(atPath: Self.defaultPath) {
-            loader.file = try Self.read(Self.defaultPath)
+            loader.file = try SettingsFile.read(Self.defaultPath)
         }
         if let directory = environment["CREDENTIALS_DIRECTORY"] {
             loader.credentials = try Self.credentials(in: directory)
@@ -33,25 +27,30 @@ extension ConfigurationLoader {
     }
 
     /// A loader that gives the defaults on this machine.
-    public static func withoutSources() -> ConfigurationLoader {
-        ConfigurationLoader(hostName: DomainName(ProcessInfo.processInfo.hostName) ?? RelaydConfiguration.localHostName)
+    public static func withoutSources() -> SettingsLoader {
+        SettingsLoader(hostName: DomainName(ProcessInfo.processInfo.hostName) ?? RelaydConfiguration.localHostName)
     }
 
     /// The files in systemd's credentials directory that are named like a secret key; others are not ours.
-    static func credentials(in directory: String) throws(ConfigurationError) -> [String: File] {
-        var found: [String: File] = [:]
-        for setting in ConfigurationSchema.settings where setting.isSecret {
-            let path = "\(directory)/\(setting.key)"
-            if FileManager.default.fileExists(atPath: path) { found[setting.key] = try Self.credential(path) }
+    static func credentials(in directory: String) throws(ConfigurationError) -> [String: SettingsFile] {
+        var found: [String: SettingsFile] = [:]
+        for key in Settings.schema.secretKeys {
+            let path = "\(directory)/\(key)"
+            if FileManager.default.fileExists(atPath: path) { found[key] = try SettingsFile.credential(path) }
         }
         return found
     }
+}
+
+extension SettingsFile {
+    /// The largest file that is read.
+    private static let maximumSize = 4 << 20
 
     /// Reads a secret from a file in the credentials directory.
     ///
     /// Others must not be able to read it. systemd closes both file and folder. Kubernetes mounts files of mode 0644, which do no
     /// harm below a folder that is closed to others.
-    package static func credential(_ path: String) throws(ConfigurationError) -> File {
+    package static func credential(_ path: String) throws(ConfigurationError) -> SettingsFile {
         let file = try Self.read(path)
         guard let mode = file.exposedMode, FolderAccess.isWithinReachOfOthers(path) else { return file }
         throw ConfigurationError(problems: [
@@ -65,18 +64,19 @@ extension ConfigurationLoader {
     }
 
     /// Reads a file of settings, or a secret.
-    static func read(_ path: String) throws(ConfigurationError) -> File {
+    static func read(_ path: String) throws(ConfigurationError) -> SettingsFile {
         func problem(_ message: String) -> ConfigurationError {
             ConfigurationError(problems: [ConfigurationProblem(.file(path, line: 1), "", message)])
         }
         let content: BoundedFile.Content
         do {
-            content = try BoundedFile.read(path, limit: Self.maximumFileSize)
+            content = try BoundedFile.read(path, limit: Self.maximumSize)
         } catch {
             throw problem(error.description)
         }
         guard let text = String(validating: content.bytes, as: UTF8.self) else { throw problem("is not UTF-8 text") }
-        return File(path: path, text: text, exposedMode: content.isExposed ? BoundedFile.octal(content.mode) : nil)
+        return SettingsFile(
+            path: path, text: text, exposedMode: content.isExposed ? BoundedFile.octal(content.mode) : nil)
     }
 }
 

@@ -1,6 +1,6 @@
 import MailModel
 
-/// The texts of `relayd config defaults` and `relayd config show`.
+/// The texts of `config defaults` and `config show`.
 public enum ConfigurationText {
     /// One key, in words.
     public struct Key: Hashable, Sendable {
@@ -13,40 +13,38 @@ public enum ConfigurationText {
         public let variable: String
     }
 
-    /// Every key, in the order of `relayd config defaults`; the same on each machine.
-    public static var keys: [Key] {
-        let hosts = ["localhost", "mx1.example.org"].compactMap { DomainName($0) }
-            .map { RelaydConfiguration(hostName: $0) }
-        return ConfigurationSchema.settings.map { setting in
+    /// Every key, in the order of `config defaults`; the same on each machine.
+    public static func keys<Settings: ProgramSettings>(of program: Settings.Type) -> [Key] {
+        let hosts = ["localhost", "mx1.example.org"].compactMap { DomainName($0) }.map { Settings(hostName: $0) }
+        return Settings.schema.settings.map { setting in
             let values = Set(hosts.map { setting.render($0) })
             return Key(
                 name: setting.key, summary: setting.summary, expected: setting.expected,
                 defaultValue: values.count == 1 ? values.first ?? "" : "made from the name of the machine",
-                variable: setting.environmentName)
+                variable: Settings.schema.variable(of: setting.key))
         }
     }
 
     /// Every key with its explanation, what may stand there, and its default, as YAML that loads.
-    public static func defaults(_ configuration: RelaydConfiguration) -> String {
+    public static func defaults(_ configuration: some ProgramSettings) -> String {
         self.yaml(configuration) { setting in
             Self.wrapped("\(setting.summary) (\(setting.expected))").map { "# \($0)" }
         }
     }
 
     /// Every key with its value in force and where that came from; secrets are left out.
-    public static func effective(_ loaded: LoadedConfiguration) -> String {
+    public static func effective(_ loaded: LoadedSettings<some ProgramSettings>) -> String {
         self.yaml(loaded.configuration, redacted: true) { setting in
             ["# \(loaded.sources[setting.key] ?? .defaults)"]
         }
     }
 
-    private static func yaml(
-        _ configuration: RelaydConfiguration, redacted: Bool = false,
-        comment: (Setting<RelaydConfiguration>) -> [String]
+    private static func yaml<Settings: ProgramSettings>(
+        _ configuration: Settings, redacted: Bool = false, comment: (Setting<Settings>) -> [String]
     ) -> String {
         var lines: [String] = []
         var group = ""
-        for setting in ConfigurationSchema.settings {
+        for setting in Settings.schema.settings {
             let parts = setting.key.split(separator: ".", maxSplits: 1).map(String.init)
             let indentation = parts.count == 2 ? "  " : ""
             if parts.count == 2, parts[0] != group {

@@ -2,7 +2,7 @@ import Admission
 import DeliveryQueue
 import MailModel
 
-/// Every key of the configuration, in the order of `relayd config defaults`.
+/// Every key of `relayd`'s configuration, in the order of `relayd config defaults`.
 package enum ConfigurationSchema {
     private typealias Key = Setting<RelaydConfiguration>
 

@@ -31,9 +31,4 @@ package struct Setting<Root>: Sendable {
         self.render = { syntax.render($0[keyPath: path]) }
         self.copy = { source, target in target[keyPath: path] = source[keyPath: path] }
     }
-
-    /// `queue.lease-ttl` as `RELAYD_QUEUE_LEASE_TTL`.
-    var environmentName: String {
-        "RELAYD_" + self.key.uppercased().map { $0 == "." || $0 == "-" ? "_" : String($0) }.joined()
-    }
 }

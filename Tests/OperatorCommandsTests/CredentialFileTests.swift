@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import NodeState
+@testable import OperatorCommands
 @testable import RelayConfiguration
 
 /// Secrets in files of `$CREDENTIALS_DIRECTORY`.
@@ -57,11 +57,12 @@ struct CredentialFileTests {
                 "\(found)")
             #expect(modes.isGood || !found.contains("secret"))
         }
-        let name = AdministratorConnection.credentialName
+        let name = AdministratorConnection<RelaydConfiguration>.credentialName
         try await self.withCredentials(name, folder: modes.folder, file: modes.file, isLink: isLink) { directory in
             let found: String
             do throws(ConfigurationError) {
-                found = try AdministratorConnection.find(nil, environment: ["CREDENTIALS_DIRECTORY": directory])
+                found = try AdministratorConnection<RelaydConfiguration>.find(
+                    nil, environment: ["CREDENTIALS_DIRECTORY": directory])
             } catch {
                 found = "\(error)"
             }
@@ -71,13 +72,17 @@ struct CredentialFileTests {
 
     @Test("migrate takes the command line before the environment, and that before the credential")
     func order() async throws {
-        let name = AdministratorConnection.credentialName
+        let name = AdministratorConnection<RelaydConfiguration>.credentialName
         try await self.withCredentials(name, folder: 0o500, file: 0o400) { (directory) throws in
             var environment = ["CREDENTIALS_DIRECTORY": directory]
-            #expect(try AdministratorConnection.find(nil, environment: environment) == Self.text)
-            environment[AdministratorConnection.environmentName] = "host=environment"
-            #expect(try AdministratorConnection.find(nil, environment: environment) == "host=environment")
-            #expect(try AdministratorConnection.find("host=option", environment: environment) == "host=option")
+            #expect(try AdministratorConnection<RelaydConfiguration>.find(nil, environment: environment) == Self.text)
+            environment[AdministratorConnection<RelaydConfiguration>.environmentName] = "host=environment"
+            #expect(
+                try AdministratorConnection<RelaydConfiguration>.find(nil, environment: environment)
+                    == "host=environment")
+            #expect(
+                try AdministratorConnection<RelaydConfiguration>.find("host=option", environment: environment)
+                    == "host=option")
         }
     }
 }

@@ -1,12 +1,12 @@
 import Foundation
 public import RelayConfiguration
 
-/// Where `relayd migrate` finds the connection string of a role that may make the schema.
-public enum AdministratorConnection {
-    /// The variable that holds it. It is no setting of a node, and a node does not look at it.
-    public static let environmentName = ConfigurationLoader.administratorVariable
+/// Where a program finds the connection string of a role that may make its schema.
+public enum AdministratorConnection<Settings: ProgramSettings> {
+    /// The variable that holds it. It is no setting, and a running program does not look at it.
+    public static var environmentName: String { Settings.schema.administratorVariable }
     /// The file in `$CREDENTIALS_DIRECTORY` that holds it.
-    public static let credentialName = "migrate.connection"
+    public static var credentialName: String { "migrate.connection" }
 
     /// The connection string, checked: from the command line, the environment, or a credential, in this order.
     public static func find(_ option: String?) throws(ConfigurationError) -> String {
@@ -37,7 +37,7 @@ public enum AdministratorConnection {
                     """)
             ])
         }
-        let file = try ConfigurationLoader.credential(path)
+        let file = try SettingsFile.credential(path)
         return (file.text.hasSuffix("\n") ? String(file.text.dropLast()) : file.text, .credential(path))
     }
 }

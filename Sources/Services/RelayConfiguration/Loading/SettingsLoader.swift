@@ -5,26 +5,14 @@ public import MailModel
 /// Later sources override earlier ones: defaults, file, credentials, environment, flags. This is code of our own rather
 /// than swift-configuration's providers. Those know neither lists of mappings nor the line of a value nor which keys
 /// nobody asked for. Values in the environment and in flags are YAML too, so lists can be given there as `[a, b]`.
-public struct ConfigurationLoader: Sendable {
-    /// The text of one YAML file.
-    public struct File: Sendable {
-        public var path: String
-        public var text: String
-        /// Its permissions, if others than owner and group may read or change it.
-        public var exposedMode: String?
-
-        public init(path: String, text: String, exposedMode: String? = nil) {
-            self.path = path
-            self.text = text
-            self.exposedMode = exposedMode
-        }
-    }
+public struct SettingsLoader<Settings: ProgramSettings>: Sendable {
+    public typealias File = SettingsFile
 
     /// The file, if there is one.
     public var file: File?
     /// Secrets by key, with the path of each; `credentials(in:)` reads them.
     public var credentials: [String: File] = [:]
-    /// The environment; only names that begin with `RELAYD_` count.
+    /// The environment; only names with the program's prefix count.
     public var environment: [String: String] = [:]
     /// `key=value` texts, in order.
     public var flags: [String] = []
@@ -40,16 +28,15 @@ public struct ConfigurationLoader: Sendable {
     }
 
     /// Reads and checks everything, and reports all that is wrong at once.
-    public func load() throws(ConfigurationError) -> LoadedConfiguration {
-        var loading = Loading(
-            configuration: RelaydConfiguration(hostName: self.hostName),
-            dialect: self.dialect)
+    public func load() throws(ConfigurationError) -> LoadedSettings<Settings> {
+        var loading = Loading(configuration: Settings(hostName: self.hostName), dialect: self.dialect)
         if let file {
             loading.file = file.path
             loading.read(file)
         }
         for (key, file) in self.credentials.sorted(by: { $0.key < $1.key }) { loading.read(credential: key, file) }
-        for (name, value) in self.environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("RELAYD_") {
+        for (name, value) in self.environment.sorted(by: { $0.key < $1.key })
+        where name.hasPrefix(Settings.schema.environmentPrefix) {
             loading.read(environment: name, value)
         }
         for flag in self.flags { loading.read(flag: flag) }
@@ -57,35 +44,20 @@ public struct ConfigurationLoader: Sendable {
     }
 }
 
-/// The settings in force, and where each came from.
-public struct LoadedConfiguration: Sendable {
-    public let configuration: RelaydConfiguration
-    /// By key; keys that are not here have their default.
-    public let sources: [String: ConfigurationProblem.Source]
-    /// The path of the configuration file; `nil` if there is none.
-    public let file: String?
-    /// The path of a file in which nothing is set.
-    var fileWithoutSettings: String?
-
-    /// A problem with the value of this key, placed where the value came from.
-    package func problem(with key: String, element: String = "", _ message: String) -> ConfigurationProblem {
-        ConfigurationProblem(self.sources[key] ?? .defaults, key + element, message)
-    }
-}
-
 /// One load in progress.
-private struct Loading {
-    var configuration: RelaydConfiguration
+private struct Loading<Settings: ProgramSettings> {
+    var configuration: Settings
     let dialect: ConfigurationDialect
     var sources: [String: ConfigurationProblem.Source] = [:]
     var problems: [ConfigurationProblem] = []
     var file: String?
     var fileWithoutSettings: String?
 
-    private static let settings = ConfigurationSchema.settings
-    private static let keys = settings.map(\.key)
+    private static var schema: ProgramSchema<Settings> { Settings.schema }
+    private static var settings: [Setting<Settings>] { Self.schema.settings }
+    private static var keys: [String] { Self.settings.map(\.key) }
 
-    mutating func read(_ file: ConfigurationLoader.File) {
+    mutating func read(_ file: SettingsFile) {
         let faults = self.problems.count
         defer {
             if self.sources.isEmpty, self.problems.count == faults { self.fileWithoutSettings = file.path }
@@ -102,35 +74,36 @@ private struct Loading {
     }
 
     /// A file that others can read must not hold a password, as no file of keys may.
-    private func exposedSecret(in file: ConfigurationLoader.File) -> ConfigurationProblem? {
-        let key = "database.connection"
-        guard let mode = file.exposedMode, let source = self.sources[key],
-            self.dialect.holdsPassword(self.configuration.database.connection)
-        else { return nil }
-        return ConfigurationProblem(
-            source, key,
-            """
-            holds a password, and others can read or change this file (mode \(mode)); use mode 0600 or 0640, or put the \
-            connection string into the credential \(key) or the environment
-            """)
+    private func exposedSecret(in file: SettingsFile) -> ConfigurationProblem? {
+        guard let mode = file.exposedMode else { return nil }
+        let held = Self.schema.secrets.lazy.filter { $0.isHeld(self.configuration, self.dialect) }
+        for secret in held {
+            guard let source = self.sources[secret.key] else { continue }
+            return ConfigurationProblem(
+                source, secret.key,
+                """
+                holds \(secret.content), and others can read or change this file (mode \(mode)); use mode 0600 or 0640, or put \
+                \(secret.value) into the credential \(secret.key) or the environment
+                """)
+        }
+        return nil
     }
 
     /// A credential's file is the value as it is, without the final line feed that editors add.
-    mutating func read(credential key: String, _ file: ConfigurationLoader.File) {
+    mutating func read(credential key: String, _ file: SettingsFile) {
         guard let setting = Self.settings.first(where: { $0.key == key && $0.isSecret }) else { return }
         let text = file.text.hasSuffix("\n") ? String(file.text.dropLast()) : file.text
         self.apply(setting, ConfigurationNode(content: .scalar(text), source: .credential(file.path)))
     }
 
     mutating func read(environment name: String, _ value: String) {
-        // That is for another command, and may stand in the same file of an environment.
-        guard name != ConfigurationLoader.administratorVariable else { return }
-        let names = Self.settings.map(\.environmentName)
-        guard let setting = Self.settings.first(where: { $0.environmentName == name }) else {
+        guard name != Self.schema.administratorVariable else { return }
+        let names = Self.keys.map(Self.schema.variable)
+        guard let index = names.firstIndex(of: name) else {
             self.problems.append(.unknownKey(.environment(name), "", name, among: names))
             return
         }
-        self.apply(setting, text: value, .environment(name))
+        self.apply(Self.settings[index], text: value, .environment(name))
     }
 
     mutating func read(flag: String) {
@@ -147,14 +120,14 @@ private struct Loading {
     }
 
     /// The configuration, or everything that is wrong with it.
-    mutating func finished() throws(ConfigurationError) -> LoadedConfiguration {
+    mutating func finished() throws(ConfigurationError) -> LoadedSettings<Settings> {
         guard self.problems.isEmpty else { throw ConfigurationError(problems: self.problems) }
-        self.configuration.smtp.nameListeners()
-        let inconsistencies = ConfigurationSchema.inconsistencies(in: self.configuration, self.dialect).map {
+        Self.schema.complete(&self.configuration)
+        let inconsistencies = Self.schema.inconsistencies(self.configuration, self.dialect).map {
             ConfigurationProblem(self.sources[$0.key] ?? .defaults, $0.key, $0.message)
         }
         guard inconsistencies.isEmpty else { throw ConfigurationError(problems: inconsistencies) }
-        return LoadedConfiguration(
+        return LoadedSettings(
             configuration: self.configuration, sources: self.sources, file: self.file,
             fileWithoutSettings: self.fileWithoutSettings)
     }
@@ -182,7 +155,7 @@ private struct Loading {
     }
 
     private mutating func apply(
-        _ setting: Setting<RelaydConfiguration>, text: String, _ source: ConfigurationProblem.Source
+        _ setting: Setting<Settings>, text: String, _ source: ConfigurationProblem.Source
     ) {
         // A secret may hold any character, so it is taken as it is.
         if setting.isSecret {
@@ -195,7 +168,7 @@ private struct Loading {
     }
 
     private mutating func apply(
-        _ setting: Setting<RelaydConfiguration>, _ node: ConfigurationNode,
+        _ setting: Setting<Settings>, _ node: ConfigurationNode,
         at source: ConfigurationProblem.Source? = nil
     ) {
         do {

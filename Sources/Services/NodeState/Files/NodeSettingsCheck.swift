@@ -1,0 +1,17 @@
+import ArgumentParser
+import MailModel
+import OperatingSystem
+public import OperatorCommands
+public import RelayConfiguration
+
+/// How `config check` of relayd and relayctl judges the settings of a node.
+public struct NodeSettingsCheck: SettingsCheck {
+    @Flag(name: .long, help: "Look up, too, whether mail of accepted domains without next-hop would come back.")
+    var dns = false
+
+    public init() {}
+
+    public func warnings(of loaded: LoadedConfiguration) async throws -> [ConfigurationProblem] {
+        try await loaded.checkFiles(withDNS: self.dns, time: .system, random: .system)
+    }
+}

@@ -1,0 +1,12 @@
+public import ArgumentParser
+public import RelayConfiguration
+
+/// How `config check` judges the settings of a program, with the options that it has for that.
+public protocol SettingsCheck: ParsableArguments, Sendable {
+    associatedtype Settings: ProgramSettings
+
+    /// Looks at what the settings name, as a start would, and throws a `ConfigurationError` if something is not good.
+    ///
+    /// - Returns: what works as it is set, and does harm.
+    func warnings(of loaded: LoadedSettings<Settings>) async throws -> [ConfigurationProblem]
+}

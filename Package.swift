@@ -166,6 +166,12 @@ let package = Package(
                 argumentParser,
             ]),
         service(
+            "DaemonSupport",
+            [
+                "MailModel", "OperatingSystem", "RelayConfiguration", "Telemetry", "TelemetryHTTP", logging, nioCore,
+                serviceLifecycle,
+            ]),
+        service(
             "RouteLookup",
             ["Cryptography", "DANE", "DNSModel", "MailModel", "Routing", "SecureResolver", "ServiceSupport"]),
         service(
@@ -202,10 +208,11 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DatabaseHealth", "Delivery", "DeliveryQueue", "Inbound",
-                "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
-                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle,
+                "Admission", "ClusterModel", "Cryptography", "DaemonSupport", "DatabaseHealth", "Delivery",
+                "DeliveryQueue", "Inbound", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
+                "PostgresDriver", "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol",
+                "SecureResolver", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", nioCore, nioPosix, logging,
+                serviceLifecycle,
             ]),
         service(
             "Console",
@@ -316,6 +323,9 @@ let package = Package(
                 "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
                 logging,
             ]),
+        tests(
+            "DaemonSupport",
+            ["DaemonSupport", "MailModel", "OperatingSystem", "RelayConfiguration", nioCore, nioPosix]),
         tests("OperatorCommands", ["MailModel", "OperatorCommands", "RelayConfiguration"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging]),
         tests(
@@ -365,8 +375,7 @@ let package = Package(
             "EdgeNode",
             [
                 "Admission", "Delivery", "DeliveryQueue", "EdgeNode", "Inbound", "MailModel", "NodeState",
-                "OperatingSystem", "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals",
-                nioCore, nioPosix,
+                "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals", nioCore, nioPosix,
             ]),
         tests(
             "Simulation",

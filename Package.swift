@@ -249,8 +249,8 @@ let package = Package(
         executable(
             "relayd",
             [
-                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "QueueStore",
-                "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
+                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "PostgresDriver",
+                "QueueStore", "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
             ]),
         executable(
             "relayctl",

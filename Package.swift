@@ -142,6 +142,7 @@ let package = Package(
         adapter(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging]),
+        adapter("ControlStore", ["ClusterModel", "MailModel", "PostgresDriver", logging]),
         adapter("Telemetry", ["MailModel", logging]),
         adapter(
             "GRPCTransport",
@@ -231,7 +232,7 @@ let package = Package(
         // The lab
         lab("LabSupport", ["MailModel", logging]),
         lab("LabDNS", ["LabSupport"]),
-        lab("LabDatabase", ["LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
+        lab("LabDatabase", ["ControlStore", "LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
         lab(
             "LabPeers",
             [
@@ -316,6 +317,13 @@ let package = Package(
             [
                 "ClusterModel", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver",
                 "QueueStore", "TestLiterals", logging,
+            ]),
+        tests(
+            "ControlStore",
+            [
+                "ClusterModel", "ControlStore", "Cryptography", "LabDatabase", "LabSupport", "MailModel",
+                "PostgresDriver",
+                "QueueStore", logging,
             ]),
         tests(
             "Console",

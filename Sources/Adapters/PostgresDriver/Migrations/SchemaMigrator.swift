@@ -42,7 +42,8 @@ public struct SchemaMigrator: Sendable {
             ).single()
             var versions: Set<Int32> = []
             if try row.get(2, as: Bool.self) {
-                let found = try await self.pool.query(Statement("SELECT version FROM \(self.schema.name).schema_version"))
+                let found = try await self.pool.query(
+                    Statement("SELECT version FROM \(self.schema.name).schema_version"))
                 for row in found.rows { versions.insert(try row.get(0)) }
             }
             return SchemaState(database: try row.get(0), encoding: try row.get(1), versions: versions)
@@ -90,7 +91,8 @@ public struct SchemaMigrator: Sendable {
                 guard attempt < self.patience.attempts else {
                     throw MigrationError.locked(step, attempt, who, self.schema.command)
                 }
-                report("\(step) waits for a lock, try \(attempt) of \(self.patience.attempts); locks are held by \(who)")
+                report(
+                    "\(step) waits for a lock, try \(attempt) of \(self.patience.attempts); locks are held by \(who)")
             }
             try? await Task.sleep(for: self.patience.pause)
         }

@@ -10,7 +10,8 @@ public enum QueueMigrations {
     static let schema = MigratedSchema(
         name: "relay", subject: "the queue", command: "relayd migrate", lock: 7_238_947_123,
         migrations: [
-            .queue, .destinations, .storage, .waiting, .administration, .traceLimit, .tlsFailure, .dnsFlush, .queueStates,
+            .queue, .destinations, .storage, .waiting, .administration, .traceLimit, .tlsFailure, .dnsFlush,
+            .queueStates,
             .messageNames, .receptions, .readers, .queueRules, .staleTerms, .operations,
         ],
         prologue: Self.prologue)

@@ -177,7 +177,7 @@ struct StateTests {
                 ResourceWrite(key: ControlFixture.domain("d\($0).test"), content: [1], base: nil)
             }
             #expect(await refused(many))
-            let heavy = (0..<60).map {
+            let heavy = (0...60).map {
                 ResourceWrite(key: ControlFixture.domain("d\($0).test"), content: large, base: nil)
             }
             #expect(await refused(heavy))

@@ -142,7 +142,6 @@ let package = Package(
         adapter(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging]),
-        adapter("ControlStore", ["ClusterModel", "MailModel", "PostgresDriver", logging]),
         adapter("Telemetry", ["MailModel", logging]),
         adapter(
             "GRPCTransport",
@@ -165,12 +164,6 @@ let package = Package(
             [
                 "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "RelayConfiguration",
                 argumentParser,
-            ]),
-        service(
-            "DaemonSupport",
-            [
-                "MailModel", "OperatingSystem", "RelayConfiguration", "Telemetry", "TelemetryHTTP", logging, nioCore,
-                serviceLifecycle,
             ]),
         service(
             "RouteLookup",
@@ -209,11 +202,10 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DaemonSupport", "DatabaseHealth", "Delivery",
-                "DeliveryQueue", "Inbound", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
-                "PostgresDriver", "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol",
-                "SecureResolver", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", nioCore, nioPosix, logging,
-                serviceLifecycle,
+                "Admission", "ClusterModel", "Cryptography", "DatabaseHealth", "Delivery", "DeliveryQueue", "Inbound",
+                "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
+                "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
+                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         service(
             "Console",
@@ -232,7 +224,7 @@ let package = Package(
         // The lab
         lab("LabSupport", ["MailModel", logging]),
         lab("LabDNS", ["LabSupport"]),
-        lab("LabDatabase", ["ControlStore", "LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
+        lab("LabDatabase", ["LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
         lab(
             "LabPeers",
             [
@@ -250,8 +242,8 @@ let package = Package(
         executable(
             "relayd",
             [
-                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "PostgresDriver",
-                "QueueStore", "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
+                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "QueueStore",
+                "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
             ]),
         executable(
             "relayctl",
@@ -319,28 +311,18 @@ let package = Package(
                 "QueueStore", "TestLiterals", logging,
             ]),
         tests(
-            "ControlStore",
-            [
-                "ClusterModel", "ControlStore", "Cryptography", "LabDatabase", "LabSupport", "MailModel",
-                "PostgresDriver",
-                "QueueStore", logging,
-            ]),
-        tests(
             "Console",
             [
                 "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
                 logging,
             ]),
-        tests(
-            "DaemonSupport",
-            ["DaemonSupport", "MailModel", "OperatingSystem", "RelayConfiguration", nioCore, nioPosix]),
         tests("OperatorCommands", ["MailModel", "OperatorCommands", "RelayConfiguration"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging]),
         tests(
             "GRPCTransport",
             [
-                "Cryptography", "GRPCTransport", "LabPeers", "LabSupport", "MailModel", "TLSEngine",
-                "TransportSecurity", grpcCore, nioCore, nioEmbedded, nioPosix,
+                "Cryptography", "DANE", "DNSModel", "GRPCTransport", "LabPeers", "LabSupport", "MailModel",
+                "OperatingSystem", "TLSEngine", "TransportSecurity", grpcCore, nioCore, nioEmbedded, nioPosix,
             ]),
         tests("ControlAPI", ["ControlAPI", "GRPCTransport", grpcCore, nioPosix, protobuf]),
         tests(
@@ -383,7 +365,8 @@ let package = Package(
             "EdgeNode",
             [
                 "Admission", "Delivery", "DeliveryQueue", "EdgeNode", "Inbound", "MailModel", "NodeState",
-                "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals", nioCore, nioPosix,
+                "OperatingSystem", "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals",
+                nioCore, nioPosix,
             ]),
         tests(
             "Simulation",

@@ -1,3 +1,4 @@
+import GRPCCore
 import NIOCore
 import Testing
 
@@ -64,6 +65,64 @@ struct LimitTests {
             #expect(answered.received(at: self.start + .seconds(Int64(count)), hasCalls: false) == true)
             answered.sentFrame()
         }
+    }
+
+    @Test("control 23: a client that is told too_many_pings waits twice as long, up to a day")
+    func doubled() {
+        var limits = KeepaliveLimits.client
+        limits.double()
+        #expect(limits.silence == .minutes(12))
+        for _ in 0..<20 { limits.double() }
+        #expect(limits.silence == .hours(24))
+    }
+
+    // MARK: Connections
+
+    private var connectionLimits: ConnectionLimits {
+        var limits = ConnectionLimits()
+        limits.open = 3
+        limits.new = Allowance(burst: 2, perSecond: 1)
+        limits.refused = 1
+        return limits
+    }
+
+    @Test("control 8: connections beyond a count or a rate are refused, and beyond a count of these closed")
+    func connections() {
+        var allowance = ConnectionAllowance(self.connectionLimits, at: self.start)
+        #expect(allowance.judge(served: 0, refused: 0, at: self.start) == .serve)
+        #expect(allowance.judge(served: 1, refused: 0, at: self.start) == .serve)
+        #expect(allowance.judge(served: 2, refused: 0, at: self.start) == .refuse(.rate))
+        #expect(allowance.judge(served: 2, refused: 1, at: self.start) == .close(.rate))
+        let later = self.start + .seconds(1)
+        #expect(allowance.judge(served: 3, refused: 0, at: later) == .refuse(.count))
+        #expect(allowance.judge(served: 3, refused: 1, at: later) == .close(.count))
+        // What was refused for the count's sake takes nothing of the rate.
+        #expect(allowance.judge(served: 2, refused: 1, at: later) == .serve)
+        #expect(allowance.judge(served: 2, refused: 0, at: later) == .refuse(.rate))
+    }
+
+    @Test("control 8: the delay that refused calls are told is spread")
+    func retryDelay() {
+        #expect(self.connectionLimits.delay(random: 0) == .seconds(5))
+        #expect(self.connectionLimits.delay(random: 1) == .seconds(10))
+    }
+
+    // MARK: Calls
+
+    @Test("control 22: a call begins again with all that was written, unless that was too much")
+    func replay() {
+        var replay = CallReplay(limit: 1_000)
+        replay.record(.part(.metadata(["a": "b"])))
+        replay.record(.part(.message([1, 2, 3])))
+        replay.record(.finish)
+        #expect(replay.mayMove)
+        #expect(replay.items == [.part(.metadata(["a": "b"])), .part(.message([1, 2, 3])), .finish])
+        var large = replay
+        large.record(.part(.message([UInt8](repeating: 0, count: 900))))
+        #expect(!large.mayMove && large.items.isEmpty)
+        var answered = replay
+        answered.stay()
+        #expect(!answered.mayMove && answered.items.isEmpty)
     }
 
     // MARK: Budgets

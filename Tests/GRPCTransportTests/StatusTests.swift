@@ -64,6 +64,6 @@ struct StatusTests {
     func connectionLost() {
         var machine = ClientStreamMachine()
         _ = machine.send(.metadata([:]))
-        #expect(machine.connectionLost("gone", at: .now())?.status.code == .unavailable)
+        #expect(machine.connectionLost("gone", at: .now(), isUnprocessed: false)?.status.code == .unavailable)
     }
 }

@@ -117,7 +117,24 @@ struct StreamMachineTests {
         #expect(end == ClientStreamMachine.End(status: self.ok, metadata: ["t": "u"], reset: nil))
         #expect(machine.closed(.noError, at: .now()) == nil)
         #expect(machine.receivedHeaders(["grpc-status": "1"], endStream: true) == .dropped)
-        #expect(machine.connectionLost("gone", at: .now()) == nil)
+        #expect(machine.connectionLost("gone", at: .now(), isUnprocessed: true) == nil)
+    }
+
+    @Test("control 22: only a refused stream, or one that was not looked at, before a response begins is unprocessed")
+    func unprocessed() {
+        var refused = ClientStreamMachine()
+        _ = refused.send(.metadata([:]))
+        var (cancelled, left, lost) = (refused, refused, refused)
+        #expect(refused.closed(.refusedStream, at: .now())?.isUnprocessed == true)
+        #expect(cancelled.closed(.cancel, at: .now())?.isUnprocessed == false)
+        #expect(left.connectionLost("gone", at: .now(), isUnprocessed: true)?.isUnprocessed == true)
+        #expect(lost.connectionLost("gone", at: .now(), isUnprocessed: false)?.isUnprocessed == false)
+        var begun = self.begun(requestEnded: false)
+        #expect(begun.closed(.refusedStream, at: .now())?.isUnprocessed == false)
+        var late = ClientStreamMachine(deadline: .uptimeNanoseconds(1))
+        _ = late.send(.metadata([:]))
+        let end = late.connectionLost("gone", at: .uptimeNanoseconds(2), isUnprocessed: true)
+        #expect(end?.isUnprocessed == false && end?.status.code == .deadlineExceeded)
     }
 
     @Test("control 20, 31: an early status resets what is left of the request")

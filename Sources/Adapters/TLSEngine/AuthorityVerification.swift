@@ -15,8 +15,6 @@ enum AuthorityVerification {
         _ connection: OpaquePointer, _ verification: CertificateVerification
     ) throws(TLSConfigurationError) {
         OpenSSLErrors.clear()
-        // As under DANE-TA: a wildcard is a whole leftmost label, and the CN counts only without a DNS SAN.
-        unsafe SSL_set_hostflags(connection, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         guard unsafe SSL_set1_host(connection, verification.name.text) == 1,
             unsafe relay_SSL_set_tlsext_host_name(connection, verification.name.text) == 1
         else {

@@ -18,8 +18,6 @@ enum DANEVerification {
         guard unsafe SSL_dane_enable(connection, authentication.baseDomain.name.text) > 0 else {
             throw TLSConfigurationError(.refused, "DANE: \(OpenSSLErrors.drainText())")
         }
-        // Rule 17: a wildcard is a whole leftmost label. By OpenSSL's default the CN counts only without a DNS SAN.
-        unsafe SSL_set_hostflags(connection, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         for name in authentication.referenceIdentifiers where name != authentication.baseDomain.name {
             guard unsafe SSL_add1_host(connection, name.text) == 1 else {
                 throw TLSConfigurationError(.refused, "reference identifier \(name): \(OpenSSLErrors.drainText())")

@@ -36,7 +36,7 @@ import TransportSecurity
 
     /// The client's side. A name that is verified goes into SNI, whatever `serverName` is.
     init(
-        client context: TLSContext, requirement: TLSRequirement, serverName: DomainName?
+        client context: TLSContext, requirement: TLSRequirement, serverName: DomainName?, takesCommonName: Bool
     ) throws(TLSConfigurationError) {
         unsafe self.connection = try Self.make(context, self.transport)
         self.keptAlive = context
@@ -55,6 +55,9 @@ import TransportSecurity
         case .mustEncrypt, .opportunistic:
             if let serverName { unsafe _ = relay_SSL_set_tlsext_host_name(self.connection, serverName.text) }
         }
+        // A wildcard is a whole leftmost label (rule 17). By OpenSSL's default the CN counts only without a DNS SAN.
+        let subject = takesCommonName ? 0 : X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+        unsafe SSL_set_hostflags(self.connection, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | subject))
     }
 
     deinit { unsafe SSL_free(self.connection) }

@@ -69,14 +69,19 @@ public final class TLSHandler: ChannelDuplexHandler {
     ///
     /// Throws when the requirement cannot be met by anybody, such as records of which none is usable.
     ///
-    /// - Parameter serverName: what goes into SNI under `mustEncrypt` and `opportunistic`. The others have names of their own.
+    /// - Parameters:
+    ///   - serverName: what goes into SNI under `mustEncrypt` and `opportunistic`. The others have names of their own.
+    ///   - takesCommonName: whether the common name counts as the peer's name where its certificate has no dNSName. RFC 9525 §2
+    ///     forbids it; SMTP has certificates without dNSNames.
     public static func client(
-        _ context: TLSClientContext, _ requirement: TLSRequirement, serverName: DomainName? = nil
+        _ context: TLSClientContext, _ requirement: TLSRequirement, serverName: DomainName? = nil,
+        takesCommonName: Bool = true
     )
         throws(TLSConfigurationError) -> TLSHandler
     {
         let connection = try TLSConnection(
-            client: context.context(for: requirement), requirement: requirement, serverName: serverName)
+            client: context.context(for: requirement), requirement: requirement, serverName: serverName,
+            takesCommonName: takesCommonName)
         return TLSHandler(.client(requirement), connection, firstBytes: nil)
     }
 

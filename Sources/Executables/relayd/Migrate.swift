@@ -1,7 +1,6 @@
 import ArgumentParser
 import Logging
 import OperatorCommands
-import PostgresDriver
 import QueueStore
 import RelayConfiguration
 import Telemetry

@@ -1,4 +1,3 @@
-import DaemonSupport
 import DatabaseHealth
 import Delivery
 import Foundation
@@ -111,8 +110,7 @@ public struct EdgeNode: Sendable {
     private func services(_ foundations: NodeFoundations) -> [any Service] {
         [
             TelemetryService(
-                self.loaded, address: self.configuration.telemetry.address, registry: self.registry,
-                health: foundations.health, logger: self.logger),
+                loaded: self.loaded, registry: self.registry, health: foundations.health, logger: self.logger),
             foundations.certificates,
             DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database, time: self.time),
             ResolverMonitor(

@@ -1,5 +1,4 @@
 import Admission
-import DaemonSupport
 import Delivery
 import Inbound
 import Logging

@@ -24,6 +24,12 @@ struct ClientState {
     private var hasConnected = false
     private var waiters: [UInt64: (continuation: Waiter, waitForReady: Bool)] = [:]
     private var nextWaiter: UInt64 = 0
+    /// How often another connection was asked for.
+    private(set) var replacements = 0
+    /// Of connections that are made from now on.
+    private(set) var keepalive: KeepaliveLimits?
+
+    init(keepalive: KeepaliveLimits?) { self.keepalive = keepalive }
 
     static var stopped: RPCError {
         RPCError(code: .failedPrecondition, message: "the transport is shutting down, or has")
@@ -78,9 +84,23 @@ struct ClientState {
         if case .ready(let current) = self.phase, current === connection { self.phase = .connecting }
     }
 
+    /// Another connection is asked for; gives the one that is to end by it.
+    mutating func replace() -> ClientConnection? {
+        self.replacements += 1
+        if case .ready(let current) = self.phase { return current }
+        return nil
+    }
+
+    /// A server said that it was pinged too often.
+    mutating func pingedTooOften() { self.keepalive?.double() }
+
     /// An attempt failed; gives those who do not wait any longer.
     mutating func failed(_ error: RPCError) -> [Waiter] {
-        guard !self.isStopped else { return [] }
+        switch self.phase {
+        // The connection that was to be replaced goes on.
+        case .stopped, .ready: return []
+        case .idle, .connecting, .failing: ()
+        }
         self.phase = .failing(error)
         let hasty = self.waiters.filter { !$0.value.waitForReady }
         for number in hasty.keys { self.waiters[number] = nil }

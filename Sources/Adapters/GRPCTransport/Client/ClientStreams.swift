@@ -19,6 +19,7 @@ final class ClientStreams: ConnectionStreams {
     private let mailbox: StreamMailbox<RequestPart>
     private var flow: ConnectionFlow?
     private var endedBecause = "the connection is not up"
+    private var isStopped = false
     private var streams: [StreamKey: Stream] = [:]
     private var keys: [HTTP2StreamID: StreamKey] = [:]
     /// Called when there is something to send.
@@ -43,9 +44,9 @@ final class ClientStreams: ConnectionStreams {
     func open(
         _ key: StreamKey, _ method: MethodDescriptor, timeout: Duration?, _ inbound: InboundQueue<ResponsePart>
     ) {
-        guard let flow = self.flow else {
+        guard let flow = self.flow, !self.isStopped else {
             let status = Status(code: .unavailable, message: self.endedBecause)
-            return self.deliver(ClientStreamMachine.End(status: status), key, inbound)
+            return self.deliver(ClientStreamMachine.End(status: status, isUnprocessed: true), key, inbound)
         }
         self.streams[key] = Stream(
             method: method, timeout: timeout, inbound: inbound, machine: ClientStreamMachine(),
@@ -84,15 +85,13 @@ final class ClientStreams: ConnectionStreams {
 
     private func request(_ key: StreamKey, _ metadata: Metadata, _ flow: ConnectionFlow, at now: NIODeadline) {
         guard var stream = self.streams[key] else { return }
-        // An executor above tells what is left of the call's time by metadata.
-        let told = metadata[stringValues: "grpc-timeout"].first { _ in true }.flatMap { GRPCTimeout.parse($0) }
-        let timeout = told ?? stream.timeout
+        let timeout = GRPCTimeout.told(by: metadata) ?? stream.timeout
         do {
             let list = try RequestHead.fields(
                 stream.method, metadata, scheme: self.scheme, authority: self.authority, timeout: timeout)
-            guard let id = flow.session.request(list) else {
-                let end = stream.machine.connectionLost("the connection has no stream numbers left", at: now)
-                return self.end(key, end)
+            guard !self.isStopped, let id = flow.session.request(list) else {
+                let reason = self.isStopped ? self.endedBecause : "the connection has no stream numbers left"
+                return self.end(key, stream.machine.connectionLost(reason, at: now, isUnprocessed: true))
             }
             stream.id = id
             self.keys[id] = key
@@ -201,7 +200,9 @@ final class ClientStreams: ConnectionStreams {
     /// Streams above the last one that the server took were not looked at: they may be tried elsewhere (control 22).
     private func goAway(_ last: HTTP2StreamID, _ message: String, at now: NIODeadline) {
         for (id, _) in self.keys where id > last {
-            self.update(id) { $0.connectionLost("the server is going away \(message)", at: now) }
+            self.update(id) {
+                $0.connectionLost("the server is going away \(message)", at: now, isUnprocessed: true)
+            }
         }
     }
 
@@ -230,10 +231,16 @@ final class ClientStreams: ConnectionStreams {
         _ end: ClientStreamMachine.End, _ key: StreamKey, _ inbound: InboundQueue<ResponsePart>
     ) {
         // First of all, so that who has read the status finds the stream closed.
+        if end.isUnprocessed { inbound.markUnprocessed() }
         let error = RPCError(status: end.status) ?? RPCError(code: .cancelled, message: "the call is over")
         self.mailbox.close(key, error)
         inbound.deliver(.status(end.status, end.metadata))
         inbound.finish()
+    }
+
+    func stopped() {
+        self.isStopped = true
+        self.endedBecause = "the connection is ending"
     }
 
     func ended(_ reason: String, at now: NIODeadline) {
@@ -241,7 +248,9 @@ final class ClientStreams: ConnectionStreams {
         for (key, stream) in self.streams {
             var machine = stream.machine
             stream.deadline?.cancel()
-            guard let end = machine.connectionLost(reason, at: now) else { continue }
+            // What was sent may have been done, whatever the server answered.
+            let wasSent = stream.id != nil
+            guard let end = machine.connectionLost(reason, at: now, isUnprocessed: !wasSent) else { continue }
             self.deliver(end, key, stream.inbound)
         }
         self.streams = [:]

@@ -12,10 +12,16 @@ package final class GRPCClientTransport: ClientTransport {
 
     /// How the connection is protected.
     package enum Security: Sendable {
-        /// TLS that proves this of the server. The context must offer `h2`, and has the certificate that the client shows.
-        case tls(TLSClientContext, TLSRequirement)
+        /// TLS that proves this of the server, asked for anew for each connection, on its event loop. The context must offer `h2`, and
+        /// has the certificate that the client shows. Only dNSNames count as the server's names.
+        case tls(@Sendable () throws -> (TLSClientContext, TLSRequirement))
         /// None: for Unix sockets.
         case none
+
+        /// TLS with the same context and requirement for each connection.
+        package static func tls(_ context: TLSClientContext, _ requirement: TLSRequirement) -> Self {
+            .tls { (context, requirement) }
+        }
     }
 
     package struct Configuration: Sendable {
@@ -47,7 +53,7 @@ package final class GRPCClientTransport: ClientTransport {
     package let retryThrottle: RetryThrottle?
     private let configuration: Configuration
     private let group: any EventLoopGroup
-    private let state = Mutex(ClientState())
+    private let state: Mutex<ClientState>
     /// No more connections are made.
     private let stopping = Once<Void>()
     /// What is open is cut off.
@@ -56,8 +62,12 @@ package final class GRPCClientTransport: ClientTransport {
     package init(_ configuration: Configuration, group: any EventLoopGroup) {
         self.configuration = configuration
         self.group = group
+        self.state = Mutex(ClientState(keepalive: configuration.connection.keepalive))
         self.retryThrottle = configuration.service.retryThrottling.map { RetryThrottle(policy: $0) }
     }
+
+    /// How the next connection is kept alive.
+    var keepalive: KeepaliveLimits? { self.state.withLock { $0.keepalive } }
 
     // MARK: ClientTransport
 
@@ -66,16 +76,17 @@ package final class GRPCClientTransport: ClientTransport {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 var backoff = self.configuration.backoff
+                var current: ClientConnection?
                 while !self.stopping.isSet {
-                    guard let connection = await self.attempt(&backoff) else { continue }
-                    let began = NIODeadline.now()
-                    // At once, on its event loop: calls go to the next connection from then on.
-                    connection.draining.whenSet { _ in self.state.withLock { $0.disconnected(connection) } }
-                    _ = await connection.draining.get()
-                    // Its calls go on beside the next connection.
+                    guard let connection = await self.attempt(&backoff, beside: current) else { continue }
+                    // Its calls go on beside this one.
+                    current?.drain()
+                    current = connection
                     group.addTask { await connection.closed.get() }
+                    let began = NIODeadline.now()
+                    let ending = await connection.ending.get()
                     // A server that takes connections and ends them at once is as good as away.
-                    if NIODeadline.now() - began < self.configuration.backoff.first {
+                    if ending == .draining, NIODeadline.now() - began < self.configuration.backoff.first {
                         await self.pause(backoff.failed(random: self.configuration.random()))
                     } else {
                         backoff.succeeded()
@@ -93,6 +104,12 @@ package final class GRPCClientTransport: ClientTransport {
         for waiter in waiters { waiter.resume(throwing: ClientState.stopped) }
         connection?.drain()
         self.stopping.set(())
+    }
+
+    /// Makes a new connection, and drains the present one when that is up. So what `Security.tls` gives now counts from then on, and no
+    /// call fails by it.
+    package func reconnect() {
+        self.state.withLock { $0.replace() }?.ending.set(.replaced)
     }
 
     package func config(forMethod descriptor: MethodDescriptor) -> MethodConfig? {
@@ -114,15 +131,16 @@ package final class GRPCClientTransport: ClientTransport {
         descriptor: MethodDescriptor, options: CallOptions,
         _ closure: @concurrent (RPCStream<Inbound, Outbound>, ClientContext) async throws -> T
     ) async throws -> T {
-        let connection = try await self.connection(waitForReady: options.waitForReady ?? false)
-        let (key, inbound) = connection.open(descriptor, timeout: options.timeout)
-        defer {
-            inbound.discard()
-            connection.mailbox.post(.leave(key))
-        }
+        let connect = { @Sendable in try await self.connection(waitForReady: options.waitForReady ?? false) }
+        let connection = try await connect()
+        let call = ClientCall(
+            descriptor, timeout: options.timeout, on: connection,
+            // More would have to wait for room where it is written again.
+            replayLimit: self.configuration.connection.unsentStreamBytes, connect: connect)
+        defer { call.leave() }
         let stream = RPCStream(
-            descriptor: descriptor, inbound: RPCAsyncSequence(wrapping: inbound),
-            outbound: RPCWriter.Closable(wrapping: StreamWriter(mailbox: connection.mailbox, key: key)))
+            descriptor: descriptor, inbound: RPCAsyncSequence(wrapping: call),
+            outbound: RPCWriter.Closable(wrapping: ClientCallWriter(call: call)))
         let peer = ConnectionPeer(connection.channel, security: nil)
         let context = ClientContext(descriptor: descriptor, remotePeer: peer.remote, localPeer: peer.local)
         return try await closure(stream, context)
@@ -151,8 +169,11 @@ package final class GRPCClientTransport: ClientTransport {
 
     // MARK: Connecting
 
-    /// Tries each address once; waits if all fail.
-    private func attempt(_ backoff: inout ReconnectBackoff) async -> ClientConnection? {
+    /// Tries each address once; waits if all fail, no longer than the present connection takes calls.
+    private func attempt(
+        _ backoff: inout ReconnectBackoff, beside current: ClientConnection?
+    ) async -> ClientConnection? {
+        let replacements = self.state.withLock { $0.replacements }
         var failure = RPCError(code: .unavailable, message: "there is no address to connect to")
         for address in self.configuration.addresses where !self.stopping.isSet {
             switch await self.dial(address) {
@@ -163,20 +184,28 @@ package final class GRPCClientTransport: ClientTransport {
                     return nil
                 }
                 for waiter in waiters { waiter.resume(returning: connection) }
+                // At once, on its event loop: calls go to the next connection from then on.
+                connection.draining.whenSet { _ in self.state.withLock { $0.disconnected(connection) } }
+                // What it shows may be older than what was asked for meanwhile.
+                if self.state.withLock({ $0.replacements }) != replacements { connection.ending.set(.replaced) }
                 return connection
             }
         }
         let error = failure
         for waiter in self.state.withLock({ $0.failed(error) }) { waiter.resume(throwing: error) }
-        await self.pause(backoff.failed(random: self.configuration.random()))
+        await self.pause(backoff.failed(random: self.configuration.random()), beside: current)
         return nil
     }
 
-    private func pause(_ time: TimeAmount) async {
+    private func pause(_ time: TimeAmount, beside current: ClientConnection? = nil) async {
         let over = Once<Void>()
         let timer = self.group.next().scheduleTask(in: time) { over.set(()) }
         let watch = self.stopping.whenSet { over.set(()) }
+        // Not one that is draining already: that would make no pause of this.
+        let isServed = current?.draining.isSet == false
+        let end = isServed ? current?.draining.whenSet { _ in over.set(()) } : nil
         await over.get()
+        if let end { current?.draining.forget(end) }
         self.stopping.forget(watch)
         timer.cancel()
     }
@@ -207,11 +236,17 @@ package final class GRPCClientTransport: ClientTransport {
     private func open(
         _ address: TransportAddress, made: @escaping @Sendable (ClientConnection) -> Void
     ) -> EventLoopFuture<any Channel> {
-        let configuration = self.configuration
+        var configuration = self.configuration
+        configuration.connection.keepalive = self.keepalive
+        configuration.observe = { event in
+            if case .tooManyPings = event { self.state.withLock { $0.pingedTooOften() } }
+            self.configuration.observe(event)
+        }
+        let settings = configuration
         let bootstrap = ClientBootstrap(group: self.group)
             .connectTimeout(configuration.connectTime)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { made(try ClientConnection(channel, configuration)) }
+                channel.eventLoop.makeCompletedFuture { made(try ClientConnection(channel, settings)) }
             }
         switch address {
         case .host(let host, let port): return bootstrap.connect(host: host, port: port)

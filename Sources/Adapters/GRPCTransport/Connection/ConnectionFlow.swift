@@ -73,6 +73,8 @@ protocol ConnectionStreams: AnyObject {
     func received(_ event: HTTP2Event, at now: NIODeadline)
     /// The application has asked for something.
     func drain(at now: NIODeadline)
+    /// Nothing is sent any more but what is sent already.
+    func stopped()
     /// The connection is gone.
     func ended(_ reason: String, at now: NIODeadline)
 }

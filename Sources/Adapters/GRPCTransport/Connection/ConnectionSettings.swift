@@ -49,12 +49,20 @@ package struct ConnectionPeer: Sendable {
     }
 }
 
-/// What a connection tells its transport.
+/// What a connection tells its transport. `opened` comes first and `closed` last, of every connection but a refused one; each of the
+/// others comes at most once.
 package enum ConnectionEvent: Sendable {
+    /// It is being made, or was accepted.
+    case opened
+    /// It is accepted beyond a limit, so that calls on it are refused, or closed at once. Of this connection nothing else is told but
+    /// abuse and failures.
+    case refused(ConnectionRefusal)
     /// The peer's settings came: calls may begin.
     case ready
     /// No call may begin any more.
     case draining(String)
+    /// The server says that it was pinged too often.
+    case tooManyPings
     /// The peer was sent away for its abuse.
     case abuse(AbuseKind)
     /// What came is not what was agreed upon: TLS, its version or protocol, or HTTP/2.

@@ -28,7 +28,7 @@ extension HTTP2Handler {
             // A client takes no streams, so that nothing is to be announced.
             _ = self.drain.acknowledged(GracefulDrain.ping)
         }
-        self.tell(.draining(reason))
+        self.drains(reason)
         self.schedule(in: self.settings.grace) { $0.context?.close(promise: nil) }
         self.pump()
     }

@@ -33,6 +33,8 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
     /// Why the connection ends: the first cause that was seen.
     private(set) var reason: String?
     private var isPumping = false
+    private var isReady = false
+    private var isDraining = false
     private var lastWrite: EventLoopFuture<Void>?
     private(set) var context: ChannelHandlerContext?
 
@@ -54,6 +56,7 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        self.tell(.opened)
         if context.channel.isActive { self.begin(context) }
     }
 
@@ -88,6 +91,8 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
         self.state = .ended
         for timer in self.timers { timer.cancel() }
         self.keepaliveTimer?.cancel()
+        // First, so that a call which begins again finds another connection.
+        self.drains(self.reason ?? "the connection was lost")
         self.streams.ended(self.reason ?? "the connection was lost", at: context.eventLoop.now)
         self.tell(.closed)
     }
@@ -97,6 +102,13 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
     func note(_ reason: String) -> String {
         self.reason = self.reason ?? reason
         return self.reason ?? reason
+    }
+
+    /// Tells that no call may begin any more.
+    func drains(_ reason: String) {
+        guard !self.isDraining else { return }
+        self.isDraining = true
+        self.tell(.draining(reason))
     }
 
     // MARK: TLS
@@ -197,13 +209,15 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
     private func dispatch(_ flow: ConnectionFlow, at now: NIODeadline) {
         for event in flow.session.takeEvents() {
             switch event {
-            case .settings: self.isReady()
+            case .settings: self.becomesReady()
             case .ping: self.pinged(flow, at: now)
             case .pingAcknowledged(let payload):
                 if self.drain.acknowledged(payload) { flow.session.goAway(.noError, "") }
             case .goAway(_, let code, let message):
+                if (code, message) == (.enhanceYourCalm, PingStrikes.message) { self.tell(.tooManyPings) }
+                // First, so that a call which begins again finds another connection.
+                self.drains(self.note("the peer is going away: \(code) \(message)"))
                 self.streams.received(event, at: now)
-                self.tell(.draining(self.note("the peer is going away: \(code) \(message)")))
             case .headers, .oversizedHeaders, .data, .endStream, .closed, .sent:
                 if case .sent = event { self.strikes.sentFrame() }
                 self.streams.received(event, at: now)
@@ -211,17 +225,21 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
         }
     }
 
-    private func isReady() {
+    private func becomesReady() {
+        guard !self.isReady else { return }
+        self.isReady = true
         self.timers.first?.cancel()
         self.tell(.ready)
     }
 
     private func pinged(_ flow: ConnectionFlow, at now: NIODeadline) {
-        guard self.role == .server, !self.strikes.received(at: now, hasCalls: self.streams.openCount > 0) else {
+        guard case .running = self.state, self.role == .server,
+            !self.strikes.received(at: now, hasCalls: self.streams.openCount > 0)
+        else {
             return
         }
         self.tell(.abuse(.pings))
-        flow.session.goAway(.enhanceYourCalm, "too_many_pings")
+        flow.session.goAway(.enhanceYourCalm, PingStrikes.message)
         self.finish(flow)
     }
 
@@ -241,13 +259,14 @@ final class HTTP2Handler<Streams: ConnectionStreams>: ChannelInboundHandler {
     func finish(_ flow: ConnectionFlow) {
         guard let context = self.context, case .running = self.state else { return }
         self.state = .ending
+        self.drains(self.note("the session is over"))
+        self.streams.stopped()
         var buffer = context.channel.allocator.buffer(capacity: 256)
         // What is queued behind a peer that does not read is bounded; this is the last of it.
         flow.session.pump(into: &buffer, limit: 64 * 1024)
         if buffer.readableBytes > 0 {
             self.lastWrite = context.writeAndFlush(Self.wrapOutboundOut(buffer))
         }
-        self.tell(.draining(self.note("the session is over")))
         self.schedule(in: .seconds(1)) { $0.context?.close(promise: nil) }
         let flushed = self.lastWrite ?? context.eventLoop.makeSucceededVoidFuture()
         flushed.assumeIsolated().whenComplete { _ in

@@ -15,6 +15,9 @@ package struct KeepaliveLimits: Hashable, Sendable {
         self.withoutCalls = withoutCalls
     }
 
+    /// Twice the silence, up to a day: the server was asked too often.
+    mutating func double() { self.silence = max(self.silence, min(self.silence * 2, .hours(24))) }
+
     /// What a server does: it asks after 2 h and waits 20 s.
     package static let server = Self(silence: .hours(2), patience: .seconds(20), withoutCalls: true)
     /// As often as a server allows without calls, with a margin.

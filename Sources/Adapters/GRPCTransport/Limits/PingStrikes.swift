@@ -2,6 +2,8 @@ import NIOCore
 
 /// A server's patience with pings of a client that has no calls (control 23).
 struct PingStrikes: Hashable, Sendable {
+    /// What the GOAWAY says.
+    static let message = "too_many_pings"
     /// Pings may be so far apart.
     var interval = TimeAmount.minutes(5)
     /// So many may come sooner; the next one ends the connection.

@@ -1,5 +1,9 @@
+import GRPCCore
+
 /// The value of `grpc-timeout`: at most 8 digits and a unit (control 18).
 enum GRPCTimeout {
+    static let key = "grpc-timeout"
+
     /// Nanoseconds of each unit, the finest first.
     private static let units: [(letter: Character, nanoseconds: Int128)] = [
         ("n", 1), ("u", 1_000), ("m", 1_000_000), ("S", 1_000_000_000), ("M", 60_000_000_000),
@@ -15,6 +19,11 @@ enum GRPCTimeout {
         else { return nil }
         let count = digits.reduce(Int128(0)) { $0 * 10 + Int128($1 - UInt8(ascii: "0")) }
         return Duration(attoseconds: count * unit.nanoseconds * 1_000_000_000)
+    }
+
+    /// What an executor above tells by metadata: the time that is left of a call.
+    static func told(by metadata: Metadata) -> Duration? {
+        metadata[stringValues: Self.key].first { _ in true }.flatMap { Self.parse($0) }
     }
 
     /// The value for a duration, in the finest unit that has room, rounded up; a duration that has passed is `0n`.

@@ -35,7 +35,7 @@ extension RequestHead {
             return Self.reject(.internalError, "a value of binary metadata is not base64")
         }
         var timeout: Duration?
-        if let value = list.first("grpc-timeout") {
+        if let value = list.first(GRPCTimeout.key) {
             guard let parsed = GRPCTimeout.parse(value) else {
                 return Self.reject(.internalError, "grpc-timeout is malformed")
             }
@@ -87,7 +87,7 @@ extension RequestHead {
         ]
         var metadata = metadata
         if let timeout {
-            metadata.replaceOrAddString(GRPCTimeout.format(timeout), forKey: "grpc-timeout")
+            metadata.replaceOrAddString(GRPCTimeout.format(timeout), forKey: GRPCTimeout.key)
         }
         if metadata[stringValues: "user-agent"].first(where: { _ in true }) == nil {
             list.append("user-agent", "grpc-swift-nghttp2")

@@ -23,8 +23,7 @@ package final class GRPCServerTransport: ServerTransport {
         package var addresses: [TransportAddress]
         package var security: Security
         package var connection: ConnectionSettings
-        /// The connections that may be open at a time; further ones are closed at once.
-        package var maximumConnections = 1_000
+        package var limits = ConnectionLimits()
         /// A value from 0 to 1, drawn for each connection.
         package var random: @Sendable () -> Double
         /// Hears of what happens to connections, on their event loops.
@@ -49,7 +48,7 @@ package final class GRPCServerTransport: ServerTransport {
     package init(_ configuration: Configuration, group: any EventLoopGroup) {
         self.configuration = configuration
         self.group = group
-        self.state = Mutex(ServerState(maximumConnections: configuration.maximumConnections))
+        self.state = Mutex(ServerState(configuration.limits, at: .now()))
     }
 
     /// Where it listens, once it does; empty when it never will.
@@ -137,7 +136,7 @@ package final class GRPCServerTransport: ServerTransport {
         self.bound.set(self.state.withLock { $0.listeners.compactMap(\.localAddress) })
     }
 
-    /// A connection beyond the limit; it is closed.
+    /// A connection that is closed at once.
     private struct Refused: Error {}
 
     private func accept(_ channel: any Channel) throws {
@@ -145,20 +144,71 @@ package final class GRPCServerTransport: ServerTransport {
         let connection = ServerState.Connection(channel: channel) {
             channel.eventLoop.execute { box.value?.beginDrain("the server is shutting down") }
         }
-        guard let (number, calls) = self.state.withLock({ $0.add(connection) }) else { throw Refused() }
+        let admission = self.state.withLock { $0.admit(connection, at: channel.eventLoop.now) }
+        switch admission {
+        case .serve(let number, let calls):
+            self.forgetWhenClosed(channel, number)
+            try self.serve(
+                channel, box, .handled { calls.yield($0) }, self.servingSettings(), self.configuration.observe)
+        case .refuse(let number, let reason):
+            self.forgetWhenClosed(channel, number)
+            self.configuration.observe(.refused(reason))
+            try self.refuse(channel, box, reason)
+        case .close(let reason):
+            self.configuration.observe(.refused(reason))
+            throw Refused()
+        case .late: throw Refused()
+        }
+    }
+
+    private func forgetWhenClosed(_ channel: any Channel, _ number: UInt64) {
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { $0.remove(number) }
         }
+    }
+
+    private func servingSettings() -> ConnectionSettings {
         var settings = self.configuration.connection
         settings.maximumAge = settings.maximumAge.map {
             .nanoseconds(Int64(Double($0.nanoseconds) * (0.9 + 0.2 * self.configuration.random())))
         }
+        return settings
+    }
+
+    /// Answers calls with RESOURCE_EXHAUSTED for a while, and ends the connection when it has answered some.
+    private func refuse(
+        _ channel: any Channel, _ box: NIOLoopBoundBox<HTTP2Handler<ServerStreams>?>, _ reason: ConnectionRefusal
+    ) throws {
+        let limits = self.configuration.limits
+        let delay = limits.delay(random: self.configuration.random()).nanoseconds / 1_000_000
+        let answer = ResponseHead.trailersOnly(
+            Status(code: .resourceExhausted, message: "\(reason.text): try again in \(delay) ms"),
+            ["grpc-retry-pushback-ms": "\(delay)"])
+        var settings = self.configuration.connection
+        settings.handshakeTime = min(settings.handshakeTime, limits.refusedTime)
+        settings.maximumAge = limits.refusedTime
+        settings.grace = min(settings.grace, limits.refusedTime)
+        settings.keepalive = nil
+        let observe = self.configuration.observe
+        try self.serve(channel, box, .refused(answer), settings) { event in
+            switch event {
+            case .abuse, .failed: observe(event)
+            case .opened, .refused, .ready, .draining, .tooManyPings, .closed: ()
+            }
+        }
+    }
+
+    private func serve(
+        _ channel: any Channel, _ box: NIOLoopBoundBox<HTTP2Handler<ServerStreams>?>, _ calls: ServerStreams.Calls,
+        _ settings: ConnectionSettings, _ observe: @escaping @Sendable (ConnectionEvent) -> Void
+    ) throws {
         let mailbox = StreamMailbox<ResponsePart>(settings.mailboxLimits, size: { $0.bytes }) { _ in
             channel.eventLoop.execute { box.value?.wake() }
         }
-        let streams = ServerStreams(channel.eventLoop, mailbox) { calls.yield($0) }
+        let streams = ServerStreams(channel.eventLoop, mailbox, calls) {
+            channel.eventLoop.execute { box.value?.beginDrain("the connection is beyond a limit") }
+        }
         let isSecure = if case .tls = self.configuration.security { true } else { false }
-        let observe = self.configuration.observe
         let handler = HTTP2Handler(.server, settings, isSecure: isSecure, streams: streams) { event in
             if case .closed = event { box.value = nil }
             observe(event)

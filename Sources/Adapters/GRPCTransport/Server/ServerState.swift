@@ -15,13 +15,25 @@ struct ServerState {
         case stopped
     }
 
-    let maximumConnections: Int
+    /// What becomes of a new connection.
+    enum Admission {
+        case serve(UInt64, AsyncStream<AcceptedCall>.Continuation)
+        /// Calls on it are refused.
+        case refuse(UInt64, ConnectionRefusal)
+        case close(ConnectionRefusal)
+        /// The server takes none any more.
+        case late
+    }
+
     private var phase = Phase.idle
     private(set) var listeners: [any Channel] = []
-    private var connections: [UInt64: Connection] = [:]
+    private var allowance: ConnectionAllowance
+    private var served: [UInt64: Connection] = [:]
+    /// Connections whose calls are refused.
+    private var refused: [UInt64: Connection] = [:]
     private var nextNumber: UInt64 = 0
 
-    init(maximumConnections: Int) { self.maximumConnections = maximumConnections }
+    init(_ limits: ConnectionLimits, at now: NIODeadline) { self.allowance = ConnectionAllowance(limits, at: now) }
 
     mutating func start(_ calls: AsyncStream<AcceptedCall>.Continuation) throws(RPCError) {
         guard case .idle = self.phase else {
@@ -38,22 +50,28 @@ struct ServerState {
     }
 
     /// Adds a connection, if it may be there.
-    mutating func add(_ connection: Connection) -> (UInt64, AsyncStream<AcceptedCall>.Continuation)? {
-        guard case .listening(let calls) = self.phase, self.connections.count < self.maximumConnections else {
-            return nil
-        }
+    mutating func admit(_ connection: Connection, at now: NIODeadline) -> Admission {
+        guard case .listening(let calls) = self.phase else { return .late }
         self.nextNumber += 1
-        self.connections[self.nextNumber] = connection
-        return (self.nextNumber, calls)
+        switch self.allowance.judge(served: self.served.count, refused: self.refused.count, at: now) {
+        case .serve:
+            self.served[self.nextNumber] = connection
+            return .serve(self.nextNumber, calls)
+        case .refuse(let reason):
+            self.refused[self.nextNumber] = connection
+            return .refuse(self.nextNumber, reason)
+        case .close(let reason): return .close(reason)
+        }
     }
 
     mutating func remove(_ number: UInt64) {
-        self.connections[number] = nil
+        self.served[number] = nil
+        self.refused[number] = nil
         self.endIfDrained()
     }
 
     private mutating func endIfDrained() {
-        guard case .draining(let calls) = self.phase, self.connections.isEmpty else { return }
+        guard case .draining(let calls) = self.phase, self.served.isEmpty, self.refused.isEmpty else { return }
         self.phase = .stopped
         calls.finish()
     }
@@ -65,7 +83,7 @@ struct ServerState {
         case .listening(let calls): self.phase = .draining(calls)
         case .draining, .stopped: return ([], [])
         }
-        let result = (self.listeners, Array(self.connections.values))
+        let result = (self.listeners, Array(self.served.values) + Array(self.refused.values))
         self.listeners = []
         self.endIfDrained()
         return result
@@ -79,6 +97,6 @@ struct ServerState {
         }
         self.phase = .stopped
         defer { self.listeners = [] }
-        return self.listeners + self.connections.values.map(\.channel)
+        return self.listeners + self.served.values.map(\.channel) + self.refused.values.map(\.channel)
     }
 }

@@ -43,6 +43,13 @@ final class CallCancellation: Sendable {
 
 /// The streams of a server's connection.
 final class ServerStreams: ConnectionStreams {
+    /// What becomes of calls.
+    enum Calls {
+        case handled(@Sendable (AcceptedCall) -> Void)
+        /// Each gets this answer.
+        case refused(HeaderList)
+    }
+
     private struct Stream {
         let id: HTTP2StreamID
         let call: AcceptedCall
@@ -52,7 +59,8 @@ final class ServerStreams: ConnectionStreams {
     }
 
     private let eventLoop: any EventLoop
-    private let accept: @Sendable (AcceptedCall) -> Void
+    private let calls: Calls
+    private let hasRefused: () -> Void
     private let mailbox: StreamMailbox<ResponsePart>
     private var flow: ConnectionFlow?
     private var peer: ConnectionPeer?
@@ -63,13 +71,15 @@ final class ServerStreams: ConnectionStreams {
     /// Called when there is something to send.
     var wake: () -> Void = {}
 
+    /// - Parameter hasRefused: called when a call was refused for the connection's sake.
     init(
-        _ eventLoop: any EventLoop, _ mailbox: StreamMailbox<ResponsePart>,
-        accept: @escaping @Sendable (AcceptedCall) -> Void
+        _ eventLoop: any EventLoop, _ mailbox: StreamMailbox<ResponsePart>, _ calls: Calls,
+        hasRefused: @escaping () -> Void
     ) {
         self.eventLoop = eventLoop
         self.mailbox = mailbox
-        self.accept = accept
+        self.calls = calls
+        self.hasRefused = hasRefused
     }
 
     var openCount: Int { self.streams.count }
@@ -101,13 +111,19 @@ final class ServerStreams: ConnectionStreams {
         guard self.handlers.count < 2 * flow.settings.http2.concurrentStreams else {
             return flow.session.reset(id, .refusedStream)
         }
-        switch RequestHead.judge(list) {
-        case .rejected(let answer): flow.session.respondOnly(id, answer)
-        case .accepted(let head): self.open(id, head, endStream, flow)
+        switch (RequestHead.judge(list), self.calls) {
+        case (.rejected(let answer), _): flow.session.respondOnly(id, answer)
+        case (.accepted(let head), .handled(let accept)): self.open(id, head, endStream, flow, accept)
+        case (.accepted, .refused(let answer)):
+            flow.session.respondOnly(id, answer)
+            self.hasRefused()
         }
     }
 
-    private func open(_ id: HTTP2StreamID, _ head: RequestHead, _ endStream: Bool, _ flow: ConnectionFlow) {
+    private func open(
+        _ id: HTTP2StreamID, _ head: RequestHead, _ endStream: Bool, _ flow: ConnectionFlow,
+        _ accept: (AcceptedCall) -> Void
+    ) {
         guard let peer = self.peer else { return }
         let key = self.mailbox.open()
         let mailbox = self.mailbox
@@ -126,7 +142,7 @@ final class ServerStreams: ConnectionStreams {
         self.handlers.insert(key)
         call.inbound.deliver(.metadata(head.metadata))
         if endStream { call.inbound.finish() }
-        self.accept(call)
+        accept(call)
     }
 
     private func oversizedHeaders(_ id: HTTP2StreamID) {
@@ -256,6 +272,8 @@ final class ServerStreams: ConnectionStreams {
         self.handlers.remove(key)
         self.mailbox.forget(key)
     }
+
+    func stopped() {}
 
     func ended(_ reason: String, at now: NIODeadline) {
         for stream in self.streams.values {

@@ -20,6 +20,8 @@ struct ClientStreamMachine: Hashable, Sendable {
         var metadata: Metadata = [:]
         /// How the stream is to be reset, where it is still open.
         var reset: HTTP2ErrorCode?
+        /// Whether the server surely did nothing of the call, so that it may begin again elsewhere (control 22).
+        var isUnprocessed = false
     }
 
     enum OnSend: Hashable {
@@ -135,20 +137,33 @@ struct ClientStreamMachine: Hashable, Sendable {
 
     /// The stream is over.
     mutating func closed(_ code: HTTP2ErrorCode, at now: NIODeadline) -> End? {
-        self.end(code == .cancel ? self.cancelled("\(Status(reset: code).message)", at: now) : Status(reset: code))
+        let status = Status(reset: code)
+        // Whoever refuses a stream has not looked at it (RFC 9113 §8.7).
+        return self.end(
+            code == .cancel ? self.cancelled(status.message, at: now) : status, isUnprocessed: code == .refusedStream)
     }
 
     /// The connection is gone, or takes no calls any more.
-    mutating func connectionLost(_ message: String, at now: NIODeadline) -> End? {
-        self.end(self.isLate(now) ? self.late : Status(code: .unavailable, message: message))
+    ///
+    /// - Parameter isUnprocessed: whether the server surely has not looked at the stream.
+    mutating func connectionLost(_ message: String, at now: NIODeadline, isUnprocessed: Bool) -> End? {
+        if self.isLate(now) { return self.end(self.late) }
+        return self.end(Status(code: .unavailable, message: message), isUnprocessed: isUnprocessed)
     }
 
     // MARK: The end
 
-    private mutating func end(_ status: Status, _ metadata: Metadata = [:], reset: HTTP2ErrorCode? = nil) -> End? {
-        if case .over = self.state { return nil }
+    private mutating func end(
+        _ status: Status, _ metadata: Metadata = [:], reset: HTTP2ErrorCode? = nil, isUnprocessed: Bool = false
+    ) -> End? {
+        var hasBegun = false
+        switch self.state {
+        case .over: return nil
+        case .open(_, let begun): hasBegun = begun
+        case .idle: ()
+        }
         self.state = .over
-        return End(status: status, metadata: metadata, reset: reset)
+        return End(status: status, metadata: metadata, reset: reset, isUnprocessed: isUnprocessed && !hasBegun)
     }
 
     /// A deadline that has passed counts, even if CANCELLED is what arrives.

@@ -10,6 +10,7 @@ final class InboundQueue<Part: Sendable>: Sendable {
         var waiter: CheckedContinuation<Part?, any Error>?
         /// Nobody takes anything any more.
         var isDiscarded = false
+        var isUnprocessed = false
     }
 
     private enum Next {
@@ -50,7 +51,13 @@ final class InboundQueue<Part: Sendable>: Sendable {
         if let error { waiter?.resume(throwing: error) } else { waiter?.resume(returning: nil) }
     }
 
+    /// The peer surely did nothing of the call, whose end follows.
+    func markUnprocessed() { self.state.withLock { $0.isUnprocessed = true } }
+
     // MARK: The application
+
+    /// Whether the peer surely did nothing of the call.
+    var isUnprocessed: Bool { self.state.withLock { $0.isUnprocessed } }
 
     /// The next part; `nil` behind the last.
     func next() async throws -> Part? {

@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// Ids of messages as people and `relayctl` write them, from those that the tables have, and back.
     static let messageNames = Migration(

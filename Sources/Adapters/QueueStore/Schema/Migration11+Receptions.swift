@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// Who brought a message, in the trace's row of its reception, and what it takes to find that row.
     static let receptions = Migration(

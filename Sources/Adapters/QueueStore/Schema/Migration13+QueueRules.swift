@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// What operators say of all mail to some domains, until a time.
     static let queueRules = Migration(

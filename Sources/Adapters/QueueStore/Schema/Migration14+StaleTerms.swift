@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// The fence says which terms are over, so that the rest of a batch can be committed without them.
     static let staleTerms = Migration(

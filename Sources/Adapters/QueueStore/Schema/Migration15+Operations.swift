@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// What operators do to entries, statement by statement; it was put together from text at run time.
     static let operations = Migration(

@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     static let storage = Migration(version: 3, name: "storage", sql: StorageSchema.sql)
 }

@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// A third partition of `ready`, to which entries are carried over that stay while their partition empties around them.
     ///

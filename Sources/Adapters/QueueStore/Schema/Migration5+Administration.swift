@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     static let administration = Migration(
         version: 5, name: "administration",

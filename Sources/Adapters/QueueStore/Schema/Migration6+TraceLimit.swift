@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// A limit in bytes on the trace, beside that in days.
     static let traceLimit = Migration(

@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// Why TLS that a host offered was given up for cleartext, in the trace.
     static let tlsFailure = Migration(

@@ -1,5 +1,3 @@
-import PostgresDriver
-
 extension Migration {
     /// What operators have looked up anew, for all nodes to read.
     static let dnsFlush = Migration(

@@ -1,12 +1,10 @@
-import PostgresDriver
-
 /// The names of the group roles that migrations make and grant. Roles belong to the whole server: two queues on one server whose logins
 /// must not reach the other have names of their own.
 public struct QueueRoles: Hashable, Sendable {
     /// What the names begin with, unless something else is asked for.
     public static let usualPrefix = "relay"
     /// The most bytes of a prefix.
-    public static let maximumLength = RoleNames.maximumPrefixLength
+    public static let maximumLength = 40
 
     /// What the names begin with.
     public let prefix: String
@@ -15,7 +13,11 @@ public struct QueueRoles: Hashable, Sendable {
     /// digits and underscores, since it stands unquoted in statements. It is also `nil` for one that holds the end of a
     /// role's name.
     public init?(prefix: String) {
-        guard RoleNames.isPrefix(prefix, endings: ["_queue", "_admin", "_viewer"]) else { return nil }
+        let bytes = Array(prefix.utf8)
+        guard let first = bytes.first, bytes.count <= Self.maximumLength, Self.isLetter(first),
+            bytes.allSatisfy({ Self.isLetter($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_") }),
+            !prefix.hasPrefix("pg_"), !["_queue", "_admin", "_viewer"].contains(where: { prefix.contains($0) })
+        else { return nil }
         self.prefix = prefix
     }
 
@@ -44,4 +46,6 @@ public struct QueueRoles: Hashable, Sendable {
     func renamed(in sql: String) -> String {
         zip(Self.usual.names, self.names).reduce(sql) { $0.replacing($1.0, with: $1.1) }
     }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte) }
 }

@@ -1,17 +1,17 @@
 import Foundation
-package import MailModel
-package import OperatingSystem
-package import RelayConfiguration
+import MailModel
+import OperatingSystem
+import RelayConfiguration
 
-/// An address that is in use, where the program was to listen. Another process may release it, so this is no fault of the
+/// An address that is in use, where the node was to listen. Another process may release it, so this is no fault of the
 /// settings.
-package struct ListenError: Error, CustomStringConvertible {
-    package let problem: ConfigurationProblem
+struct ListenError: Error, CustomStringConvertible {
+    let problem: ConfigurationProblem
 
-    package var description: String { self.problem.description }
+    var description: String { self.problem.description }
 
     /// What to throw for a failed bind: a `ListenError` where the address is in use, else a `ConfigurationError`.
-    package static func configurationOrTransient(
+    static func configurationOrTransient(
         errno: CInt, at endpoint: Endpoint, key: String, element: String = "",
         in loaded: LoadedSettings<some ProgramSettings>
     ) -> any Error {
@@ -22,7 +22,7 @@ package struct ListenError: Error, CustomStringConvertible {
     }
 
     /// Why binding failed, and what helps.
-    package static func words(errno: CInt, at endpoint: Endpoint, holder: PortHolder?) -> String {
+    static func words(errno: CInt, at endpoint: Endpoint, holder: PortHolder?) -> String {
         switch errno {
         case EADDRINUSE:
             "\(endpoint) is in use\(holder.map { ", by \($0)" } ?? ""): end that, or choose another address or port"

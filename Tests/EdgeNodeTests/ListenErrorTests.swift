@@ -5,7 +5,7 @@ import NIOPosix
 import RelayConfiguration
 import Testing
 
-@testable import DaemonSupport
+@testable import EdgeNode
 @testable import OperatingSystem
 
 @Suite("Addresses that are in use")

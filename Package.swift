@@ -142,6 +142,7 @@ let package = Package(
         adapter(
             "QueueStore",
             ["ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "PostgresDriver", deque, logging]),
+        adapter("ControlStore", ["ClusterModel", "MailModel", "PostgresDriver", logging]),
         adapter("Telemetry", ["MailModel", logging]),
         adapter(
             "GRPCTransport",
@@ -164,6 +165,12 @@ let package = Package(
             [
                 "InternationalDomains", "MailModel", "OperatingSystem", "PostgresDriver", "RelayConfiguration",
                 argumentParser,
+            ]),
+        service(
+            "DaemonSupport",
+            [
+                "MailModel", "OperatingSystem", "RelayConfiguration", "Telemetry", "TelemetryHTTP", logging, nioCore,
+                serviceLifecycle,
             ]),
         service(
             "RouteLookup",
@@ -202,10 +209,11 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DatabaseHealth", "Delivery", "DeliveryQueue", "Inbound",
-                "InternationalDomains", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol", "SecureResolver", "ServiceSupport",
-                "ShardLeases", "TLSEngine", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging, serviceLifecycle,
+                "Admission", "ClusterModel", "Cryptography", "DaemonSupport", "DatabaseHealth", "Delivery",
+                "DeliveryQueue", "Inbound", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
+                "PostgresDriver", "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol",
+                "SecureResolver", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", nioCore, nioPosix, logging,
+                serviceLifecycle,
             ]),
         service(
             "Console",
@@ -224,7 +232,7 @@ let package = Package(
         // The lab
         lab("LabSupport", ["MailModel", logging]),
         lab("LabDNS", ["LabSupport"]),
-        lab("LabDatabase", ["LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
+        lab("LabDatabase", ["ControlStore", "LabSupport", "PostgresDriver", "QueueStore", logging, nioCore, nioPosix]),
         lab(
             "LabPeers",
             [
@@ -242,8 +250,8 @@ let package = Package(
         executable(
             "relayd",
             [
-                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "QueueStore",
-                "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
+                "Cryptography", "EdgeNode", "NodeState", "OperatingSystem", "OperatorCommands", "PostgresDriver",
+                "QueueStore", "RelayConfiguration", "SecureResolver", "Telemetry", argumentParser, logging,
             ]),
         executable(
             "relayctl",
@@ -311,11 +319,21 @@ let package = Package(
                 "QueueStore", "TestLiterals", logging,
             ]),
         tests(
+            "ControlStore",
+            [
+                "ClusterModel", "ControlStore", "Cryptography", "LabDatabase", "LabSupport", "MailModel",
+                "PostgresDriver",
+                "QueueStore", logging,
+            ]),
+        tests(
             "Console",
             [
                 "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
                 logging,
             ]),
+        tests(
+            "DaemonSupport",
+            ["DaemonSupport", "MailModel", "OperatingSystem", "RelayConfiguration", nioCore, nioPosix]),
         tests("OperatorCommands", ["MailModel", "OperatorCommands", "RelayConfiguration"]),
         tests("Telemetry", ["MailModel", "Telemetry", "TelemetryHTTP", nioCore, nioPosix, logging]),
         tests(
@@ -365,8 +383,7 @@ let package = Package(
             "EdgeNode",
             [
                 "Admission", "Delivery", "DeliveryQueue", "EdgeNode", "Inbound", "MailModel", "NodeState",
-                "OperatingSystem", "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals",
-                nioCore, nioPosix,
+                "RelayConfiguration", "ServiceSupport", "TLSEngine", "Telemetry", "TestLiterals", nioCore, nioPosix,
             ]),
         tests(
             "Simulation",

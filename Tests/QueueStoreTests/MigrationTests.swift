@@ -145,8 +145,8 @@ struct MigrationTests {
             let waits = Mutex<[String]>([])
             // Looking reads that table, too, so the step is run by itself.
             let error = await self.failure { () throws(MigrationError) in
-                try await QueueMigrations.run(
-                    "migration \(latest)", "SELECT count(*) FROM relay.schema_version", meddler, patience
+                try await SchemaMigrator(QueueMigrations.schema, meddler, patience: patience).run(
+                    "migration \(latest)", "SELECT count(*) FROM relay.schema_version"
                 ) { line in waits.withLock { $0.append(line) } }
             }
             #expect(error?.code == .locked)

@@ -57,7 +57,7 @@ struct TelemetryServerTests {
     @Test("hostile-input 24: ESC, NUL and line ends in a reason cannot steer a terminal, nor make lines of the page")
     func hostileReason() {
         let reason = "a\u{1b}[2J\0\r\n[+]database ok\nok\u{85}"
-        let page = HealthPage([(check: .database, status: .failing(reason))], verbose: false)
+        let page = HealthPage([(check: NodeCheck.database, status: .failing(reason))], verbose: false)
         let safe = #"a\x1B[2J\x00\x0D\x0A[+]database ok\x0Aok\xC2\x85"#
         #expect(page.text == "[-]database failed: \(safe) (stops taking and sending mail)\nnot ready\n")
     }

@@ -10,32 +10,16 @@ extension PostgresPool {
     }
 }
 
-/// Repeats transactions that may be repeated without harm.
+/// Repeats transactions that may be repeated without harm, with the store's own error.
 enum Retrying {
-    /// How often a transaction is tried in all.
-    private static let attempts = 3
-
     /// Runs a transaction, and again when that may help.
     static func idempotently<Value>(
         _ transaction: () async throws(PostgresError) -> Value
     ) async throws(QueueStoreError) -> Value {
-        var left = Self.attempts
-        while true {
-            do throws(PostgresError) {
-                return try await transaction()
-            } catch {
-                left -= 1
-                guard left > 0, error.mayBeRepeatedIdempotently else { throw QueueStoreError(error) }
-            }
-        }
-    }
-}
-
-extension PostgresError {
-    var mayBeRepeatedIdempotently: Bool {
-        switch self.code {
-        case .ambiguousCommit, .connectionLost, .serializationFailure, .readOnlyServer: true
-        default: false
+        do throws(PostgresError) {
+            return try await IdempotentRetry.run(transaction)
+        } catch {
+            throw QueueStoreError(error)
         }
     }
 }

@@ -2,14 +2,6 @@ import Foundation
 import MailModel
 import PostgresDriver
 
-extension String {
-    /// The text as the database takes it. A peer's reply may hold a NUL, which `text` cannot; that must not keep an
-    /// outcome from being recorded.
-    var storable: String {
-        self.utf8.contains(0) ? String(self.map { $0 == "\0" ? "\u{FFFD}" : $0 }) : self
-    }
-}
-
 extension MessageID {
     var uuid: PostgresUUID { PostgresUUID(high: self.high, low: self.low) }
     init(_ uuid: PostgresUUID) { self.init(high: uuid.high, low: uuid.low) }

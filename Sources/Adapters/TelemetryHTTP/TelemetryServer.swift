@@ -15,14 +15,15 @@ public struct TelemetryServer: Service {
     private let host: String
     private let port: Int
     private let registry: MetricsRegistry
-    private let health: HealthRegistry
+    private let page: @Sendable (_ verbose: Bool) -> HealthPage
+    private let hasStarted: @Sendable () -> Bool
     private let logger: Logger
     private let limits: TelemetryLimits
     private let onRunning: @Sendable (Int) async -> Void
 
     /// A server at `host` and `port`; port 0 takes a free one. `onRunning` is told the port once it listens.
-    public init(
-        host: String, port: Int, registry: MetricsRegistry, health: HealthRegistry, logger: Logger,
+    public init<Check>(
+        host: String, port: Int, registry: MetricsRegistry, health: HealthChecks<Check>, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.init(
@@ -30,14 +31,15 @@ public struct TelemetryServer: Service {
             onRunning: onRunning)
     }
 
-    init(
-        host: String, port: Int, registry: MetricsRegistry, health: HealthRegistry, logger: Logger,
+    init<Check>(
+        host: String, port: Int, registry: MetricsRegistry, health: HealthChecks<Check>, logger: Logger,
         limits: TelemetryLimits, onRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) {
         self.host = host
         self.port = port
         self.registry = registry
-        self.health = health
+        self.page = { HealthPage(health.checks, remarks: health.remarks, verbose: $0) }
+        self.hasStarted = { health.hasStarted }
         self.logger = logger
         self.limits = limits
         self.onRunning = onRunning
@@ -61,19 +63,18 @@ public struct TelemetryServer: Service {
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
-        let (registry, health) = (self.registry, self.health)
+        let (registry, page, hasStarted) = (self.registry, self.page, self.hasStarted)
         router.get("/metrics") { _, _ in
             Self.response(.ok, registry.exposition(), contentType: MetricsRegistry.contentType)
         }
         // Alive means that this very answer can be given; a broken dependency is no reason to restart the process.
         router.get("/livez") { _, _ in Self.response(.ok, "ok\n") }
         router.get("/readyz") { request, _ in
-            let isVerbose = request.uri.queryParameters["verbose"] != nil
-            let page = HealthPage(health.checks, remarks: health.remarks, verbose: isVerbose)
+            let page = page(request.uri.queryParameters["verbose"] != nil)
             return Self.response(page.isReady ? .ok : .serviceUnavailable, page.text)
         }
         router.get("/startupz") { _, _ in
-            health.hasStarted
+            hasStarted()
                 ? Self.response(.ok, "ok\n") : Self.response(.serviceUnavailable, "starting\n")
         }
         return router
@@ -94,8 +95,8 @@ struct HealthPage: Equatable {
     let isReady: Bool
     let text: String
 
-    init(
-        _ checks: [(check: HealthRegistry.Check, status: HealthRegistry.Status)], remarks: [String] = [], verbose: Bool
+    init<Check: HealthCheck>(
+        _ checks: [(check: Check, status: HealthStatus)], remarks: [String] = [], verbose: Bool
     ) {
         self.isReady = checks.allSatisfy { if case .failing = $0.status { false } else { true } }
         let lines = checks.compactMap { check, status -> String? in

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import OperatorCommands
+import PostgresDriver
 import QueueStore
 import RelayConfiguration
 import Telemetry

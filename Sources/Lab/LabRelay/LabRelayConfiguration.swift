@@ -4,16 +4,15 @@ import LabDatabase
 
 /// The YAML file of a lab's relayd.
 struct LabRelayConfiguration {
-    /// Whole values in YAML, by whole key such as `queue.shards`. Later ones replace earlier ones.
-    private var values: [String: String] = [:]
+    private var settings: LabSettings
 
     /// What the lab needs.
     init(
         node: String, smtpPort: UInt16, telemetryPort: UInt16, deliveryPort: UInt16, certificate: String, key: String,
         connection: String, durability: PrivatePostgres.Durability, shards: Int, internet: SignedInternet
     ) {
-        let text = Self.quoted
-        self.values = [
+        let text = LabSettings.quoted
+        self.settings = LabSettings(values: [
             "node.name": node,
             "smtp.listeners": "[{name: lab, address: \"127.0.0.1:\(smtpPort)\"}]",
             "tls.certificates": "[{certificate: \(text(certificate)), key: \(text(key))}]",
@@ -29,33 +28,16 @@ struct LabRelayConfiguration {
             "resolver.forwarders": "[\"\(internet.address):\(internet.port)\"]",
             "resolver.options": Self.mapping(internet.resolverOptions),
             "telemetry.address": "\"127.0.0.1:\(telemetryPort)\"",
-        ]
+        ])
     }
 
     /// Replaces the values of these keys.
-    mutating func override(_ settings: [String: String]) { self.values.merge(settings) { $1 } }
+    mutating func override(_ settings: [String: String]) { self.settings.override(settings) }
 
-    /// The file: a section for each first part of a key.
-    var yaml: String {
-        let sections = Dictionary(grouping: self.values.sorted { $0.key < $1.key }) {
-            String($0.key.prefix { $0 != "." })
-        }
-        return sections.sorted { $0.key < $1.key }.map { name, entries in
-            let lines = entries.map { key, value in
-                let inner = key.dropFirst(name.count + 1)
-                return inner.isEmpty ? "\(name): \(value)" : "  \(inner): \(value)"
-            }
-            let isSection = entries.allSatisfy { $0.key != name }
-            return ((isSection ? ["\(name):"] : []) + lines).joined(separator: "\n") + "\n"
-        }.joined()
-    }
+    /// The file.
+    var yaml: String { self.settings.yaml }
 
     private static func mapping(_ options: [(name: String, value: String)]) -> String {
-        "{\(options.map { "\($0.name): \(Self.quoted($0.value))" }.joined(separator: ", "))}"
-    }
-
-    /// A YAML text in single quotes, in which nothing but the quote itself is special.
-    private static func quoted(_ text: String) -> String {
-        "'\(text.replacing("'", with: "''"))'"
+        "{\(options.map { "\($0.name): \(LabSettings.quoted($0.value))" }.joined(separator: ", "))}"
     }
 }

@@ -30,6 +30,6 @@ extension RelaydProcess {
     /// Waits until the process has ended by itself.
     public func waitForEnd(within limit: Duration = .seconds(20)) async throws(LabFailure) {
         let hasEnded = await eventually(within: limit, every: .milliseconds(10)) { self.processIdentifier == nil }
-        guard hasEnded else { throw LabFailure("relayd goes on") }
+        guard hasEnded else { throw LabFailure("the program goes on") }
     }
 }

@@ -3,7 +3,8 @@ import Glibc
 public import LabSupport
 import Synchronization
 
-/// A real `relayd` with a configuration of its own: started, stopped, killed and started again.
+/// A real `relayd`, or another program of ours that runs until a signal, with a configuration of its own: started, stopped, killed
+/// and started again.
 public final class RelaydProcess: Sendable {
     /// The program.
     public let executable: URL
@@ -17,12 +18,15 @@ public final class RelaydProcess: Sendable {
         var logs: [URL] = []
     }
     private let state = Mutex(State())
+    private let program: String
     private let logFolder: URL
     private let environment: [String: String]
 
     init(
-        executable: URL, configuration: URL, telemetryPort: UInt16, logFolder: URL, environment: [String: String] = [:]
+        _ program: String = "relayd", executable: URL, configuration: URL, telemetryPort: UInt16, logFolder: URL,
+        environment: [String: String] = [:]
     ) {
+        self.program = program
         self.executable = executable
         self.configuration = configuration
         self.telemetryPort = telemetryPort
@@ -46,9 +50,9 @@ public final class RelaydProcess: Sendable {
 
     /// Starts it and does not wait.
     public func launch() async throws(LabFailure) {
-        guard self.processIdentifier == nil else { throw LabFailure("relayd runs already") }
+        guard self.processIdentifier == nil else { throw LabFailure("\(self.program) runs already") }
         let log = self.state.withLock { state in
-            let log = self.logFolder.appending(path: "relayd-\(state.logs.count + 1).log")
+            let log = self.logFolder.appending(path: "\(self.program)-\(state.logs.count + 1).log")
             state.logs.append(log)
             return log
         }
@@ -60,9 +64,11 @@ public final class RelaydProcess: Sendable {
 
     /// Waits until `/readyz` answers 200, and no check fails.
     public func waitUntilReady(within limit: Duration = .seconds(30)) async throws(LabFailure) {
-        guard let child = self.state.withLock({ $0.running }) else { throw LabFailure("relayd was not started") }
+        guard let child = self.state.withLock({ $0.running }) else {
+            throw LabFailure("\(self.program) was not started")
+        }
         let port = self.telemetryPort
-        try await child.ready(within: limit, "relayd") {
+        try await child.ready(within: limit, self.program) {
             guard let answer = try? await LabHTTP.get("/readyz", port: port) else { return false }
             return answer.status == 200 && !answer.body.contains("[-]")
         }
@@ -76,7 +82,7 @@ public final class RelaydProcess: Sendable {
     /// Asks it with SIGHUP to take its configuration anew.
     public func reload() throws(LabFailure) {
         guard let process = self.processIdentifier, Glibc.kill(process, SIGHUP) == 0 else {
-            throw LabFailure("relayd does not run")
+            throw LabFailure("\(self.program) does not run")
         }
     }
 

@@ -1,3 +1,4 @@
+import DaemonSupport
 import DatabaseHealth
 import Delivery
 import Foundation
@@ -110,7 +111,8 @@ public struct EdgeNode: Sendable {
     private func services(_ foundations: NodeFoundations) -> [any Service] {
         [
             TelemetryService(
-                loaded: self.loaded, registry: self.registry, health: foundations.health, logger: self.logger),
+                self.loaded, address: self.configuration.telemetry.address, registry: self.registry,
+                health: foundations.health, logger: self.logger),
             foundations.certificates,
             DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database, time: self.time),
             ResolverMonitor(

@@ -1,4 +1,5 @@
 import Admission
+import DaemonSupport
 import Delivery
 import Inbound
 import Logging

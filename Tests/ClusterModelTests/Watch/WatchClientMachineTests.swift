@@ -127,6 +127,21 @@ struct WatchClientMachineTests {
         #expect(machine.version == 9 && machine.held == domains(["a": 9, "b": 2]))
     }
 
+    @Test("control 4: a change that a slow one of an earlier stream has overtaken is not applied, and is answered")
+    func overtaken() throws {
+        var machine = Self.connected()
+        let slow = try #require(machine.received(Self.part(1, 5, 9, ["a": 9])).change)
+        _ = machine.connected()
+        let overtaken = try #require(machine.received(Self.part(1, 5, 8, ["a": 8])).change)
+        #expect(machine.permits(overtaken))
+        #expect(machine.applied(slow) == nil)
+        #expect(!machine.permits(overtaken))
+        let answer = machine.applied(overtaken)
+        let refusal = WatchRefusal(stateVersion: 8, resource: nil, reason: "The node has state 9 by now.")
+        #expect(answer == WatchAnswer(nonce: 1, refusal: refusal))
+        #expect(machine.version == 9 && machine.held == domains(["a": 9, "b": 2]))
+    }
+
     @Test("A replica that breaks the rules of the stream is left")
     func faults() {
         var mixed = Self.connected()

@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     static let queue = Migration(
         version: 1, name: "queue", sql: QueueSchema.tables + QueueSchema.functions + QueueSchema.privileges)

@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// Ids of messages as people and `relayctl` write them, from those that the tables have, and back.
     static let messageNames = Migration(

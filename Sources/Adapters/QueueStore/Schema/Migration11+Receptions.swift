@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// Who brought a message, in the trace's row of its reception, and what it takes to find that row.
     static let receptions = Migration(

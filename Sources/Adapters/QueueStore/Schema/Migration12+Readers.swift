@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// What people who look into the database by themselves need: a role that reads no content, views, and comments.
     static let readers = Migration(

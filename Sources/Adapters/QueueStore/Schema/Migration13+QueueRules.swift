@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// What operators say of all mail to some domains, until a time.
     static let queueRules = Migration(

@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// The fence says which terms are over, so that the rest of a batch can be committed without them.
     static let staleTerms = Migration(

@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// What operators do to entries, statement by statement; it was put together from text at run time.
     static let operations = Migration(

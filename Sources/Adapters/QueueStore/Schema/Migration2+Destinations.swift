@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// What a destination's row tells of its failure, so that those who wait for it can be told.
     ///

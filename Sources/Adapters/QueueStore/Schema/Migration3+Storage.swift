@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     static let storage = Migration(version: 3, name: "storage", sql: StorageSchema.sql)
 }

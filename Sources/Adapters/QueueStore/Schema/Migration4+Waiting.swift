@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// A third partition of `ready`, to which entries are carried over that stay while their partition empties around them.
     ///

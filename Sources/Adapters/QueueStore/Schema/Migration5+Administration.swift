@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     static let administration = Migration(
         version: 5, name: "administration",

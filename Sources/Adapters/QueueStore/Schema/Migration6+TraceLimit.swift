@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// A limit in bytes on the trace, beside that in days.
     static let traceLimit = Migration(

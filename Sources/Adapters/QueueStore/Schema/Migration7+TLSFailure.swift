@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// Why TLS that a host offered was given up for cleartext, in the trace.
     static let tlsFailure = Migration(

@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// What operators have looked up anew, for all nodes to read.
     static let dnsFlush = Migration(

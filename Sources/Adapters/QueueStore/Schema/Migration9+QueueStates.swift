@@ -1,3 +1,5 @@
+import PostgresDriver
+
 extension Migration {
     /// What it takes to tell entries that are due from those that wait, and from those under way, without counting them.
     static let queueStates = Migration(

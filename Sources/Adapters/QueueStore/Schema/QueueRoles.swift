@@ -1,10 +1,12 @@
+import PostgresDriver
+
 /// The names of the group roles that migrations make and grant. Roles belong to the whole server: two queues on one server whose logins
 /// must not reach the other have names of their own.
 public struct QueueRoles: Hashable, Sendable {
     /// What the names begin with, unless something else is asked for.
     public static let usualPrefix = "relay"
     /// The most bytes of a prefix.
-    public static let maximumLength = 40
+    public static let maximumLength = RoleNames.maximumPrefixLength
 
     /// What the names begin with.
     public let prefix: String
@@ -13,11 +15,7 @@ public struct QueueRoles: Hashable, Sendable {
     /// digits and underscores, since it stands unquoted in statements. It is also `nil` for one that holds the end of a
     /// role's name.
     public init?(prefix: String) {
-        let bytes = Array(prefix.utf8)
-        guard let first = bytes.first, bytes.count <= Self.maximumLength, Self.isLetter(first),
-            bytes.allSatisfy({ Self.isLetter($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_") }),
-            !prefix.hasPrefix("pg_"), !["_queue", "_admin", "_viewer"].contains(where: { prefix.contains($0) })
-        else { return nil }
+        guard RoleNames.isPrefix(prefix, endings: ["_queue", "_admin", "_viewer"]) else { return nil }
         self.prefix = prefix
     }
 
@@ -46,6 +44,4 @@ public struct QueueRoles: Hashable, Sendable {
     func renamed(in sql: String) -> String {
         zip(Self.usual.names, self.names).reduce(sql) { $0.replacing($1.0, with: $1.1) }
     }
-
-    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte) }
 }

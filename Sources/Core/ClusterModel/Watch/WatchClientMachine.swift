@@ -58,10 +58,14 @@ public struct WatchClientMachine<Content: Sendable>: Sendable {
         return self.finish(change)
     }
 
-    /// The node has the change now. Gives the answer, unless the change came by an earlier stream.
+    /// Whether the node may put the change into force: not once it has a later state, by a later stream.
+    public func permits(_ change: WatchedChange<Content>) -> Bool { change.target >= self.version }
+
+    /// The change is in force, or is not permitted any more. Gives the answer, unless the stream is another one by now.
     public mutating func applied(_ change: WatchedChange<Content>) -> WatchAnswer? {
-        // A slow application of an earlier stream must not undo a later one.
-        guard change.target >= self.version else { return nil }
+        guard self.permits(change) else {
+            return self.refused(change, resource: nil, reason: "The node has state \(self.version) by now.")
+        }
         self.version = change.target
         self.held = change.versions
         return self.answer(change.target, refusal: nil)

@@ -12,6 +12,9 @@ public struct ControllerConfiguration: Hashable, Sendable {
     public var telemetry = Telemetry()
     public var drain = Drain()
 
+    /// The file of the key-encryption key, unless another is named.
+    public static let defaultKeyFile = "/etc/relayd/relay-controller.key"
+
     /// The defaults on a machine of this name.
     public init(hostName: DomainName) { self.controller = Controller(name: hostName) }
 
@@ -37,7 +40,7 @@ public struct ControllerConfiguration: Hashable, Sendable {
 
     public struct Keys: Hashable, Sendable {
         public var encryptionKey: EncryptionKeyText?
-        public var encryptionKeyFile = "/etc/relayd/relay-controller.key"
+        public var encryptionKeyFile = ControllerConfiguration.defaultKeyFile
         public var previousEncryptionKeyFiles: [String] = []
     }
 

@@ -5,7 +5,7 @@ import NIOPosix
 import RelayConfiguration
 import Testing
 
-@testable import EdgeNode
+@testable import DaemonSupport
 @testable import OperatingSystem
 
 @Suite("Addresses that are in use")

@@ -1,17 +1,17 @@
 import Foundation
-import MailModel
-import OperatingSystem
-import RelayConfiguration
+package import MailModel
+package import OperatingSystem
+package import RelayConfiguration
 
-/// An address that is in use, where the node was to listen. Another process may release it, so this is no fault of the
+/// An address that is in use, where the program was to listen. Another process may release it, so this is no fault of the
 /// settings.
-struct ListenError: Error, CustomStringConvertible {
-    let problem: ConfigurationProblem
+package struct ListenError: Error, CustomStringConvertible {
+    package let problem: ConfigurationProblem
 
-    var description: String { self.problem.description }
+    package var description: String { self.problem.description }
 
     /// What to throw for a failed bind: a `ListenError` where the address is in use, else a `ConfigurationError`.
-    static func configurationOrTransient(
+    package static func configurationOrTransient(
         errno: CInt, at endpoint: Endpoint, key: String, element: String = "",
         in loaded: LoadedSettings<some ProgramSettings>
     ) -> any Error {
@@ -22,7 +22,7 @@ struct ListenError: Error, CustomStringConvertible {
     }
 
     /// Why binding failed, and what helps.
-    static func words(errno: CInt, at endpoint: Endpoint, holder: PortHolder?) -> String {
+    package static func words(errno: CInt, at endpoint: Endpoint, holder: PortHolder?) -> String {
         switch errno {
         case EADDRINUSE:
             "\(endpoint) is in use\(holder.map { ", by \($0)" } ?? ""): end that, or choose another address or port"

@@ -142,4 +142,19 @@ struct AuditTests {
             #expect(try await control.store.audit(limit: 1_000_000).count == 26)
         }
     }
+
+    @Test("No more than one row beyond a page is given, whatever is asked for")
+    func most() async throws {
+        try await ControlFixture.run { control in
+            try await control.superuser.script(
+                """
+                INSERT INTO control.audit (request, actor, action, object, reason)
+                SELECT gen_random_uuid(), 'a', 'b', 'c', '' FROM generate_series(1, 1500)
+                """)
+            for (limit, count) in [(Int.max, 1001), (1001, 1001), (1000, 1000), (0, 0), (-1, 0)] {
+                let found = try await control.store.audit(limit: limit).count
+                #expect(found == count)
+            }
+        }
+    }
 }

@@ -99,7 +99,7 @@ struct ClusterTests {
             let second = ControlFixture.authority(2, isIssuing: false)
             #expect(try await control.store.step(from: .settled, to: .trustingBoth, adding: second, step))
             try await control.store.recover(
-                try ControlFixture.certificate(.admin, "root", key: 7), authority: ControlFixture.authority(3),
+                try ControlFixture.certificate(.admin, "root", key: 7, by: 3), authority: ControlFixture.authority(3),
                 key: "fedcba9876543210",
                 ControlFixture.change("cluster.recover", "cluster/mail-eu"))
             let authorities = try await control.store.authorities()

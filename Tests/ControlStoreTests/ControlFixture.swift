@@ -71,7 +71,8 @@ struct ControlFixture {
 
     /// A certificate that differs from each one made before.
     static func certificate(
-        _ role: ClusterRole = .node, _ name: String = "mx1.example.org", key: Int = 1, from: Duration = .seconds(-300),
+        _ role: ClusterRole = .node, _ name: String = "mx1.example.org", key: Int = 1, by authority: Int = 1,
+        from: Duration = .seconds(-300),
         until: Duration = .seconds(86_400)
     ) throws -> CertificateRow {
         let number = Int.random(in: 0...Int(Int32.max))
@@ -79,7 +80,7 @@ struct ControlFixture {
         let identity = try #require(ClusterIdentity(cluster: cluster, role: role, name: name))
         return CertificateRow(
             sha256: Self.digest(number), identity: identity, publicKeySHA256: Self.digest(2_000_000 + key),
-            authoritySHA256: Self.digest(1_000_001), der: Array("certificate \(number)".utf8),
+            authoritySHA256: Self.authority(authority).sha256, der: Array("certificate \(number)".utf8),
             notBefore: Timestamp.present + from, notAfter: Timestamp.present + until)
     }
 

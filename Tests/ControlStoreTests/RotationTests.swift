@@ -105,4 +105,83 @@ struct RotationTests {
             #expect(phase == .settled)
         }
     }
+
+    @Test("control 14: what a replica that lags has signed by an authority that does not issue is not stored")
+    func staleAuthority() async throws {
+        try await ControlFixture.run { control in
+            let secret = try await control.token()
+            let first = try ControlFixture.certificate()
+            #expect(try await control.store.redeem(secretSHA256: secret, first) == .accepted)
+            #expect(try await self.step(control, .settled, .trustingBoth))
+            let early = try ControlFixture.certificate(by: 2)
+            #expect(await failure { _ = try await control.store.recordRenewal(early) } == .staleAuthority)
+            #expect(try await self.step(control, .trustingBoth, .issuingNew))
+            let before = try await control.everything()
+            let late = try ControlFixture.certificate(by: 1)
+            #expect(await failure { _ = try await control.store.recordRenewal(late) } == .staleAuthority)
+            let other = try await control.token(2)
+            let stranger = try ControlFixture.certificate(.node, "mx2.example.org", key: 2, by: 1)
+            #expect(
+                await failure { _ = try await control.store.redeem(secretSHA256: other, stranger) } == .staleAuthority)
+            #expect(try await control.count("token_use") == 1)
+            #expect(try await control.everything().count == before.count + 2)
+            #expect(try await control.store.recordRenewal(try ControlFixture.certificate(by: 2)) == .recorded)
+        }
+    }
+
+    @Test(
+        "control 11, 14: once the old authority is dropped, its certificate is not given again; the same use brings one of the new"
+    )
+    func repeatedAfterRotation() async throws {
+        try await ControlFixture.run { control in
+            let secret = try await control.token()
+            let first = try ControlFixture.certificate()
+            #expect(try await control.store.redeem(secretSHA256: secret, first) == .accepted)
+            for (phase, next) in [(RotationPhase.settled, RotationPhase.trustingBoth), (.trustingBoth, .issuingNew)] {
+                #expect(try await self.step(control, phase, next))
+                let again = try await control.store.redeem(secretSHA256: secret, try ControlFixture.certificate(by: 2))
+                #expect(again == .repeated(der: first.der))
+            }
+            #expect(try await self.step(control, .issuingNew, .settled))
+            let new = try ControlFixture.certificate(by: 2)
+            #expect(try await control.store.redeem(secretSHA256: secret, new) == .accepted)
+            let again = try await control.store.redeem(secretSHA256: secret, try ControlFixture.certificate(by: 2))
+            #expect(again == .repeated(der: new.der))
+            #expect(try await control.count("token_use") == 1)
+        }
+    }
+
+    @Test("control 14: renewals beside a step are of the authority that issues, or are not stored")
+    func renewalsBesideStep() async throws {
+        try await ControlFixture.run(size: 8) { control in
+            let secret = try await control.token()
+            #expect(try await control.store.redeem(secretSHA256: secret, try ControlFixture.certificate()) == .accepted)
+            #expect(try await self.step(control, .settled, .trustingBoth))
+            try await withThrowingTaskGroup { group in
+                for authority in [1, 1, 1, 2, 2, 2] {
+                    group.addTask {
+                        for _ in 0..<10 {
+                            let certificate = try ControlFixture.certificate(by: authority)
+                            let code = await failure { _ = try await control.store.recordRenewal(certificate) }
+                            #expect(code == nil || code == .staleAuthority)
+                        }
+                    }
+                }
+                group.addTask {
+                    let isTaken = try await self.step(control, .trustingBoth, .issuingNew)
+                    #expect(isTaken)
+                }
+                try await group.waitForAll()
+            }
+            // No certificate of the old authority was stored after the first one of the new.
+            let late = try await control.superuser.query(
+                Statement(
+                    """
+                    SELECT count(*) FROM control.certificate c WHERE c.authority_sha256 = $1 AND c.issued_at >
+                        (SELECT min(issued_at) FROM control.certificate n WHERE n.authority_sha256 <> $1)
+                    """, PostgresBytes(ControlFixture.authority(1).sha256))
+            ).single().get(0, as: Int64.self)
+            #expect(late == 0)
+        }
+    }
 }

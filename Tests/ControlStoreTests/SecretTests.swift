@@ -65,7 +65,7 @@ struct SecretTests {
             #expect(try await control.store.authorities().map(\.sealedKey) == [new])
             #expect(try await control.store.secretsNot(under: "fedcba9876543210") == [])
             try await control.store.recover(
-                try ControlFixture.certificate(.admin, "root"), authority: ControlFixture.authority(2),
+                try ControlFixture.certificate(.admin, "root", by: 2), authority: ControlFixture.authority(2),
                 ControlFixture.change("cluster.recover"))
             let found = try await control.store.secretsNot(under: "fedcba9876543210")
             #expect(found.map(\.place) == [.authority(ControlFixture.authority(2).sha256)])

@@ -8,7 +8,7 @@ public enum ControlLimits {
     public static let resourcesInWrite = 1000
     /// The most bytes of one write.
     public static let writeBytes = 64 * 1024 * 1024
-    /// The most rows that a page has; more are never given.
+    /// The most rows that a page has. One more is given if it is asked for, so that a caller sees whether another page follows.
     public static let pageRows = 1000
     /// The most bytes of a certificate.
     public static let certificateBytes = 16 * 1024
@@ -26,6 +26,9 @@ public enum ControlLimits {
     public static let tokenUses = 100_000
     /// The time for which a node of a name must not have been seen, before a wildcard token gives the name to another key.
     public static let quietBeforeReplacement = Duration.seconds(120)
+
+    /// How many rows are given of so many that were asked for.
+    static func rows(_ limit: Int) -> Int64 { Int64(max(0, min(limit, Self.pageRows + 1))) }
 
     /// Throws for what is larger than its limit.
     static func check(_ count: Int, atMost limit: Int, _ what: String) throws(ControlStoreError) {

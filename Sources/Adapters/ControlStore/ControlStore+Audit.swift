@@ -14,7 +14,7 @@ public struct AuditRow: Hashable, Sendable, Identifiable {
 }
 
 extension ControlStore {
-    /// What was done, the latest first: what comes before a row, at most so many, and never more than a page.
+    /// What was done, the latest first: what comes before a row, at most so many, and never more than a page and one row.
     ///
     /// - Parameter object: only what was done to this one.
     public func audit(
@@ -27,7 +27,7 @@ extension ControlStore {
                 SELECT id, at, actor, action, object, before, after, reason, state_version FROM control.audit
                 WHERE id < $1 \(condition) ORDER BY id DESC LIMIT $2
                 """,
-                parameters: [id ?? .max, Int64(min(limit, ControlLimits.pageRows))]
+                parameters: [id ?? .max, ControlLimits.rows(limit)]
                     + (object.map { [$0.storable] } ?? []))
         ])
         var rows: [AuditRow] = []

@@ -72,7 +72,8 @@ public struct Revocations: Hashable, Sendable {
 extension ControlStore {
     /// Stores the next certificate of a holder, who has shown a key that it has.
     ///
-    /// Repeated after its reply was lost it does the same again, also if it changed the key.
+    /// Repeated after its reply was lost it does the same again, also if it changed the key. Throws `.staleAuthority` if the
+    /// certificate is of an authority that does not issue: then a rotation has gone on, and it has to be signed anew.
     ///
     /// - Parameter publicKeySHA256: the key of the certificate that the caller showed, if it is not the new one's.
     public func recordRenewal(

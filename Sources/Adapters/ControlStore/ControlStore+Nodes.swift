@@ -70,13 +70,13 @@ extension ControlStore {
         LEFT JOIN control.node n ON n.name = i.name WHERE i.role = 'node'
         """
 
-    /// Enrolled nodes in the order of their names, those after a name: at most so many, and never more than a page.
+    /// Enrolled nodes in the order of their names, those after a name: at most so many, and never more than a page and one row.
     public func nodes(
         after name: String? = nil, limit: Int = ControlLimits.pageRows
     ) async throws(ControlStoreError) -> [NodeRow] {
         let found = try await self.rows(
             "\(Self.columns) AND i.name > $1 ORDER BY i.name LIMIT $2", name ?? "",
-            Int64(min(limit, ControlLimits.pageRows)))
+            ControlLimits.rows(limit))
         var nodes: [NodeRow] = []
         for row in found.rows { nodes.append(try NodeRow(row)) }
         return nodes

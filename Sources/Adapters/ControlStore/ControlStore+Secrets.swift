@@ -18,7 +18,7 @@ public struct PlacedSecret: Hashable, Sendable {
 }
 
 extension ControlStore {
-    /// Secrets that are sealed under another key than this one: at most so many, and never more than a page.
+    /// Secrets that are sealed under another key than this one: at most so many, and never more than a page and one row.
     public func secretsNot(
         under identifier: String, limit: Int = ControlLimits.pageRows
     ) async throws(ControlStoreError) -> [PlacedSecret] {
@@ -29,7 +29,7 @@ extension ControlStore {
                 WHERE sealed_key <> ''
                 UNION ALL SELECT type, name, ''::bytea, secret FROM control.resource WHERE secret IS NOT NULL
             ) AS s WHERE substring(secret FROM 2 FOR 16) <> $1 ORDER BY type NULLS FIRST, name LIMIT $2
-            """, Array(identifier.utf8).stored, Int64(min(limit, ControlLimits.pageRows)))
+            """, Array(identifier.utf8).stored, ControlLimits.rows(limit))
         var secrets: [PlacedSecret] = []
         for row in found.rows {
             let isResource = try row.value(0, as: Int16?.self) != nil

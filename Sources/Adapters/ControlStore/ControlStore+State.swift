@@ -121,28 +121,33 @@ extension ControlStore {
     /// All of the state.
     @concurrent
     public func load() async throws(ControlStoreError) -> StoredState {
-        // One statement is one snapshot: version and resources belong together.
+        // One statement is one snapshot: version and resources belong together. No join, which would keep all of it a second time.
         let found = try await self.rows(
             """
-            SELECT c.state_version, r.type, r.name, r.version, r.content, r.secret
-            FROM control.cluster c LEFT JOIN control.resource r ON r.content IS NOT NULL ORDER BY r.type, r.name
+            SELECT state_version, NULL::int2, NULL::text, NULL::int8, NULL::bytea, NULL::bytea FROM control.cluster
+            UNION ALL (SELECT NULL, type, name, version, content, secret FROM control.resource WHERE content IS NOT NULL
+                ORDER BY type, name)
             """)
-        guard let first = found.rows.first else { throw ControlStoreError(.notInitialised, "there is no cluster yet") }
+        guard let first = found.rows.first, let version = try first.value(0, as: Int64?.self) else {
+            throw ControlStoreError(.notInitialised, "there is no cluster yet")
+        }
         var resources: [StoredResource] = []
-        for row in found.rows { if let resource = try row.resource(1) { resources.append(resource) } }
-        return StoredState(version: try first.version(0), resources: resources)
+        for row in found.rows.dropFirst() { if let resource = try row.resource(1) { resources.append(resource) } }
+        return StoredState(version: UInt64(clamping: version), resources: resources)
     }
 
     /// What has changed since a state; `nil` if that is too old to tell, or not of this cluster's past: then load all.
     @concurrent
     public func changes(after version: UInt64) async throws(ControlStoreError) -> StoredChanges? {
+        // In the order of the index of versions, so that it is used whatever the planner knows of the table.
         let found = try await self.rows(
             """
             SELECT c.state_version, r.type, r.name, r.version, r.content, r.secret,
                 $1 BETWEEN c.complete_from AND c.state_version
-            FROM control.cluster c LEFT JOIN control.resource r
-                ON r.version > $1 AND $1 BETWEEN c.complete_from AND c.state_version
-            ORDER BY r.type, r.name
+            FROM control.cluster c LEFT JOIN LATERAL (
+                SELECT * FROM control.resource n WHERE n.version > $1 AND $1 BETWEEN c.complete_from AND c.state_version
+                ORDER BY n.version OFFSET 0
+            ) AS r ON true ORDER BY r.type, r.name
             """, version.stored)
         guard let first = found.rows.first else { throw ControlStoreError(.notInitialised, "there is no cluster yet") }
         guard try first.value(6, as: Bool.self) else { return nil }

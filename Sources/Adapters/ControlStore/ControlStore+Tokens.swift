@@ -76,6 +76,9 @@ extension ControlStore {
     /// only if nobody has heard of the node for two minutes, or the person's certificate has expired. The former key's certificates
     /// are revoked.
     ///
+    /// Throws `.staleAuthority` if the candidate is of an authority that does not issue: then a rotation has gone on, and it has to
+    /// be signed anew.
+    ///
     /// - Parameter candidate: what its holder will have, if the outcome is `.accepted`.
     public func redeem(
         secretSHA256: [UInt8], _ candidate: CertificateRow

@@ -23,6 +23,10 @@ public final class ControlStore: Sendable {
             "synchronous_commit": "on", "default_transaction_isolation": "read committed",
             "idle_in_transaction_session_timeout": "5s", "statement_timeout": "15s", "jit": "off",
             "search_path": "pg_catalog",
+            // Plans are made once for each session, perhaps while the tables are empty, and must be right for a great cluster.
+            // Every access goes by key, so every join is a loop over index look-ups.
+            "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_bitmapscan": "off",
+            "max_parallel_workers_per_gather": "0",
         ]
         settings.planLifetime = .seconds(60)
         settings.applicationName = "relay-controller"

@@ -18,6 +18,8 @@ public struct ControlStoreError: Error, Hashable, Sendable, CustomStringConverti
         case notInitialised = "not-initialised"
         /// There is a cluster already, and it is not overwritten (control 10).
         case exists
+        /// A certificate is of an authority that does not issue any more: read the authorities, and sign it again.
+        case staleAuthority = "stale-authority"
         /// What is to be stored is too large, or contradicts itself. The caller's fault.
         case unfit
         /// Anything else.
@@ -55,6 +57,7 @@ public struct ControlStoreError: Error, Hashable, Sendable, CustomStringConverti
         switch state {
         case "RL101": .notInitialised
         case "RL102": .exists
+        case "RL106": .staleAuthority
         case "42P01", "3F000", "42883", "42703": .schemaMissing
         default: .other
         }

@@ -9,6 +9,7 @@
 /// | RL103 | this very request was done before: its reply was lost |
 /// | RL104 | a dry run came to its end |
 /// | RL105 | what is changed is not as the caller has seen it |
+/// | RL106 | a certificate is of an authority that does not issue |
 enum ClusterSchema {
     static let tables = """
         CREATE TABLE control.cluster (

@@ -43,6 +43,11 @@ enum IdentitySchema {
             RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $f$
         DECLARE displaced bool;
         BEGIN
+            -- A replica may not have seen yet that another authority issues. Nothing changes that until this is done.
+            PERFORM FROM control.authority a WHERE a.sha256 = issuer AND a.is_issuing FOR SHARE;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the authority that signed the certificate does not issue' USING ERRCODE = 'RL106';
+            END IF;
             INSERT INTO control.certificate (sha256, role, name, public_key_sha256, authority_sha256, der, not_before, not_after)
                 VALUES (fingerprint, holder_role, holder_name, holder_key, issuer, content, first_moment, last_moment)
                 ON CONFLICT (sha256) DO NOTHING;
@@ -100,9 +105,10 @@ enum IdentitySchema {
                 IF holder.public_key_sha256 <> holder_key THEN outcome := 'name-taken'; RETURN; END IF;
                 free_at := NULL;
                 SELECT c.der INTO stored FROM control.certificate c
+                    JOIN control.authority a ON a.sha256 = c.authority_sha256 AND a.is_trusted
                     WHERE c.sha256 = former.certificate_sha256 AND c.not_after > at;
                 IF FOUND THEN outcome := 'repeated'; RETURN; END IF;
-                -- The first one has expired within the token's life: the same use brings another.
+                -- The first one is of no use any more, within the token's life: the same use brings another.
                 UPDATE control.token_use u SET certificate_sha256 = fingerprint
                     WHERE u.secret_sha256 = secret AND u.public_key_sha256 = holder_key;
             ELSE

@@ -26,7 +26,8 @@ enum StateSchema {
         """
 
     static let functions = """
-        -- Writes resources under one new version of the state; all of them, or none.
+        -- Writes resources under one new version of the state; all of them, or none. LATERAL and OFFSET 0 keep each join a look-up
+        -- by key, whatever the planner knows of the table.
         CREATE FUNCTION control.write(request uuid, dry_run bool, changes text, types int2[], names text[], contents bytea[],
             secrets bytea[], bases int8[], OUT outcome text, OUT version int8, OUT fault_type int2, OUT fault_name text)
             LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $f$
@@ -39,7 +40,8 @@ enum StateSchema {
 
             SELECT w.type, w.name, coalesce(r.version, 0) INTO fault_type, fault_name, version
                 FROM unnest(types, names, bases) WITH ORDINALITY AS w (type, name, base, place)
-                LEFT JOIN control.resource r ON r.type = w.type AND r.name = w.name AND r.content IS NOT NULL
+                LEFT JOIN LATERAL (SELECT r.version FROM control.resource r
+                    WHERE r.type = w.type AND r.name = w.name AND r.content IS NOT NULL OFFSET 0) AS r ON true
                 WHERE w.base <> coalesce(r.version, 0) ORDER BY w.place LIMIT 1;
             IF FOUND THEN outcome := 'conflict'; RETURN; END IF;
             SELECT c.state_version INTO version FROM control.cluster c;
@@ -49,7 +51,8 @@ enum StateSchema {
                 array_agg(w.content ORDER BY w.place), array_agg(w.secret ORDER BY w.place)
                 INTO types, names, contents, secrets
                 FROM unnest(types, names, contents, secrets) WITH ORDINALITY AS w (type, name, content, secret, place)
-                LEFT JOIN control.resource r ON r.type = w.type AND r.name = w.name
+                LEFT JOIN LATERAL (SELECT r.content, r.secret FROM control.resource r
+                    WHERE r.type = w.type AND r.name = w.name OFFSET 0) AS r ON true
                 WHERE r.content IS DISTINCT FROM w.content OR r.secret IS DISTINCT FROM w.secret;
             IF types IS NULL THEN outcome := 'unchanged'; RETURN; END IF;
 

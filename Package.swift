@@ -218,8 +218,11 @@ let package = Package(
         service(
             "Console",
             [
-                "ClusterModel", "DeliveryQueue", "InternationalDomains", "MailModel", "OperatingSystem",
-                "OperatorCommands", "QueueStore", "RelayConfiguration", argumentParser, logging,
+                "ClusterModel", "ControlAPI", "ControlClient", "Cryptography", "DNSModel", "DeliveryQueue",
+                "GRPCTransport", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
+                "OperatorCommands", "QueueStore",
+                "RelayConfiguration", "Routing", "TransportSecurity", argumentParser, grpcCore, logging, nioCore,
+                nioPosix, protobuf, yams,
             ]),
         generated("ControlAPI", [grpcCore, grpcProtobuf, protobuf]),
         service(
@@ -328,8 +331,9 @@ let package = Package(
         tests(
             "Console",
             [
-                "Console", "DeliveryQueue", "LabDatabase", "LabSupport", "MailModel", "PostgresDriver", "QueueStore",
-                logging,
+                "ClusterModel", "Console", "ControlAPI", "ControlClient", "Cryptography", "DeliveryQueue",
+                "GRPCTransport", "LabDatabase", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver",
+                "QueueStore", "TLSEngine", grpcCore, logging, nioCore, nioPosix, protobuf,
             ]),
         tests(
             "DaemonSupport",

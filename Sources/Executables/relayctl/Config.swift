@@ -10,14 +10,18 @@ import RelayConfiguration
 /// The configuration of a node, as its file and this environment give it.
 struct Config: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Explain, check and show the configuration of relayd, and list its exceptions.",
+        abstract: "Explain, check and show the configuration of relayd; get and set what all nodes of a cluster share.",
         discussion: """
-            It needs no database. Beside a running node it says what the node would find at its next start. Exit codes: 0, 1 \
-            failed, 64 usage, 78 the configuration is not good.
+            defaults, check, show and exceptions are about the settings on this machine, and need no database. Beside a \
+            running node they say what the node would find at its next start. get, set and diff are about the settings \
+            that all nodes of a cluster share, and go through its controller. Exit codes: 0, 1 failed, 64 usage, 65 bad \
+            data, 69 no controller, 75 try again or not served in time, 77 denied, 78 the configuration is not good, or no \
+            context.
             """,
         subcommands: [
             ConfigDefaults<RelaydConfiguration>.self, ConfigCheck<NodeSettingsCheck>.self,
             ConfigShow<RelaydConfiguration>.self, ConfigExceptions.self,
+            ConfigGet.self, ConfigSet.self, ConfigDiff.self,
         ])
 }
 

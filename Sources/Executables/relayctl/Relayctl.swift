@@ -18,7 +18,8 @@ struct Relayctl: AsyncParsableCommand {
         commandName: "relayctl", abstract: "Administration and diagnosis of the relay.",
         version: ProgramVersion.text(of: "relayctl"),
         subcommands: [
-            Queue.self, DNS.self, Config.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
+            Login.self, Context.self, Status.self, Check.self, Domain.self, Cert.self, User.self, Node.self, CA.self,
+            Audit.self, Queue.self, DNS.self, Config.self, Completions<Relayctl>.self, ManualCommand<Relayctl>.self,
         ])
 }
 
@@ -30,9 +31,13 @@ extension Relayctl: DocumentedProgram {
             + ConsoleFailure.Status.allCases.map { .init("\($0.rawValue)", $0.meaning) },
         environment: Self.settingsEnvironment + [
             .init("NO_COLOR", "With any value but an empty one, tables have no colours. So it is with TERM=dumb."),
+            .init(ContextStore.variable, "The context that counts where --context names none."),
             .init("COLUMNS", "How wide tables on a terminal may be; as wide as the terminal unless set."),
             .init("SUDO_USER", "Who is named in the record of an action, where sudo set it."),
             .init("PGPASSFILE, PGSSLROOTCERT, ...", "What the connection string leaves open, as libpq reads it."),
         ],
-        files: [Self.configurationFile], seeAlso: ["relayd(8)", "relayd.yaml(5)"])
+        files: [
+            Self.configurationFile,
+            .init("~/.config/relayctl", "Contexts: where controllers are, and credentials. It is closed to others."),
+        ], seeAlso: ["relayd(8)", "relayd.yaml(5)"])
 }

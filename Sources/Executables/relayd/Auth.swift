@@ -1,6 +1,6 @@
 import ArgumentParser
 import Cryptography
-import Foundation
+import OperatorCommands
 
 struct Auth: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,29 +15,17 @@ struct Auth: ParsableCommand {
         var user: String
 
         func validate() throws {
-            guard (1...255).contains(self.user.utf8.count), !self.user.contains(":"), !self.user.hasPrefix("#"),
-                self.user.allSatisfy({ !$0.isNewline && !$0.isWhitespace })
-            else { throw ValidationError("A name has 1 to 255 bytes, no colon and no white space.") }
+            guard NewPassword.isUserName(self.user) else { throw ValidationError(NewPassword.userNameRule) }
         }
 
         func run() throws {
-            let password = Array(try Self.password().utf8)
-            // AUTH PLAIN carries no more (RFC 4616 §2).
-            guard (1...255).contains(password.count) else {
-                throw ValidationError("A password has 1 to 255 bytes.")
+            let password: [UInt8]
+            do throws(NewPassword.Fault) {
+                password = try NewPassword.read()
+            } catch {
+                throw ValidationError(error.description)
             }
             print("\(self.user):\(try PasswordHash(of: password))")
         }
-
-        private static func password() throws -> String {
-            guard isatty(STDIN_FILENO) == 1 else { return readLine() ?? "" }
-            guard let first = Self.typed("Password: "), Self.typed("Again: ") == first else {
-                throw ValidationError("The passwords differ.")
-            }
-            return first
-        }
-
-        /// Reads from the terminal without showing what is typed.
-        private static func typed(_ prompt: String) -> String? { getpass(prompt).map { String(cString: $0) } }
     }
 }

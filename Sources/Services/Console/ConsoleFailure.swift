@@ -8,9 +8,9 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
         case failed = 1
         /// It was asked for in the wrong way.
         case usage = 64
-        /// There is no such message, or no such rule.
+        /// There is no such thing, or what was given is not good.
         case badData = 65
-        /// The database cannot be reached.
+        /// The database, or the controller, cannot be reached.
         case unavailable = 69
         /// The same may work later.
         case temporary = 75
@@ -24,11 +24,13 @@ public struct ConsoleFailure: Error, Hashable, Sendable, CustomStringConvertible
             switch self {
             case .failed: "The operation failed."
             case .usage: "The command line is wrong."
-            case .badData: "There is no such message, or no such standing rule."
-            case .unavailable: "The database cannot be reached, or another program that is needed is not there."
-            case .temporary: "The same may work later."
-            case .denied: "The login may not do that."
-            case .configuration: "The configuration, or the schema of the database, is not what this program needs."
+            case .badData: "There is no such message, rule, domain or the like, or what was given is not good."
+            case .unavailable:
+                "The database or the controller cannot be reached, or another program that is needed is not there."
+            case .temporary: "The same may work later, or a wait has ended without what was waited for."
+            case .denied: "The login, or the credential, may not do that."
+            case .configuration:
+                "The configuration, the context, or the schema of the database, is not what this program needs."
             }
         }
     }

@@ -19,6 +19,13 @@ extension TableStyle {
 }
 
 extension ConsoleTerminal {
+    /// Whether the terminal of this process shows more than ASCII, as its locale says.
+    package static var isUnicode: Bool {
+        let environment = ProcessInfo.processInfo.environment
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+        return locale.lowercased().contains("utf-8") || locale.lowercased().contains("utf8")
+    }
+
     /// Standard output for data, standard error for people; it asks only where somebody can read and answer.
     package static var ofThisProcess: ConsoleTerminal {
         let mayAsk = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1

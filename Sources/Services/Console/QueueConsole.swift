@@ -21,10 +21,6 @@ public struct QueueConsole: Sendable {
 
     /// Writes one document, or lines for people.
     func write(_ document: OutputValue, table: () -> [String]) throws(ConsoleFailure) {
-        switch self.format {
-        case .table: for line in table() { try self.terminal.print(line) }
-        case .json, .jsonl: try self.terminal.print(document.json)
-        case .yaml: try self.terminal.print(document.yaml)
-        }
+        try self.terminal.write(document, as: self.format, table: table)
     }
 }

@@ -80,7 +80,7 @@ package actor DNSFlushWatch {
             self.lastLook = self.time.now
         } catch {
             // Whoever waits goes on with what is known. The next look finds it.
-            self.logger.debug("what is to be looked up anew was not read", metadata: ["error": "\(error)"])
+            self.logger.debug("requests to flush DNS answers were not read", metadata: ["error": "\(error)"])
         }
         self.apply()
         self.resume(waiters)

@@ -124,7 +124,7 @@ package actor ResolverHealth {
         if let last = self.saidThatMostAreBogus, self.time.now - last < .seconds(60) { return }
         self.saidThatMostAreBogus = self.time.now
         self.logger.error(
-            "most domains are bogus, which cannot be their fault; their mail waits and loses no time")
+            "most domains fail DNSSEC, so the resolver is suspected; their mail waits and spends no retry")
     }
 
     private func announce(_ status: ValidationStatus) {

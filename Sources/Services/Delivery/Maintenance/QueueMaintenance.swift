@@ -90,7 +90,7 @@ package struct QueueMaintenance: Sendable {
         let forgotten = try await self.store.limitTrace(to: self.traceLimits.bytes)
         guard forgotten > 0 else { return }
         self.logger.warning(
-            "the trace has reached its limit in bytes, and its oldest days are forgotten",
+            "the trace exceeded its size limit; its oldest days were deleted",
             metadata: ["limit": "\(self.traceLimits.bytes)", "days": "\(forgotten)"])
     }
 

@@ -197,7 +197,9 @@ final class IncomingMessage {
             do throws(QueueStoreError) {
                 try await stager.discard()
             } catch {
-                logger.warning("a body without an end is left to the sweep", metadata: ["error": "\(error)"])
+                logger.warning(
+                    "chunks of an unfinished message were not deleted; maintenance deletes them later",
+                    metadata: ["error": "\(error)"])
             }
         }
         if !isTaken { share.remove() }

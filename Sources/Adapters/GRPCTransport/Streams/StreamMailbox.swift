@@ -1,12 +1,5 @@
-import DequeModule
 import GRPCCore
 import Synchronization
-
-/// Bytes that may wait to be sent.
-struct MailboxLimits: Hashable, Sendable {
-    var stream: Int
-    var connection: Int
-}
 
 /// What the application's tasks ask of one connection, until its event loop comes to it.
 ///
@@ -24,11 +17,9 @@ final class StreamMailbox<Part: Sendable>: Sendable {
         case taken(Receipt)
     }
 
-    private struct Waiter {
+    private struct Waiter: Sendable {
         let number: UInt64
-        let key: StreamKey
         let part: Part
-        let bytes: Int
         let continuation: CheckedContinuation<Void, any Error>
     }
 
@@ -37,16 +28,12 @@ final class StreamMailbox<Part: Sendable>: Sendable {
         var isScheduled = false
         var nextKey: StreamKey = 1
         var nextWaiter: UInt64 = 1
-        /// Bytes that wait of each open stream.
-        var streams: [StreamKey: Int] = [:]
+        var room: SendingRoom<Waiter>
         /// Why streams that are closed take nothing, until the application leaves them.
         var closed: [StreamKey: RPCError] = [:]
-        var total = 0
-        var waiters: Deque<Waiter> = []
     }
 
-    private let state = Mutex(State())
-    private let limits: MailboxLimits
+    private let state: Mutex<State>
     private let size: @Sendable (Part) -> Int
     private let schedule: @Sendable (StreamMailbox) -> Void
 
@@ -57,7 +44,7 @@ final class StreamMailbox<Part: Sendable>: Sendable {
         _ limits: MailboxLimits, size: @escaping @Sendable (Part) -> Int,
         schedule: @escaping @Sendable (StreamMailbox) -> Void
     ) {
-        self.limits = limits
+        self.state = Mutex(State(room: SendingRoom(limits)))
         self.size = size
         self.schedule = schedule
     }
@@ -81,13 +68,11 @@ final class StreamMailbox<Part: Sendable>: Sendable {
 
     /// Queues a part if there is room. A stream that is not known is left already, and what is written to it goes nowhere.
     private func admit(_ state: inout State, _ key: StreamKey, _ part: Part, _ bytes: Int) -> Bool {
-        guard let queued = state.streams[key] else {
-            return true
+        switch state.room.take(bytes, for: key) {
+        case .taken: state.items.append(.part(key, part))
+        case .full: return false
+        case .notOpen: ()
         }
-        guard bytes == 0 || (queued < self.limits.stream && state.total < self.limits.connection) else { return false }
-        state.streams[key] = queued + bytes
-        state.total += bytes
-        state.items.append(.part(key, part))
         return true
     }
 
@@ -114,16 +99,14 @@ final class StreamMailbox<Part: Sendable>: Sendable {
                     if let error = state.closed[key] { return .failure(error) }
                     if Task.isCancelled { return .failure(Self.cancelled) }
                     if self.admit(&state, key, part, bytes) { return .success(()) }
-                    state.waiters.append(
-                        Waiter(number: number, key: key, part: part, bytes: bytes, continuation: continuation))
+                    state.room.wait(
+                        Waiter(number: number, part: part, continuation: continuation), bytes, for: key)
                     return nil
                 }
                 if let outcome { continuation.resume(with: outcome) }
             }
         } onCancel: {
-            let waiter = self.state.withLock { state in
-                state.waiters.firstIndex { $0.number == number }.map { state.waiters.remove(at: $0) }
-            }
+            let waiter = self.state.withLock { state in state.room.leave(key) { $0.number == number } }
             waiter?.continuation.resume(throwing: Self.cancelled)
         }
     }
@@ -136,7 +119,7 @@ final class StreamMailbox<Part: Sendable>: Sendable {
     func open() -> StreamKey {
         self.state.withLock { state in
             defer { state.nextKey += 1 }
-            state.streams[state.nextKey] = 0
+            state.room.open(state.nextKey)
             return state.nextKey
         }
     }
@@ -153,49 +136,39 @@ final class StreamMailbox<Part: Sendable>: Sendable {
     /// Bytes of a stream were sent, and make room.
     func sent(_ bytes: Int, of key: StreamKey) {
         self.release { state in
-            guard let queued = state.streams[key] else { return }
-            state.streams[key] = queued - bytes
-            state.total -= bytes
+            state.room.free(bytes, of: key)
+            return []
         }
     }
 
     /// A stream takes nothing any more, for this reason.
     func close(_ key: StreamKey, _ error: RPCError) {
         self.release { state in
-            guard let queued = state.streams.removeValue(forKey: key) else { return }
-            state.total -= queued
+            guard let waiters = state.room.close(key) else { return [] }
             state.closed[key] = error
+            return waiters.map { ($0, .failure(error)) }
         }
     }
 
-    /// The application has left a stream.
+    /// The application has left a stream. What it still writes goes nowhere.
     func forget(_ key: StreamKey) {
         self.release { state in
-            state.total -= state.streams.removeValue(forKey: key) ?? 0
             state.closed[key] = nil
+            return (state.room.close(key) ?? []).map { ($0, .success(())) }
         }
     }
 
-    /// Changes what waits, and lets writes go on for which there is room then, in their order.
-    private func release(_ body: (inout State) -> Void) {
-        let ready = self.post { state -> [(Waiter, Result<Void, any Error>)] in
-            body(&state)
-            guard !state.waiters.isEmpty else { return [] }
-            var ready: [(Waiter, Result<Void, any Error>)] = []
-            var left: Deque<Waiter> = []
-            for waiter in state.waiters {
-                if let error = state.closed[waiter.key] {
-                    ready.append((waiter, .failure(error)))
-                } else if self.admit(&state, waiter.key, waiter.part, waiter.bytes) {
-                    ready.append((waiter, .success(())))
-                } else {
-                    left.append(waiter)
-                }
+    /// Changes what waits, and lets writes go on for which there is room then.
+    private func release(_ body: (inout State) -> [(Waiter, Result<Void, any Error>)]) {
+        let done = self.post { state -> [(Waiter, Result<Void, any Error>)] in
+            var done = body(&state)
+            while let (key, waiter) = state.room.next() {
+                state.items.append(.part(key, waiter.part))
+                done.append((waiter, .success(())))
             }
-            state.waiters = left
-            return ready
+            return done
         }
-        for (waiter, result) in ready { waiter.continuation.resume(with: result) }
+        for (waiter, result) in done { waiter.continuation.resume(with: result) }
     }
 }
 

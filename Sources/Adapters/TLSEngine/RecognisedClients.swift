@@ -1,4 +1,5 @@
 public import Cryptography
+public import MailModel
 
 /// The clients that a server recognises by their certificates: those that certain authorities issued, and those that are
 /// listed by fingerprint.
@@ -51,10 +52,13 @@ public struct AuthenticatedClient: Hashable, Sendable {
     public let fingerprint: [UInt8]
     /// The uniformResourceIdentifiers of the certificate, which name roles in a cluster.
     public let uris: [String]
+    /// The end of the certificate, which a connection may outlive.
+    public let notAfter: Timestamp
 
     init(_ certificate: PeerCertificate, fingerprint: [UInt8]) {
         self.subject = certificate.subject
         self.fingerprint = fingerprint
         self.uris = certificate.uris
+        self.notAfter = certificate.notAfter
     }
 }

@@ -231,6 +231,14 @@ let package = Package(
                 "ClusterModel", "Cryptography", "DANE", "DNSModel", "GRPCTransport", "MailModel", "OperatingSystem",
                 "TLSEngine", "TransportSecurity", grpcCore, nioCore,
             ]),
+        service(
+            "ControlPlane",
+            [
+                "Admission", "ClusterModel", "ControlAPI", "ControlStore", "Cryptography", "DeliveryQueue",
+                "GRPCTransport",
+                "MailModel", "PostgresDriver", "ServiceSupport", "TLSEngine", "Telemetry", grpcCore, logging, nioCore,
+                protobuf, serviceLifecycle,
+            ]),
 
         // The lab
         lab("LabSupport", ["MailModel", logging]),
@@ -345,6 +353,15 @@ let package = Package(
             [
                 "Cryptography", "DANE", "DNSModel", "GRPCTransport", "LabPeers", "LabSupport", "MailModel",
                 "OperatingSystem", "TLSEngine", "TransportSecurity", grpcCore, nioCore, nioEmbedded, nioPosix,
+            ]),
+        tests(
+            "ControlPlane",
+            [
+                "ClusterModel", "ControlAPI", "ControlClient", "ControlPlane", "ControlStore", "Cryptography",
+                "DNSModel", "GRPCTransport",
+                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver",
+                "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", grpcCore, logging, nioCore, nioPosix,
+                protobuf,
             ]),
         tests("ControlAPI", ["ControlAPI", "GRPCTransport", grpcCore, nioPosix, protobuf]),
         tests(

@@ -338,8 +338,8 @@ struct TransportTests {
             silence: .milliseconds(200), patience: .milliseconds(200), withoutCalls: true)
         try await withInteropServer(configuration) { _, _ in
             let peer = SilentPeer()
-            let channel = try await peer.connect(path)
             let began = ContinuousClock.now
+            let channel = try await peer.connect(path)
             try await channel.closeFuture.get()
             let lasted = ContinuousClock.now - began
             #expect(lasted > .milliseconds(390) && lasted < .seconds(3), "\(lasted)")

@@ -19,10 +19,12 @@ struct AdministrationTests {
     private typealias Domains = TestReplica.DomainClient
 
     private func world(
-        _ body: (TestControl, TestReplica, TestReplica.Client) async throws -> Void
+        log: RecordedLog? = nil, _ body: (TestControl, TestReplica, TestReplica.Client) async throws -> Void
     ) async throws {
-        try await TestControl.serving { control, replica in
-            try await replica.with(control.admin) { try await body(control, replica, $0) }
+        try await TestControl.with { control in
+            try await control.withReplica(log: log) { replica in
+                try await replica.with(control.admin) { try await body(control, replica, $0) }
+            }
         }
     }
 
@@ -399,7 +401,8 @@ struct AdministrationTests {
         "What a node serves differs from what is desired until it says so, and its clock is shown (control 9, control 15)"
     )
     func differences() async throws {
-        try await self.world { control, replica, client in
+        let log = RecordedLog()
+        try await self.world(log: log) { control, replica, client in
             let version = try await client.apply("alpha.test").domains[0].version
             let node = try await control.enrolled(.node, "edge-1.test")
             let fleet = ControlFleetService.Client(wrapping: client)
@@ -431,6 +434,9 @@ struct AdministrationTests {
             #expect(after.node.status == .current)
             #expect(after.node.programVersion == "1.2.3")
             #expect((57...61).contains(after.node.clockOffset.seconds))
+            let warnings = log.lines.filter { $0.message.contains("clock") }
+            #expect(warnings.count == 1)
+            #expect(warnings.first?.metadata["node"] == "edge-1.test")
             let status = try await ControlClusterService.Client(wrapping: client).getStatus(.init())
             #expect(status.nodes == 1 && status.currentNodes == 1 && status.domains == 1)
             #expect(try await self.fault { try await fleet.diffNode(.with { $0.name = "Edge" }) } == "name")

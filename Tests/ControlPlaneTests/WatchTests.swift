@@ -164,6 +164,28 @@ struct WatchTests {
         }
     }
 
+    @Test("A replica that has not read a state yet that a node has reads it before it answers (control 4)")
+    func catchesUp() async throws {
+        try await self.world { control, replica, admin, node in
+            let pool = control.database.pool(size: 2)
+            defer { pool.shutDown() }
+            try await control.withReplica(store: ControlStore(pool: pool), named: "replica-2") { other in
+                for number in 0..<5 {
+                    // Committed through one replica, and told at once to the other.
+                    let version = try await admin.apply("d\(number).test").stateVersion
+                    let first = ControlWatchRequest.with { $0.stateVersion = version }
+                    let credential = try await control.enrolled(.node, "edge-\(10 + number).test")
+                    try await other.with(credential) { client in
+                        try await TestStream.with(client, first: first) { stream in
+                            let change = try await stream.change()
+                            #expect(change[0].stateVersion >= version)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test("A large state comes in parts that each fit into a message, and counts behind the last (control 5)")
     func parts() async throws {
         try await self.world { control, _, admin, node in

@@ -118,8 +118,8 @@ extension ControlPlaneParts {
         var router = RPCRouter<GRPCServerTransport>()
         for service in services { service.registerMethods(with: &router) }
         let names = Set(router.methods.map(\.service.fullyQualifiedService))
-        let isInTouch = { @Sendable in self.isInTouch }
-        HealthService(services: names, clock: self.clock, isServing: isInTouch).registerMethods(with: &router)
+        let isServing = { @Sendable in self.isInTouch && !self.streams.isClosed }
+        HealthService(services: names, clock: self.clock, isServing: isServing).registerMethods(with: &router)
         if settings.offersReflection {
             try ReflectionService(services: names.union([GRPCHealth.descriptor.fullyQualifiedService]))
                 .registerMethods(with: &router)
@@ -141,7 +141,7 @@ extension ControlPlaneParts {
             NodeService(
                 authority: self.authority, table: self.table, observations: self.observations, streams: self.streams,
                 revocations: self.revocations, snapshotsPerSecond: settings.snapshotsPerSecond, enrolments: enrolments,
-                metrics: self.metrics),
+                metrics: self.metrics, logger: self.logger),
         ]
     }
 

@@ -15,7 +15,8 @@ extension NodeService {
     ) async throws -> ControlReportServedResponse {
         let caller = try Caller.known()
         let report = try self.report(request, of: caller.identity.name)
-        guard try await self.store.report(report) else {
+        self.clocks.saw(report.clockOffset.map { ClockOffset(ahead: $0) }, of: caller.identity.name)
+        guard try await self.reports.within("reports", { try await self.store.report(report) }) else {
             throw RPCError(
                 code: .permissionDenied, message: "\(caller.identity) is not enrolled; enrol with a new join token")
         }
@@ -44,7 +45,7 @@ extension NodeService {
     private func offset(_ request: ControlReportServedRequest) throws(RPCError) -> Duration? {
         guard request.hasClock else { return nil }
         guard let theirs = Timestamp(request.clock) else { throw .invalid("clock", "out of range") }
-        return theirs - self.clock.date
+        return ClockOffset(theirs: theirs, ours: self.clock.date).ahead
     }
 
     private static func resources(_ request: ControlReportServedRequest) throws(RPCError) -> [ServedResourceRow] {

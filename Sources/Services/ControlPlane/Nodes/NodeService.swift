@@ -3,7 +3,7 @@ package import ControlAPI
 import ControlStore
 import Foundation
 package import GRPCCore
-import Logging
+package import Logging
 import MailModel
 import ServiceSupport
 import SwiftProtobuf
@@ -20,12 +20,17 @@ package struct NodeService: ControlNodeService.SimpleServiceProtocol {
     private let streams: NodeStreams
     private let revocations: RevocationTable
     private let snapshots: RequestBudget
+    /// Renewals cost a signature and a write, reports a write.
+    private let renewals: RequestBudget
+    let reports: RequestBudget
+    let clocks: ClockWarnings
     private let enrolments: EnrolmentLog
     private let metrics: ControlPlaneMetrics
 
     package init(
         authority: ClusterAuthority, table: StateTable, observations: NodeObservations, streams: NodeStreams,
-        revocations: RevocationTable, snapshotsPerSecond: Int, enrolments: EnrolmentLog, metrics: ControlPlaneMetrics
+        revocations: RevocationTable, snapshotsPerSecond: Int, enrolments: EnrolmentLog, metrics: ControlPlaneMetrics,
+        logger: Logger
     ) {
         self.authority = authority
         self.store = authority.store
@@ -37,6 +42,9 @@ package struct NodeService: ControlNodeService.SimpleServiceProtocol {
         self.revocations = revocations
         self.snapshots = RequestBudget(
             RequestLimit(perSecond: snapshotsPerSecond, burst: snapshotsPerSecond), clock: authority.clock)
+        self.renewals = RequestBudget(RequestLimit(perSecond: 50, burst: 50, atOnce: 10), clock: authority.clock)
+        self.reports = RequestBudget(RequestLimit(perSecond: 500, burst: 1_000, atOnce: 100), clock: authority.clock)
+        self.clocks = ClockWarnings(logger: logger)
         self.enrolments = enrolments
         self.metrics = metrics
     }
@@ -107,7 +115,9 @@ package struct NodeService: ControlNodeService.SimpleServiceProtocol {
     ) async throws -> ControlRenewCertificateResponse {
         let caller = try Caller.known()
         let issued = try await self.enrolments.recording(.renewal, caller.identity.name, context) {
-            try await self.authority.renew(caller, request.signingRequestDer)
+            try await self.renewals.within("renewals") {
+                try await self.authority.renew(caller, request.signingRequestDer)
+            }
         }
         return .with { $0.identity = issued }
     }

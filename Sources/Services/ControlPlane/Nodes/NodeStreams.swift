@@ -53,6 +53,9 @@ package final class NodeStreams: Sendable {
         return isLast
     }
 
+    /// Whether it takes no more.
+    package var isClosed: Bool { self.state.withLock(\.isClosed) }
+
     /// Ends all of them, and takes no more: the replica is shutting down.
     package func closeAll() {
         let open = self.state.withLock { state in

@@ -88,6 +88,7 @@ let package = Package(
     products: [
         .executable(name: "relayd", targets: ["relayd"]),
         .executable(name: "relayctl", targets: ["relayctl"]),
+        .executable(name: "relay-controller", targets: ["relay-controller"]),
         .executable(name: "relay-lab", targets: ["relay-lab"]),
         .executable(name: "relay-bench", targets: ["relay-bench"]),
         // For the fuzzer, which is a package of its own in Tests/Fuzzing.
@@ -253,8 +254,8 @@ let package = Package(
         lab(
             "LabRelay",
             [
-                "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabSupport", "MailModel",
-                "OperatingSystem", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix,
+                "ControlStore", "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabSupport",
+                "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore", "TLSEngine", nioCore, nioPosix,
             ]),
 
         // Executables
@@ -269,6 +270,14 @@ let package = Package(
             [
                 "Console", "MailModel", "NodeState", "OperatingSystem", "OperatorCommands", "RelayConfiguration",
                 "SecureResolver", argumentParser,
+            ]),
+        executable(
+            "relay-controller",
+            [
+                "ClusterModel", "ControlPlane", "ControlStore", "Cryptography", "DaemonSupport", "GRPCTransport",
+                "MailModel", "OperatingSystem", "OperatorCommands", "PostgresDriver", "RelayConfiguration",
+                "ServiceSupport", "Telemetry", argumentParser, grpcCore, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]),
         executable(
             "relay-lab",
@@ -423,8 +432,9 @@ let package = Package(
         tests(
             "Integration",
             [
-                "Cryptography", "DNSModel", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel",
-                "OperatingSystem", "PostgresDriver", "QueueStore", "Routing", "TLSEngine", nioCore, nioPosix, logging,
+                "ControlAPI", "ControlClient", "ControlStore", "Cryptography", "DNSModel", "GRPCTransport", "LabDNS",
+                "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver",
+                "QueueStore", "Routing", "TLSEngine", protobuf, grpcCore, nioCore, nioPosix, logging,
             ]),
     ]
 )

@@ -5,6 +5,7 @@ import Testing
 struct ManualPageTests {
     private static let pages = [
         ["relayd"], ["relayctl"], ["relayd", "relayd.yaml"], ["relayctl", "queue", "list"], ["relayd", "config"],
+        ["relay-controller"], ["relay-controller", "relay-controller.yaml"], ["relay-controller", "init"],
     ]
 
     private func page(_ words: [String]) async throws -> String {
@@ -24,7 +25,7 @@ struct ManualPageTests {
 
     @Test("Every option of every command is on its program's page, and the parser's help names no other")
     func hasEveryOption() async throws {
-        for program in ["relayd", "relayctl"] {
+        for program in ["relayd", "relayctl", "relay-controller"] {
             let text = try await ProgramRun.of(["mandoc", "-T", "ascii"], input: try await self.page([program])).output
                 .replacing(#/.\u{8}/#, with: "")
             var commands: [[String]] = [[]]

@@ -40,7 +40,8 @@ struct NodeStartTests {
         }
     }
 
-    @Test("Each program says its version, which is never unknown", arguments: ["relayd", "relayctl"])
+    @Test(
+        "Each program says its version, which is never unknown", arguments: ["relayd", "relayctl", "relay-controller"])
     func version(of program: String) async throws {
         let path = try BuiltProgram.named(program).path
         let output = try await withTemporaryFolder { temporary in

@@ -71,6 +71,9 @@ struct Mistake: Sendable {
         return changed
     }
 
+    /// The name of its configuration.
+    var fileName: String { self.program == "relay-controller" ? "relay-controller.yaml" : "relayd.yaml" }
+
     /// The text of its configuration; `nil` where it has none.
     var yaml: String? {
         switch self.file {

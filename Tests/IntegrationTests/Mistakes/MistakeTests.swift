@@ -45,6 +45,21 @@ struct MistakeTests {
         }
     }
 
+    @Test("Each mistake with a controller has its row: keys, names, database and start")
+    func controller() async throws {
+        try await PrivatePostgres.withServer { server in
+            let holder = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = try #require(holder.localAddress?.port)
+            try await MistakeWorkshop.with(server, heldPort: port) { workshop in
+                try await ControllerMistakes.prepare(server, in: workshop.folder)
+                try await Self.compare(
+                    ControllerMistakes.files + ControllerMistakes.database(server), workshop, section: "controller")
+            }
+            try await holder.close()
+        }
+    }
+
     private static func compare(_ mistakes: [Mistake], _ workshop: MistakeWorkshop, section: String) async throws {
         var found: [String] = []
         for mistake in mistakes { found.append(try await workshop.row(of: mistake)) }
@@ -82,6 +97,9 @@ struct MistakeWorkshop {
             try workshop.write("nothing that anybody could use\n", "garbage", 0o600)
             try workshop.write("", "empty", 0o600)
             try workshop.write("alice:secret\n", "users", 0o600)
+            try workshop.write(String(repeating: "5a", count: 32), "encryption.key", 0o600)
+            try workshop.write(String(repeating: "5a", count: 32), "open.key", 0o644)
+            try workshop.write(String(repeating: "a5", count: 32), "other-encryption.key", 0o600)
             try await body(workshop)
         }
     }
@@ -97,8 +115,8 @@ struct MistakeWorkshop {
     func row(of mistake: Mistake) async throws -> String {
         var arguments = mistake.arguments.map { self.placed($0) }
         if let yaml = mistake.yaml {
-            try self.write(self.placed(yaml), "relayd.yaml", mistake.mode)
-            arguments += ["--config", self.folder.appending(path: "relayd.yaml").path]
+            try self.write(self.placed(yaml), mistake.fileName, mistake.mode)
+            arguments += ["--config", self.folder.appending(path: mistake.fileName).path]
         }
         let program = try BuiltProgram.named(mistake.program)
         let log = self.folder.appending(path: "output")
@@ -142,6 +160,7 @@ struct MistakeWorkshop {
         if let server { text = text.replacing(server.directory.path, with: "/run/postgresql") }
         text = text.replacing(#/user id \d+/#, with: "user id 998").replacing(#/pid \d+/#, with: "pid 4711")
         text = text.replacing("version \(QueueMigrations.latestVersion)", with: "version N")
+        text = text.replacing(#/sealed under key [0-9a-f]{16}/#, with: "sealed under key 0123456789abcdef")
         text = text.replacing(#/\d{4}-\d\d-\d\dT[\d:.]+Z/#, with: "2027-01-31T12:00:00Z")
         text = text.replacing(#/by \S+ \(process \d+\)/#, with: "by master (process 4711)")
         text = text.replacing(#/open for \d+ s/#, with: "open for 600 s").replacing(#/port 2\d{4}/#, with: "port 6432")

@@ -160,7 +160,10 @@ let package = Package(
             "ServiceSupport", ["DeliveryQueue", "MailModel", "Telemetry", logging, nioCore, nioPosix, serviceLifecycle]),
         service(
             "RelayConfiguration",
-            ["Admission", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing", "TransportSecurity", yams]),
+            [
+                "Admission", "ClusterModel", "DeliveryQueue", "MailModel", "OperatingSystem", "Routing",
+                "TransportSecurity", yams,
+            ]),
         service(
             "OperatorCommands",
             [
@@ -210,8 +213,10 @@ let package = Package(
         service(
             "EdgeNode",
             [
-                "Admission", "ClusterModel", "Cryptography", "DaemonSupport", "DatabaseHealth", "Delivery",
-                "DeliveryQueue", "Inbound", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
+                "Admission", "ClusterModel", "ControlClient", "Cryptography", "DaemonSupport", "DatabaseHealth",
+                "Delivery",
+                "DeliveryQueue", "GRPCTransport", "Inbound", "InternationalDomains", "MailModel", "NodeState",
+                "OperatingSystem",
                 "PostgresDriver", "QueueStore", "RelayConfiguration", "RouteLookup", "Routing", "SMTPProtocol",
                 "SecureResolver", "ServiceSupport", "ShardLeases", "TLSEngine", "Telemetry", nioCore, nioPosix, logging,
                 serviceLifecycle,
@@ -229,8 +234,9 @@ let package = Package(
         service(
             "ControlClient",
             [
-                "ClusterModel", "Cryptography", "DANE", "DNSModel", "GRPCTransport", "MailModel", "OperatingSystem",
-                "TLSEngine", "TransportSecurity", grpcCore, nioCore,
+                "Admission", "ClusterModel", "ControlAPI", "Cryptography", "DANE", "DNSModel", "DeliveryQueue",
+                "GRPCTransport", "MailModel", "NodeState", "OperatingSystem", "Routing", "ServiceSupport", "TLSEngine",
+                "Telemetry", "TransportSecurity", grpcCore, logging, nioCore, protobuf, serviceLifecycle,
             ]),
         service(
             "ControlPlane",
@@ -376,15 +382,19 @@ let package = Package(
         tests(
             "ControlClient",
             [
-                "ClusterModel", "ControlAPI", "ControlClient", "Cryptography", "GRPCTransport", "LabSupport",
-                "MailModel", "OperatingSystem", "TLSEngine", grpcCore, nioCore, nioPosix, protobuf,
+                "Admission", "ClusterModel", "ControlAPI", "ControlClient", "Cryptography", "DeliveryQueue",
+                "GRPCTransport", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "Routing", "ServiceSupport",
+                "TLSEngine", "Telemetry", "TransportSecurity", grpcCore, logging, nioCore, nioPosix, protobuf,
             ]),
         tests("ServiceSupport", ["LabSupport", "MailModel", "ServiceSupport", nioCore, nioEmbedded]),
         tests("DatabaseHealth", ["DatabaseHealth", "MailModel", "QueueStore"]),
         tests("ShardLeases", ["ClusterModel", "LabSupport", "MailModel", "QueueStore", "ShardLeases"]),
         tests(
             "RelayConfiguration",
-            ["Admission", "DeliveryQueue", "MailModel", "RelayConfiguration", "Routing", "TestLiterals"]),
+            [
+                "Admission", "ClusterModel", "DeliveryQueue", "MailModel", "RelayConfiguration", "Routing",
+                "TestLiterals",
+            ]),
         tests(
             "NodeState",
             [

@@ -27,7 +27,7 @@ struct ReferencePagesTests {
         "Each metric has its row in metrics.md, with its kind and its help, and no page names one that does not exist")
     func metrics() throws {
         let registry = MetricsRegistry.ofRelayd
-        let metrics = RelayMetrics(in: registry, listeners: ["smtp"], version: "1", revision: "r")
+        let metrics = RelayMetrics(in: registry, listeners: ["smtp"], hasController: true, version: "1", revision: "r")
         metrics.inbound.certificateNotAfter.set([2_000_000_000])
         let lines = registry.exposition().split(separator: "\n").map { $0.split(separator: " ", maxSplits: 3) }
         let help = lines.filter { $0[1] == "HELP" }.map { (name: $0[2], text: $0[3]) }

@@ -46,6 +46,11 @@ public enum PrivateFile {
         try Self.synchronise(folderOf: path)
     }
 
+    /// Whether there is something at a path, or it cannot be told.
+    public static func exists(_ path: String) -> Bool {
+        unsafe access(path, F_OK) == 0 || errno != ENOENT
+    }
+
     private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(Fault) {
         var rest = bytes[...]
         while !rest.isEmpty {

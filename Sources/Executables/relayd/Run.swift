@@ -16,7 +16,8 @@ struct Run: AsyncParsableCommand {
         let configuration = loaded.configuration
         let registry = MetricsRegistry.ofRelayd
         let metrics = RelayMetrics(
-            in: registry, listeners: configuration.smtp.listeners.map(\.name), version: ProgramVersion.number,
+            in: registry, listeners: configuration.smtp.listeners.map(\.name),
+            hasController: configuration.hasController, version: ProgramVersion.number,
             revision: ProgramVersion.revision)
         let level = Logger.Level(rawValue: configuration.telemetry.logLevel.rawValue) ?? .info
         let writer = LogWriter(label: "relayd", metrics: metrics.log)

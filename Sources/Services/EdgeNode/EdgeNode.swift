@@ -96,16 +96,30 @@ public struct EdgeNode: Sendable {
     private func foundations(
         _ files: ConfiguredFiles, _ pool: PostgresPool, _ leasePool: PostgresPool, _ reloads: UnixSignalsSequence
     ) throws -> NodeFoundations {
-        let (health, state) = (HealthRegistry(), Replaceable(try files.state(by: self.configuration)))
+        let health = HealthRegistry(without: self.configuration.hasController ? [] : [.control])
+        let inForce = try StateInForce(
+            try files.content(by: self.configuration), files.local(by: self.configuration))
+        let state = inForce.state
+        let certificates = CertificateMonitor(
+            state, health: health, metrics: self.metrics.inbound, time: self.time, logger: self.logger)
+        inForce.observe { _, _ in certificates.look() }
         return NodeFoundations(
             health: health,
             resolverHealth: ResolverHealth(
                 resolver: files.resolver, health: health, metrics: self.metrics.dns, time: self.time,
                 logger: self.logger),
-            state: state, resolver: files.resolver,
-            certificates: CertificateMonitor(
-                state, health: health, metrics: self.metrics.inbound, time: self.time, logger: self.logger),
-            pool: pool, leasePool: leasePool, reloads: reloads)
+            inForce: inForce, resolver: files.resolver, certificates: certificates,
+            control: try self.controlled(inForce, health), pool: pool, leasePool: leasePool, reloads: reloads)
+    }
+
+    /// What follows the controller, if there is one.
+    private func controlled(
+        _ inForce: StateInForce, _ health: HealthRegistry
+    ) throws(ConfigurationError) -> ControlledState? {
+        guard self.configuration.hasController, let metrics = self.metrics.control else { return nil }
+        return try ControlledState(
+            self.loaded, inForce: inForce, health: health, version: self.version, metrics: metrics, time: self.time,
+            random: self.random, logger: self.logger)
     }
 
     private func services(_ foundations: NodeFoundations) -> [any Service] {
@@ -114,6 +128,7 @@ public struct EdgeNode: Sendable {
                 self.loaded, address: self.configuration.telemetry.address, registry: self.registry,
                 health: foundations.health, logger: self.logger),
             foundations.certificates,
+        ] + [foundations.control].compactMap(\.self) + [
             DatabaseMonitor(pool: foundations.pool, metrics: self.metrics.database, time: self.time),
             ResolverMonitor(
                 resolver: foundations.resolver, health: foundations.resolverHealth, metrics: self.metrics.dns,

@@ -25,10 +25,12 @@ import UnixSignals
 struct NodeFoundations: Sendable {
     let health: HealthRegistry
     let resolverHealth: ResolverHealth
-    /// What the node serves by; a reload replaces it.
-    let state: Replaceable<NodeState>
+    /// What the node serves by; a reload replaces it, and so does the controller.
+    let inForce: StateInForce
     let resolver: SecureResolver
     let certificates: CertificateMonitor
+    /// What follows the controller, if the node has one.
+    let control: ControlledState?
     let pool: PostgresPool
     let leasePool: PostgresPool
     let reloads: UnixSignalsSequence
@@ -56,15 +58,12 @@ struct MailServices: Service {
     }
 
     private func serve() async throws {
+        if let control = self.foundations.control, await !control.waitForState() { return self.drained() }
         let wait = DatabaseWait(
             loaded: self.loaded, pool: self.foundations.pool, leasePool: self.foundations.leasePool,
             health: self.foundations.health, time: self.time, logger: self.logger)
-        guard let (store, clock) = try await wait.run() else {
-            self.foundations.health.set(.draining, .failing("draining"))
-            self.metrics.draining.set(true)
-            return
-        }
-        let state = self.foundations.state
+        guard let (store, clock) = try await wait.run() else { return self.drained() }
+        let state = self.foundations.inForce.state
         let services = try await self.services(
             Parts(
                 state: state, store: store,
@@ -81,6 +80,12 @@ struct MailServices: Service {
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, logger: self.logger.onlyCritical))
         try await group.run()
+    }
+
+    /// A shutdown came before mail was taken.
+    private func drained() {
+        self.foundations.health.set(.draining, .failing("draining"))
+        self.metrics.draining.set(true)
     }
 
     /// What the services are made of.
@@ -116,16 +121,20 @@ struct MailServices: Service {
         let authenticator = Authenticator(
             users: { parts.state.current.users }, limits: self.configuration.authenticatorLimits,
             metrics: self.metrics.inbound, time: self.time, logger: self.logger)
+        let sites = deliveries.hosts.sites
+        self.foundations.inForce.observe { old, _ in
+            sites.replace(parts.state.current.sites)
+            if old.users == nil { authenticator.announce() }
+        }
         let callAhead = self.callAhead(parts, deliveries)
         // The last are the first to be shut down: rules are followed until clients and deliveries have ended.
         return [
             rules,
             ConfigurationReload(
-                running: self.loaded, load: self.load, signals: self.foundations.reloads, state: parts.state,
-                sites: deliveries.hosts.sites, resolver: self.foundations.resolver,
-                health: self.foundations.resolverHealth, flushes: deliveries.flushes,
-                certificates: self.foundations.certificates, authenticator: authenticator,
-                metrics: self.metrics, time: self.time, logger: self.logger),
+                running: self.loaded, load: self.load, signals: self.foundations.reloads,
+                inForce: self.foundations.inForce, resolver: self.foundations.resolver,
+                health: self.foundations.resolverHealth, flushes: deliveries.flushes, metrics: self.metrics,
+                time: self.time, logger: self.logger),
             parts.monitor, parts.network,
             SnapshotMonitor(
                 store: parts.store, limit: self.configuration.database.snapshotWarning, metrics: self.metrics.database,

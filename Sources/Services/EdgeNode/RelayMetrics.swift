@@ -1,3 +1,4 @@
+import ControlClient
 import DatabaseHealth
 import Delivery
 import Inbound
@@ -15,10 +16,15 @@ public struct RelayMetrics: Sendable {
     let database: DatabaseMetrics
     let configLastReloadSuccessful: Gauge<NoLabels>
     let draining: Gauge<NoLabels>
+    /// Of a node that follows a controller.
+    let control: ControlMetrics?
 
     /// Declares every metric in `registry`, and `build_info` and `process_*` besides. `listeners` are the configured
-    /// listeners' names.
-    public init(in registry: MetricsRegistry, listeners: [String], version: String, revision: String) {
+    /// listeners' names; those of the controller are there only if the node has one.
+    public init(
+        in registry: MetricsRegistry, listeners: [String], hasController: Bool = false, version: String,
+        revision: String
+    ) {
         self.database = DatabaseMetrics(in: registry)
         let operations = self.database.queueOperationDuration
         self.inbound = InboundMetrics(in: registry, listeners: listeners, queueOperationDuration: operations)
@@ -30,6 +36,7 @@ public struct RelayMetrics: Sendable {
             "config_last_reload_successful", "1 while the configuration that was loaded last is in force, else 0.")
         self.configLastReloadSuccessful.set(true)
         self.draining = registry.gauge("draining", "1 from the signal to stop until the end of the process, else 0.")
+        self.control = hasController ? ControlMetrics(in: registry) : nil
         self.log = LogMetrics(in: registry)
         registry.observed(
             "build_info", .gauge, "Always 1; the labels say what is running.",

@@ -1,4 +1,5 @@
 public import Admission
+public import ClusterModel
 public import MailModel
 public import Routing
 
@@ -22,6 +23,7 @@ public struct RelaydConfiguration: Hashable, Sendable {
     public var dsn = DSN()
     public var telemetry = Telemetry()
     public var drain = Drain()
+    public var control = Control()
 
     /// The defaults on a machine of this name.
     public init(hostName: DomainName) { self.node = Node(name: hostName) }
@@ -169,6 +171,12 @@ public struct RelaydConfiguration: Hashable, Sendable {
         public var logAddresses = false
     }
 
+    public struct Control: Hashable, Sendable {
+        public var addresses: [ControllerAddress] = []
+        public var stateDirectory = "/var/lib/relayd"
+        public var joinToken: JoinToken?
+    }
+
     public struct Drain: Hashable, Sendable {
         public var delay = Duration.zero
         public var timeout = Duration.seconds(30)
@@ -184,6 +192,9 @@ extension RelaydConfiguration {
 
     /// The header address of delivery status notifications; their envelope sender is always empty.
     public var dsnFrom: String { self.dsn.from ?? "mailer-daemon@\(self.node.name)" }
+
+    /// Whether domains, users and certificates come from a controller, and not from these settings and their files.
+    public var hasController: Bool { !self.control.addresses.isEmpty }
 
     /// Where mail for the bare `<Postmaster>` goes. It is `nil` where nobody was named and the node's own name is no
     /// accepted domain, since such mail would come back to this node.

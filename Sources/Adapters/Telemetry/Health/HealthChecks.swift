@@ -42,9 +42,13 @@ public final class HealthChecks<Named: HealthCheck>: Sendable {
     private let passing: Atomic<UInt>
 
     /// Every check is as it begins, until its owner has reported.
-    public init() {
+    ///
+    /// - Parameter absent: conditions that this program does not have.
+    public init(without absent: Set<Check> = []) {
         self.bits = Dictionary(uniqueKeysWithValues: Check.allCases.enumerated().map { ($1, 1 << UInt($0)) })
-        let checks = Check.allCases.map { ($0, Check.initial[$0] ?? .failing("not checked yet")) }
+        let checks = Check.allCases.filter { !absent.contains($0) }.map {
+            ($0, Check.initial[$0] ?? .failing("not checked yet"))
+        }
         let state = State(checks: Dictionary(uniqueKeysWithValues: checks))
         self.passing = Atomic(state.passing)
         self.state = Mutex(state)
@@ -89,6 +93,6 @@ public final class HealthChecks<Named: HealthCheck>: Sendable {
     /// Every check with its state, in the order of declaration.
     public var checks: [(check: Check, status: Status)] {
         let checks = self.state.withLock(\.checks)
-        return Check.allCases.map { ($0, checks[$0] ?? .passing) }
+        return Check.allCases.compactMap { check in checks[check].map { (check, $0) } }
     }
 }

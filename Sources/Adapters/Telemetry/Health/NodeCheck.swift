@@ -16,6 +16,8 @@ public enum NodeCheck: String, HealthCheck {
     case network
     /// Each certificate is in its dates, and there is one.
     case certificate
+    /// The node follows its controller, and serves by the controller's latest state.
+    case control
     /// The node is not draining.
     case draining
 
@@ -27,6 +29,7 @@ public enum NodeCheck: String, HealthCheck {
         case .resolver: "stops sending mail that needs the DNS; mail is taken"
         case .network: "stops sending mail; mail is taken"
         case .certificate: "stops mail from hosts that verify our certificate"
+        case .control: "stops changes of domains, users and certificates; without any state no mail is taken"
         case .draining: "stops taking mail; what is under way is finished"
         }
     }

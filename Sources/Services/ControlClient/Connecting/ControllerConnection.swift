@@ -41,23 +41,20 @@ package struct ControllerConnection: Sendable {
     package func withClient<Result: Sendable>(
         _ body: (GRPCClient<GRPCClientTransport>) async throws -> Result
     ) async throws -> Result {
-        try await withGRPCClient(transport: try self.transport()) { client in try await body(client) }
+        try await withGRPCClient(transport: self.transport()) { client in try await body(client) }
     }
 
     /// A transport of its own, for a caller that renews its certificate on it.
-    package func transport() throws -> GRPCClientTransport {
+    package func transport() -> GRPCClientTransport {
         let random = self.random
         let configuration = GRPCClientTransport.Configuration(
-            addresses: self.addresses, security: try self.security(), authority: self.proof.cluster.controllerHost.text,
+            addresses: self.addresses, security: .tls { [proof] in (try proof.context(), proof.requirement) },
+            authority: self.proof.cluster.controllerHost.text,
             random: {
                 var random = random
                 return Double.random(in: 0...1, using: &random)
             })
         return GRPCClientTransport(configuration, group: self.group)
-    }
-
-    private func security() throws -> GRPCClientTransport.Security {
-        .tls(try self.proof.context(), self.proof.requirement)
     }
 }
 

@@ -21,15 +21,10 @@ struct ConfigurationReload: Service {
     let running: LoadedConfiguration
     let load: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     let signals: UnixSignalsSequence
-    let state: Replaceable<NodeState>
-    /// Shares out connections by the limits of the state.
-    let sites: SiteTable
+    let inForce: StateInForce
     let resolver: SecureResolver
     let health: ResolverHealth
     let flushes: DNSFlushWatch?
-    let certificates: CertificateMonitor
-    /// Is told of users, if there were none before.
-    let authenticator: Authenticator
     let metrics: RelayMetrics
     let time: any NodeClock
     let logger: Logger
@@ -51,7 +46,6 @@ struct ConfigurationReload: Service {
             try self.replaceState(with: files, loaded.configuration)
             await self.flushes?.flushEverything()
             self.metrics.configLastReloadSuccessful.set(true)
-            self.certificates.look()
             for warning in loaded.warnings(at: self.time.date) + files.warnings { self.logger.warning("\(warning)") }
             self.announce(
                 files, waiting: self.running.configuration.keysWaiting(forRestartWith: loaded.configuration))
@@ -83,11 +77,10 @@ struct ConfigurationReload: Service {
     }
 
     private func replaceState(with files: ConfiguredFiles, _ configuration: RelaydConfiguration) throws {
-        let current = self.state.current
-        let next = try files.state(by: self.running.configuration.reloaded(taking: configuration))
-            .following(current)
-        self.state.replace(with: next)
-        self.sites.replace(next.sites)
-        if current.users == nil { self.authenticator.announce() }
+        let next = self.running.configuration.reloaded(taking: configuration)
+        // The controller's part is the controller's. A node that is to follow one after its next start goes on as it is.
+        let isControlled = next.hasController || configuration.hasController
+        let content = isControlled ? nil : try files.content(by: next)
+        try self.inForce.replace(local: files.local(by: next), content: content)
     }
 }

@@ -58,16 +58,14 @@ package struct ConfiguredFiles: Sendable {
         self.resolver = try await Self.resolver(loaded, relayd, running, time, logger)
     }
 
-    /// What a node serves by that has read these files, and has these settings.
-    package func state(by configuration: RelaydConfiguration) throws -> NodeState {
-        try NodeState(
-            configuration.stateContent(
-                lists: self.recipientLists, users: self.users, certificates: self.certificates,
-                authorities: self.authorities),
-            self.local(by: configuration))
+    /// What a node serves by that has read these files, and has these settings, but for what is its own.
+    package func content(by configuration: RelaydConfiguration) throws(NodeStateError) -> NodeStateContent {
+        try configuration.stateContent(
+            lists: self.recipientLists, users: self.users, certificates: self.certificates,
+            authorities: self.authorities)
     }
 
-    /// What of that is the node's own, wherever the rest comes from.
+    /// What of it is the node's own, wherever the rest comes from.
     package func local(by configuration: RelaydConfiguration) -> LocalState {
         LocalState(clients: self.clients, sites: configuration.siteLimits)
     }

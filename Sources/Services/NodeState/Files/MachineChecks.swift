@@ -1,5 +1,5 @@
-import Cryptography
-import MailModel
+package import Cryptography
+package import MailModel
 import RelayConfiguration
 import Routing
 
@@ -25,6 +25,8 @@ extension LoadedConfiguration {
 
     /// What the certificates do not cover.
     func warnings(of certificates: [ServerCertificate]) -> [ConfigurationProblem] {
+        // The controller's are not known here.
+        if self.configuration.hasController { return [] }
         guard !certificates.isEmpty else {
             let health =
                 "and /readyz fails (503) until there is one; name a chain and a key, or set tls.required: false"
@@ -52,7 +54,7 @@ extension LoadedConfiguration {
 
 extension ServerCertificate {
     /// Whether it names this host, by itself or by a wildcard for one label (RFC 9525 §6.3).
-    fileprivate func covers(_ name: DomainName) -> Bool {
+    package func covers(_ name: DomainName) -> Bool {
         let text = name.text.lowercased()
         let parent = text.drop { $0 != "." }
         return self.names.contains { $0 == text || ($0.hasPrefix("*.") && $0.dropFirst() == parent) }

@@ -14,4 +14,11 @@ public struct NodeSettingsCheck: SettingsCheck {
     public func warnings(of loaded: LoadedConfiguration) async throws -> [ConfigurationProblem] {
         try await loaded.checkFiles(withDNS: self.dns, time: .system, random: .system)
     }
+
+    /// A node with a controller has most of what it serves by from there.
+    public func remarks(on loaded: LoadedConfiguration) -> [String] {
+        guard loaded.configuration.hasController else { return [] }
+        let addresses = loaded.configuration.control.addresses.map { "\($0)" }.joined(separator: ", ")
+        return ["Domains, users and certificates come from the controller (\(addresses)), and are not checked here."]
+    }
 }

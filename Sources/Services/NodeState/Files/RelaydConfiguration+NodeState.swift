@@ -23,7 +23,7 @@ extension RelaydConfiguration {
         content.certificates = certificates.enumerated().map { slot, certificate in
             NamedCertificate(name: "tls.certificates[\(slot)]", certificate)
         }
-        content.relayNetworks = self.relayNetworks
+        content.relayNetworks = self.hasController ? [] : self.relayNetworks
         content.postmaster = self.postmaster.flatMap { Mailbox($0) }
         if let address = self.postmaster, content.postmaster == nil {
             throw NodeStateError(description: "dsn.postmaster is not a mailbox: \(address)")

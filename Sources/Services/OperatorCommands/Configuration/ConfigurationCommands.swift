@@ -42,6 +42,7 @@ public struct ConfigCheck<Check: SettingsCheck>: AsyncParsableCommand {
             throw error is ConfigurationError ? ExitCode.configuration : .failure
         }
         for warning in warnings { Terminal.complain("warning: \(warning)") }
+        for remark in self.check.remarks(on: loaded) { Terminal.complain(remark) }
         Terminal.complain("The configuration is good.")
     }
 }

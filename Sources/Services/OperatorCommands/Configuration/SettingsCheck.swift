@@ -9,4 +9,10 @@ public protocol SettingsCheck: ParsableArguments, Sendable {
     ///
     /// - Returns: what works as it is set, and does harm.
     func warnings(of loaded: LoadedSettings<Settings>) async throws -> [ConfigurationProblem]
+    /// What is good to know of them beside, in whole sentences.
+    func remarks(on loaded: LoadedSettings<Settings>) -> [String]
+}
+
+extension SettingsCheck {
+    public func remarks(on loaded: LoadedSettings<Settings>) -> [String] { [] }
 }

@@ -33,9 +33,10 @@ public enum ConfigurationText {
     }
 
     /// Every key with its value in force and where that came from; secrets are left out.
-    public static func effective(_ loaded: LoadedSettings<some ProgramSettings>) -> String {
+    public static func effective<Settings: ProgramSettings>(_ loaded: LoadedSettings<Settings>) -> String {
         self.yaml(loaded.configuration, redacted: true) { setting in
-            ["# \(loaded.sources[setting.key] ?? .defaults)"]
+            let owner = Settings.schema.owner(loaded.configuration, setting.key)
+            return ["# \(owner ?? "\(loaded.sources[setting.key] ?? .defaults)")"]
         }
     }
 

@@ -123,7 +123,8 @@ private struct Loading<Settings: ProgramSettings> {
     mutating func finished() throws(ConfigurationError) -> LoadedSettings<Settings> {
         guard self.problems.isEmpty else { throw ConfigurationError(problems: self.problems) }
         Self.schema.complete(&self.configuration)
-        let inconsistencies = Self.schema.inconsistencies(self.configuration, self.dialect).map {
+        let misplaced = Self.schema.misplaced(self.configuration, Set(self.sources.keys))
+        let inconsistencies = (misplaced + Self.schema.inconsistencies(self.configuration, self.dialect)).map {
             ConfigurationProblem(self.sources[$0.key] ?? .defaults, $0.key, $0.message)
         }
         guard inconsistencies.isEmpty else { throw ConfigurationError(problems: inconsistencies) }

@@ -30,11 +30,17 @@ public struct ProgramSchema<Settings>: Sendable {
     let complete: @Sendable (inout Settings) -> Void
     /// What must hold between keys.
     let inconsistencies: @Sendable (Settings, ConfigurationDialect) -> [(key: String, message: String)]
+    /// What is wrong with keys that are set, whatever their values.
+    let misplaced: @Sendable (Settings, _ set: Set<String>) -> [(key: String, message: String)]
+    /// Where the value of a key comes from, if that is none of the sources of settings.
+    let owner: @Sendable (Settings, _ key: String) -> String?
 
     init(
         program: String, defaultPath: String, environmentPrefix: String, readers: [String], exampleKey: String,
         settings: [Setting<Settings>], secrets: [HeldSecret<Settings>],
         complete: @escaping @Sendable (inout Settings) -> Void = { _ in },
+        misplaced: @escaping @Sendable (Settings, Set<String>) -> [(key: String, message: String)] = { _, _ in [] },
+        owner: @escaping @Sendable (Settings, String) -> String? = { _, _ in nil },
         inconsistencies: @escaping @Sendable (Settings, ConfigurationDialect) -> [(key: String, message: String)]
     ) {
         self.program = program
@@ -45,6 +51,8 @@ public struct ProgramSchema<Settings>: Sendable {
         self.settings = settings
         self.secrets = secrets
         self.complete = complete
+        self.misplaced = misplaced
+        self.owner = owner
         self.inconsistencies = inconsistencies
     }
 

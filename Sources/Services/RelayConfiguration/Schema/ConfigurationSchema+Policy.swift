@@ -85,7 +85,7 @@ extension ConfigurationSchema {
     /// What must hold between these keys, and with others.
     static func policyInconsistencies(in configuration: RelaydConfiguration) -> [(key: String, message: String)] {
         var found: [(key: String, message: String)] = []
-        if configuration.tls.certificates.isEmpty {
+        if configuration.tls.certificates.isEmpty, !configuration.hasController {
             let needed = "needs TLS, and there are no tls.certificates"
             if configuration.auth.usersFile != nil { found.append(("auth.users-file", needed)) }
             if configuration.tls.clientCertificates != ClientCertificates() {

@@ -8,7 +8,7 @@ package enum ConfigurationSchema {
 
     package static let settings: [Setting<RelaydConfiguration>] =
         smtp + connections + tls + auth + domains + callAhead + database + queue + retry + delivery + resolver
-        + operation
+        + operation + control
 
     static let second = Duration.seconds(1)
     static let hour = Duration.seconds(3600)

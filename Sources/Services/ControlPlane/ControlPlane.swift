@@ -47,6 +47,16 @@ package final class ControlPlane: Service {
 
     /// Serves until it is time to end. Then streams end, calls under way may finish, and the lead is given back.
     package func run() async throws {
+        do {
+            try await self.serve()
+        } catch {
+            await self.parts.leadership.end()
+            throw error
+        }
+        await self.parts.leadership.end()
+    }
+
+    private func serve() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.server.serve() }
             group.addTask { await self.parts.follow() }
@@ -61,7 +71,6 @@ package final class ControlPlane: Service {
             defer { group.cancelAll() }
             try await group.next()
         }
-        await self.parts.leadership.end()
     }
 
     private static func configuration(

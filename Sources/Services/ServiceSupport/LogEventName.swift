@@ -2,6 +2,6 @@
 package enum LogEventName: String, Sendable {
     case reception, delivery, bounce, expiration, rejection, admin
     case transientFailure = "transient_failure"
-    /// Of the controller: certificates, streams of nodes, its authority and leadership, and calls that failed.
-    case enrolment, control, authority, leadership
+    /// Of the controller: certificates that were asked for, its leadership, and what it could not do.
+    case enrolment, control, leadership
 }

@@ -226,10 +226,13 @@ let package = Package(
             [
                 "ClusterModel", "ControlAPI", "ControlClient", "Cryptography", "DNSModel", "DeliveryQueue",
                 "GRPCTransport", "InternationalDomains", "MailModel", "NodeState", "OperatingSystem",
-                "OperatorCommands", "QueueStore",
+                "OperatorCommands", "QueueService", "QueueStore",
                 "RelayConfiguration", "Routing", "TransportSecurity", argumentParser, grpcCore, logging, nioCore,
                 nioPosix, protobuf, yams,
             ]),
+        service(
+            "QueueService",
+            ["ClusterModel", "ControlAPI", "DeliveryQueue", "MailModel", "QueueStore", grpcCore, protobuf]),
         generated("ControlAPI", [grpcCore, grpcProtobuf, protobuf]),
         service(
             "ControlClient",
@@ -243,7 +246,8 @@ let package = Package(
             [
                 "Admission", "ClusterModel", "ControlAPI", "ControlStore", "Cryptography", "DeliveryQueue",
                 "GRPCTransport",
-                "MailModel", "PostgresDriver", "ServiceSupport", "TLSEngine", "Telemetry", grpcCore, logging, nioCore,
+                "MailModel", "PostgresDriver", "QueueService", "QueueStore", "ServiceSupport", "TLSEngine", "Telemetry",
+                grpcCore, logging, nioCore,
                 protobuf, serviceLifecycle,
             ]),
 
@@ -356,7 +360,7 @@ let package = Package(
             [
                 "ClusterModel", "Console", "ControlAPI", "ControlClient", "Cryptography", "DeliveryQueue",
                 "GRPCTransport", "LabDatabase", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver",
-                "QueueStore", "TLSEngine", grpcCore, logging, nioCore, nioPosix, protobuf,
+                "QueueService", "QueueStore", "TLSEngine", grpcCore, logging, nioCore, nioPosix, protobuf,
             ]),
         tests(
             "DaemonSupport",

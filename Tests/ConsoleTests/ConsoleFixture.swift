@@ -1,11 +1,15 @@
 import Console
 import DeliveryQueue
 import Foundation
+import GRPCCore
+import GRPCTransport
 import LabDatabase
 import LabSupport
 import Logging
 import MailModel
+import NIOPosix
 import PostgresDriver
+import QueueService
 import QueueStore
 import Synchronization
 import Testing
@@ -135,12 +139,31 @@ struct ConsoleFixture {
         case make(RuleRequest)
         case resume(ResumeRequest)
         case rules
+
+        func run(on console: QueueConsole) async throws(ConsoleFailure) {
+            switch self {
+            case .list(let selection, let limit, let after, let order):
+                try await console.list(selection, limit: limit, after: after, order: order)
+            case .show(let id): try await console.show(id)
+            case .cat(let id, let part): try await console.cat(id, part)
+            case .shape(let states, let limit): try await console.shape(states, limit: limit)
+            case .summary(let isExact): try await console.summarize(isExact: isExact)
+            case .perform(let request): try await console.perform(request)
+            case .flush(let request): try await console.flush(request)
+            case .make(let request): try await console.make(request)
+            case .resume(let request): try await console.resume(request)
+            case .rules: try await console.rules()
+            }
+        }
     }
+
+    /// Which way a command goes to the queue.
+    enum Way { case database, controller }
 
     /// Runs a command; `answer` is a person's at a terminal, `nil` where there is none.
     func run(
         _ command: Command, _ format: OutputFormat = .json, connection: String? = nil, answer: Bool? = nil,
-        isShown: Bool = false
+        isShown: Bool = false, by way: Way = .database
     ) async -> Transcript {
         let box = Box()
         var confirm: (@Sendable (String) -> Bool)?
@@ -154,27 +177,54 @@ struct ConsoleFixture {
             write: { bytes in box.change { $0.output += String(decoding: bytes, as: UTF8.self) } }, isShown: isShown,
             say: { line in box.change { $0.said.append(line) } }, confirm: confirm)
         do throws(ConsoleFailure) {
-            try await QueueDatabase.with(connection: connection ?? self.connection, logger: .quiet) {
-                (queue) throws(ConsoleFailure) in
-                let console = QueueConsole(queue: queue, format: format, terminal: terminal, time: ManualClock())
-                switch command {
-                case .list(let selection, let limit, let after, let order):
-                    try await console.list(selection, limit: limit, after: after, order: order)
-                case .show(let id): try await console.show(id)
-                case .cat(let id, let part): try await console.cat(id, part)
-                case .shape(let states, let limit): try await console.shape(states, limit: limit)
-                case .summary(let isExact): try await console.summarize(isExact: isExact)
-                case .perform(let request): try await console.perform(request)
-                case .flush(let request): try await console.flush(request)
-                case .make(let request): try await console.make(request)
-                case .resume(let request): try await console.resume(request)
-                case .rules: try await console.rules()
-                }
+            let connection = connection ?? self.connection
+            try await Self.withQueue(way, connection) { (queue) throws(ConsoleFailure) in
+                try await command.run(
+                    on: QueueConsole(queue: queue, format: format, terminal: terminal, time: ManualClock()))
             }
         } catch {
             box.change { $0.failure = error }
         }
         return box.value
+    }
+
+    private static func withQueue(
+        _ way: Way, _ connection: String, _ body: (any QueueOperations) async throws(ConsoleFailure) -> Void
+    ) async throws(ConsoleFailure) {
+        switch way {
+        case .database:
+            try await QueueDatabase.with(connection: connection, logger: .quiet) { (queue) throws(ConsoleFailure) in
+                try await body(queue)
+            }
+        case .controller:
+            let connection = QueueConnection(connection, logger: .quiet)
+            defer { connection.close() }
+            do {
+                try await Self.serving(connection) { client in try await body(QueueOfController(client: client)) }
+            } catch {
+                throw error as? ConsoleFailure ?? ConsoleFailure(.failed, "\(error)")
+            }
+        }
+    }
+
+    /// Serves the queue of a database on a Unix socket, to a client.
+    private static func serving(
+        _ connection: QueueConnection, _ body: (GRPCClient<GRPCClientTransport>) async throws -> Void
+    ) async throws {
+        let address = TransportAddress.unix(path: "/tmp/relay-queue-\(UInt64.random(in: 0 ... .max))")
+        let group = MultiThreadedEventLoopGroup.singleton
+        let listener = GRPCServerTransport(
+            .init(addresses: [address], security: .none, random: { 0.5 }), group: group)
+        let provider = QueueServiceProvider(connection: connection, caller: { "olga@ops" })
+        let server = GRPCServer(transport: listener, services: [provider])
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await server.serve() }
+            defer { tasks.cancelAll() }
+            #expect(await !listener.listeningAddresses.isEmpty)
+            let transport = GRPCClientTransport(
+                .init(addresses: [address], security: .none, authority: "test", random: { 0.5 }), group: group)
+            try await withGRPCClient(transport: transport) { client in try await body(client) }
+        }
     }
 
     private final class Box: Sendable {

@@ -35,6 +35,12 @@ struct PermissionTests {
                 methods(
                     "\(api).ClusterService", people, "GetStatus", "GetAuthority", "ListAudit", "RenewCredential"),
                 methods("\(api).ClusterService", [.admin], "RotateAuthority"),
+                methods(
+                    "\(api).QueueService", people, "GetQueueTime", "ListEntries", "GetMessage", "GetTrace",
+                    "GetOverview", "GetCensus", "GetShape", "CountAction", "ListRules"),
+                methods(
+                    "\(api).QueueService", [.admin], "ReadContent", "PerformAction", "FlushDns", "MakeRule",
+                    "LiftRules"),
                 methods("grpc.health.v1.Health", nil, "Check"),
                 methods("grpc.health.v1.Health", [.node, .admin, .viewer, .controller], "Watch"),
                 methods("grpc.reflection.v1.ServerReflection", people, "ServerReflectionInfo"),

@@ -6,6 +6,7 @@ import GRPCTransport
 import Logging
 import MailModel
 import PostgresDriver
+import QueueService
 import ServiceSupport
 import Telemetry
 
@@ -161,6 +162,8 @@ extension ControlPlaneParts {
             ClusterService(
                 authority: self.authority, store: self.store, writer: writer, clock: self.clock, enrolments: enrolments,
                 replica: settings.replica, programVersion: settings.programVersion),
+            QueueServiceProvider(
+                connection: settings.queue, caller: { () throws(RPCError) in try Caller.known().identity.uri }),
         ]
     }
 }

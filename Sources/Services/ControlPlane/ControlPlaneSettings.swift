@@ -1,5 +1,6 @@
 package import ClusterModel
 package import GRPCTransport
+package import QueueStore
 
 /// What a replica of the controller is told. Limits that are not here are the services' own.
 package struct ControlPlaneSettings: Sendable {
@@ -15,6 +16,8 @@ package struct ControlPlaneSettings: Sendable {
     package var snapshotsPerSecond = 25
     /// The age at which a connection ends, so that replicas share the nodes.
     package var connectionAge = Duration.seconds(1_800)
+    /// The queue that operators see and change through the controller; without one QueueService refuses every call.
+    package var queue: QueueConnection?
     /// Whether reflection is offered.
     package var offersReflection = false
     /// Strangers that ask for certificates.

@@ -1,4 +1,4 @@
-import ClusterModel
+package import ClusterModel
 public import MailModel
 import PostgresDriver
 
@@ -68,7 +68,7 @@ public struct StoredMessage: Hashable, Sendable {
     /// Which one.
     public let id: MessageID
     /// Where it, or a copy of it, is stored.
-    let shard: Shard
+    package let shard: Shard
     /// The reverse path; empty for the null sender.
     public let sender: String
     /// What came with MAIL FROM, and who brought it.
@@ -77,6 +77,17 @@ public struct StoredMessage: Hashable, Sendable {
     public let size: Int
     /// When its last entry was done with; from then on there is no content.
     public let finishedAt: Timestamp?
+
+    package init(
+        id: MessageID, shard: Shard, sender: String, attributes: MessageAttributes, size: Int, finishedAt: Timestamp?
+    ) {
+        self.id = id
+        self.shard = shard
+        self.sender = sender
+        self.attributes = attributes
+        self.size = size
+        self.finishedAt = finishedAt
+    }
 }
 
 extension QueueListing {

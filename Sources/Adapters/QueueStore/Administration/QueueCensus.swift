@@ -11,12 +11,23 @@ public struct QueueCensus: Hashable, Sendable {
         public let total: QueueSummary.Total
         /// When the oldest of them arrived.
         public let oldest: Timestamp
+
+        package init(name: DomainName, total: QueueSummary.Total, oldest: Timestamp) {
+            self.name = name
+            self.total = total
+            self.oldest = oldest
+        }
     }
 
     /// Counted, not summed up.
     public let summary: QueueSummary
     /// The domains with the most entries, the longest queue first.
     public let domains: [Domain]
+
+    package init(summary: QueueSummary, domains: [Domain]) {
+        self.summary = summary
+        self.domains = domains
+    }
 }
 
 extension QueueAdministration {

@@ -32,6 +32,11 @@ public struct QueueListing: Hashable, Sendable {
         public let requirement: String?
         /// The peer's reply, or our own words.
         public let reply: String?
+
+        package init(requirement: String?, reply: String?) {
+            self.requirement = requirement
+            self.reply = reply
+        }
     }
 
     /// What its node says of an attempt that takes longer than a moment.
@@ -42,6 +47,12 @@ public struct QueueListing: Hashable, Sendable {
         public let host: String?
         /// Since when.
         public let began: Timestamp
+
+        package init(stage: String, host: String?, began: Timestamp) {
+            self.stage = stage
+            self.host = host
+            self.began = began
+        }
     }
 
     /// Which one.
@@ -81,6 +92,32 @@ public struct QueueListing: Hashable, Sendable {
     public let node: String?
     /// Where that was asked for, and something is known.
     public let lastAttempt: LastAttempt?
+
+    package init(
+        key: EntryKey, place: Place, state: State, isOnRecord: Bool, activity: Activity?, waitsFor: String?,
+        suspendedBecause: String?, sender: String, recipients: [QueueRecipient], size: Int, arrival: Timestamp,
+        nextAttempt: Timestamp?, attempts: Int, lastStatus: String?, lastReason: String?, verdict: String?,
+        node: String?, lastAttempt: LastAttempt?
+    ) {
+        self.key = key
+        self.place = place
+        self.state = state
+        self.isOnRecord = isOnRecord
+        self.activity = activity
+        self.waitsFor = waitsFor
+        self.suspendedBecause = suspendedBecause
+        self.sender = sender
+        self.recipients = recipients
+        self.size = size
+        self.arrival = arrival
+        self.nextAttempt = nextAttempt
+        self.attempts = attempts
+        self.lastStatus = lastStatus
+        self.lastReason = lastReason
+        self.verdict = verdict
+        self.node = node
+        self.lastAttempt = lastAttempt
+    }
 }
 
 /// Where a walk through the queue has come to.
@@ -121,4 +158,9 @@ public struct QueuePage: Sendable {
     public let entries: [QueueListing]
     /// Where to go on; `nil` at the end. A page without entries may have one.
     public let next: QueueCursor?
+
+    package init(entries: [QueueListing], next: QueueCursor?) {
+        self.entries = entries
+        self.next = next
+    }
 }

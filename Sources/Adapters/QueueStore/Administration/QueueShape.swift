@@ -15,12 +15,23 @@ public struct QueueShape: Hashable, Sendable {
         public let total: Int
         /// Those of each age, from the youngest: one more than there are bounds.
         public let ages: [Int]
+
+        package init(domain: DomainName?, total: Int, ages: [Int]) {
+            self.domain = domain
+            self.total = total
+            self.ages = ages
+        }
     }
 
     /// All domains together.
     public let total: Row
     /// The domains with the most entries, the longest queue first.
     public let domains: [Row]
+
+    package init(total: Row, domains: [Row]) {
+        self.total = total
+        self.domains = domains
+    }
 }
 
 extension QueueAdministration {

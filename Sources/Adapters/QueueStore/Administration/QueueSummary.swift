@@ -74,6 +74,12 @@ public struct QueueOverview: Hashable, Sendable {
     public let oldest: [QueueListing.State: Timestamp]
     /// How many destinations rest, by what they wait for, such as `resolver`.
     public let resting: [String: Int]
+
+    package init(summary: QueueSummary, oldest: [QueueListing.State: Timestamp], resting: [String: Int]) {
+        self.summary = summary
+        self.oldest = oldest
+        self.resting = resting
+    }
 }
 
 extension QueueSummary {

@@ -3,7 +3,8 @@ package import ArgumentParser
 /// What nodes know of the DNS.
 package struct DNS: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "dns", abstract: "Change what nodes know of the DNS, through the queue's database.",
+        commandName: "dns",
+        abstract: "Change what nodes know of the DNS, through a controller or the queue's database.",
         subcommands: [DNSFlushCommand.self])
 
     package init() {}

@@ -23,7 +23,7 @@ package enum AccessTable {
     private static let nodes = AccessRule.roles([.node])
 
     private static let rows: [(MethodDescriptor, AccessRule)] =
-        Self.nodeRows + Self.stateRows + Self.clusterRows + Self.generalRows
+        Self.nodeRows + Self.stateRows + Self.clusterRows + Self.queueRows + Self.generalRows
 
     private static let nodeRows: [(MethodDescriptor, AccessRule)] = [
         // A token, or the old key, is the proof.
@@ -62,6 +62,24 @@ package enum AccessTable {
         (ControlClusterService.Method.RotateAuthority.descriptor, Self.admins),
         (ControlClusterService.Method.ListAudit.descriptor, Self.people),
         (ControlClusterService.Method.RenewCredential.descriptor, Self.people),
+    ]
+
+    private static let queueRows: [(MethodDescriptor, AccessRule)] = [
+        (ControlQueueService.Method.GetQueueTime.descriptor, Self.people),
+        (ControlQueueService.Method.ListEntries.descriptor, Self.people),
+        (ControlQueueService.Method.GetMessage.descriptor, Self.people),
+        (ControlQueueService.Method.GetTrace.descriptor, Self.people),
+        // What people wrote to each other is not a viewer's business.
+        (ControlQueueService.Method.ReadContent.descriptor, Self.admins),
+        (ControlQueueService.Method.GetOverview.descriptor, Self.people),
+        (ControlQueueService.Method.GetCensus.descriptor, Self.people),
+        (ControlQueueService.Method.GetShape.descriptor, Self.people),
+        (ControlQueueService.Method.CountAction.descriptor, Self.people),
+        (ControlQueueService.Method.PerformAction.descriptor, Self.admins),
+        (ControlQueueService.Method.FlushDns.descriptor, Self.admins),
+        (ControlQueueService.Method.ListRules.descriptor, Self.people),
+        (ControlQueueService.Method.MakeRule.descriptor, Self.admins),
+        (ControlQueueService.Method.LiftRules.descriptor, Self.admins),
     ]
 
     private static let generalRows: [(MethodDescriptor, AccessRule)] = [

@@ -28,18 +28,28 @@ struct ClusterOptions: ParsableArguments {
 
     /// What reaches the controllers of the context that counts.
     func session(_ output: QueueOutputOptions) throws(ConsoleFailure) -> (ClusterSession, ClusterContext) {
-        let session = try Self.session(output)
-        let environment = ProcessInfo.processInfo.environment
-        guard let name = session.store.chosen(named: self.context, environment: environment) else {
+        guard let chosen = try self.chosen(output.color) else {
             throw ConsoleFailure(.configuration, "no cluster is chosen; `relayctl login` makes a context")
         }
+        return chosen
+    }
+
+    /// The same; `nil` without a context.
+    func chosen(
+        _ colour: ColourChoice = .never
+    ) throws(ConsoleFailure) -> (session: ClusterSession, context: ClusterContext)? {
+        let environment = ProcessInfo.processInfo.environment
+        // A daemon's user may have no home, and so no contexts.
+        guard self.context != nil || environment["HOME"] != nil else { return nil }
+        let session = try Self.session(colour)
+        guard let name = session.store.chosen(named: self.context, environment: environment) else { return nil }
         return (session, try session.store.read(name))
     }
 
     /// What reaches controllers, without a context.
-    static func session(_ output: QueueOutputOptions) throws(ConsoleFailure) -> ClusterSession {
+    static func session(_ colour: ColourChoice) throws(ConsoleFailure) -> ClusterSession {
         var terminal = ConsoleTerminal.ofThisProcess
-        terminal.style = .ofThisProcess(output.color)
+        terminal.style = .ofThisProcess(colour)
         return ClusterSession(
             store: try ContextStore(environment: ProcessInfo.processInfo.environment), terminal: terminal,
             time: .system, random: .system, group: MultiThreadedEventLoopGroup.singleton)

@@ -18,7 +18,7 @@ private func withContexts(
     _ output: QueueOutputOptions, _ body: (ContextConsole) throws(ConsoleFailure) -> Void
 ) async throws {
     try await ClusterOptions.ending { () async throws(ConsoleFailure) in
-        let session = try ClusterOptions.session(output)
+        let session = try ClusterOptions.session(output.color)
         let chosen = session.store.chosen(named: nil, environment: ProcessInfo.processInfo.environment)
         try body(
             ContextConsole(

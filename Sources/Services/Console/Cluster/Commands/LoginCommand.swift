@@ -53,7 +53,7 @@ package struct Login: AsyncParsableCommand {
         try await ClusterOptions.ending { () async throws(ConsoleFailure) in
             let request = LoginRequest(
                 context: self.context, addresses: self.controller, proof: try self.proof())
-            try await ClusterOptions.session(self.output).login(request, as: self.output.output)
+            try await ClusterOptions.session(self.output.color).login(request, as: self.output.output)
         }
     }
 

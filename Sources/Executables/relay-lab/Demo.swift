@@ -55,6 +55,7 @@ struct Demo: AsyncParsableCommand {
         options.durability = .durable
         options.folder = folder
         options.smtpPort = self.port ?? (Ports.isFree(Self.usualPort) ? Self.usualPort : nil)
+        options.followsController = true
         options.progress = { printer.show($0) }
         printer.title("A private Internet on loopback: nothing leaves this machine.")
         interruption.remove(folder)

@@ -17,7 +17,7 @@ struct DemoFarewell {
             SMTP      \(smtp)   (relays for this machine; STARTTLS with a certificate of the lab's own CA)
             Metrics   \(web)/metrics
             Health    \(web)/readyz?verbose
-            Files     \(self.lab.folder.url.path)   (relayd.yaml, relayd-1.log)
+            Files     \(self.lab.folder.url.path)   (relayd.yaml, relayd-1.log, controller-1.yaml, controller-1-1.log)
 
             Try:  swaks --server \(smtp) -tls --from alice@alpha.test --to bob@bravo.test
                   curl -s \(web)/metrics | grep dane

@@ -96,6 +96,7 @@ extension DemoPrinter {
             self.done("signed lab DNS on Knot", [names], took: time)
         case .peers(let count, let time): self.done("\(count) receiving mail servers", took: time)
         case .schema(let time): self.done("queue in PostgreSQL (relayd migrate)", took: time)
+        case .controller(let time): self.done("relay-controller serves, and relayctl is logged in (mTLS)", took: time)
         case .relay(let time): self.done("relayd is ready", took: time)
         }
     }

@@ -33,6 +33,7 @@ struct DemoStory {
 
     /// Tells the scenes until `isOver`; `false` when it ended early.
     mutating func tell(until isOver: () -> Bool) async throws -> Bool {
+        try await self.showEnrolment()
         try await self.sayWhatValidates()
         try await self.lookAtTLSA()
         self.printer.plain("")
@@ -47,6 +48,12 @@ struct DemoStory {
         self.printer.plain("")
         try await self.countQueue()
         self.lookForLeaks()
+        self.printer.plain("")
+        if isOver() { return false }
+        try await self.addDomain()
+        try await self.importWrongCertificate()
+        if isOver() { return false }
+        try await self.loseController()
         return true
     }
 
@@ -139,7 +146,7 @@ struct DemoStory {
     }
 
     /// Sends one message and waits for the outcome of its first attempt.
-    private func send(to recipient: String) async throws -> (MessageID, [TraceEvent]) {
+    func send(to recipient: String) async throws -> (MessageID, [TraceEvent]) {
         let id = try await self.lab.submit(from: Self.sender, to: recipient)
         return (id, try await self.lab.wait(for: id) { trace in trace.contains { $0.kind != .receive } })
     }
@@ -174,7 +181,7 @@ struct DemoStory {
     // MARK: Verdicts
 
     /// Prints `good` with its details, or `bad` with what is wrong, if anything is.
-    private mutating func conclude(
+    mutating func conclude(
         _ good: String, _ bad: String, _ details: [String] = [], took duration: Duration? = nil,
         unless problems: [String?]
     ) {

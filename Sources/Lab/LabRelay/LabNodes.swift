@@ -35,10 +35,12 @@ final class LabNodes: Sendable {
     }
 
     /// The node that each lab has.
-    func first() throws -> RelaydProcess {
+    ///
+    /// - Parameter control: the settings with which it follows a controller; without them its other settings say everything.
+    func first(following control: [String: String]? = nil) throws -> RelaydProcess {
         try self.configure(
             LabRelay.nodeName, number: 1, smtpPort: self.parts.smtpPort, settings: self.options.settings,
-            environment: self.options.environment)
+            control: control, environment: self.options.environment)
     }
 
     /// One more.
@@ -62,7 +64,8 @@ final class LabNodes: Sendable {
 
     /// Writes certificate, key and configuration of a node. The files of the first have no number, for people who look at them.
     private func configure(
-        _ name: String, number: Int, smtpPort: UInt16, settings: [String: String], environment: [String: String]
+        _ name: String, number: Int, smtpPort: UInt16, settings: [String: String], control: [String: String]? = nil,
+        environment: [String: String]
     ) throws -> RelaydProcess {
         let (folder, suffix) = (self.parts.folder, number == 1 ? "" : "-\(number)")
         let leaf = try self.parts.pki.leaf(name)
@@ -73,6 +76,7 @@ final class LabNodes: Sendable {
             key: try folder.write(leaf.key.pem, to: "relayd\(suffix)-key.pem").path, connection: self.connection,
             durability: self.options.durability, shards: self.options.shards, internet: self.internet)
         configuration.override(settings)
+        if let control { configuration.follow(control) }
         let process = RelaydProcess(
             executable: self.executable,
             configuration: try folder.write(configuration.yaml, to: "relayd\(suffix).yaml"),

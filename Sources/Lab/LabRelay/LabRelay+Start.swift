@@ -62,10 +62,16 @@ extension LabRelay {
         let store = try await QueueStore(pool: pool, node: "lab")
         watch.done { .schema($0) }
 
+        let cluster = options.followsController ? try await LabCluster.start(on: postgres, in: parts.folder) : nil
+        started.cluster = cluster
+        if let cluster {
+            try await cluster.prepare(try parts.pki.leaf(LabRelay.nodeName))
+            watch.done { .controller($0) }
+        }
         let nodes = LabNodes(
             options: options, parts: parts, executable: executable,
             connection: database.connectionString(as: QueueLogin.node), internet: internet)
-        let relayd = try nodes.first()
+        let relayd = try nodes.first(following: try await cluster?.admit(LabRelay.nodeName))
         started.relayd = relayd
         if options.startsRelayd {
             try await relayd.start()
@@ -73,7 +79,7 @@ extension LabRelay {
         }
         return LabRelay(
             parts: parts, internet: internet, peers: peers.all, postgres: postgres, store: store,
-            nodes: nodes, relayd: relayd)
+            nodes: nodes, relayd: relayd, cluster: cluster)
     }
 
     /// Makes the schema by relayd's own command, as an operator does, and the logins.
@@ -99,10 +105,12 @@ private struct StartedParts {
     var peers: LabHosts?
     var internet: SignedInternet?
     var pool: PostgresPool?
+    var cluster: LabCluster?
     var relayd: RelaydProcess?
 
     func stop() async {
         await self.relayd?.stop(patience: .seconds(2))
+        await self.cluster?.controller.stop()
         self.pool?.shutDown()
         await self.peers?.stop()
         await self.internet?.stopServer()

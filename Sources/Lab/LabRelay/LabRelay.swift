@@ -39,12 +39,14 @@ public final class LabRelay: Sendable {
     public let deliveryPort: UInt16
     /// A view of the queue, as the database's superuser.
     public let store: QueueStore
+    /// The controller that the relay follows; `nil` where its settings say everything.
+    public let cluster: LabCluster?
     private let peers: [String: LabPeer]
     private let nodes: LabNodes
 
     init(
         parts: LabRelayParts, internet: SignedInternet, peers: [String: LabPeer], postgres: PrivatePostgres,
-        store: QueueStore, nodes: LabNodes, relayd: RelaydProcess
+        store: QueueStore, nodes: LabNodes, relayd: RelaydProcess, cluster: LabCluster? = nil
     ) {
         self.folder = parts.folder
         self.pki = parts.pki
@@ -56,6 +58,7 @@ public final class LabRelay: Sendable {
         self.store = store
         self.nodes = nodes
         self.relayd = relayd
+        self.cluster = cluster
     }
 
     /// Starts a lab, lets `body` use it, and ends it whatever happens.
@@ -77,6 +80,7 @@ public final class LabRelay: Sendable {
     /// Ends everything and removes the folder, unless it is kept. The relay gets `patience` to drain.
     public func stop(patience: Duration = .seconds(5)) async {
         await self.nodes.stop(patience: patience)
+        await self.cluster?.controller.stop()
         self.store.pool.shutDown()
         for peer in self.peers.values { await peer.server.stop() }
         await self.internet.stopServer()

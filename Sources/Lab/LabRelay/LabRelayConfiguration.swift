@@ -34,6 +34,12 @@ struct LabRelayConfiguration {
     /// Replaces the values of these keys.
     mutating func override(_ settings: [String: String]) { self.settings.override(settings) }
 
+    /// Leaves out what a controller has, and follows one by these settings.
+    mutating func follow(_ settings: [String: String]) {
+        for key in ["tls.certificates", "relay-networks"] { self.settings.values[key] = nil }
+        self.override(settings)
+    }
+
     /// The file.
     var yaml: String { self.settings.yaml }
 

@@ -13,6 +13,8 @@ public struct LabRelayOptions: Sendable {
     public var standbyFolder: URL?
     /// Shards of the queue: few, since each takes work to own.
     public var shards = 4
+    /// Whether relayd has domains, users and certificates from a controller, which the lab starts, and not from its settings.
+    public var followsController = false
     /// Settings of relayd by whole key, with the whole value in YAML, such as `["retry.schedule": "[1s, 2s]"]`.
     public var settings: [String: String] = [:]
     /// More zones of the Internet, such as those of a domain whose MX host is not one of the lab's peers.
@@ -46,6 +48,8 @@ public enum LabRelayStep: Sendable {
     case peers(count: Int, Duration)
     /// The schema is there.
     case schema(Duration)
+    /// A controller serves, and its administrator is logged in.
+    case controller(Duration)
     /// The relay says that it is ready.
     case relay(Duration)
 }

@@ -285,7 +285,8 @@ let package = Package(
             "relay-controller",
             [
                 "ClusterModel", "ControlPlane", "ControlStore", "Cryptography", "DaemonSupport", "GRPCTransport",
-                "MailModel", "OperatingSystem", "OperatorCommands", "PostgresDriver", "RelayConfiguration",
+                "MailModel", "OperatingSystem", "OperatorCommands", "PostgresDriver", "QueueStore",
+                "RelayConfiguration",
                 "ServiceSupport", "Telemetry", argumentParser, grpcCore, logging, nioCore, nioPosix, serviceLifecycle,
                 unixSignals,
             ]),

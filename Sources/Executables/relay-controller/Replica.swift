@@ -10,6 +10,7 @@ import NIOPosix
 import OperatingSystem
 import OperatorCommands
 import PostgresDriver
+import QueueStore
 import RelayConfiguration
 import ServiceLifecycle
 import ServiceSupport
@@ -18,6 +19,9 @@ import UnixSignals
 
 /// One replica as a process. Telemetry comes first, and answers while the replica waits for its database.
 struct Replica {
+    /// Connections to the queue's database: people who look at it at a time.
+    private static let queueConnections = 4
+
     private let loaded: LoadedSettings<ControllerConfiguration>
     private let metrics: ControllerMetrics
     private let registry: MetricsRegistry
@@ -51,13 +55,19 @@ struct Replica {
         let keys = try self.loaded.keyRing()
         let pool = PostgresPool(self.configuration.database.poolSettings(), logger: self.logger)
         defer { pool.shutDown() }
+        let queue = self.configuration.queue.connection.map {
+            QueueConnection($0, size: Self.queueConnections, program: "relay-controller", logger: self.logger)
+        }
+        defer { queue?.close() }
+        var settings = self.configuration.planeSettings
+        settings.queue = queue
         let health = HealthChecks<ControllerCheck>()
         let services: [any Service] = [
             TelemetryService(
                 self.loaded, address: self.configuration.telemetry.address, registry: self.registry, health: health,
                 logger: self.logger),
             ControllerService(
-                settings: self.configuration.planeSettings, store: ControlStore(pool: pool), keys: keys,
+                settings: settings, store: ControlStore(pool: pool), keys: keys,
                 drain: ControllerService.Drain(
                     delay: self.configuration.drain.delay, timeout: self.configuration.drain.timeout),
                 health: health, metrics: self.metrics, clock: .system, random: .system, logger: self.logger,
@@ -98,7 +108,8 @@ struct Replica {
 
     /// A replica that runs out of descriptors under load would lose its database first.
     private func checkDescriptors() throws(ConfigurationError) {
-        let needed = self.configuration.control.maxConnections + self.configuration.database.poolSize + 128
+        let databases = self.configuration.database.poolSize + Self.queueConnections
+        let needed = self.configuration.control.maxConnections + databases + 128
         let allowed = FileDescriptorLimit.raise()
         guard needed > allowed else { return }
         throw ConfigurationError(problems: [

@@ -8,6 +8,8 @@ public enum QueueLogin {
     public static let node = "relayd"
     /// A person's who administers the queue.
     public static let person = "operator"
+    /// A controller's, by which people administer it.
+    public static let controller = "queue_controller"
 }
 
 extension PrivateDatabase {
@@ -21,6 +23,8 @@ extension PrivateDatabase {
     /// Makes the logins alone, where the schema was made by other means.
     public func makeQueueLogins() async throws {
         try await self.makeLogin(QueueLogin.node, in: QueueRoles.usual.queue)
-        try await self.makeLogin(QueueLogin.person, in: QueueRoles.usual.admin)
+        for login in [QueueLogin.person, QueueLogin.controller] {
+            try await self.makeLogin(login, in: QueueRoles.usual.admin)
+        }
     }
 }

@@ -18,11 +18,13 @@ public final class LabCluster: Sendable {
     private let home: URL
     private let folder: LabFolder
 
-    /// Makes a cluster on a database server, starts a controller and logs the administrator in.
-    static func start(on server: PrivatePostgres, in folder: LabFolder) async throws -> LabCluster {
+    /// Makes a cluster on the database server of a queue, starts a controller and logs the administrator in.
+    static func start(beside queue: PrivateDatabase, in folder: LabFolder) async throws -> LabCluster {
         let relayctl = try BuiltProgram.named("relayctl")
+        var options = LabController.Options()
+        options.settings["queue.connection"] = LabSettings.quoted(queue.connectionString(as: QueueLogin.controller))
         let controller = try LabController(
-            in: folder, database: try await PrivateDatabase.create("control", on: server))
+            options, in: folder, database: try await PrivateDatabase.create("control", on: queue.server))
         try await controller.make()
         let replica = try controller.replica()
         let cluster = LabCluster(
@@ -81,17 +83,25 @@ public final class LabCluster: Sendable {
             self.relayctl.path, command + (waits ? ["--wait"] : []), environment: self.environment)
     }
 
-    /// Lets a node join; gives the settings of relayd with which it does.
-    func admit(_ node: String) async throws -> [String: String] {
-        let output = try await self.administer("node", "token", node)
+    /// A token with which a node or a person may join.
+    ///
+    /// - Parameter role: node, admin or viewer.
+    public func token(for name: String, role: String = "node") async throws -> String {
+        let output = try await self.administer("node", "token", name, "--role", role)
         guard let token = output.split(whereSeparator: \.isWhitespace).first(where: { $0.hasPrefix("relay-join_") })
         else {
             throw LabFailure("relayctl node token gave no token: \(output)")
         }
+        return String(token)
+    }
+
+    /// Lets a node join; gives the settings of relayd with which it does.
+    func admit(_ node: String) async throws -> [String: String] {
+        let token = try await self.token(for: node)
         return [
             "control.addresses": "[\"\(self.replica.address)\"]",
             "control.state-directory": LabSettings.quoted(self.folder.url.appending(path: "state-\(node)").path),
-            "control.join-token": LabSettings.quoted(String(token)),
+            "control.join-token": LabSettings.quoted(token),
         ]
     }
 }

@@ -62,7 +62,7 @@ extension LabRelay {
         let store = try await QueueStore(pool: pool, node: "lab")
         watch.done { .schema($0) }
 
-        let cluster = options.followsController ? try await LabCluster.start(on: postgres, in: parts.folder) : nil
+        let cluster = options.followsController ? try await LabCluster.start(beside: database, in: parts.folder) : nil
         started.cluster = cluster
         if let cluster {
             try await cluster.prepare(try parts.pki.leaf(LabRelay.nodeName))

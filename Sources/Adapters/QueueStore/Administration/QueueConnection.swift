@@ -11,8 +11,15 @@ public struct QueueConnection: Sendable {
     }
 
     /// Begins to connect; what keeps it from that is told when the queue is opened.
-    public init(_ connection: String, logger: Logger) {
-        self.pool = PostgresPool(QueueAdministration.poolSettings(connectionString: connection), logger: logger)
+    ///
+    /// - Parameters:
+    ///   - size: how many connections there are at most, for as many statements at a time.
+    ///   - program: the name under which the database lists the connections.
+    public init(_ connection: String, size: Int = 1, program: String = "relayctl", logger: Logger) {
+        var settings = QueueAdministration.poolSettings(connectionString: connection)
+        settings.size = size
+        settings.applicationName = program
+        self.pool = PostgresPool(settings, logger: logger)
     }
 
     /// Opens the queue of the database, which has been migrated.

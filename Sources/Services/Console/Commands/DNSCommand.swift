@@ -17,8 +17,9 @@ struct DNSFlushCommand: AsyncParsableCommand {
             NAME is a domain of recipients, a mail exchanger or any other name: its answers of every type are meant, those of \
             service names below it, such as its TLSA records, and what came to it by aliases. Nodes learn of it \
             within a second. Each time costs a node all that its resolver knows; ten at once are done, and then one in \
-            10 s, the others together. It takes a login in the group relay_admin. `relayctl queue retry` does this for \
-            all that leads to the hosts of its entries. Exit codes: 0, 1 failed, 64 usage, 69 no database, 75 try again, \
+            10 s, the others together. Through a controller \
+            it takes the role admin, and on the database a login in the group relay_admin. `relayctl queue retry` does this for \
+            all that leads to the hosts of its entries. Exit codes: 0, 1 failed, 64 usage, 69 no controller or database, 75 try again, \
             77 denied, 78 configuration.
             """)
 

@@ -7,6 +7,9 @@ extension ControllerConfiguration: ProgramSettings {
             HeldSecret(key: "database.connection", content: "a password", value: "the connection string") {
                 $1.holdsPassword($0.database.connection)
             },
+            HeldSecret(key: "queue.connection", content: "a password", value: "the connection string") {
+                $0.queue.connection.map($1.holdsPassword) ?? false
+            },
             HeldSecret(key: "keys.encryption-key", content: "a key", value: "it") { settings, _ in
                 settings.keys.encryptionKey != nil
             },

@@ -7,6 +7,7 @@ public struct ControllerConfiguration: Hashable, Sendable {
     public var controller: Controller
     public var database = Database()
     public var control = Control()
+    public var queue = Queue()
     public var keys = Keys()
     public var certificates = Certificates()
     public var telemetry = Telemetry()
@@ -36,6 +37,10 @@ public struct ControllerConfiguration: Hashable, Sendable {
         public var maxSnapshotsPerSecond = 25
         public var connectionAge = Duration.seconds(1800)
         public var reflection = false
+    }
+
+    public struct Queue: Hashable, Sendable {
+        public var connection: String?
     }
 
     public struct Keys: Hashable, Sendable {

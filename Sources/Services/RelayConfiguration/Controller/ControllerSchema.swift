@@ -4,7 +4,8 @@ import MailModel
 enum ControllerSchema {
     private typealias Key = Setting<ControllerConfiguration>
 
-    static let settings: [Setting<ControllerConfiguration>] = control + database + keys + certificates + operation
+    static let settings: [Setting<ControllerConfiguration>] =
+        control + database + queue + keys + certificates + operation
 
     private static let second = Duration.seconds(1)
     private static let hour = Duration.seconds(3600)
@@ -47,6 +48,13 @@ enum ControllerSchema {
         Key(
             "database.statement-timeout", \.database.statementTimeout, .duration(second...hour),
             "Time for one statement."),
+    ]
+
+    private static let queue: [Setting<ControllerConfiguration>] = [
+        Key(
+            "queue.connection", \.queue.connection, .optional(.string("connection string of libpq")), isSecret: true,
+            "Connection string or URI of libpq of the queue's database, by which relayctl queue and dns work through the controller. Its login needs the role relay_admin. Without it they need --connection."
+        )
     ]
 
     private static let keys: [Setting<ControllerConfiguration>] = [
@@ -102,6 +110,9 @@ enum ControllerSchema {
         }
         if let problem = dialect.connectionFault(configuration.database.connection) {
             found.append(("database.connection", problem))
+        }
+        if let queue = configuration.queue.connection, let problem = dialect.connectionFault(queue) {
+            found.append(("queue.connection", problem))
         }
         return found
     }

@@ -377,9 +377,9 @@ let package = Package(
         tests(
             "ControlPlane",
             [
-                "ClusterModel", "ControlAPI", "ControlClient", "ControlPlane", "ControlStore", "Cryptography",
-                "DNSModel", "GRPCTransport",
-                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver",
+                "ClusterModel", "ControlAPI", "ControlClient", "ControlPlane", "ControlStore",
+                "Cryptography", "DNSModel", "DeliveryQueue", "GRPCTransport",
+                "LabDatabase", "LabPeers", "LabSupport", "MailModel", "NodeState", "OperatingSystem", "PostgresDriver",
                 "ServiceSupport", "TLSEngine", "Telemetry", "TransportSecurity", grpcCore, logging, nioCore, nioPosix,
                 protobuf,
             ]),

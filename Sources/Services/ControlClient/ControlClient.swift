@@ -45,6 +45,8 @@ package final class ControlClient: Service {
     /// Hears of each change of the standing.
     private let observe: @Sendable (ControlStanding) -> Void
     private let plan: IdentityPlan
+    /// How often a controller has not served this node: each time it begins with the next address.
+    private let turn = Mutex(0)
 
     package init(
         _ settings: ControlClientSettings, applied: AppliedState, metrics: ControlMetrics, time: any NodeClock,
@@ -106,6 +108,8 @@ package final class ControlClient: Service {
                 }
                 guard let problem, !Task.isCancelled else { continue }
                 self.tell(problem)
+                // A replica that lags or is cut from its database takes connections all the same.
+                self.turn.withLock { $0 = ($0 + 1) % max(1, self.settings.addresses.count) }
                 let wait = backoff.failed(random: self.draw())
                 try? await self.time.sleep(for: .nanoseconds(wait.nanoseconds))
             }
@@ -121,8 +125,11 @@ package final class ControlClient: Service {
     }
 
     func connection(_ proof: ControllerConnection.Proof) -> ControllerConnection {
-        ControllerConnection(
-            addresses: self.settings.addresses, proof, group: self.group, random: self.random)
+        let turn = self.turn.withLock { $0 }
+        let addresses = self.settings.addresses
+        return ControllerConnection(
+            addresses: Array(addresses.dropFirst(turn) + addresses.prefix(turn)), proof, group: self.group,
+            random: self.random)
     }
 
     private func enrol(_ token: JoinToken) async -> String? {

@@ -12,11 +12,12 @@ package struct Queue: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         abstract: "List, show and change what is in the queue, through a controller or directly on its database.",
         discussion: """
-            With a context (`relayctl login`) they go through its controller: a viewer reads all but content, an admin does \
-            all. Without one, or with --connection or --config, they go to the database: to read takes a login in the group \
-            relay_queue, relay_viewer (all but cat) or relay_admin; to change takes one in relay_admin. A message for several domains has an entry for each. Commands count entries in delivery, and do \
-            not change them. Exit codes: 0, 1 failed, 64 usage, 65 no such message or rule, 69 no database, 75 try again, \
-            77 denied, 78 configuration.
+            With a context (`relayctl login`) these commands go through its controller: a viewer reads all but content, an \
+            admin does all. Without one, or with --connection or --config, they go to the database: to read takes a login in \
+            the group relay_queue, relay_viewer (all but cat) or relay_admin; to change takes one in relay_admin. A message \
+            for several domains has an entry for each. Commands count entries in delivery, and do not change them. Exit \
+            codes: 0, 1 failed, 64 usage, 65 no such message or rule, 69 no controller or database, 75 try again, 77 denied, \
+            78 configuration.
             """,
         subcommands: [
             QueueList.self, QueueSummaryCommand.self, QueueShow.self, QueueCat.self, QueueHold.self, QueueRelease.self,

@@ -12,7 +12,7 @@ package struct Login: AsyncParsableCommand {
         commandName: "login", abstract: "Log in to a cluster: keep where its controllers are, and a credential.",
         discussion: """
             With --credential, the file is what `relay-controller init` or `recover` made. With --token-file, the token is \
-            what `relayctl node token --role` printed; the key is made here and never travels. The context is kept in \
+            what `relayctl node token NAME --role viewer` (or admin) printed; the key is made here and never travels. The context is kept in \
             ~/.config/relayctl, closed to others, and counts from then on. Its credential renews itself at half life. Exit \
             codes: 0, 64 usage, 65 no credential or token, 69 no controller, 77 denied.
             """)

@@ -159,6 +159,10 @@ struct WatchServerMachineTests {
         let current = ["a": UInt64(6), "b": 2]
         var machine = Self.following()
         #expect(machine.current(version: 6, versions: domains(current), step: marked) == [.send(marked)])
+        var elsewhere = Self.following()
+        let skipped = change(4, 6, from: [:], to: ["marked": 6])
+        let found = elsewhere.current(version: 6, versions: domains(current), step: skipped)
+        #expect(found == [.send(change(5, 6, from: ["a": 1, "b": 2], to: current))])
         // Another base, and a node that says that it has state 5 and has not all of it.
         for (state, held) in [(UInt64(4), ["a": UInt64(1), "b": 2]), (5, ["a": 1])] {
             var other = WatchServerMachine()

@@ -106,6 +106,8 @@ extension WatchWorld {
             base: old.version, target: new.version, difference: StateDifference(from: old.versions, to: new.versions))
         let isKnown = old.version > 0 && Bool.random(using: &self.chance)
         self.act { $0.server.current(version: new.version, versions: new.versions, step: isKnown ? step : nil) }
+        // A reading that began earlier ends later.
+        self.act { $0.server.current(version: old.version, versions: old.versions) }
     }
 
     private mutating func giveUp() {
@@ -174,10 +176,14 @@ extension WatchWorld {
         for action in actions {
             switch action {
             case .catchUp(let version): self.counts[version > 0 ? "catch-up" : "nothing read", default: 0] += 1
-            case .send(let change): stream.split(change, using: &self.chance)
+            case .send(let change):
+                if let rule = stream.ruleBroken(by: change) { self.broken.append(rule) }
+                stream.split(change, using: &self.chance)
             case .recordAcknowledged(let version):
                 if version > self.node.version { self.broken.append("\(version) is not what the node has") }
-            case .recordRefusal: self.counts["refusal", default: 0] += 1
+            case .recordRefusal(let refusal):
+                self.counts["refusal", default: 0] += 1
+                stream.refused.insert(refusal.stateVersion)
             case .end(let fault):
                 guard case .replicaIsBehind = fault else { return self.broken.append("\(fault)") }
                 return self.lose("sent elsewhere")

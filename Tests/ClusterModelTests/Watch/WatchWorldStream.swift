@@ -4,6 +4,10 @@ import LabSupport
 /// The node's stream to one replica: what each side has sent, and what has not arrived.
 struct WatchWorldStream {
     let replica: Int
+    /// The state that the node had when it opened the stream.
+    let begunAt: UInt64
+    /// States that the node refused on this stream.
+    var refused: Set<UInt64> = []
     /// What the node says first, until the replica has it.
     var beginning: WatchBeginning?
     var server = WatchServerMachine()
@@ -16,7 +20,14 @@ struct WatchWorldStream {
 
     init(replica: Int, beginning: WatchBeginning) {
         self.replica = replica
+        self.begunAt = beginning.stateVersion
         self.beginning = beginning
+    }
+
+    /// The promise that a replica breaks by sending this change.
+    func ruleBroken(by change: WatchChange) -> String? {
+        if change.target < self.begunAt { return "the replica sent \(change.target) to a node at \(self.begunAt)" }
+        return self.refused.contains(change.target) ? "the replica sent \(change.target), which was refused" : nil
     }
 
     /// Cuts a change in parts of up to three resources.

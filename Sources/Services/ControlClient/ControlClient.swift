@@ -94,25 +94,31 @@ package final class ControlClient: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var backoff = ReconnectBackoff()
-            var refusal: String?
-            while !Task.isCancelled {
-                let problem: String?
-                switch self.plan.step(self.settings.directory.identity, refusal: refusal, at: self.time.date) {
-                case .follow(let credential):
-                    refusal = nil
-                    problem = await self.follow(credential, &backoff)
-                case .comeBack(let credential): problem = await self.comeBack(credential, &refusal)
-                case .enrol(let token): problem = await self.enrol(token)
-                case .stuck(let reason): problem = reason
-                }
-                guard let problem, !Task.isCancelled else { continue }
-                self.tell(problem)
-                // A replica that lags or is cut from its database takes connections all the same.
-                self.turn.withLock { $0 = ($0 + 1) % max(1, self.settings.addresses.count) }
-                let wait = backoff.failed(random: self.draw())
-                try? await self.time.sleep(for: .nanoseconds(wait.nanoseconds))
+            async let dropping: Void = self.dropEnded()
+            await self.followController()
+            await dropping
+        }
+    }
+
+    private func followController() async {
+        var backoff = ReconnectBackoff()
+        var refusal: String?
+        while !Task.isCancelled {
+            let problem: String?
+            switch self.plan.step(self.settings.directory.identity, refusal: refusal, at: self.time.date) {
+            case .follow(let credential):
+                refusal = nil
+                problem = await self.follow(credential, &backoff)
+            case .comeBack(let credential): problem = await self.comeBack(credential, &refusal)
+            case .enrol(let token): problem = await self.enrol(token)
+            case .stuck(let reason): problem = reason
             }
+            guard let problem, !Task.isCancelled else { continue }
+            self.tell(problem)
+            // A replica that lags or is cut from its database takes connections all the same.
+            self.turn.withLock { $0 = ($0 + 1) % max(1, self.settings.addresses.count) }
+            let wait = backoff.failed(random: self.draw())
+            try? await self.time.sleep(for: .nanoseconds(wait.nanoseconds))
         }
     }
 

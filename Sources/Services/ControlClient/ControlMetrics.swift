@@ -41,7 +41,7 @@ package struct ControlMetrics: Sendable {
 
     func applied(_ resources: ResourceSet) {
         for type in ResourceType.allCases {
-            let newest = resources.resources.filter { $0.key.type == type }.map(\.value.version).max() ?? 0
+            let newest = resources.inContent.filter { $0.key.type == type }.map(\.value.version).max() ?? 0
             self.appliedVersion.set(type.label, to: Int(clamping: newest))
         }
     }

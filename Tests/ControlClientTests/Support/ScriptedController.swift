@@ -15,6 +15,10 @@ final class ScriptedController: Sendable {
     struct State {
         var version: UInt64 = 0
         var resources: [ControlResource] = []
+        /// How long some of them count.
+        var lifetimes: [ControlResourceLifetime] = []
+        /// Streams end, and none begins.
+        var isAway = false
         /// Replies of enrolment that are lost yet.
         var lostReplies = 0
         /// The life of certificates that it issues from now on.
@@ -42,10 +46,11 @@ final class ScriptedController: Sendable {
     func set(_ change: (inout State) -> Void) { self.state.withLock { change(&$0) } }
 
     /// Replaces the whole state by the next version.
-    func publish(_ resources: [ControlResource]) {
+    func publish(_ resources: [ControlResource], lasting lifetimes: [ControlResourceLifetime] = []) {
         self.state.withLock {
             $0.version += 1
             $0.resources = resources
+            $0.lifetimes = lifetimes
         }
     }
 
@@ -126,6 +131,7 @@ private struct Nodes: ControlNodeService.SimpleServiceProtocol {
                 var (sent, nonce): (UInt64?, UInt64) = (nil, 0)
                 while true {
                     let state = self.controller.seen
+                    if state.isAway { throw RPCError(code: .unavailable, message: "the controller goes away") }
                     if let first = state.firsts.last, sent ?? first.stateVersion != state.version {
                         nonce += 1
                         try await response.write(
@@ -133,6 +139,7 @@ private struct Nodes: ControlNodeService.SimpleServiceProtocol {
                                 $0.nonce = nonce
                                 $0.stateVersion = state.version
                                 $0.resources = state.resources
+                                $0.lifetimes = state.lifetimes
                             })
                         sent = state.version
                     }

@@ -50,6 +50,8 @@ final class TestNode: Sendable {
     var standing: ControlStanding { self.told.current }
     var domains: [String] { self.inForce.state.current.policy.domains.keys.map(\.text).sorted() }
 
+    var certificates: [String] { self.inForce.state.current.certificates?.names ?? [] }
+
     /// Runs `body` while the node follows.
     func run<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
         try await withThrowingTaskGroup(of: Void.self) { tasks in

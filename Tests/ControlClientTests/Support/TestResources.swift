@@ -6,6 +6,7 @@ import Foundation
 import MailModel
 import NodeState
 import OperatingSystem
+import SwiftProtobuf
 import Testing
 
 /// Resources of a controller as literals.
@@ -59,6 +60,25 @@ enum Resources {
         certificate.chainPem = own.certificate.pem
         certificate.privateKeyDer = Data((other ?? key).der)
         return self.resource(name, version, .certificate(certificate))
+    }
+
+    /// That a resource counts for so many seconds.
+    static func lifetime(_ resource: ControlResource, seconds: Int64) -> ControlResourceLifetime {
+        .with {
+            $0.key.type = if case .certificate = resource.content { .certificate } else { .domain }
+            $0.key.name = resource.name
+            $0.timeToLive = .init(seconds: seconds)
+        }
+    }
+
+    /// One of a type that only later programs know.
+    static func fromLaterProgram(_ name: String, version: UInt64) throws -> ControlResource {
+        let known: [UInt8] = try ControlResource.with {
+            $0.name = name
+            $0.version = version
+        }.serializedBytes()
+        // Field 99, a message without fields.
+        return try ControlResource(serializedBytes: known + [0x9a, 0x06, 0x00])
     }
 
     private static func resource(

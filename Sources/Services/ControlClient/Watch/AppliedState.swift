@@ -54,14 +54,15 @@ package final class AppliedState: Sendable {
         }
     }
 
-    /// Goes on without what has ended with its time (control 7).
-    package func dropEnded(at now: MonotonicInstant) throws(ResourceFault) {
-        guard let end = self.resources.nextEnd, end <= now else { return }
+    /// Goes on without what has ended with its time, and says whether anything had (control 7). What cannot be dropped stays.
+    package func dropEnded(at now: MonotonicInstant) throws(ResourceFault) -> Bool {
+        guard let end = self.resources.nextEnd, end <= now else { return false }
         try self.replace { current throws(ResourceFault) in
             current
         } at: {
             now
         }
+        return true
     }
 
     private func replace(

@@ -49,7 +49,6 @@ extension ControlClient {
                     tasks.addTask { try await self.watch(session) { isUp.replace(with: true) } }
                     tasks.addTask { try await self.report(session) }
                     tasks.addTask { try await self.renewInTime(session) }
-                    tasks.addTask { try await self.dropEnded(session) }
                     defer { tasks.cancelAll() }
                     try await tasks.next()
                 }
@@ -84,18 +83,17 @@ extension ControlClient {
             isUp()
             self.connected()
             var lifetimes: [ResourceKey: Duration] = [:]
+            var unknown: String?
             for try await case .message(let message) in parts {
                 lifetimes.merge(message.readLifetimes) { $1 }
-                guard let part = WatchPart(message) else {
-                    throw IdentityFault("the controller sent a resource of a type that this program does not know")
-                }
+                unknown = unknown ?? message.unknownResource
                 let answer: WatchAnswer?
-                switch machine.withLock({ $0.received(part) }) {
+                switch machine.withLock({ $0.received(WatchPart(message)) }) {
                 case .answer(let made): answer = made
                 case .end(let fault): throw IdentityFault("\(fault)")
                 case .apply(let change):
-                    answer = await self.apply(change, lifetimes, machine)
-                    lifetimes = [:]
+                    answer = await self.apply(change, lifetimes, unknown: unknown, machine)
+                    (lifetimes, unknown) = ([:], nil)
                     session.ring.yield()
                 }
                 if let answer { send.yield(ControlWatchRequest(answer)) }
@@ -113,13 +111,21 @@ extension ControlClient {
     }
 
     /// Applies a change on a thread of its own: a state may be large.
+    ///
+    /// - Parameter unknown: a resource in it that this program has no type for. Then the change is refused: a node that goes on
+    ///   without what its controller asks for would say that it serves by it.
     private func apply(
-        _ change: WatchedChange<ControlResource>, _ lifetimes: [ResourceKey: Duration],
+        _ change: WatchedChange<ControlResource>, _ lifetimes: [ResourceKey: Duration], unknown: String?,
         _ machine: borrowing Mutex<WatchClientMachine<ControlResource>>
     ) async -> WatchAnswer? {
         let (applied, now) = (self.applied, self.time.now)
         let outcome = await onOwnThread("control") {
-            Result { () throws(ResourceFault) in try applied.take(change, lifetimes: lifetimes, at: now) }
+            Result { () throws(ResourceFault) in
+                if let unknown {
+                    throw ResourceFault(nil, "\(unknown) is of a type that this program does not know: update relayd")
+                }
+                try applied.take(change, lifetimes: lifetimes, at: now)
+            }
         }
         let types = Set(change.changed.map(\.key.type) + change.removed.map(\.type))
         switch outcome {
@@ -167,14 +173,6 @@ extension ControlClient {
         } catch {
             self.logger.error(
                 "cannot keep the state of the controller for the next start", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Drops what the controller has not refreshed in its time (control 7).
-    private func dropEnded(_ session: Session) async throws {
-        while true {
-            try await self.time.sleep(for: .seconds(1))
-            try self.applied.dropEnded(at: self.time.now)
         }
     }
 

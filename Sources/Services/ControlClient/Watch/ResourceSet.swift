@@ -12,6 +12,9 @@ package struct ResourceSet: Sendable {
     package private(set) var resources: [ResourceKey: ReadResource] = [:]
     /// When those end that the controller has to refresh (control 7).
     private(set) var ends: [ResourceKey: MonotonicInstant] = [:]
+    /// Those of them that are not in the content any more. They are held until the controller says that they are gone, since it may
+    /// refresh one by its version alone.
+    private(set) var ended: Set<ResourceKey> = []
     /// Lists are dear to make, so they are kept while their parts are the same.
     private var lists: [DomainName: (versions: [UInt64], list: RecipientList)] = [:]
 
@@ -50,10 +53,14 @@ package struct ResourceSet: Sendable {
     private mutating func remove(_ key: ResourceKey) {
         self.resources[key] = nil
         self.ends[key] = nil
+        self.ended.remove(key)
     }
 
     /// When the next one ends.
-    package var nextEnd: MonotonicInstant? { self.ends.values.min() }
+    package var nextEnd: MonotonicInstant? { self.ends.filter { !self.ended.contains($0.key) }.values.min() }
+
+    /// Those that the content was made of.
+    package var inContent: [ResourceKey: ReadResource] { self.resources.filter { !self.ended.contains($0.key) } }
 
     /// The versions of those that outlive the controller's silence: what a node says that it has after a start.
     package var lasting: [ResourceKey: ReadResource] { self.resources.filter { self.ends[$0.key] == nil } }
@@ -64,8 +71,8 @@ package struct ResourceSet: Sendable {
 
     /// What they make together, without those that have ended; or what does not fit together (control 5).
     package mutating func content(at now: MonotonicInstant) throws(ResourceFault) -> NodeStateContent {
-        let ends = self.ends
-        let current = self.resources.filter { key, _ in ends[key].map { now < $0 } ?? true }
+        self.ended = Set(self.ends.filter { $0.value <= now }.keys)
+        let current = self.inContent
         var content = NodeStateContent()
         content.users = Self.users(current)
         content.certificates = try Self.certificates(current)

@@ -45,22 +45,26 @@ extension ResourceKey {
 }
 
 extension WatchPart<ControlResource> {
-    /// Reads a response; `nil` if a resource is of a type that this program does not know.
-    init?(_ message: ControlWatchResponse) {
-        let lifetimes = message.lifetimes.map(\.key)
-        let changed = message.resources.compactMap { resource -> WatchedResource<ControlResource>? in
-            // One without content only has a name; what refreshes it has its type, too.
-            guard
-                let key = resource.key ?? lifetimes.first(where: { $0.name == resource.name }).flatMap(ResourceKey.init)
-            else { return nil }
-            return WatchedResource(key: key, version: resource.version, content: resource)
+    /// Reads a response without what is of a type that this program does not know; see `unknownResource`. That such a resource is
+    /// gone says nothing to a node that never had it.
+    init(_ message: ControlWatchResponse) {
+        let changed = message.resources.compactMap { resource in
+            message.key(of: resource).map { WatchedResource(key: $0, version: resource.version, content: resource) }
         }
-        let removed = message.removed.compactMap(ResourceKey.init)
-        guard changed.count == message.resources.count, removed.count == message.removed.count else { return nil }
         self.init(
             nonce: message.nonce, base: message.baseVersion, target: message.stateVersion, changed: changed,
-            removed: removed, hasMore: message.hasMore_p)
+            removed: message.removed.compactMap(ResourceKey.init), hasMore: message.hasMore_p)
     }
+}
+
+extension ControlWatchResponse {
+    /// One without content only has a name; what refreshes it has its type, too.
+    fileprivate func key(of resource: ControlResource) -> ResourceKey? {
+        resource.key ?? self.lifetimes.map(\.key).first { $0.name == resource.name }.flatMap(ResourceKey.init)
+    }
+
+    /// The name of a resource that only a later program knows.
+    var unknownResource: String? { self.resources.first { self.key(of: $0) == nil }?.name }
 }
 
 extension ControlWatchResponse {
@@ -101,7 +105,7 @@ extension ControlWatchRequest {
 extension ResourceSet {
     /// What a node tells that it serves.
     var served: [ControlServedResource] {
-        self.resources.sorted { $0.key < $1.key }.map { key, resource in
+        self.inContent.sorted { $0.key < $1.key }.map { key, resource in
             .with {
                 $0.key = key.message
                 $0.version = resource.version

@@ -296,6 +296,33 @@ struct AdministrationTests {
 
     // MARK: The fleet
 
+    @Test("A page of the audit ends before it is too large for a message, and the next one goes on there (control 19)")
+    func auditPages() async throws {
+        try await self.world { control, _, client in
+            let text = "\"" + String(repeating: "x", count: 60_000) + "\""
+            for number in 1...40 {
+                try await control.store.record(
+                    ControlChange(
+                        actor: "test", action: "domain.change", object: "domain/large-\(number).test", before: text,
+                        after: text))
+            }
+            let cluster = ControlClusterService.Client(wrapping: client)
+            var (objects, pages, token): ([String], Int, String) = ([], 0, "")
+            repeat {
+                let asked = token
+                let page = try await cluster.listAudit(
+                    .with {
+                        $0.pageSize = 1000
+                        $0.pageToken = asked
+                    })
+                objects += page.entries.map(\.object)
+                (pages, token) = (pages + 1, page.nextPageToken)
+            } while !token.isEmpty && pages < 10
+            #expect(pages > 2)
+            #expect(objects.filter { $0.contains("large") } == (1...40).reversed().map { "domain/large-\($0).test" })
+        }
+    }
+
     @Test("Each field of the settings is checked at its change, and the answer names it")
     func settingsFields() async throws {
         try await self.world { _, _, client in
@@ -315,11 +342,15 @@ struct AdministrationTests {
             #expect(
                 try await fault { $0.destinations = [.with { $0.pattern = "*foo" }] }
                     == "settings.destinations[0].pattern")
+            // Every node would refuse it.
+            #expect(
+                try await fault { $0.destinations = [.with { $0.pattern = "*" }] }
+                    == "settings.destinations[0].pattern")
             #expect(
                 try await fault {
                     $0.destinations = [
                         .with {
-                            $0.pattern = "*"
+                            $0.pattern = "*.test"
                             $0.transport = .init()
                         }
                     ]

@@ -493,7 +493,7 @@ package nonisolated struct ControlDestinationRule: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// A domain, "*.domain" or "*".
+  /// A domain or "*.domain".
   package var pattern: String = String()
 
   package var transport: ControlTransportDemand {

@@ -13,6 +13,8 @@ package struct ClusterService: ControlClusterService.SimpleServiceProtocol {
     let writer: StateWriter
     let clock: any NodeClock
     let enrolments: EnrolmentLog
+    /// An entry has up to 128 KiB of text about what was there before and after, and a message has 4 MiB at most.
+    private static let maximumPageBytes = 2 << 20
     private let replica: String
     private let programVersion: String
 
@@ -60,10 +62,21 @@ package struct ClusterService: ControlClusterService.SimpleServiceProtocol {
         }
         let rows = try await self.store.audit(
             before: before, limit: page.size + 1, object: request.object.isEmpty ? nil : request.object)
+        let entries = try Self.fitting(rows.prefix(page.size).map(ControlAuditEntry.init))
         return .with {
-            $0.entries = rows.prefix(page.size).map(ControlAuditEntry.init)
-            if rows.count > page.size { $0.nextPageToken = "\(rows[page.size - 1].id)" }
+            $0.entries = entries
+            if let last = entries.last, entries.count < rows.count { $0.nextPageToken = "\(last.id)" }
         }
+    }
+
+    /// As many of them as make a page; always one.
+    private static func fitting(_ entries: [ControlAuditEntry]) throws -> [ControlAuditEntry] {
+        var bytes = 0
+        let end = try entries.firstIndex { entry in
+            bytes += try entry.serializedData().count
+            return bytes > Self.maximumPageBytes
+        }
+        return Array(entries.prefix(max(1, end ?? entries.count)))
     }
 
     /// Gives the calling person a new certificate; nodes have a method of their own.

@@ -26,7 +26,7 @@ enum SettingsChecks {
         if !settings.postmaster.isEmpty { try self.checkPostmaster(settings.postmaster) }
         for (index, rule) in settings.destinations.enumerated() {
             let field = "settings.destinations[\(index)]"
-            try FieldChecks.pattern(rule.pattern, "\(field).pattern", allowsAll: true)
+            try FieldChecks.pattern(rule.pattern, "\(field).pattern")
             if rule.hasTransport { try FieldChecks.transport(rule.transport, "\(field).transport") }
         }
         for (index, exception) in settings.exceptions.enumerated() {
@@ -53,7 +53,7 @@ enum SettingsChecks {
     }
 
     private static func check(_ exception: ControlTransportException, _ field: String) throws(RPCError) {
-        try FieldChecks.pattern(exception.pattern, "\(field).pattern", allowsAll: false)
+        try FieldChecks.pattern(exception.pattern, "\(field).pattern")
         guard exception.hasUntil, Timestamp(exception.until) != nil else {
             throw .invalid("\(field).until", "an exception needs an end")
         }

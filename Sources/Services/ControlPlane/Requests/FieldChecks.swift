@@ -17,15 +17,11 @@ enum FieldChecks {
         return name
     }
 
-    /// `example.org` or `*.example.org`; `*` where all domains may be meant.
-    static func pattern(_ text: String, _ field: String, allowsAll: Bool) throws(RPCError) {
-        if allowsAll, text == "*" { return }
+    /// `example.org` or `*.example.org`. Nodes know no pattern for all domains, and neither do their settings.
+    static func pattern(_ text: String, _ field: String) throws(RPCError) {
         func exact(_ text: String) -> DomainName? { DomainName(text).flatMap { $0.text == text ? $0 : nil } }
         guard DomainPattern(text, domainName: exact) != nil else {
-            throw .invalid(
-                field,
-                "\(Self.shown(text)) is neither a domain of A-labels in lower case, nor *. and one"
-                    + (allowsAll ? ", nor *" : ""))
+            throw .invalid(field, "\(Self.shown(text)) is neither a domain of A-labels in lower case, nor *. and one")
         }
     }
 

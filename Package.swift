@@ -301,10 +301,11 @@ let package = Package(
         benchmark(
             "relay-bench",
             [
-                "ClusterModel", "Cryptography", "DNSModel", "GRPCTransport", "LabDNS", "LabDatabase", "LabPeers",
-                "LabRelay", "LabSupport", "MailModel", "OperatingSystem", "PostgresDriver", "QueueStore",
-                "SecureResolver", "TLSEngine", "TransportSecurity", argumentParser, grpcCore, logging, nioCore,
-                nioPosix,
+                "ClusterModel", "ControlAPI", "ControlClient", "Cryptography", "DNSModel", "DeliveryQueue",
+                "GRPCTransport", "LabDNS", "LabDatabase", "LabPeers", "LabRelay", "LabSupport", "MailModel",
+                "NodeState", "OperatingSystem", "PostgresDriver", "QueueStore", "SecureResolver", "ServiceSupport",
+                "TLSEngine", "Telemetry", "TransportSecurity", argumentParser, grpcCore, logging, nioCore, nioPosix,
+                protobuf,
             ]),
 
         // Tests

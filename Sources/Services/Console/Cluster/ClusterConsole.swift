@@ -15,6 +15,8 @@ package struct ClusterConsole: Sendable {
     let format: OutputFormat
     let terminal: ConsoleTerminal
     let time: any NodeClock
+    /// Renews the credential in the midst of a command, where that is due.
+    let renewal: CredentialRenewal?
 
     /// A console on a client that is connected.
     ///
@@ -23,6 +25,14 @@ package struct ClusterConsole: Sendable {
         client: GRPCClient<GRPCClientTransport>, format: OutputFormat, terminal: ConsoleTerminal,
         time: any NodeClock
     ) {
+        self.init(client: client, format: format, terminal: terminal, time: time, renewal: nil)
+    }
+
+    init(
+        client: GRPCClient<GRPCClientTransport>, format: OutputFormat, terminal: ConsoleTerminal,
+        time: any NodeClock, renewal: CredentialRenewal?
+    ) {
+        self.renewal = renewal
         self.client = client
         self.format = format
         self.terminal = terminal

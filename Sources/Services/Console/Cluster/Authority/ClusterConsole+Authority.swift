@@ -84,6 +84,8 @@ extension ClusterConsole {
                 }, options: options)
         }
         if change.wait != nil { self.terminal.say("\(phase.words) -> \(answer.phase.words)") }
+        // Whoever takes the next step must be let in by it.
+        if !change.isDryRun { await self.renewal?.renewIfDue(self.client) }
         return answer.phase
     }
 

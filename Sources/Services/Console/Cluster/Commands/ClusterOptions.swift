@@ -18,10 +18,11 @@ struct ClusterOptions: ParsableArguments {
     ) async throws {
         try await Self.ending { () async throws(ConsoleFailure) in
             let (session, context) = try self.session(output)
-            try await session.run(context) { client throws(ConsoleFailure) in
+            try await session.run(context) { client, renewal throws(ConsoleFailure) in
                 try await body(
                     ClusterConsole(
-                        client: client, format: output.output, terminal: session.terminal, time: session.time))
+                        client: client, format: output.output, terminal: session.terminal, time: session.time,
+                        renewal: renewal))
             }
         }
     }

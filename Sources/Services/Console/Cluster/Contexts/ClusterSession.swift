@@ -9,7 +9,8 @@ package import MailModel
 package import NIOCore
 import SwiftProtobuf
 
-/// How a command reaches a controller: with a context's credential, which renews itself at half life.
+/// How a command reaches a controller: with a context's credential, which renews itself at half life, and when the authorities of the
+/// cluster are others than those it has.
 package struct ClusterSession: Sendable {
     let store: ContextStore
     let terminal: ConsoleTerminal
@@ -33,11 +34,19 @@ package struct ClusterSession: Sendable {
         _ context: ClusterContext,
         _ body: (GRPCClient<GRPCClientTransport>) async throws(ConsoleFailure) -> Answer
     ) async throws(ConsoleFailure) -> Answer {
-        let credential = context.credential
-        let connection = self.connection(context.addresses, .credential { credential })
+        try await self.run(context) { client, _ throws(ConsoleFailure) in try await body(client) }
+    }
+
+    /// The same, for a command that renews the credential itself in between.
+    func run<Answer: Sendable>(
+        _ context: ClusterContext,
+        _ body: (GRPCClient<GRPCClientTransport>, CredentialRenewal) async throws(ConsoleFailure) -> Answer
+    ) async throws(ConsoleFailure) -> Answer {
+        let renewal = CredentialRenewal(context, store: self.store, terminal: self.terminal, time: self.time)
+        let connection = self.connection(context.addresses, .credential { renewal.credential })
         return try await Self.connected(connection) { client throws(ConsoleFailure) in
-            let answer = try await body(client)
-            await self.renew(context, client)
+            let answer = try await body(client, renewal)
+            await renewal.renewIfDue(client)
             return answer
         }
     }
@@ -55,33 +64,6 @@ package struct ClusterSession: Sendable {
             return try await connection.withClient { client in try await body(client) }
         } catch {
             throw ConsoleFailure(controller: error)
-        }
-    }
-
-    // MARK: - Renewal
-
-    /// Gets a new certificate for the same key from half life on. If that fails, the old one counts on, and the next command tries
-    /// again.
-    private func renew(_ context: ClusterContext, _ client: GRPCClient<GRPCClientTransport>) async {
-        let certificate = context.credential.certificate.value
-        let half = Duration.microseconds((certificate.notAfter - certificate.notBefore).wholeMicroseconds / 2)
-        guard context.credential.identity.role.isOfPeople, self.time.date >= certificate.notBefore + half else {
-            return
-        }
-        do {
-            // The same key, so that a lost answer leaves a credential that still counts.
-            let key = context.credential.key
-            let request = try CertificateSigningRequest.make(key: key, commonName: context.credential.identity.name)
-            var options = CallOptions.defaults
-            options.timeout = ClusterConsole.patience
-            let answer = try await ControlClusterService.Client(wrapping: client).renewCredential(
-                .with { $0.signingRequestDer = Data(request) }, options: options)
-            let renewed = try ClusterCredential(key: key, issued: answer.identity)
-            try self.store.write(renewed, of: context.name)
-            self.terminal.say("the credential of context \(context.name) was renewed; it ends at \(renewed.end)")
-        } catch {
-            let failure = ConsoleFailure(controller: error)
-            self.terminal.say("the credential of context \(context.name) could not be renewed: \(failure)")
         }
     }
 }

@@ -44,11 +44,14 @@ final class LabNodes: Sendable {
     }
 
     /// One more.
-    func add(_ name: String, settings: [String: String], environment: [String: String]) throws -> LabNode {
+    func add(
+        _ name: String, settings: [String: String], following control: [String: String]?, environment: [String: String]
+    ) throws -> LabNode {
         let port = Ports.unused()
         let all = self.options.settings.merging(settings) { $1 }
         let number = self.processes.withLock { $0.count + 1 }
-        let relayd = try self.configure(name, number: number, smtpPort: port, settings: all, environment: environment)
+        let relayd = try self.configure(
+            name, number: number, smtpPort: port, settings: all, control: control, environment: environment)
         return LabNode(name: name, relayd: relayd, smtpPort: port)
     }
 

@@ -96,11 +96,14 @@ public final class LabRelay: Sendable {
 
     /// One more node on the same queue, not started yet; it ends with the lab. Two of the same name are two runs of one node.
     ///
-    /// - Parameter settings: as in `LabRelayOptions`, before its own.
+    /// - Parameters:
+    ///   - settings: as in `LabRelayOptions`, before its own.
+    ///   - control: the settings with which it follows a controller, if it does.
     public func addNode(
-        _ name: String, settings: [String: String] = [:], environment: [String: String] = [:]
+        _ name: String, settings: [String: String] = [:], following control: [String: String]? = nil,
+        environment: [String: String] = [:]
     ) throws -> LabNode {
-        try self.nodes.add(name, settings: settings, environment: environment)
+        try self.nodes.add(name, settings: settings, following: control, environment: environment)
     }
 
     // MARK: Mail

@@ -1,4 +1,5 @@
 import ClusterModel
+import ControlAPI
 import ControlClient
 import Cryptography
 import Foundation
@@ -6,6 +7,7 @@ import GRPCCore
 import LabSupport
 import MailModel
 import OperatingSystem
+import SwiftProtobuf
 import Testing
 
 @testable import Console
@@ -94,6 +96,28 @@ struct SessionTests {
                 let kept = try fixture.store.read("lab").credential
                 #expect(kept.key.pem == credential.key.pem)
                 #expect((kept.end > credential.end) == (renewals == 1))
+            }
+        }
+    }
+
+    @Test("A credential renews itself when the cluster trusts another authority, too (control 14)")
+    func rotation() async throws {
+        try await ClusterFixture.run { fixture in
+            try fixture.store.write("lab", [fixture.address], try fixture.controller.credential())
+            for isRotating in [false, true] {
+                if isRotating {
+                    fixture.controller.state { $0.authority.authorities.append(.with { $0.sha256 = Data([1]) }) }
+                }
+                let context = try fixture.store.read("lab")
+                let told = await fixture.transcript { session throws(ConsoleFailure) in
+                    try await session.run(context) { client throws(ConsoleFailure) in
+                        try await ClusterConsole(
+                            client: client, format: .table, terminal: session.terminal, time: session.time
+                        ).status()
+                    }
+                }
+                #expect(told.failure == nil)
+                #expect(fixture.controller.state { $0.renewals } == (isRotating ? 1 : 0), "\(told)")
             }
         }
     }

@@ -58,10 +58,12 @@ final class TestController: Sendable {
                 notAfter: now + .seconds(86_400 * 365),
                 isAuthority: true),
             key: PrivateKey(.p256))
+        let fingerprint = Data(Digests.sha256(self.authority.certificate.value.der))
         self.state {
             $0.authority.phase = .settled
             $0.authority.authorities = [
                 .with {
+                    $0.sha256 = fingerprint
                     $0.isIssuing = true
                     $0.notBefore = Google_Protobuf_Timestamp(now)
                     $0.notAfter = Google_Protobuf_Timestamp(now + .seconds(86_400 * 3650))

@@ -7,11 +7,11 @@ import RelayConfiguration
 package struct Node: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "node",
-        abstract: "List, show and revoke nodes, and make the tokens by which nodes and people join.",
+        abstract: "Enrol, list, show and revoke nodes, and make the tokens by which nodes and people join.",
         discussion: """
             Exit codes: 0, 1 failed, 64 usage, 65 no such node, 69 no controller, 75 try again, 77 denied, 78 no context.
             """,
-        subcommands: [NodeToken.self, NodeList.self, NodeShow.self, NodeDiff.self, NodeRevoke.self])
+        subcommands: [NodeToken.self, NodeEnroll.self, NodeList.self, NodeShow.self, NodeDiff.self, NodeRevoke.self])
 
     package init() {}
 }
@@ -34,7 +34,8 @@ struct NodeToken: AsyncParsableCommand {
         commandName: "token", abstract: "Make a join token, and print it once.",
         discussion: """
             It has the hash of the cluster's authority, so that who enrols trusts no other. Hand it on as a secret: \
-            control.join-token of relayd takes it for a node, `relayctl login --token-file` for a person.
+            `relayctl node enroll` or control.join-token of relayd takes it for a node, `relayctl login --token-file` for a \
+            person.
             """)
 
     @Argument(help: "The name that may be taken with it, or a pattern with one *, such as mx*.example.org.")

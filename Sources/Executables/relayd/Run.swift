@@ -27,8 +27,8 @@ struct Run: AsyncParsableCommand {
         let logger = Logger(label: "relayd")
         let options = self.options
         let node = EdgeNode(
-            loaded, version: ProgramVersion.text(of: "relayd"), metrics: metrics, registry: registry, logger: logger,
-            time: .system, random: .system
+            loaded, version: ProgramVersion.text(of: "relayd"), number: ProgramVersion.number, metrics: metrics,
+            registry: registry, logger: logger, time: .system, random: .system
         ) {
             () throws(ConfigurationError) in try options.read()
         }

@@ -23,6 +23,7 @@ import UnixSignals
 public struct EdgeNode: Sendable {
     private let loaded: LoadedConfiguration
     private let version: String
+    private let versionNumber: String
     private let metrics: RelayMetrics
     private let registry: MetricsRegistry
     private let time: any NodeClock
@@ -30,15 +31,16 @@ public struct EdgeNode: Sendable {
     private let logger: Logger
     private let reload: @Sendable () throws(ConfigurationError) -> LoadedConfiguration
 
-    /// A node that will run by these settings. `version` is for the log; `metrics` are those that log lines are counted in, too;
+    /// A node that will run by these settings. `version` is for the log and its number for the controller; `metrics` are those that log lines are counted in, too;
     /// `reload` reads the settings anew, from wherever these came.
     public init(
-        _ loaded: LoadedConfiguration, version: String, metrics: RelayMetrics, registry: MetricsRegistry,
-        logger: Logger, time: any NodeClock, random: RandomSource,
+        _ loaded: LoadedConfiguration, version: String, number: String, metrics: RelayMetrics,
+        registry: MetricsRegistry, logger: Logger, time: any NodeClock, random: RandomSource,
         reload: @escaping @Sendable () throws(ConfigurationError) -> LoadedConfiguration
     ) {
         self.loaded = loaded
         self.version = version
+        self.versionNumber = number
         self.reload = reload
         self.metrics = metrics
         self.registry = registry
@@ -118,7 +120,8 @@ public struct EdgeNode: Sendable {
     ) throws(ConfigurationError) -> ControlledState? {
         guard self.configuration.hasController, let metrics = self.metrics.control else { return nil }
         return try ControlledState(
-            self.loaded, inForce: inForce, health: health, version: self.version, metrics: metrics, time: self.time,
+            self.loaded, inForce: inForce, health: health, version: self.versionNumber, metrics: metrics,
+            time: self.time,
             random: self.random, logger: self.logger)
     }
 

@@ -45,7 +45,7 @@ extension ConfigurationSchema {
 
 extension ValueSyntax {
     static func controllerAddress() -> ValueSyntax where Value == ControllerAddress {
-        .text("host and port such as controller.example.org:9443") { text, dialect in
+        .text("host and port such as controller.example.org:9926") { text, dialect in
             ControllerAddress(settingText: text, domainName: dialect.domainName)
         }
     }

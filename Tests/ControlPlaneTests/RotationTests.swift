@@ -160,6 +160,29 @@ struct RotationTests {
         }
     }
 
+    @Test("A replica that lags behind a rotation signs once more, by the authority that issues now (control 14)")
+    func laggingReplica() async throws {
+        try await TestControl.with { control in
+            let lagging = try await ClusterAuthority(
+                cluster: control.name, replica: "replica-1", terms: CertificateTerms(), store: control.store,
+                keys: control.keys, clock: .system)
+            let (_, second) = try ClusterAuthority.found(
+                control.name, keys: control.keys, isIssuing: false, at: .systemNow)
+            let change = ControlChange(actor: "test", action: "authority.rotate", object: "cluster/lab")
+            try #require(try await control.store.step(from: .settled, to: .trustingBoth, adding: second, change))
+            let token = try await control.token("edge-1.test")
+            try #require(try await control.store.step(from: .trustingBoth, to: .issuingNew, adding: nil, change))
+            let key = try PrivateKey(.p256).subjectPublicKeyInfo
+            let (row, redemption) = try await lagging.issue(
+                try control.identity(.node, "edge-1.test"), publicKey: key
+            ) {
+                try await control.store.redeem(secretSHA256: Digests.sha256(token.secret), $0)
+            }
+            #expect(redemption == .accepted)
+            #expect(try Certificate(der: row.der).isIssued(by: Certificate(der: second.certificate)))
+        }
+    }
+
     @Test("A replica whose certificate has expired issues itself another, while it runs and at its start (control 13)")
     func expiredController() async throws {
         try await TestControl.with { control in

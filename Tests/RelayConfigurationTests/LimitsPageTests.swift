@@ -39,7 +39,8 @@ struct LimitsPageTests {
             guard ["smtp.", "delivery."].contains(where: { setting.key.hasPrefix($0) }) else { continue }
             #expect(rows[setting.key] == setting.render(defaults), "\(setting.key) in docs/limits.md")
         }
-        let known = Set(ConfigurationSchema.settings.map(\.key))
+        let known = Set(
+            ConfigurationSchema.settings.map(\.key) + ControllerConfiguration.schema.settings.map(\.key))
         for key in rows.keys { #expect(known.contains(key), "\(key) does not exist") }
     }
 

@@ -24,6 +24,21 @@ extension ClusterAuthority {
             certificate: certificate, row: CertificateRow(certificate, for: identity, authority: issuer.row.sha256))
     }
 
+    /// Issues a certificate and records it. A replica that has not seen yet that another authority issues by now signs once more,
+    /// by that one (control 14).
+    package func issue<Outcome>(
+        _ identity: ClusterIdentity, publicKey: [UInt8], recording record: (CertificateRow) async throws -> Outcome
+    ) async throws -> (row: CertificateRow, outcome: Outcome) {
+        let first = try self.issue(identity, publicKey: publicKey).row
+        do {
+            return (first, try await record(first))
+        } catch let error as ControlStoreError where error.code == .staleAuthority {
+            try await self.refresh()
+        }
+        let second = try self.issue(identity, publicKey: publicKey).row
+        return (second, try await record(second))
+    }
+
     /// What its holder gets: the certificate, and all authorities that are trusted now.
     func answer(_ der: [UInt8]) throws(CryptographyError) -> ControlIssuedIdentity {
         let certificate = try Certificate(der: der)

@@ -14,9 +14,11 @@ extension ClusterAuthority {
                 code: .permissionDenied,
                 message: "the cluster does not know the certificate of \(caller.identity); enrol with a new join token")
         }
-        let candidate = try self.issue(caller.identity, publicKey: key)
-        switch try await self.store.recordRenewal(candidate.row, replacing: current.publicKeySHA256) {
-        case .recorded: return try self.answer(candidate.row.der)
+        let (candidate, outcome) = try await self.issue(caller.identity, publicKey: key) {
+            try await self.store.recordRenewal($0, replacing: current.publicKeySHA256)
+        }
+        switch outcome {
+        case .recorded: return try self.answer(candidate.der)
         case .revoked: throw RPCError(code: .permissionDenied, message: "\(caller.identity) is revoked")
         case .unknownIdentity, .otherKey:
             throw RPCError(

@@ -51,10 +51,10 @@ package struct EnrollmentService: ControlEnrollmentService.SimpleServiceProtocol
         }
         let identity = try self.identity(request)
         let key = try Self.publicKey(request.signingRequestDer)
-        let candidate = try self.authority.issue(identity, publicKey: key)
-        let redemption = try await self.store.redeem(
-            secretSHA256: Digests.sha256(token.secret), candidate.row)
-        return try self.authority.answer(self.certificate(redemption, candidate.row))
+        let (candidate, redemption) = try await self.authority.issue(identity, publicKey: key) {
+            try await self.store.redeem(secretSHA256: Digests.sha256(token.secret), $0)
+        }
+        return try self.authority.answer(self.certificate(redemption, candidate))
     }
 
     private func identity(_ request: ControlEnrollRequest) throws(RPCError) -> ClusterIdentity {
@@ -119,9 +119,11 @@ package struct EnrollmentService: ControlEnrollmentService.SimpleServiceProtocol
                     "the certificate of \(old.identity) ended at \(old.certificate.value.notAfter), too long ago by the "
                     + "controller's clock, \(now); enrol with a new join token")
         }
-        let candidate = try self.authority.issue(old.identity, publicKey: key)
-        switch try await self.store.recordRenewal(candidate.row, replacing: Digests.sha256(key)) {
-        case .recorded: return try self.authority.answer(candidate.row.der)
+        let (candidate, outcome) = try await self.authority.issue(old.identity, publicKey: key) {
+            try await self.store.recordRenewal($0, replacing: Digests.sha256(key))
+        }
+        switch outcome {
+        case .recorded: return try self.authority.answer(candidate.der)
         case .revoked: throw RPCError(code: .permissionDenied, message: "\(old.identity) is revoked")
         case .unknownIdentity, .otherKey:
             throw RPCError(

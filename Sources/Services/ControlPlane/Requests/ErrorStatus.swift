@@ -41,6 +41,8 @@ package struct ErrorStatus: Sendable {
         switch error.code {
         case .unreachable, .busy:
             return RPCError(code: .unavailable, message: "the controller's database does not answer")
+        case .staleAuthority:
+            return RPCError(code: .unavailable, message: "the authority of the cluster has just changed: try again")
         default:
             return RPCError(code: .internalError, message: "the controller's database refused; its log says why")
         }

@@ -71,9 +71,9 @@ extension ControlClient {
             WatchClientMachine<ControlResource>(
                 version: resources.version, held: resources.lasting.mapValues(\.version)))
         let first = ControlWatchRequest(machine.withLock { $0.connected() })
-        // One answer to each response, and one response at a time.
+        // Each part of a change has an answer, and the one to the last part counts: where many wait, the oldest are left out.
         let (answers, send) = AsyncStream.makeStream(
-            of: ControlWatchRequest.self, bufferingPolicy: .bufferingOldest(64))
+            of: ControlWatchRequest.self, bufferingPolicy: .bufferingNewest(64))
         defer { send.finish() }
         try await session.node.watch { writer in
             try await writer.write(first)
